@@ -1,0 +1,66 @@
+"""tinygrad_seq: sequence learning from scratch, on a tape that reads like the mathematics.
+
+>>> import tinygrad_seq as ts
+>>> x = ts.tensor([1.0, 2.0], requires_grad=True)
+>>> loss = ts.sum(ts.tanh(x) * 3.0)
+>>> loss.backward()
+>>> x.grad
+tensor([1.2599231, 0.2119524], float32)
+"""
+
+from tinygrad_seq.version import __version__  # isort: skip
+from tinygrad_seq.derive import grad, jvp
+from tinygrad_seq.ops.creation import ones_like, zeros_like
+from tinygrad_seq.ops.elementwise import (
+    abs,
+    add,
+    astype,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    isfinite,
+    isnan,
+    less,
+    less_equal,
+    log,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    power,
+    relu,
+    safe_product,
+    sigmoid,
+    sign,
+    sqrt,
+    square,
+    subtract,
+    tanh,
+    where,
+)
+from tinygrad_seq.ops.indexing import getitem, take, take_along_axis
+from tinygrad_seq.ops.linalg import matmul
+from tinygrad_seq.ops.reduction import argmax, logsumexp, max, mean, sum
+from tinygrad_seq.ops.shape import (
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+    unstack,
+)
+from tinygrad_seq.ops.softmax import log_softmax, softmax
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+from tinygrad_seq.tape import no_grad
+from tinygrad_seq.tensor import Tensor, tensor

@@ -1,0 +1,116 @@
+"""Derivatives as functions: what is built on the reverse pass, and its mirror image, forward mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tinygrad_seq.recording import describe
+from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.tape import Leaf, Record, recording, reverse, tape, walking
+from tinygrad_seq.tensor import Tensor, cotangent_of, tensor
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    cotangents: ArrayLike | Tensor | Sequence[ArrayLike | Tensor | None] | None = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> Tensor | None | list[Tensor | None]:
+    """The gradient of `outputs` with respect to `inputs`, leaving every `t.grad` alone.
+
+    outputs     a tensor or a sequence of them; their contributions add up
+    inputs      a tensor or a sequence of them, leaves or intermediate; the result has the same form
+    cotangents  one per output, of its shape; may be missing for outputs of one element
+    zeros       zeros instead of None for an input that no output depends on
+
+    Only what lies between inputs and outputs is computed. `retain_graph` and `create_graph` as in
+    `Tensor.backward`. RuntimeError for an output or input that is not on the tape.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor(3.0, requires_grad=True)
+    >>> dy = ts.grad(x**3, x, create_graph=True)
+    >>> float(dy), float(ts.grad(dy, x))
+    (27.0, 18.0)
+    """
+    single = isinstance(inputs, Tensor)
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if isinstance(outputs, Tensor):
+        ys, given = [outputs], [cotangents]
+    else:
+        ys = list(outputs)
+        given = [None] * len(ys) if cotangents is None else list(cotangents)
+    if len(given) != len(ys):
+        raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
+    for x in xs:
+        if x.line is None:
+            raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
+
+    seeds = [(y.line, cotangent_of(y, g, recorded=create_graph)) for y, g in zip(ys, given, strict=True)]
+    wanted = {x.line[0] for x in xs}
+    found: dict = {}
+    with walking(create_graph):
+        for record, shares in reverse(
+            seeds, [x.line for x in xs], retain_graph=retain_graph or create_graph, create_graph=create_graph
+        ):
+            if record in wanted:
+                found[record] = shares
+    result: list[Tensor | None] = []
+    for x in xs:
+        record, i = x.line
+        share = found[record][i] if record in found else None
+        if share is None and zeros:
+            share = np.zeros_like(x._data)
+        result.append(share if share is None or isinstance(share, Tensor) else Tensor(np.array(share)))
+    return result[0] if single else result
+
+
+def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | Tensor]) -> tuple:
+    """`f(*primals)` and its derivative along `tangents`, by one pass forward along the tape.
+
+    A tangent has its primal's shape. Returns what `f` returns, a tensor or a tuple of them, and the
+    tangent of it, which is on the tape in its turn wherever the primals or tangents are.
+
+    >>> import tinygrad_seq as ts
+    >>> y, dy = ts.jvp(lambda x: x * x, [ts.tensor(3.0)], [1.0])
+    >>> float(y), float(dy)
+    (9.0, 6.0)
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"{len(primals)} primals take a tangent each, not {len(tangents)}")
+    xs = [_own_line(x) for x in primals]
+    pushed: dict[Record, Sequence] = {}
+    for x, dx in zip(xs, tangents, strict=True):
+        dx = dx if isinstance(dx, Tensor) else tensor(np.asarray(dx, dtype=x.dtype), device=x.device)
+        if dx.shape != x.shape:
+            raise ValueError(f"the tangent of {describe(x)} has its shape, not {dx.shape}")
+        pushed[x.line[0]] = [dx]
+    with recording(True):
+        outputs = f(*xs)
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    with walking(create_graph=True):
+        for record in tape(y.line for y in ys if y.line is not None):
+            if record.op is None or record in pushed:
+                continue
+            along = [pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs]
+            if any(dx is not None for dx in along):
+                dz = record.op.push(record, along, record.op.read(record, as_tensors=True))
+                pushed[record] = dz if record.op.many else [dz]
+    dys = [
+        pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))
+        for y in ys
+    ]
+    return (outputs, dys[0]) if isinstance(outputs, Tensor) else (tuple(ys), tuple(dys))
+
+
+def _own_line(x: Tensor) -> Tensor:
+    """`x` on a line of its own, so that only this use of it has a tangent."""
+    if x.line is None:
+        return Tensor(x._data, (Leaf(x.shape, x.dtype), 0), x.buffer)
+    with recording(True):
+        return reshape(x, x.shape)

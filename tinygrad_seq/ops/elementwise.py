@@ -1,0 +1,316 @@
+"""Pointwise ops: z_i depends on the i-th elements alone, so a derivative is a partial and a product.
+
+Partials that can be infinite or undefined are `singular`: the product with them is the safe product,
+so that a branch which `where` did not take contributes zero and not NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+
+POSITIVE = (0.0, math.inf)
+
+
+@primitive("(),()->()")
+def safe_product(a, p, /):
+    """z = a p, and 0 where a = 0, whatever p is"""
+    return a * np.where(a == 0, 1, p)
+
+
+safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
+safe_product.bilinear()
+
+
+# --- arithmetic ---------------------------------------------------------------------------------------
+
+
+@primitive("(),()->()")
+def add(x, y, /):
+    """z = x + y"""
+    return x + y
+
+
+add.linear(lambda g: g, lambda g: g)
+
+
+@primitive("(),()->()")
+def subtract(x, y, /):
+    """z = x - y"""
+    return x - y
+
+
+subtract.linear(lambda g: g, lambda g: -g)
+
+
+@primitive("(),()->()")
+def multiply(x, y, /):
+    """z = x y"""
+    return x * y
+
+
+multiply.partials(lambda y: y, lambda x: x)
+
+
+@primitive("(),()->()")
+def divide(x, y, /):
+    """z = x / y"""
+    return x / y
+
+
+divide.partials(lambda y: 1 / y, lambda y, z: -z / y, singular=True)
+
+
+@primitive("()->()")
+def negative(x, /):
+    """z = -x"""
+    return -x
+
+
+negative.linear(lambda g: -g)
+
+
+@primitive("(),()->()", domain={"x": POSITIVE})
+def power(x, p, /):
+    """z = x^p
+
+    d/dx x^0 = 0 and d/dp 0^p = 0 (p >= 0), at x = 0 too and at every order. For x < 0 the derivative in
+    p is not real: NaN.
+    """
+    return x**p
+
+
+power.partials(
+    lambda x, p: safe_product(p, x ** (p - 1)),
+    lambda x, p, z: z * np.log(np.where((x == 0) & (p >= 0), 1, x)),
+    singular=True,
+)
+
+
+@primitive("()->()")
+def square(x, /):
+    """z = x^2"""
+    return np.square(x)
+
+
+square.partials(lambda x: 2 * x, singular=True)
+
+
+@primitive("()->()", domain={"x": POSITIVE})
+def sqrt(x, /):
+    """z = sqrt x; dz/dx is infinite at 0"""
+    return np.sqrt(x)
+
+
+sqrt.partials(lambda z: 0.5 / z, singular=True)
+
+
+@primitive("()->()")
+def abs(x, /):
+    """z = |x|; dz/dx = 0 at 0"""
+    return np.abs(x)
+
+
+abs.partials(lambda x: np.sign(x))
+
+
+# --- exponentials -------------------------------------------------------------------------------------
+
+
+@primitive("()->()")
+def exp(x, /):
+    """z = e^x"""
+    return np.exp(x)
+
+
+exp.partials(lambda z: z, singular=True)
+
+
+@primitive("()->()", domain={"x": POSITIVE})
+def log(x, /):
+    """z = log x"""
+    return np.log(x)
+
+
+log.partials(lambda x: 1 / x, singular=True)
+
+
+@primitive("()->()")
+def tanh(x, /):
+    """z = tanh x"""
+    return np.tanh(x)
+
+
+tanh.partials(lambda z: 1 - z * z)
+
+
+@primitive("()->()")
+def sigmoid(x, /):
+    """z = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which cannot overflow"""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+sigmoid.partials(lambda z: z * (1 - z))
+
+
+# --- choices ------------------------------------------------------------------------------------------
+
+
+@primitive("()->()")
+def relu(x, /):
+    """z = max(x, 0); dz/dx = 0 at 0"""
+    return np.maximum(x, 0)
+
+
+relu.partials(lambda x: x > 0)
+
+
+@primitive("(),()->()")
+def maximum(x, y, /):
+    """z = max(x, y); where they are equal, each has the derivative 1/2"""
+    return np.maximum(x, y)
+
+
+def larger(g, x, y):
+    """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
+    return 0.5 * (g * (x > y) + g * (x >= y))
+
+
+maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
+maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
+
+
+@primitive("(),()->()")
+def minimum(x, y, /):
+    """z = min(x, y); where they are equal, each has the derivative 1/2"""
+    return np.minimum(x, y)
+
+
+minimum.vjp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
+minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
+
+
+@primitive("(),(),()->()")
+def where(condition, x, y, /):
+    """z = x where the condition holds, else y"""
+    return np.where(condition, x, y)
+
+
+where.linear(
+    None,
+    lambda g, condition: np.where(condition, g, 0),
+    lambda g, condition: np.where(condition, 0, g),
+)
+
+
+# --- dtypes -------------------------------------------------------------------------------------------
+
+
+@primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])
+def _astype(x, /, dtype):
+    """z = x in another float dtype; the engine brings the cotangent back"""
+    return x.astype(dtype)
+
+
+_astype.linear(lambda g: g)
+_astype.rides(dtype=lambda dtype: dtype)
+
+
+@primitive(examples=[example("(a)", dtype="int64")])
+def _cast(x, /, dtype):
+    """z = x as integers or booleans, through which nothing is differentiable"""
+    return x.astype(dtype)
+
+
+_cast.rides(dtype=lambda dtype: dtype)
+
+
+@numpy_function
+def astype(x, dtype):
+    """`x` in another dtype; between float dtypes this differentiates.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.tensor([1.5, 2.5]).astype("float64").dtype
+    dtype('float64')
+    """
+    dtype = np.dtype(dtype)
+    return (_astype if dtype.kind == "f" else _cast)(x, dtype)
+
+
+# --- without a derivative -----------------------------------------------------------------------------
+
+
+@primitive("()->()")
+def sign(x, /):
+    """z = x / |x|, 0 at 0"""
+    return np.sign(x)
+
+
+@primitive("()->()")
+def isnan(x, /):
+    """z = whether x is not a number"""
+    return np.isnan(x)
+
+
+@primitive("()->()")
+def isfinite(x, /):
+    """z = whether x is neither infinite nor NaN"""
+    return np.isfinite(x)
+
+
+@primitive("(),()->()")
+def equal(x, y, /):
+    """z = whether x = y"""
+    return np.equal(x, y)
+
+
+@primitive("(),()->()")
+def not_equal(x, y, /):
+    """z = whether x != y"""
+    return np.not_equal(x, y)
+
+
+@primitive("(),()->()")
+def less(x, y, /):
+    """z = whether x < y"""
+    return np.less(x, y)
+
+
+@primitive("(),()->()")
+def less_equal(x, y, /):
+    """z = whether x <= y"""
+    return np.less_equal(x, y)
+
+
+@primitive("(),()->()")
+def greater(x, y, /):
+    """z = whether x > y"""
+    return np.greater(x, y)
+
+
+@primitive("(),()->()")
+def greater_equal(x, y, /):
+    """z = whether x >= y"""
+    return np.greater_equal(x, y)
+
+
+@primitive("()->()")
+def logical_not(x, /):
+    """z = whether x is false"""
+    return np.logical_not(x)
+
+
+@primitive("(),()->()")
+def logical_and(x, y, /):
+    """z = whether both hold"""
+    return np.logical_and(x, y)
+
+
+@primitive("(),()->()")
+def logical_or(x, y, /):
+    """z = whether at least one holds"""
+    return np.logical_or(x, y)

@@ -1,0 +1,165 @@
+"""Reading by index, and its adjoint: the gradient of a gather is a scatter that adds.
+
+An element that is read twice receives the sum of two shares, so the adjoint may never assign.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from tinygrad_seq import backend
+from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+
+ARRAY = "array"  # stands in a key for the next of the index arrays
+
+
+def fill(key: tuple, indices) -> tuple:
+    """`key` with its index arrays back in their places."""
+    arrays = iter(indices)
+    return tuple(next(arrays) if part is ARRAY else part for part in key)
+
+
+@primitive(
+    examples=[
+        example("(3,b)", key=(1,)),
+        example("(a,4,b)", key=(Ellipsis, slice(None, None, -2), slice(None))),
+        example("(a,b)", key=(None, slice(1, None), None)),
+        example("(3,b)", [2, 0, 2], key=(ARRAY,)),
+        example("(3,4)", [[2, 0], [2, 1]], [1, 3], key=(ARRAY, ARRAY)),
+        example("(a,3)", [0, 2, 0], key=(slice(None), ARRAY)),
+        example("(3)", [True, False, True], key=(ARRAY,)),
+        example("()", key=()),
+    ]
+)
+def _getitem(x, /, *indices, key):
+    """z = x[key], NumPy's indexing; `key` is metadata, its index arrays are arguments"""
+    return x[fill(key, indices)]
+
+
+@primitive(
+    examples=[
+        example("(b)", key=(1,), shape=(3, 2)),
+        example("(2,2)", [[2, 0], [2, 1]], [1, 3], key=(ARRAY, ARRAY), shape=(3, 4)),
+        example("(3)", [1, 1, 0], key=(ARRAY,), shape=(2,)),
+    ]
+)
+def _scatter(x, /, *indices, key, shape):
+    """z = 0 with x added at [key]: the adjoint of z = x[key]"""
+    z = np.zeros_like(x, shape=shape)
+    if ARRAY in key:
+        backend.index_add(z, fill(key, indices), x)
+    else:
+        z[key] = x  # slices name no element twice
+    return z
+
+
+_getitem.linear(lambda g, s, indices, key: _scatter(g, *indices, key=key, shape=s))
+_scatter.linear(lambda g, indices, key: _getitem(g, *indices, key=key))
+
+
+def lifted(key: tuple, stacked):
+    """`key` for a stacked x; alone, an index array may be stacked in its place."""
+    if any(stacked[1:]):
+        return key if key == (ARRAY,) and not stacked[0] else NotImplemented
+    mixed = ARRAY in key and any(part is not ARRAY for part in key)
+    return NotImplemented if mixed else (slice(None), *key)
+
+
+_getitem.rides(key=lifted)
+
+
+@numpy_function
+def getitem(x, key):
+    """`x[key]` with NumPy's meaning of ints, slices, None, Ellipsis, integer arrays and masks.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.tensor([[1, 2], [3, 4]])[:, ::-1].numpy()
+    array([[2, 1],
+           [4, 3]])
+    """
+    parts, indices = [], []
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, (slice, bool)) or part is None or part is Ellipsis:
+            parts.append(part)
+        elif np.ndim(part) or isinstance(part, (list, np.bool)) or not isinstance(part, (int, np.integer)):
+            parts.append(ARRAY)
+            indices.append(
+                np.asarray(part, dtype=None if len(part) else np.intp) if isinstance(part, list) else part
+            )
+        else:
+            parts.append(operator.index(part))
+    return _getitem(x, *indices, key=tuple(parts))
+
+
+@numpy_function
+def take(x, indices, axis: int | None = None):
+    """The slices of `x` along `axis` (of the flattened x without one) that `indices` name.
+
+    `indices` is an int or an integer array of any shape; IndexError where one is out of range.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.take(ts.tensor([10.0, 20.0, 30.0]), [2, 0, 2]).numpy()
+    array([30., 10., 30.], dtype=float32)
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    indices = np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
+    return getitem(x, (*[slice(None)] * (axis % max(np.ndim(x), 1)), indices))
+
+
+def along(indices, axis: int) -> tuple:
+    """The key that reads, at every position, the element that `indices` names along `axis`."""
+    ndim = indices.ndim
+    key = []
+    for i, size in enumerate(indices.shape):
+        counts = np.cumsum(np.ones_like(indices, shape=(size,))) - 1  # an arange where the indices live
+        key.append(counts.reshape([-1 if j == i else 1 for j in range(ndim)]))
+    key[axis] = indices
+    return tuple(key)
+
+
+@primitive(
+    examples=[
+        example("(2,3)", [[0, 0], [2, 1]], axis=1),
+        example("(3,2)", [[2, 2]], axis=0),
+        example("(3)", [1, 1, 0, 2], axis=-1),
+    ]
+)
+def _take_along_axis(x, indices, /, axis):
+    """z_{...i...} = x_{... indices_{...i...} ...}"""
+    return np.take_along_axis(x, indices, axis)
+
+
+@primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
+def _scatter_along_axis(x, indices, /, axis, shape):
+    """z = 0 with x added where `indices` point along the axis: the adjoint of take_along_axis"""
+    z = np.zeros_like(x, shape=shape)
+    backend.index_add(z, along(indices, axis), x)
+    return z
+
+
+_take_along_axis.linear(lambda g, s, indices, axis: _scatter_along_axis(g, indices, axis, s), None)
+_take_along_axis.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+_scatter_along_axis.linear(lambda g, indices, axis: _take_along_axis(g, indices, axis), None)
+_scatter_along_axis.rides(
+    axis=lambda axis, s: axis % len(s[0]) - len(s[0]),
+    shape=lambda shape, n: (n, *shape),
+)
+
+
+@numpy_function
+def take_along_axis(x, indices, axis: int | None = -1):
+    """For every position the element that `indices`, an integer array of x's rank, names along `axis`.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.take_along_axis(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1).numpy()
+    array([[2.],
+           [3.]], dtype=float32)
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return _take_along_axis(x, indices, axis)

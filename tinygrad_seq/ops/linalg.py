@@ -1,0 +1,41 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.primitive import numpy_function, primitive
+
+
+@primitive("(n,k),(k,m)->(n,m)")
+def _matmul(x, y, /):
+    """z = x y, for matrices or stacks of matrices"""
+    return np.matmul(x, y)
+
+
+_matmul.vjp(lambda g, y: g @ y.mT, lambda g, x: x.mT @ g)
+_matmul.bilinear()
+
+
+@numpy_function
+def matmul(x, y):
+    """The product of matrices, stacks of matrices, or vectors, as NumPy's `@`.
+
+    >>> import tinygrad_seq as ts
+    >>> (ts.tensor([[1.0, 2.0], [3.0, 4.0]]) @ ts.tensor([1.0, 1.0])).numpy()
+    array([3., 7.], dtype=float32)
+    """
+    rank_x, rank_y = np.ndim(x), np.ndim(y)
+    if rank_x == rank_y == 2:
+        return _matmul(x, y)
+    if 1 in (rank_x, rank_y) and rank_x and rank_y:  # a vector is a matrix of one row, or of one column
+        z = matmul(reshape(x, (1, -1)) if rank_x == 1 else x, reshape(y, (-1, 1)) if rank_y == 1 else y)
+        *stack, n, m = np.shape(z)
+        return reshape(z, (*stack, *([n] if rank_x > 1 else []), *([m] if rank_y > 1 else [])))
+    if rank_x > 2 and rank_y == 2:  # one large product in the place of a stack of small ones
+        *rows, k = np.shape(x)
+        return reshape(_matmul(reshape(x, (math.prod(rows), k)), y), (*rows, np.shape(y)[1]))
+    return _matmul(x, y)

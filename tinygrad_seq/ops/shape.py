@@ -1,0 +1,187 @@
+"""Shape ops: they move elements and change none, so each is linear and its VJP moves them back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+
+
+@primitive(examples=[example("(a,B)", shape=-1), example("(2,6)", shape=(3, -1)), example("()", shape=(1, 1))])
+def reshape(x, /, shape):
+    """z = x in another shape, in C order; one size may be -1"""
+    return np.reshape(x, shape)
+
+
+reshape.linear(lambda g, s: np.reshape(g, s))
+reshape.rides(shape=lambda shape, s, n: (n, *resolve(shape, math.prod(s[0]))))
+
+
+def resolve(shape, size: int) -> tuple[int, ...]:
+    """`shape` as a tuple without -1."""
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    known = math.prod(n for n in shape if n != -1)
+    return tuple((size // known if known else 0) if n == -1 else n for n in shape)
+
+
+@primitive(examples=[example("(a,b)"), example("(a,b,c)", axes=(1, -1, 0)), example("()")])
+def transpose(x, /, axes=None):
+    """z_{i_axes} = x_i; without axes, in reversed order"""
+    return np.transpose(x, axes)
+
+
+def inverse(axes):
+    """The permutation that undoes `axes`."""
+    return None if axes is None else tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
+
+
+transpose.linear(lambda g, axes: np.transpose(g, inverse(axes)))
+transpose.rides(
+    axes=lambda axes, s: (
+        0,
+        *(range(len(s[0]), 0, -1) if axes is None else [a % len(axes) + 1 for a in axes]),
+    )
+)
+
+
+@numpy_function
+def swapaxes(x, axis1: int, axis2: int):
+    """`x` with two axes exchanged.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.swapaxes(ts.tensor([[1, 2, 3]]), 0, 1).shape
+    (3, 1)
+    """
+    order = list(range(np.ndim(x)))
+    axis1, axis2 = (np.lib.array_utils.normalize_axis_index(axis, len(order)) for axis in (axis1, axis2))
+    order[axis1], order[axis2] = axis2, axis1
+    return transpose(x, tuple(order))
+
+
+@primitive(
+    "()->()",
+    examples=[example("(3)", shape=(2, 3)), example("(3,1)", shape=(2, 3, 4)), example("()", shape=(0, 2))],
+)
+def broadcast_to(x, /, shape):
+    """z_{...i} = x_i: repeated along leading axes and along axes of length 1"""
+    return np.broadcast_to(x, shape)
+
+
+broadcast_to.linear(lambda g: g)  # the engine sums over what the signature let broadcast
+broadcast_to.rides(shape=lambda shape, n: (n, *(shape if isinstance(shape, tuple) else (shape,))))
+
+
+@numpy_function
+def expand_dims(x, axis):
+    """`x` with new axes of length 1 at the positions `axis` of the result.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.expand_dims(ts.tensor([1.0, 2.0]), (0, -1)).shape
+    (1, 2, 1)
+    """
+    new = axis if isinstance(axis, tuple) else (axis,)
+    new = np.lib.array_utils.normalize_axis_tuple(new, np.ndim(x) + len(new))
+    sizes = iter(np.shape(x))
+    return reshape(x, tuple(1 if i in new else next(sizes) for i in range(np.ndim(x) + len(new))))
+
+
+@numpy_function
+def squeeze(x, axis=None):
+    """`x` without its axes of length 1, or without those of `axis`; ValueError if one is longer.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.squeeze(ts.tensor([[[1.0], [2.0]]]), axis=0).shape
+    (2, 1)
+    """
+    shape = np.shape(x)
+    if axis is None:
+        return reshape(x, tuple(size for size in shape if size != 1))
+    axes = np.lib.array_utils.normalize_axis_tuple(axis, len(shape))
+    if any(shape[a] != 1 for a in axes):
+        raise ValueError(f"squeeze(axis={axis}) of shape {shape}: only axes of length 1 can be dropped")
+    return reshape(x, tuple(size for a, size in enumerate(shape) if a not in axes))
+
+
+@primitive(examples=[example("(a,b)", "(c,b)"), example("(a,b)", "(a,C)", "(a,d)", axis=-1), example("(a)")])
+def _concatenate(*arrays, axis=0):
+    """z = the arrays, one behind the other along an axis"""
+    return np.concatenate(arrays, axis)
+
+
+def offsets(s, axis) -> tuple[int, ...]:
+    """Where each array but the first begins."""
+    return tuple(itertools.accumulate(shape[axis] for shape in s))[:-1]
+
+
+_concatenate.linear()
+_concatenate.joint_vjp(lambda g, s, axis: split(g, offsets(s, axis), axis))
+_concatenate.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+
+
+@numpy_function
+def concatenate(arrays, axis: int | None = 0):
+    """A sequence of arrays joined along an existing axis; flattened first with `axis=None`.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.concatenate([ts.tensor([1, 2]), ts.tensor([3])]).numpy()
+    array([1, 2, 3])
+    """
+    if axis is None:
+        return _concatenate(*(reshape(array, -1) for array in arrays))
+    return _concatenate(*arrays, axis=axis)
+
+
+@primitive(examples=[example("(a,b)", "(a,b)"), example("()", "()"), example("(a,b)", "(a,b)", axis=-1)])
+def _stack(*arrays, axis=0):
+    """z = the arrays along a new axis"""
+    return np.stack(arrays, axis)
+
+
+_stack.linear()
+_stack.joint_vjp(lambda g, axis: unstack(g, axis))
+_stack.rides(axis=lambda axis, s: axis % (len(s[0]) + 1) - (len(s[0]) + 1))
+
+
+@numpy_function
+def stack(arrays, axis: int = 0):
+    """A sequence of arrays of one shape along a new axis; a Tensor counts as the sequence of its rows.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.stack([ts.tensor([1, 2]), ts.tensor([3, 4])], axis=1).numpy()
+    array([[1, 3],
+           [2, 4]])
+    """
+    return _stack(*arrays, axis=axis)
+
+
+@primitive(
+    examples=[
+        example("(4,b)", indices_or_sections=2),
+        example("(a,5)", indices_or_sections=(1, 1, 4), axis=-1),
+    ],
+    many=True,
+)
+def split(x, /, indices_or_sections, axis=0):
+    """z = x cut along an axis: into equal sections, or before each of the given indices"""
+    return tuple(np.split(x, indices_or_sections, axis))
+
+
+split.linear(lambda g, axis: concatenate(g, axis))
+split.rides(
+    indices_or_sections=lambda indices_or_sections: indices_or_sections,
+    axis=lambda axis, s: axis % len(s[0]) - len(s[0]),
+)
+
+
+@primitive(examples=[example("(A,b)"), example("(a,B,c)", axis=-2), example("(A)")], many=True)
+def unstack(x, /, axis=0):
+    """z = the slices of x along an axis: one record for all time steps, where indexing takes one each"""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+unstack.linear(lambda g, axis: stack(g, axis))
+unstack.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))

@@ -1,0 +1,69 @@
+"""Softmax and its logarithm: primitives, because shifted by the maximum they cannot overflow.
+
+An entry of -inf is masked: its probability is 0. A row of nothing but -inf has no distribution; its
+softmax is 0, its log_softmax -inf, and both have zero derivative there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_seq.ops.reduction import axes_from_end, finite
+from tinygrad_seq.primitive import primitive
+from tinygrad_seq.signature import example
+
+EXAMPLES = [example("(a,B)"), example("(a,B,c)", axis=1), example("(a,0)")]
+
+
+def shifted(x, axis):
+    """x - max x: the same softmax, and no exponential above 1."""
+    return x - finite(np.max(x, axis=axis, keepdims=True)) if np.size(x) else x
+
+
+@primitive(examples=EXAMPLES)
+def softmax(x, /, axis=-1):
+    """z_i = exp x_i / sum_j exp x_j"""
+    e = np.exp(shifted(x, axis))
+    total = np.sum(e, axis=axis, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+def symmetric(g, z, axis):
+    """J g for J = diag(z) - z z'; J is symmetric, so one rule serves both modes"""
+    return z * (g - np.sum(z * g, axis=axis, keepdims=True))
+
+
+softmax.vjp(symmetric)
+softmax.jvp(symmetric)
+softmax.rides(axis=axes_from_end)
+
+
+@primitive(examples=EXAMPLES)
+def log_softmax(x, /, axis=-1):
+    """z_i = x_i - log sum_j exp x_j"""
+    y = shifted(x, axis)
+    with np.errstate(divide="ignore"):
+        return y - finite(np.log(np.sum(np.exp(y), axis=axis, keepdims=True)))
+
+
+def alive(z, axis):
+    """exp z, and whether the row has a distribution at all."""
+    p = np.exp(z)
+    return p, np.sum(p, axis=axis, keepdims=True) > 0
+
+
+def log_softmax_vjp(g, z, axis):
+    """(I - 1 p')' g = g - p sum g"""
+    p, row = alive(z, axis)
+    return g * row - p * np.sum(g, axis=axis, keepdims=True)
+
+
+def log_softmax_jvp(g, z, axis):
+    """(I - 1 p') g = g - p'g"""
+    p, row = alive(z, axis)
+    return g * row - np.sum(p * g, axis=axis, keepdims=True)
+
+
+log_softmax.vjp(log_softmax_vjp)
+log_softmax.jvp(log_softmax_jvp)
+log_softmax.rides(axis=axes_from_end)

@@ -1,0 +1,365 @@
+"""Primitives: a forward function on plain arrays and a derivative rule for every argument.
+
+    @primitive("(),()->()")
+    def multiply(x, y, /):
+        "z = x y"
+        return x * y
+
+    multiply.partials(lambda y: y,  # dz/dx
+                      lambda x: x)  # dz/dy
+
+What stands before the `/` is an array (`*name`: any number of them), what stands after it is metadata. A
+rule names what it reads: the op's own arguments and metadata, `z` its output, `g` the vector that comes in
+(a cotangent in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the
+arrays that its rules name, and nothing else.
+
+The signature is NumPy's gufunc notation. It says how arguments broadcast: a cotangent may be summed over
+loop axes and over nothing else. An op whose meaning is no gufunc declares example calls instead. An op
+with neither cannot be tested, and is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from tinygrad_seq import recording
+from tinygrad_seq.broadcasting import unbroadcast
+from tinygrad_seq.signature import Example, Signature
+from tinygrad_seq.tape import Line, Record
+
+if TYPE_CHECKING:
+    from tinygrad_seq.tensor import Tensor
+
+
+PRIMITIVES: dict[str, Primitive] = {}  # by name
+FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: what a Tensor answers when NumPy is called with it
+
+
+class Rule(NamedTuple):
+    """A derivative rule: a function, the names that it reads, and what becomes of its value (`form`)."""
+
+    function: Callable
+    names: tuple[str, ...]
+    form: str = "{}"
+
+    def compiled(self, places: dict[str, str]) -> Callable:
+        """The rule as a function of (g, values, meta, s); `places` says where each name stands."""
+        from tinygrad_seq.ops.elementwise import safe_product
+
+        value = self.form.format(f"rule({', '.join(places[name] for name in self.names)})")
+        scope = {"rule": self.function, "safe_product": safe_product}
+        return eval(f"lambda g, values, meta, s: {value}", scope)
+
+
+class Op(Protocol):
+    """What `@primitive` returns: a function, and the declarations of its Primitive."""
+
+    primitive: Primitive
+    vjp: Callable[..., None]
+    joint_vjp: Callable[..., None]
+    jvp: Callable[..., None]
+    partials: Callable[..., None]
+    linear: Callable[..., None]
+    bilinear: Callable[[], None]
+    rides: Callable[..., None]
+    __name__: str
+
+    def __call__(self, *arrays: object, **metadata: object) -> Tensor: ...
+
+
+def primitive(
+    signature: str | None = None,
+    *,
+    examples: Iterable[Example] = (),
+    domain: dict[str, tuple[float, float]] | None = None,
+    many: bool = False,
+) -> Callable[[Callable], Op]:
+    """Make the decorated forward function a primitive and register it under its name.
+
+    signature  NumPy's gufunc notation, or
+    examples   example calls, where the op is no gufunc
+    domain     for arguments that are not defined everywhere, the open interval where they are
+    many       the forward function returns a tuple of arrays
+
+    Raises TypeError where the declaration could not be tested or understood.
+    """
+
+    def register(forward: Callable) -> Op:
+        op = Primitive(forward, signature, examples=examples, domain=domain, many=many)
+        if op.name in PRIMITIVES:
+            raise TypeError(f"there is a primitive {op.name} already")
+        PRIMITIVES[op.name] = op
+        FUNCTIONS.setdefault(op.name, op.function)
+        return op.function
+
+    return register
+
+
+class Primitive:
+    """A name, a forward function on plain arrays, derivative rules, and a signature or examples."""
+
+    def __init__(
+        self,
+        forward: Callable,
+        signature: str | None = None,
+        *,
+        examples: Iterable[Example] = (),
+        domain: dict[str, tuple[float, float]] | None = None,
+        many: bool = False,
+    ) -> None:
+        self.name = forward.__name__.lstrip("_")  # _matmul is the primitive behind the public matmul
+        self.forward = forward
+        self.signature = None if signature is None else Signature.parse(signature)
+        self.examples = tuple(examples)
+        self.domain = domain or {}
+        self.many = many
+        parameters = inspect.signature(forward).parameters.values()
+        self.arguments = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
+        self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+        self.metadata = tuple(p for p in parameters if p.name not in (*self.arguments, self.variadic))
+        self._refuse_what_could_not_be_tested()
+
+        self.rules: tuple[Rule | None, ...] = ()  # the VJP of every argument,
+        self.joint_rule: Rule | None = None  # or of all of them together
+        self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
+        self.kind = "rules"  # unless it follows from the op being linear or bilinear
+        self.riding: dict[str, Rule] = {}
+        self.function = recording.stub(self)
+        for name in ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides"):
+            setattr(self.function, name, getattr(self, name))
+        self.function.primitive = self
+
+    def _refuse_what_could_not_be_tested(self) -> None:
+        if not (self.arguments or self.variadic):
+            raise TypeError(f"primitive {self.name} has no array argument: write a / behind its arrays")
+        if self.signature is None and not self.examples:
+            raise TypeError(
+                f"primitive {self.name} has neither a signature nor examples, so that no law could be "
+                f"checked: write @primitive('(),()->()') or @primitive(examples=[example('(a,b)', axis=0)])"
+            )
+        if self.signature and len(self.signature.inputs) != len(self.arguments):
+            raise TypeError(
+                f"primitive {self.name} takes the arrays {', '.join(self.arguments)}, but its signature "
+                f"{self.signature.text} has {len(self.signature.inputs)} inputs"
+            )
+        if clash := {"g", "s", "z"} & {*self.arguments, self.variadic, *(p.name for p in self.metadata)}:
+            raise TypeError(
+                f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
+                f"output, g the vector that comes in and s a shape; name it otherwise"
+            )
+
+    # --- declarations ---------------------------------------------------------------------------------
+
+    def vjp(self, *rules: Callable | None) -> None:
+        """A rule per argument: the cotangent of the argument, from `g`, that of the output."""
+        self.rules = self._each(rules)
+
+    def joint_vjp(self, rule: Callable) -> None:
+        """One rule for all arguments, returning a cotangent for each; its `s` holds all their shapes."""
+        self.joint_rule = self._rule(rule)
+
+    def jvp(self, *rules: Callable | None) -> None:
+        """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
+        self.pushes = self._each(rules)
+
+    def partials(self, *rules: Callable | None, singular: bool = False) -> None:
+        """The partial derivatives of a pointwise op; VJP and JVP both follow.
+
+        A `singular` partial can be infinite or undefined: zero times it shall be zero nevertheless.
+        """
+        form = "safe_product(g, {})" if singular else "g * {}"
+        self.rules = self.pushes = tuple(rule and rule._replace(form=form) for rule in self._each(rules))
+
+    def linear(self, *rules: Callable | None) -> None:
+        """The VJP of an op that is linear in all arguments that have a rule: its JVP is the op itself.
+
+        With more than one such argument the op has to be pointwise or to have a joint rule.
+        """
+        self.rules, self.kind = self._each(rules) if rules else (), "linear"
+
+    def bilinear(self) -> None:
+        """The op is linear in each of its two arguments: its JVP is the product rule."""
+        self.kind = "bilinear"
+
+    def rides(self, **rules: Callable) -> None:
+        """How each metadata changes when arguments gain a leading axis, for an op without a signature.
+
+        A rule may read the metadata, `s` the shapes of the arguments without that axis, `n` its length,
+        and `stacked`, a truth value for each argument (an op whose rules do not read it has constants
+        repeated along the axis first). It returns NotImplemented where the op does not ride.
+        """
+        self.riding = {name: Rule(rule, _names(rule)) for name, rule in rules.items()}
+
+    def _each(self, rules: Sequence[Callable | None]) -> tuple[Rule | None, ...]:
+        if len(rules) != len(self.arguments):
+            raise TypeError(
+                f"{self.name} has the arguments {', '.join(self.arguments)} and takes a rule for each (None "
+                f"for no gradient), not {len(rules)}"
+            )
+        return tuple(rule and self._rule(rule) for rule in rules)
+
+    def _rule(self, rule: Callable) -> Rule:
+        known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
+        known += [p.name for p in self.metadata]
+        if unknown := [name for name in _names(rule) if name not in known]:
+            raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
+        return Rule(rule, _names(rule))
+
+    def finish(self) -> None:
+        """Work out what records keep, and compile the rules and the call; done at the first call."""
+        every = set(self.arguments)
+        readers: dict[str, set[str]] = {}
+        for rules in (self.rules, self.pushes):
+            for argument, rule in zip(self.arguments, rules, strict=False):
+                for name in rule.names if rule else ():
+                    readers.setdefault(name, set()).add(argument)
+        for name in self.joint_rule.names if self.joint_rule else ():
+            readers[name] = every
+        if self.kind == "bilinear":
+            x, y = self.arguments
+            readers.setdefault(x, set()).add(y)
+            readers.setdefault(y, set()).add(x)
+        if self.kind == "linear":  # the JVP calls the op again, with the same indices and masks
+            fixed = [name for name, rule in zip(self.arguments, self.rules, strict=False) if rule is None]
+            if self.variadic:
+                fixed.append("s" if self.joint_rule else self.variadic)  # zeros for constants need shapes
+            readers.update(dict.fromkeys(fixed, every))
+        self.readers = readers
+        order = [*self.arguments, self.variadic, "z", *(["s"] if self.joint_rule else [])]
+        self.reads = tuple(name for name in order if name in readers)
+
+        places = {"g": "g", "s": "s"}
+        places.update({name: f"values[{i}]" for i, name in enumerate(self.reads)})
+        places.update({p.name: f"meta[{i}]" for i, p in enumerate(self.metadata)})
+        self.pulls = tuple(rule and rule.compiled(places) for rule in self.rules)
+        self.pushing = tuple(rule and rule.compiled(places) for rule in self.pushes)
+        self.joint = self.joint_rule and self.joint_rule.compiled(places)
+        recording.specialise(self)
+
+    # --- what the walks ask ---------------------------------------------------------------------------
+
+    def read(self, record: Record, as_tensors: bool) -> tuple:
+        """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
+        for name, value, buffer in zip(self.reads, record.saved, record.buffers, strict=False):
+            if buffer is not None and value is not None and recording.changed_since(record.serial, buffer):
+                raise RuntimeError(
+                    f"{name} of {self.name}, {recording.describe(value)}, was changed in place (by assign_ or "
+                    f"an optimizer step) after {self.name} read it and before its derivative needed it: call "
+                    f"backward() first, or compute with a copy, x.detach()"
+                )
+        return tuple(self._tensors(record)) if as_tensors else record.saved
+
+    def _tensors(self, record: Record) -> Iterable:
+        made = [(record, i) for i in range(len(record.shapes))]
+        lines = dict(zip(self.arguments, record.inputs, strict=False))
+        for name, value, buffer in zip(self.reads, record.saved, record.buffers, strict=True):
+            if value is None or name == "s":
+                yield value
+            elif name == self.variadic:
+                rest = record.inputs[len(self.arguments) :]
+                yield tuple(recording.handle(part, line, None) for part, line in zip(value, rest, strict=True))
+            elif name == "z" and self.many:
+                yield tuple(map(recording.handle, value, made, buffer))
+            else:
+                yield recording.handle(value, made[0] if name == "z" else lines[name], buffer)
+
+    def pull(
+        self, record: Record, cotangents: list, values: tuple, needed: Collection[Record]
+    ) -> list[tuple[Line, object]]:
+        """The share of every input of `record` that is `needed`, behind its line."""
+        g = cotangents[0]
+        if self.many:
+            like = next(c for c in cotangents if c is not None)
+            zeros = (np.zeros_like(like, shape=shape) for shape in record.shapes)
+            g = [zero if c is None else c for c, zero in zip(cotangents, zeros, strict=True)]
+        joint = None if self.joint is None else self.joint(g, values, record.meta, None)
+        shares = []
+        for i, line in enumerate(record.inputs):
+            if line is not None and line[0] in needed:
+                shape, dtype = line[0].shapes[line[1]], line[0].dtypes[line[1]]
+                share = joint[i] if joint is not None else self.pulls[i](g, values, record.meta, shape)
+                if share.shape != shape:  # only along loop axes can an argument have been broadcast
+                    core = len(self.signature.inputs[i]) if self.signature else len(shape)
+                    share = unbroadcast(share, shape, core)
+                shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
+        return shares
+
+    def push(self, record: Record, tangents: Sequence, values: tuple):
+        """The tangent of what `record` made, given a tangent or None for each of its inputs."""
+        if self.kind == "linear":
+            z = self._linear(tangents, values, record)
+        elif self.kind == "bilinear":
+            (dx, dy), (x, y) = tangents, values
+            terms = ([] if dx is None else [self.function(dx, y)]) + (
+                [] if dy is None else [self.function(x, dy)]
+            )
+            z = terms[0] if len(terms) == 1 else terms[0] + terms[1]
+        else:
+            z = None
+            for rule, dx, line in zip(self.pushing, tangents, record.inputs, strict=False):
+                if dx is not None:
+                    term = rule(dx, values, record.meta, line[0].shapes[line[1]])
+                    z = term if z is None else z + term
+        if self.many:
+            return z
+        return z if z.shape == record.shapes[0] else np.broadcast_to(z, record.shapes[0])
+
+    def _linear(self, tangents: Sequence, values: tuple, record: Record):
+        """The op on the tangents; what has none is constant, and its tangent zero."""
+        read = dict(zip(self.reads, values, strict=True))
+        meta = {p.name: value for p, value in zip(self.metadata, record.meta, strict=True)}
+        if self.joint_rule:
+            like = next(t for t in tangents if t is not None)
+            zeros = [np.zeros_like(like, shape=shape) for shape in read["s"]]
+            return self.function(*(z if t is None else t for t, z in zip(tangents, zeros, strict=True)), **meta)
+        arrays = [
+            read[name] if rule is None else 0.0 if dx is None else dx
+            for name, rule, dx in zip(self.arguments, self.rules, tangents, strict=False)
+        ]
+        return self.function(*arrays, *(read.get(self.variadic, ())), **meta)
+
+    # --- what scan and the laws ask -------------------------------------------------------------------
+
+    def lift(
+        self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]
+    ) -> tuple[dict[str, object], bool] | None:
+        """The metadata of one call on stacked arguments in the place of `n` calls.
+
+        Returns them with whether constants have to be repeated along the new axis first, or None if the
+        op does not ride.
+        """
+        if self.signature:
+            return meta, False
+        if not self.riding:
+            return None
+        known = {**meta, "s": shapes, "stacked": stacked, "n": n}
+        lifted = {name: rule.function(*(known[k] for k in rule.names)) for name, rule in self.riding.items()}
+        if any(value is NotImplemented for value in lifted.values()):
+            return None
+        repeat = not any("stacked" in rule.names for rule in self.riding.values())
+        return {**meta, **lifted}, repeat
+
+    def describe(self, record: Record) -> str:
+        """The call behind a record, for errors: multiply(x: float32[3,4], y: constant)."""
+        names = [*self.arguments, *(self.variadic for _ in record.inputs[len(self.arguments) :])]
+        given = [
+            f"{name}: "
+            + ("constant" if line is None else f"{line[0].dtypes[line[1]]}{list(line[0].shapes[line[1]])}")
+            for name, line in zip(names, record.inputs, strict=False)
+        ]
+        given += [f"{p.name}={value!r}" for p, value in zip(self.metadata, record.meta, strict=True)]
+        return f"{self.name}({', '.join(given)})"
+
+
+def _names(rule: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(rule).parameters)
+
+
+def numpy_function(function: Callable) -> Callable:
+    """Register a composition: what a Tensor answers when NumPy's function of that name is called."""
+    FUNCTIONS[function.__name__] = function
+    return function

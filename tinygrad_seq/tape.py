@@ -1,0 +1,199 @@
+"""Records, the tape of a result, and the reverse pass.
+
+A `Record` is one line of the tape: the operation, the lines its inputs came from, and the arrays that its
+derivative rules will read. The tape of a result is the list of records it depends on, in the order they
+were made. The chain rule is that list walked backwards: each record receives the cotangent of what it
+made, dL/dz, and hands every input its share, dL/dx = dL/dz dz/dx; the shares of one line add up.
+
+Nothing here recurses, so a tape may be as long as memory allows; nothing is global but a counter, so a
+tape lives exactly as long as somebody holds its result.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.tensor import Tensor
+
+next_serial = itertools.count(1).__next__
+
+
+class Mode(threading.local):
+    """Whether calls are recorded; every thread has its own."""
+
+    recording = True
+
+
+mode = Mode()
+
+
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Record, or do not, in this thread and this block."""
+    before, mode.recording = mode.recording, on
+    try:
+        yield
+    finally:
+        mode.recording = before
+
+
+def no_grad() -> AbstractContextManager[None]:
+    """Compute without recording: `with ts.no_grad():`, in this thread alone.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor(2.0, requires_grad=True)
+    >>> with ts.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    return recording(False)
+
+
+@contextmanager
+def walking(create_graph: bool) -> Iterator[None]:
+    """The context of a walk: its rules divide by zero where a zero cotangent makes it harmless."""
+    with recording(create_graph), np.errstate(all="ignore"):
+        yield
+
+
+class Buffer:
+    """The memory of a leaf, shared by its views; `stamp` is the serial of its last change, 0 if none."""
+
+    __slots__ = ("stamp",)
+
+    def __init__(self) -> None:
+        self.stamp = 0
+
+
+class Record:
+    """One line of the tape: plain data.
+
+    op       the primitive that was called (None for a leaf)
+    inputs   for every array argument the line that it came from, None for a constant
+    meta     the values of the metadata arguments, in the order of the op's parameters
+    saved    the arrays that the rules read, in the order of `op.reads`; None once a walk has freed them
+    buffers  beside `saved`: the Buffer of memory that can change, else None
+    shapes   the shape of every output
+    dtypes   the dtype of every output
+    serial   its place in time
+    """
+
+    __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial")
+
+    op: Primitive | None
+    inputs: tuple[Line | None, ...]
+    meta: tuple[object, ...]
+    saved: tuple | None
+    buffers: tuple[Buffer | None, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[np.dtype, ...]
+    serial: int
+
+
+Line = tuple[Record, int]  # a record and the index of one of its outputs
+
+
+class Leaf(Record):
+    """The line of a tensor that requires a gradient; the gradient accumulates here."""
+
+    __slots__ = ("grad",)
+
+    grad: Tensor | None
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.op, self.inputs, self.meta, self.saved, self.buffers = None, (), (), (), ()
+        self.shapes, self.dtypes, self.serial, self.grad = (shape,), (dtype,), next_serial(), None
+
+
+def tape(lines: Iterable[Line]) -> list[Record]:
+    """The records that `lines` depend on, oldest first."""
+    found: set[Record] = set()
+    pending = [record for record, _ in lines]
+    while pending:
+        record = pending.pop()
+        if record not in found:
+            found.add(record)
+            pending.extend(line[0] for line in record.inputs if line is not None)
+    return sorted(found, key=attrgetter("serial"))
+
+
+def between(targets: Iterable[Line], records: Iterable[Record]) -> set[Record]:
+    """Those of `records`, oldest first, that have an input which leads back to one of `targets`."""
+    ends = {record for record, _ in targets}
+    found: set[Record] = set()
+    for record in records:
+        if any(line is not None and (line[0] in found or line[0] in ends) for line in record.inputs):
+            found.add(record)
+    return found
+
+
+def reverse(
+    seeds: Sequence[tuple[Line, object]],
+    targets: Iterable[Line] | None = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> Iterator[tuple[Record, list]]:
+    """Walk the tape of `seeds`, pairs of a line and its cotangent, backwards.
+
+    Yields every record with its cotangents, one per output (None: no share arrived), as soon as they are
+    complete. With `targets` only what leads to one of those lines is walked. The walk frees what it
+    leaves behind unless `retain_graph`. With `create_graph` cotangents are Tensors, the rules run on
+    Tensors, and so the walk is recorded in its turn.
+    """
+    records = tape(line for line, _ in seeds)
+    if any(record.saved is None for record in records):
+        raise RuntimeError(
+            "this tape was freed by an earlier backward(); pass retain_graph=True to that one to walk it again"
+        )
+    if targets is None:
+        needed = passed = set(records)
+    else:
+        passed = between(targets, records)
+        needed = passed | {record for record, _ in targets}
+    sums: dict[Record, list] = {}
+    own: set[int] = set()  # ids of arrays in `sums` that were allocated here and may be added into
+
+    def deposit(line: Line, share) -> None:
+        record, i = line
+        slots = sums.setdefault(record, [None] * len(record.shapes))
+        total = slots[i]
+        if total is None:
+            slots[i] = share
+        elif id(total) in own:
+            total += share
+        else:
+            slots[i] = total = total + share
+            if not create_graph and total.ndim:  # NumPy's 0-d results are scalars: no memory to add into
+                own.add(id(total))
+
+    for line, cotangent in seeds:
+        deposit(line, cotangent)
+    for record in reversed(records):
+        slots = sums.pop(record, None)
+        if slots is None:
+            continue
+        own.difference_update(map(id, slots))
+        yield record, slots
+        op = record.op
+        if op is None or record not in passed:
+            continue
+        try:
+            values = op.read(record, create_graph)
+            for line, share in op.pull(record, slots, values, needed):
+                deposit(line, share)
+        except Exception as error:
+            error.add_note(f"in the reverse pass of {op.describe(record)}")
+            raise
+        if not retain_graph:
+            record.inputs, record.saved, record.buffers = (), None, ()

@@ -1,0 +1,463 @@
+"""Tensor: a light handle on an array and on the line of the tape that made it.
+
+A Tensor is a value: what an op returns is read-only, and `data` is a read-only view. The one official
+mutation is `assign_` (and the optimizers'), which stamps the memory it changed, so that a derivative that
+would need the old value is an error and not a wrong number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tinygrad_seq import backend
+from tinygrad_seq.ops import elementwise, indexing, linalg, reduction
+from tinygrad_seq.ops import shape as shaping
+from tinygrad_seq.primitive import FUNCTIONS
+from tinygrad_seq.recording import describe
+from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
+
+
+def _reflected(op: Callable) -> Callable:
+    """other <op> self, for an `other` that is no Tensor."""
+    return lambda self, other: op(other, self)
+
+
+def _in_place(op: Callable, symbol: str) -> Callable:
+    """`t += x` makes a new tensor, which a leaf that waits for its gradient must not become unnoticed."""
+
+    def update(self: Tensor, other: object) -> Tensor:
+        if self.is_leaf and self.requires_grad:
+            raise RuntimeError(
+                f"a leaf that requires a gradient is not updated by {symbol}: change its values with "
+                f"t.assign_(...), or make a new tensor, u = t {symbol[:-1]} x"
+            )
+        return op(self, other)
+
+    return update
+
+
+class Tensor:
+    """An array with a place on the tape; made by `ts.tensor` and by ops.
+
+    Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
+    tensors requires a gradient. `t.grad` is the gradient that `backward()` accumulated, or None.
+    """
+
+    __slots__ = ("_data", "line", "buffer")
+
+    def __init__(self, data, line: Line | None = None, buffer: Buffer | None = None) -> None:
+        if not backend.is_array(data) and not isinstance(data, np.generic):
+            raise TypeError("Tensor(...) is what ops call; make a tensor with ts.tensor(data)")
+        self._data, self.line, self.buffer = data, line, buffer
+
+    # --- what it is -----------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._data.dtype
+
+    @property
+    def device(self) -> str:
+        """ "cpu", or "cuda:0" and so on."""
+        return backend.device_of(self._data)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the tensor is on the tape: a leaf that was asked to be, or made from one."""
+        return self.line is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not self.is_leaf:
+            raise RuntimeError("only a leaf's requires_grad can be set; this tensor was computed: detach() it")
+        if value and self.dtype.kind != "f":
+            raise TypeError(
+                f"only a float tensor can require a gradient, not {describe(self)}: astype it first"
+            )
+        if value != self.requires_grad:
+            self.line = (Leaf(self.shape, self.dtype), 0) if value else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing that is recorded made it."""
+        return self.line is None or isinstance(self.line[0], Leaf)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that has accumulated on this leaf, a Tensor, or None."""
+        return self.line[0].grad if self.line is not None and isinstance(self.line[0], Leaf) else None
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if self.line is None or not isinstance(self.line[0], Leaf):
+            raise RuntimeError("only a leaf that requires a gradient has one to assign")
+        if value is not None:
+            value = value if isinstance(value, Tensor) else tensor(value)
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ValueError(
+                    f"the gradient of {describe(self)} has its shape and dtype, not {describe(value)}"
+                )
+        self.line[0].grad = value
+
+    # --- reverse mode ---------------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: ArrayLike | Tensor | None = None,
+        *,
+        retain_graph: bool = False,
+        create_graph: bool = False,
+    ) -> None:
+        """Add d self / d leaf, times `gradient`, to the `grad` of every leaf that self depends on.
+
+        gradient      the cotangent of self, of its shape; needed unless self has one element
+        retain_graph  keep the tape, to walk it again
+        create_graph  record the walk, so that gradients can be differentiated in turn; keeps the tape
+
+        RuntimeError if self is not on the tape or the tape was freed; ValueError for a gradient of
+        another shape.
+
+        >>> import tinygrad_seq as ts
+        >>> x = ts.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad.numpy()
+        array([2., 4.], dtype=float32)
+        """
+        seed = cotangent_of(self, gradient, recorded=create_graph)
+        with walking(create_graph):
+            for record, cotangents in reverse(
+                [(self.line, seed)], retain_graph=retain_graph or create_graph, create_graph=create_graph
+            ):
+                if isinstance(record, Leaf):
+                    record.grad = accumulated(record.grad, cotangents[0])
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def detach(self) -> Tensor:
+        """The same values off the tape: a copy of them where they could change (a leaf, its views)."""
+        return Tensor(self._data if self.buffer is None else frozen(self._data.copy()))
+
+    # --- values ---------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> np.ndarray:
+        """A read-only view of the array, where it lives; it shows later changes by `assign_`."""
+        return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array on the host; of a leaf, a copy."""
+        return frozen(backend.to_numpy(self._data if self.buffer is None else self._data.copy()))
+
+    def item(self) -> float | int | bool:
+        """The only element, as a Python number; ValueError if there are more."""
+        return self.numpy().item()
+
+    def mutable(self) -> object:
+        """The array, about to be changed in place: its memory is stamped.
+
+        Records that still need the old values will say so instead of using the new ones. Views that share
+        the memory share the stamp; a result of an op, whose memory others may hold, is copied first.
+        """
+        if not self.is_leaf:
+            raise RuntimeError(
+                "only a leaf can be changed in place; this tensor was computed: detach() it first"
+            )
+        if self.buffer is None or self._data.base is not None:
+            self._data, self.buffer = np.array(self._data), Buffer()
+        self.buffer.stamp = next_serial()
+        return self._data
+
+    def assign_(self, value: ArrayLike | Tensor) -> Tensor:
+        """Overwrite the values of a leaf, in place; shape (up to broadcasting) and dtype stay its own.
+
+        >>> import tinygrad_seq as ts
+        >>> ts.tensor([1.0, 2.0]).assign_([3.0, 4.0]).numpy()
+        array([3., 4.], dtype=float32)
+        """
+        value = value if isinstance(value, Tensor) else tensor(value, device=self.device)
+        if value.shape != self.shape:
+            raise ValueError(f"assign_ to {describe(self)} takes an array of its shape, not {describe(value)}")
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"assign_ to {describe(self)} cannot take {describe(value)}: astype it first")
+        self.mutable()[...] = value._data
+        return self
+
+    # --- operators ------------------------------------------------------------------------------------
+
+    __add__, __radd__, __iadd__ = elementwise.add, _reflected(elementwise.add), _in_place(elementwise.add, "+=")
+    __sub__, __rsub__ = elementwise.subtract, _reflected(elementwise.subtract)
+    __isub__ = _in_place(elementwise.subtract, "-=")
+    __mul__, __rmul__ = elementwise.multiply, _reflected(elementwise.multiply)
+    __imul__ = _in_place(elementwise.multiply, "*=")
+    __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
+    __itruediv__ = _in_place(elementwise.divide, "/=")
+    __pow__, __rpow__, __ipow__ = (
+        elementwise.power,
+        _reflected(elementwise.power),
+        _in_place(elementwise.power, "**="),
+    )
+    __matmul__, __rmatmul__, __imatmul__ = (
+        linalg.matmul,
+        _reflected(linalg.matmul),
+        _in_place(linalg.matmul, "@="),
+    )
+    __neg__, __abs__ = elementwise.negative, elementwise.abs
+    __lt__, __le__, __gt__, __ge__ = (
+        elementwise.less,
+        elementwise.less_equal,
+        elementwise.greater,
+        elementwise.greater_equal,
+    )
+    __invert__, __and__, __or__ = elementwise.logical_not, elementwise.logical_and, elementwise.logical_or
+    __hash__ = object.__hash__
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.equal(self, other) if _comparable(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.not_equal(self, other) if _comparable(other) else NotImplemented
+
+    # --- NumPy's methods ------------------------------------------------------------------------------
+
+    sum, mean, max, argmax = reduction.sum, reduction.mean, reduction.max, reduction.argmax
+    swapaxes, squeeze, take = shaping.swapaxes, shaping.squeeze, indexing.take
+    astype = elementwise.astype
+
+    def reshape(self, *sizes) -> Tensor:
+        """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""
+        return shaping.reshape(self, sizes[0] if len(sizes) == 1 else sizes)
+
+    def transpose(self, *axes) -> Tensor:
+        """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
+        return shaping.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reversed order."""
+        return shaping.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """Every matrix transposed: the last two axes exchanged."""
+        return shaping.swapaxes(self, -1, -2)
+
+    # --- a sequence of its rows -----------------------------------------------------------------------
+
+    def __getitem__(self, key) -> Tensor:
+        return indexing.getitem(self, key)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        raise TypeError(
+            "tensors are values: instead of t[key] = x, build a new one with where(mask, x, t), stack or "
+            "concatenate; to overwrite a whole leaf use t.assign_(x)"
+        )
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("a 0-d tensor cannot be iterated over")
+        return iter(shaping.unstack(self))
+
+    def __contains__(self, x: object) -> bool:
+        return bool(np.any(backend.to_numpy((self == x)._data)))
+
+    # --- Python's and NumPy's protocols ---------------------------------------------------------------
+
+    def _one(self, kind: str) -> float | int | bool:
+        if self.size != 1:
+            raise ValueError(f"only a tensor with one element has a {kind}; this is {describe(self)}")
+        return self.item()
+
+    def __float__(self) -> float:
+        return float(self._one("float value"))
+
+    def __int__(self) -> int:
+        return int(self._one("int value"))
+
+    def __bool__(self) -> bool:
+        return bool(self._one("truth value (for an elementwise choice use where)"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer, not {describe(self)}")
+        return int(self._one("value as an index"))
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} does not work on tensors; use ts.sum, ts.max and the like"
+            )
+        if "out" in kwargs:
+            raise TypeError(
+                f"np.{ufunc.__name__} cannot write a tensor into an array: instead of a += t, a = a + t"
+            )
+        return _counterpart(ufunc.__name__)(*inputs, **kwargs)
+
+    def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
+        name = function.__name__
+        if name in QUERIES:
+            args = tuple(QUERIES[name](x) if isinstance(x, Tensor) else x for x in args)
+            return function(*args, **kwargs)
+        return _counterpart(name)(*args, **kwargs)
+
+    def __reduce__(self) -> tuple:
+        if not self.is_leaf:
+            raise TypeError("a tensor on the tape cannot be copied deeply or pickled: detach() it first")
+        return _rebuild, (type(self), self.numpy(), self.device, self.requires_grad, self.grad)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        where = "" if self.device == "cpu" else f", device={self.device}"
+        tape = (
+            "" if self.line is None else ", requires_grad" if self.is_leaf else f", from {self.line[0].op.name}"
+        )
+        return f"tensor({values}, {self.dtype}{where}{tape})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._one("format") if spec else str(self), spec)
+
+
+ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal names for what we call as NumPy does
+QUERIES = {  # questions about tensors, whose answers are no tensors
+    "shape": Tensor.numpy,
+    "ndim": Tensor.numpy,
+    "size": Tensor.numpy,
+    "result_type": lambda t: t.dtype,
+    "can_cast": lambda t: t.dtype,
+    "allclose": Tensor.numpy,
+    "array_equal": Tensor.numpy,
+    "array_equiv": Tensor.numpy,
+    "array_repr": Tensor.numpy,
+    "array_str": Tensor.numpy,
+    "array2string": Tensor.numpy,
+}
+
+
+def _counterpart(name: str) -> Callable:
+    """What a Tensor answers to NumPy's function of that name."""
+    name = ALIASES.get(name, name)
+    if name not in FUNCTIONS:
+        raise TypeError(
+            f"np.{name} has no counterpart for tensors: compose it from those in tinygrad_seq.__all__, or leave "
+            f"the tape with t.numpy()"
+        )
+    return FUNCTIONS[name]
+
+
+def _comparable(x: object) -> bool:
+    return isinstance(x, (Tensor, float, int, np.generic, list, tuple)) or backend.is_array(x)
+
+
+def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    copy = object.__new__(kind)
+    Tensor.__init__(copy, backend.asarray(np.array(values), device), None, Buffer())
+    copy.requires_grad = requires_grad
+    if grad is not None:
+        copy.grad = grad
+    return copy
+
+
+def frozen(array):
+    """The array, read-only where its library can make it so."""
+    if isinstance(array, np.ndarray):
+        array.setflags(write=False)
+    return array
+
+
+def tensor(
+    data: ArrayLike | Tensor, *, dtype: DTypeLike = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """A leaf tensor holding a copy of `data`.
+
+    Python floats, nested lists of them too, become float32, ints int64, bools bool; NumPy arrays and
+    scalars keep their dtype. TypeError for what is no number, or to ask a gradient of what is no float;
+    ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    tensor([[1., 2.],
+            [3., 4.]], float32, requires_grad)
+    """
+    if isinstance(data, Tensor):
+        data = data._data
+    elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) and x.line for x in data):
+        raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
+    if backend.is_array(data) and not isinstance(data, np.ndarray):
+        array = backend.to_device(data.astype(dtype or data.dtype), device)
+    else:
+        host = np.array(data, dtype=dtype, subok=False)
+        if dtype is None and host.dtype == np.float64 and _of_python_numbers(data):
+            host = host.astype(np.float32)
+        array = backend.asarray(host, device)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(array)}")
+    t = Tensor(array, None, Buffer())
+    t.requires_grad = requires_grad
+    return t
+
+
+def _of_python_numbers(data: object) -> bool:
+    if isinstance(data, (list, tuple)):
+        return all(map(_of_python_numbers, data))
+    return isinstance(data, (float, int)) and not isinstance(data, np.generic)
+
+
+def cotangent_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> object:
+    """The cotangent that a walk from `t` starts with, checked: ones by default, for one element."""
+    if t.line is None:
+        raise RuntimeError(
+            f"{describe(t)} is not on the tape: none of what it was computed from requires a gradient, or it "
+            f"was computed under no_grad or detached"
+        )
+    if given is None:
+        if t.size != 1:
+            raise ValueError(
+                f"{describe(t)} has more than one element, so its derivative needs a cotangent: reduce it to a "
+                f"loss first (loss.sum().backward()), or pass a gradient of its shape"
+            )
+        seed = np.ones_like(t._data)
+    elif isinstance(given, Tensor):
+        seed = given if recorded else given._data
+    else:
+        seed = backend.asarray(np.array(given, dtype=t.dtype), t.device)
+    if seed.shape != t.shape:
+        raise ValueError(f"the cotangent of {describe(t)} has its shape, not {seed.shape}")
+    if seed.dtype != t.dtype:
+        seed = seed.astype(t.dtype)
+    return Tensor(seed) if recorded and not isinstance(seed, Tensor) else seed
+
+
+def accumulated(total: Tensor | None, share) -> Tensor:
+    """A leaf's gradient with another share: an array of its own, shared with nobody."""
+    if isinstance(share, Tensor):
+        return share if total is None else total + share
+    if total is None:
+        return Tensor(np.array(share), None, Buffer())
+    return Tensor(np.array(total._data + share), None, Buffer()) if total.line is None else total + share
