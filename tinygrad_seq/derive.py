@@ -7,27 +7,29 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_seq.recording import describe
+from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape
-from tinygrad_seq.tape import Leaf, Record, recording, reverse, tape, walking
-from tinygrad_seq.tensor import Tensor, cotangent_of, tensor
+from tinygrad_seq.rules import push, read
+from tinygrad_seq.tape import Leaf, Line, Record, recording, reverse, tape, walking
+from tinygrad_seq.tensor import Tensor, seed_of, tensor
 
 
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    cotangents: ArrayLike | Tensor | Sequence[ArrayLike | Tensor | None] | None = None,
+    cotangents: ArrayLike | Tensor | Sequence | None = None,
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
     zeros: bool = False,
-) -> Tensor | None | list[Tensor | None]:
+) -> Tensor | list[Tensor | None] | None:
     """The gradient of `outputs` with respect to `inputs`, leaving every `t.grad` alone.
 
     outputs     a tensor or a sequence of them; their contributions add up
     inputs      a tensor or a sequence of them, leaves or intermediate; the result has the same form
     cotangents  one per output, of its shape; may be missing for outputs of one element
-    zeros       zeros instead of None for an input that no output depends on
+    zeros       zeros instead of None for an input that no output depends on; a constant output is then
+                lawful, and has zero derivative
 
     Only what lies between inputs and outputs is computed. `retain_graph` and `create_graph` as in
     `Tensor.backward`. RuntimeError for an output or input that is not on the tape.
@@ -38,36 +40,38 @@ def grad(
     >>> float(dy), float(ts.grad(dy, x))
     (27.0, 18.0)
     """
-    single = isinstance(inputs, Tensor)
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if isinstance(outputs, Tensor):
-        ys, given = [outputs], [cotangents]
-    else:
-        ys = list(outputs)
-        given = [None] * len(ys) if cotangents is None else list(cotangents)
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    given: Sequence = [cotangents] if isinstance(outputs, Tensor) else cotangents or [None] * len(ys)  # type: ignore
     if len(given) != len(ys):
         raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
-    for x in xs:
-        if x.line is None:
-            raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
-
-    seeds = [(y.line, cotangent_of(y, g, recorded=create_graph)) for y, g in zip(ys, given, strict=True)]
-    wanted = {x.line[0] for x in xs}
-    found: dict = {}
+    seeds = [
+        seed_of(y, g, recorded=create_graph)
+        for y, g in zip(ys, given, strict=True)
+        if not (zeros and y.line is None)
+    ]
+    targets = [_line(x) for x in xs]
+    ends = {record for record, _ in targets}
+    found: dict[Record, list] = {}
     with walking(create_graph):
         for record, shares in reverse(
-            seeds, [x.line for x in xs], retain_graph=retain_graph or create_graph, create_graph=create_graph
+            seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph
         ):
-            if record in wanted:
+            if record in ends:
                 found[record] = shares
     result: list[Tensor | None] = []
-    for x in xs:
-        record, i = x.line
+    for x, (record, i) in zip(xs, targets, strict=True):
         share = found[record][i] if record in found else None
         if share is None and zeros:
             share = np.zeros_like(x._data)
         result.append(share if share is None or isinstance(share, Tensor) else Tensor(np.array(share)))
-    return result[0] if single else result
+    return result[0] if isinstance(inputs, Tensor) else result
+
+
+def _line(x: Tensor) -> Line:
+    if x.line is None:
+        raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
+    return x.line
 
 
 def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | Tensor]) -> tuple:
@@ -89,7 +93,7 @@ def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | T
         dx = dx if isinstance(dx, Tensor) else tensor(np.asarray(dx, dtype=x.dtype), device=x.device)
         if dx.shape != x.shape:
             raise ValueError(f"the tangent of {describe(x)} has its shape, not {dx.shape}")
-        pushed[x.line[0]] = [dx]
+        pushed[_line(x)[0]] = [dx]
     with recording(True):
         outputs = f(*xs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
@@ -99,7 +103,7 @@ def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | T
                 continue
             along = [pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs]
             if any(dx is not None for dx in along):
-                dz = record.op.push(record, along, record.op.read(record, as_tensors=True))
+                dz = push(record, along, read(record, as_tensors=True))
                 pushed[record] = dz if record.op.many else [dz]
     dys = [
         pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))

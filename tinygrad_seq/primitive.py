@@ -21,15 +21,11 @@ with neither cannot be tested, and is refused.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import numpy as np
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from tinygrad_seq import recording
-from tinygrad_seq.broadcasting import unbroadcast
 from tinygrad_seq.signature import Example, Signature
-from tinygrad_seq.tape import Line, Record
 
 if TYPE_CHECKING:
     from tinygrad_seq.tensor import Tensor
@@ -94,7 +90,7 @@ def primitive(
             raise TypeError(f"there is a primitive {op.name} already")
         PRIMITIVES[op.name] = op
         FUNCTIONS.setdefault(op.name, op.function)
-        return op.function
+        return cast(Op, op.function)
 
     return register
 
@@ -129,9 +125,8 @@ class Primitive:
         self.kind = "rules"  # unless it follows from the op being linear or bilinear
         self.riding: dict[str, Rule] = {}
         self.function = recording.stub(self)
-        for name in ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides"):
-            setattr(self.function, name, getattr(self, name))
-        self.function.primitive = self
+        declarations = ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides")
+        self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
 
     def _refuse_what_could_not_be_tested(self) -> None:
         if not (self.arguments or self.variadic):
@@ -235,92 +230,10 @@ class Primitive:
         places = {"g": "g", "s": "s"}
         places.update({name: f"values[{i}]" for i, name in enumerate(self.reads)})
         places.update({p.name: f"meta[{i}]" for i, p in enumerate(self.metadata)})
-        self.pulls = tuple(rule and rule.compiled(places) for rule in self.rules)
-        self.pushing = tuple(rule and rule.compiled(places) for rule in self.pushes)
+        self.pulls = [rule.compiled(places) if rule else _nothing for rule in self.rules]
+        self.pushing = [rule.compiled(places) if rule else _nothing for rule in self.pushes]
         self.joint = self.joint_rule and self.joint_rule.compiled(places)
         recording.specialise(self)
-
-    # --- what the walks ask ---------------------------------------------------------------------------
-
-    def read(self, record: Record, as_tensors: bool) -> tuple:
-        """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
-        for name, value, buffer in zip(self.reads, record.saved, record.buffers, strict=False):
-            if buffer is not None and value is not None and recording.changed_since(record.serial, buffer):
-                raise RuntimeError(
-                    f"{name} of {self.name}, {recording.describe(value)}, was changed in place (by assign_ or "
-                    f"an optimizer step) after {self.name} read it and before its derivative needed it: call "
-                    f"backward() first, or compute with a copy, x.detach()"
-                )
-        return tuple(self._tensors(record)) if as_tensors else record.saved
-
-    def _tensors(self, record: Record) -> Iterable:
-        made = [(record, i) for i in range(len(record.shapes))]
-        lines = dict(zip(self.arguments, record.inputs, strict=False))
-        for name, value, buffer in zip(self.reads, record.saved, record.buffers, strict=True):
-            if value is None or name == "s":
-                yield value
-            elif name == self.variadic:
-                rest = record.inputs[len(self.arguments) :]
-                yield tuple(recording.handle(part, line, None) for part, line in zip(value, rest, strict=True))
-            elif name == "z" and self.many:
-                yield tuple(map(recording.handle, value, made, buffer))
-            else:
-                yield recording.handle(value, made[0] if name == "z" else lines[name], buffer)
-
-    def pull(
-        self, record: Record, cotangents: list, values: tuple, needed: Collection[Record]
-    ) -> list[tuple[Line, object]]:
-        """The share of every input of `record` that is `needed`, behind its line."""
-        g = cotangents[0]
-        if self.many:
-            like = next(c for c in cotangents if c is not None)
-            zeros = (np.zeros_like(like, shape=shape) for shape in record.shapes)
-            g = [zero if c is None else c for c, zero in zip(cotangents, zeros, strict=True)]
-        joint = None if self.joint is None else self.joint(g, values, record.meta, None)
-        shares = []
-        for i, line in enumerate(record.inputs):
-            if line is not None and line[0] in needed:
-                shape, dtype = line[0].shapes[line[1]], line[0].dtypes[line[1]]
-                share = joint[i] if joint is not None else self.pulls[i](g, values, record.meta, shape)
-                if share.shape != shape:  # only along loop axes can an argument have been broadcast
-                    core = len(self.signature.inputs[i]) if self.signature else len(shape)
-                    share = unbroadcast(share, shape, core)
-                shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
-        return shares
-
-    def push(self, record: Record, tangents: Sequence, values: tuple):
-        """The tangent of what `record` made, given a tangent or None for each of its inputs."""
-        if self.kind == "linear":
-            z = self._linear(tangents, values, record)
-        elif self.kind == "bilinear":
-            (dx, dy), (x, y) = tangents, values
-            terms = ([] if dx is None else [self.function(dx, y)]) + (
-                [] if dy is None else [self.function(x, dy)]
-            )
-            z = terms[0] if len(terms) == 1 else terms[0] + terms[1]
-        else:
-            z = None
-            for rule, dx, line in zip(self.pushing, tangents, record.inputs, strict=False):
-                if dx is not None:
-                    term = rule(dx, values, record.meta, line[0].shapes[line[1]])
-                    z = term if z is None else z + term
-        if self.many:
-            return z
-        return z if z.shape == record.shapes[0] else np.broadcast_to(z, record.shapes[0])
-
-    def _linear(self, tangents: Sequence, values: tuple, record: Record):
-        """The op on the tangents; what has none is constant, and its tangent zero."""
-        read = dict(zip(self.reads, values, strict=True))
-        meta = {p.name: value for p, value in zip(self.metadata, record.meta, strict=True)}
-        if self.joint_rule:
-            like = next(t for t in tangents if t is not None)
-            zeros = [np.zeros_like(like, shape=shape) for shape in read["s"]]
-            return self.function(*(z if t is None else t for t, z in zip(tangents, zeros, strict=True)), **meta)
-        arrays = [
-            read[name] if rule is None else 0.0 if dx is None else dx
-            for name, rule, dx in zip(self.arguments, self.rules, tangents, strict=False)
-        ]
-        return self.function(*arrays, *(read.get(self.variadic, ())), **meta)
 
     # --- what scan and the laws ask -------------------------------------------------------------------
 
@@ -343,16 +256,9 @@ class Primitive:
         repeat = not any("stacked" in rule.names for rule in self.riding.values())
         return {**meta, **lifted}, repeat
 
-    def describe(self, record: Record) -> str:
-        """The call behind a record, for errors: multiply(x: float32[3,4], y: constant)."""
-        names = [*self.arguments, *(self.variadic for _ in record.inputs[len(self.arguments) :])]
-        given = [
-            f"{name}: "
-            + ("constant" if line is None else f"{line[0].dtypes[line[1]]}{list(line[0].shapes[line[1]])}")
-            for name, line in zip(names, record.inputs, strict=False)
-        ]
-        given += [f"{p.name}={value!r}" for p, value in zip(self.metadata, record.meta, strict=True)]
-        return f"{self.name}({', '.join(given)})"
+
+def _nothing(*read):
+    """The rule of an argument without one, which no walk calls."""
 
 
 def _names(rule: Callable) -> tuple[str, ...]:

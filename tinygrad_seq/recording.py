@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_seq import backend
-from tinygrad_seq.tape import Buffer, Line, Record, mode, next_serial
+from tinygrad_seq.errors import describe, explain, refuse
+from tinygrad_seq.tape import Buffer, Record, mode, next_serial
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
-    from tinygrad_seq.tensor import Tensor
 
 # --- the arrays of a call -----------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ def operand(x):
 def keep(x):
     """A constant array that a rule will read: copied unless nobody can change it."""
     if not isinstance(x, np.ndarray):
-        return backend.copy(x) if backend.is_array(x) else x
+        return x.copy() if backend.is_array(x) else x
     base = x.base
     if not x.flags.writeable and (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
         return x
@@ -53,7 +53,7 @@ def keep(x):
     return x
 
 
-def shared(z, *sources: tuple[object, Buffer | None]) -> Buffer | None:
+def shared(z, *sources: tuple) -> Buffer | None:
     """The buffer of the source that `z` is a view of, if it has one."""
     for array, buffer in sources:
         if buffer is not None and z.base is (array if array.base is None else array.base):
@@ -61,7 +61,7 @@ def shared(z, *sources: tuple[object, Buffer | None]) -> Buffer | None:
     return None
 
 
-def settle(z, *sources: tuple[object, Buffer | None]):
+def settle(z, *sources: tuple):
     """A result made ready to be the data of a Tensor, and its buffer."""
     if isinstance(z, np.ndarray):
         if any(z is array for array, _ in sources):
@@ -72,60 +72,17 @@ def settle(z, *sources: tuple[object, Buffer | None]):
     return z, (None if z.base is None else shared(z, *sources))
 
 
-def handle(value, line: Line | None, buffer: Buffer | None):
-    """A saved value as the Tensor that it was, so that a rule can be recorded; constants stay arrays."""
-    from tinygrad_seq.tensor import Tensor
-
-    return value if line is None and buffer is None else Tensor(value, line, buffer)
-
-
-def changed_since(serial: int, buffer: Buffer | tuple) -> bool:
-    """Whether the memory of a saved value changed after the record of that serial was made."""
-    if isinstance(buffer, tuple):
-        return any(b is not None and changed_since(serial, b) for b in buffer)
-    return buffer.stamp > serial
-
-
-# --- words for errors ---------------------------------------------------------------------------------
-
-
-def describe(x: object) -> str:
-    """A value in an error message: float32[3,4] for arrays, the type for anything else."""
-    if hasattr(x, "dtype") and hasattr(x, "shape"):
-        return f"{x.dtype}[{','.join(map(str, x.shape))}]"
-    return f"{type(x).__name__} {x!r:.40}"
-
-
-def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None:
-    """Add to `error` what was called with what, and where the signature tells, why it cannot work."""
-    names = [*op.arguments, *(f"{op.variadic}[{i}]" for i in range(len(arrays) - len(op.arguments)))]
-    given = [f"{name}: {describe(array)}" for name, array in zip(names, arrays, strict=True)]
-    given += [f"{p.name}={value!r}" for p, value in zip(op.metadata, meta, strict=True)]
-    reason = op.signature and op.signature.mismatch(names, [np.shape(array) for array in arrays])
-    error.add_note(f"in {op.name}({', '.join(given)})" + (f": {reason}" if reason else ""))
-
-
-def refuse(op: Primitive, unknown: dict[str, object]) -> None:
-    """Metadata that the op does not have; habits from PyTorch get a translation."""
-    habits = {"dim": "axis", "dim0": "axis1", "dim1": "axis2", "keepdim": "keepdims", "dims": "axes"}
-    hints = [f"{name} is called {habits[name]} here, as in NumPy" for name in unknown if name in habits]
-    takes = ", ".join(p.name for p in op.metadata)
-    raise TypeError(
-        f"{op.name} has no argument {', '.join(unknown)}; besides arrays it takes {takes}"
-        + "".join(f"; {hint}" for hint in hints)
-    )
-
-
 # --- the call -----------------------------------------------------------------------------------------
 
 
 def stub(op: Primitive) -> FunctionType:
     """The function of a primitive before its first call, which compiles it in place."""
-    namespace = {"finish": op.finish, "__name__": op.forward.__module__}
+    namespace: dict = {"finish": op.finish, "__name__": op.forward.__module__}
     exec(f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)", namespace)
-    function = namespace["function"] = namespace[op.name]
+    function: FunctionType = namespace[op.name]
+    namespace["function"] = function
     function.__doc__ = op.forward.__doc__
-    function.__signature__ = inspect.signature(op.forward)
+    function.__dict__["__signature__"] = inspect.signature(op.forward)
     return function
 
 
@@ -143,10 +100,9 @@ def specialise(op: Primitive) -> None:
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _next_serial=next_serial)
     namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS)
     exec(compile(text, filename, "exec"), namespace)
-    compiled = namespace["call"]
-    function = op.function
-    function.__code__ = compiled.__code__
-    function.__defaults__, function.__kwdefaults__ = compiled.__defaults__, compiled.__kwdefaults__
+    call, function = namespace["call"], op.function
+    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
+    function.__code__ = call.__code__  # last: another thread may be calling
 
 
 ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
@@ -160,70 +116,96 @@ def plain(value):
 
 
 def source(op: Primitive) -> Iterator[str]:
-    """The lines of the call."""
-    slots = [*op.arguments, *([f"*{op.variadic}"] if op.variadic else [])]
-    arrays = ", ".join(f"{slot}_" for slot in slots)
-    meta = [p.name for p in op.metadata]
-    passed = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
-    pairs = "".join(f", ({name}_, {name}_buffer)" for name in op.arguments)
-    ruled = [name for name, rule in zip(op.arguments, op.rules, strict=False) if rule]
-    lines = [f"{name}_line" if name in ruled else "None" for name in op.arguments]
-    on_tape = [f"{name}_line is not None" for name in ruled]
-    if op.variadic:
-        lines.append(f"*{op.variadic}_lines" if op.joint else f"*[None] * len({op.variadic})")
-        on_tape += [f"any({op.variadic}_lines)"] if op.joint else []
+    """The lines of the call.
 
-    yield f"def call({_parameters(op, slots)}):"
-    if meta:
+    >>> import tinygrad_seq as ts
+    >>> next(source(ts.sum.primitive))
+    'def call(x, /, axis=_default_axis, *, keepdims=_default_keepdims, **_unknown):'
+    """
+    yield f"def call({_parameters(op)}):"
+    if op.metadata:
         yield "    if _unknown: _refuse(_op, _unknown)"
     yield "    raw = True"
     for x in op.arguments:
-        yield f"    if _isinstance({x}, _Tensor): {x}_, {x}_line, {x}_buffer, raw = {x}._data, {x}.line, {x}.buffer, False"
+        yield f"    if _isinstance({x}, _Tensor):"
+        yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._data, {x}.line, {x}.buffer, False"
         yield f"    else: {x}_, {x}_line, {x}_buffer = _operand({x}), None, None"
-    if x := op.variadic:
-        yield f"    {x}_ = [a._data if _isinstance(a, _Tensor) else _operand(a) for a in {x}]"
-        yield f"    {x}_lines = [a.line if _isinstance(a, _Tensor) else None for a in {x}]"
-        yield f"    raw = raw and not any([_isinstance(a, _Tensor) for a in {x}])"
-    yield f"    try: z = _forward({', '.join([arrays, *passed])})"
+    if op.variadic:
+        yield f"    tensors = [_isinstance(x, _Tensor) for x in {op.variadic}]"
+        yield f"    rest = [x._data if t else _operand(x) for x, t in zip({op.variadic}, tensors)]"
+        yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
+        yield "    raw = raw and not any(tensors)"
+    arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]
+    meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
+    yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
     yield "    except Exception as error:"
-    yield f"        _explain(_op, error, ({arrays},), ({''.join(f'{name}, ' for name in meta)}))"
+    yield f"        _explain(_op, error, {_tuple(arrays)}, {_tuple(p.name for p in op.metadata)})"
     yield "        raise"
     yield "    if raw: return z"
-    if op.many:
-        yield f"    z, buffer = zip(*[_settle(part{pairs}) for part in z]) if z else ((), ())"
-        yield "    out = tuple([_new(_Tensor) for part in z])"
-        yield "    for t, part, b in zip(out, z, buffer): t._data, t.line, t.buffer = part, None, b"
-    else:
-        mine = " or ".join(f"z is {name}_" for name in op.arguments) or "True"
-        yield f"    if z.__class__ is not _ndarray or {mine}: z, buffer = _settle(z{pairs})"
-        yield "    else:"
-        yield "        z.setflags(write=False)"
-        yield f"        buffer = None if z.base is None else _shared(z{pairs})"
-        yield "    out = _new(_Tensor)"
-        yield "    out._data, out.line, out.buffer = z, None, buffer"
-    if on_tape:
-        yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
-        yield "        record = _new(_Record)"
-        yield "        record.op = _op"
-        yield f"        record.inputs = ({', '.join(lines)},)"
-        yield f"        record.meta = ({''.join(f'{m} if {m}.__class__ in _atoms else _plain({m}), ' for m in meta)})"
-        yield f"        record.saved = ({''.join(f'{_saved(op, name, ruled)}, ' for name in op.reads)})"
-        places = {"z": "buffer", "s": "None", op.variadic: "None"}
-        buffers = [places.get(name, f"{name}_buffer") for name in op.reads]
-        yield f"        record.buffers = ({''.join(f'{buffer}, ' for buffer in buffers)})"
-        yield "        record.serial = _next_serial()"
-        if op.many:
-            yield "        record.shapes, record.dtypes = tuple([part.shape for part in z]), tuple([part.dtype for part in z])"
-            yield "        for i, t in enumerate(out): t.line = (record, i)"
-        else:
-            yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
-            yield "        out.line = (record, 0)"
+    yield from _wrap(op)
+    yield from _record(op)
     yield "    return out"
 
 
-def _parameters(op: Primitive, slots: list[str]) -> str:
+def _wrap(op: Primitive) -> Iterator[str]:
+    """Make `out` of z: a Tensor, or a tuple of them."""
+    sources = "".join(f", ({x}_, {x}_buffer)" for x in op.arguments)
+    if op.many:
+        yield f"    z, buffer = zip(*[_settle(part{sources}) for part in z]) if z else ((), ())"
+        yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"
+        return
+    own = "".join(f" and z is not {x}_" for x in op.arguments)
+    yield f"    if z.__class__ is _ndarray{own}:"
+    yield "        z.setflags(write=False)"
+    yield f"        buffer = None if z.base is None else _shared(z{sources})"
+    yield f"    else: z, buffer = _settle(z{sources})"
+    yield "    out = _new(_Tensor)"
+    yield "    out._data, out.line, out.buffer = z, None, buffer"
+
+
+def _record(op: Primitive) -> Iterator[str]:
+    """Put `out` on the tape if an argument that has a rule is on it."""
+    ruled = [x for x, rule in zip(op.arguments, op.rules, strict=False) if rule]
+    on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint else [])
+    if not on_tape:
+        return
+    inputs = [f"{x}_line" if x in ruled else "None" for x in op.arguments]
+    if op.variadic:
+        inputs.append("*rest_lines" if op.joint else "*[None] * len(rest)")
+    saved, buffers = [], []
+    for name in op.reads:
+        if name == "s":
+            value, buffer = "tuple(map(_shape, rest))", "None"
+        elif name == op.variadic:
+            value, buffer = "tuple(map(_keep, rest))", "None"
+        elif name == "z":
+            value, buffer = "z", "buffer"
+        else:  # an array of the caller's is copied, if he can still change it
+            value, buffer = f"({name}_ if {name}_ is not {name} else _keep({name}_))", f"{name}_buffer"
+        readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
+        saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
+        buffers.append(buffer)
+    meta = [f"{p.name} if {p.name}.__class__ in _atoms else _plain({p.name})" for p in op.metadata]
+
+    yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
+    yield "        record = _new(_Record)"
+    yield "        record.op, record.serial = _op, _next_serial()"
+    yield f"        record.inputs = {_tuple(inputs)}"
+    yield f"        record.meta = {_tuple(meta)}"
+    yield f"        record.saved = {_tuple(saved)}"
+    yield f"        record.buffers = {_tuple(buffers)}"
+    if op.many:
+        yield "        record.shapes = tuple([part.shape for part in z])"
+        yield "        record.dtypes = tuple([part.dtype for part in z])"
+        yield "        for i, t in enumerate(out): t.line = (record, i)"
+    else:
+        yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
+        yield "        out.line = (record, 0)"
+
+
+def _parameters(op: Primitive) -> str:
     """The parameter list: the forward function's own, and a net for metadata that it does not have."""
-    parts = [*op.arguments, *(["/"] if op.arguments else []), *slots[len(op.arguments) :]]
+    parts = [*op.arguments, *(["/"] if op.arguments else []), *([f"*{op.variadic}"] if op.variadic else [])]
     star = not op.variadic
     for p in op.metadata:
         if star and p.kind is p.KEYWORD_ONLY:
@@ -232,12 +214,5 @@ def _parameters(op: Primitive, slots: list[str]) -> str:
     return ", ".join([*parts, *(["**_unknown"] if op.metadata else [])])
 
 
-def _saved(op: Primitive, name: str, ruled: list[str]) -> str:
-    """The expression for a saved value: None if no rule that reads it can run, a copy if it could change."""
-    if name == "s":
-        return f"tuple(map(_shape, {op.variadic}_))"
-    if name == op.variadic:
-        return f"tuple(map(_keep, {name}_))"
-    value = "z" if name == "z" else f"({name}_ if {name}_ is not {name} else _keep({name}_))"
-    readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
-    return value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None"
+def _tuple(parts: Iterable[str]) -> str:
+    return "(" + "".join(f"{part}, " for part in parts) + ")"

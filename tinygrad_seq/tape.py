@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_seq.errors import call_of
+from tinygrad_seq.rules import pull, read
+
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
     from tinygrad_seq.tensor import Tensor
@@ -90,11 +93,11 @@ class Record:
 
     __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial")
 
-    op: Primitive | None
+    op: Primitive
     inputs: tuple[Line | None, ...]
     meta: tuple[object, ...]
     saved: tuple | None
-    buffers: tuple[Buffer | None, ...]
+    buffers: tuple
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[np.dtype, ...]
     serial: int
@@ -111,7 +114,8 @@ class Leaf(Record):
     grad: Tensor | None
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.op, self.inputs, self.meta, self.saved, self.buffers = None, (), (), (), ()
+        self.op = None  # type: ignore[assignment]  # the one record that no primitive made
+        self.inputs, self.meta, self.saved, self.buffers = (), (), (), ()
         self.shapes, self.dtypes, self.serial, self.grad = (shape,), (dtype,), next_serial(), None
 
 
@@ -185,15 +189,14 @@ def reverse(
             continue
         own.difference_update(map(id, slots))
         yield record, slots
-        op = record.op
-        if op is None or record not in passed:
+        if record.op is None or record not in passed:
             continue
         try:
-            values = op.read(record, create_graph)
-            for line, share in op.pull(record, slots, values, needed):
+            values = read(record, create_graph)
+            for line, share in pull(record, slots, values, needed):
                 deposit(line, share)
         except Exception as error:
-            error.add_note(f"in the reverse pass of {op.describe(record)}")
+            error.add_note(f"in the reverse pass of {call_of(record)}")
             raise
         if not retain_graph:
             record.inputs, record.saved, record.buffers = (), None, ()

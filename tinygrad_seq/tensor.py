@@ -7,39 +7,20 @@ would need the old value is an error and not a wrong number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq import backend
-from tinygrad_seq.ops import elementwise, indexing, linalg, reduction
-from tinygrad_seq.ops import shape as shaping
-from tinygrad_seq.primitive import FUNCTIONS
-from tinygrad_seq.recording import describe
+from tinygrad_seq.errors import describe
+from tinygrad_seq.operators import Operators
+from tinygrad_seq.ops.shape import unstack
+from tinygrad_seq.protocols import Protocols
 from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
 
 
-def _reflected(op: Callable) -> Callable:
-    """other <op> self, for an `other` that is no Tensor."""
-    return lambda self, other: op(other, self)
-
-
-def _in_place(op: Callable, symbol: str) -> Callable:
-    """`t += x` makes a new tensor, which a leaf that waits for its gradient must not become unnoticed."""
-
-    def update(self: Tensor, other: object) -> Tensor:
-        if self.is_leaf and self.requires_grad:
-            raise RuntimeError(
-                f"a leaf that requires a gradient is not updated by {symbol}: change its values with "
-                f"t.assign_(...), or make a new tensor, u = t {symbol[:-1]} x"
-            )
-        return op(self, other)
-
-    return update
-
-
-class Tensor:
+class Tensor(Operators, Protocols):
     """An array with a place on the tape; made by `ts.tensor` and by ops.
 
     Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
@@ -138,17 +119,18 @@ class Tensor:
         >>> x.grad.numpy()
         array([2., 4.], dtype=float32)
         """
-        seed = cotangent_of(self, gradient, recorded=create_graph)
+        seed = seed_of(self, gradient, recorded=create_graph)
         with walking(create_graph):
             for record, cotangents in reverse(
-                [(self.line, seed)], retain_graph=retain_graph or create_graph, create_graph=create_graph
+                [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
             ):
                 if isinstance(record, Leaf):
                     record.grad = accumulated(record.grad, cotangents[0])
 
     def zero_grad(self) -> None:
-        """Forget the gradient."""
-        self.grad = None
+        """Forget the gradient of a leaf."""
+        if self.line is not None:
+            self.grad = None
 
     def detach(self) -> Tensor:
         """The same values off the tape: a copy of them where they could change (a leaf, its views)."""
@@ -169,7 +151,7 @@ class Tensor:
         """The only element, as a Python number; ValueError if there are more."""
         return self.numpy().item()
 
-    def mutable(self) -> object:
+    def mutable(self) -> np.ndarray:
         """The array, about to be changed in place: its memory is stamped.
 
         Records that still need the old values will say so instead of using the new ones. Views that share
@@ -199,78 +181,7 @@ class Tensor:
         self.mutable()[...] = value._data
         return self
 
-    # --- operators ------------------------------------------------------------------------------------
-
-    __add__, __radd__, __iadd__ = elementwise.add, _reflected(elementwise.add), _in_place(elementwise.add, "+=")
-    __sub__, __rsub__ = elementwise.subtract, _reflected(elementwise.subtract)
-    __isub__ = _in_place(elementwise.subtract, "-=")
-    __mul__, __rmul__ = elementwise.multiply, _reflected(elementwise.multiply)
-    __imul__ = _in_place(elementwise.multiply, "*=")
-    __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
-    __itruediv__ = _in_place(elementwise.divide, "/=")
-    __pow__, __rpow__, __ipow__ = (
-        elementwise.power,
-        _reflected(elementwise.power),
-        _in_place(elementwise.power, "**="),
-    )
-    __matmul__, __rmatmul__, __imatmul__ = (
-        linalg.matmul,
-        _reflected(linalg.matmul),
-        _in_place(linalg.matmul, "@="),
-    )
-    __neg__, __abs__ = elementwise.negative, elementwise.abs
-    __lt__, __le__, __gt__, __ge__ = (
-        elementwise.less,
-        elementwise.less_equal,
-        elementwise.greater,
-        elementwise.greater_equal,
-    )
-    __invert__, __and__, __or__ = elementwise.logical_not, elementwise.logical_and, elementwise.logical_or
-    __hash__ = object.__hash__
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return elementwise.equal(self, other) if _comparable(other) else NotImplemented
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return elementwise.not_equal(self, other) if _comparable(other) else NotImplemented
-
-    # --- NumPy's methods ------------------------------------------------------------------------------
-
-    sum, mean, max, argmax = reduction.sum, reduction.mean, reduction.max, reduction.argmax
-    swapaxes, squeeze, take = shaping.swapaxes, shaping.squeeze, indexing.take
-    astype = elementwise.astype
-
-    def reshape(self, *sizes) -> Tensor:
-        """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""
-        return shaping.reshape(self, sizes[0] if len(sizes) == 1 else sizes)
-
-    def transpose(self, *axes) -> Tensor:
-        """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
-        return shaping.transpose(self, axes[0] if len(axes) == 1 else axes or None)
-
-    @property
-    def T(self) -> Tensor:
-        """The axes in reversed order."""
-        return shaping.transpose(self)
-
-    @property
-    def mT(self) -> Tensor:
-        """Every matrix transposed: the last two axes exchanged."""
-        return shaping.swapaxes(self, -1, -2)
-
-    # --- a sequence of its rows -----------------------------------------------------------------------
-
-    def __getitem__(self, key) -> Tensor:
-        return indexing.getitem(self, key)
-
-    def __setitem__(self, key: object, value: object) -> None:
-        raise TypeError(
-            "tensors are values: instead of t[key] = x, build a new one with where(mask, x, t), stack or "
-            "concatenate; to overwrite a whole leaf use t.assign_(x)"
-        )
+    # --- Python's protocols ---------------------------------------------------------------------------
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -280,12 +191,13 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError("a 0-d tensor cannot be iterated over")
-        return iter(shaping.unstack(self))
+        return iter(unstack(self))  # one record for all rows: an index each would make backward quadratic
 
     def __contains__(self, x: object) -> bool:
-        return bool(np.any(backend.to_numpy((self == x)._data)))
+        return bool(np.any((self == x).numpy()))
 
-    # --- Python's and NumPy's protocols ---------------------------------------------------------------
+    def __pos__(self) -> Tensor:
+        return self
 
     def _one(self, kind: str) -> float | int | bool:
         if self.size != 1:
@@ -306,26 +218,8 @@ class Tensor:
             raise TypeError(f"an index is an integer, not {describe(self)}")
         return int(self._one("value as an index"))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
-        if method != "__call__":
-            raise TypeError(
-                f"np.{ufunc.__name__}.{method} does not work on tensors; use ts.sum, ts.max and the like"
-            )
-        if "out" in kwargs:
-            raise TypeError(
-                f"np.{ufunc.__name__} cannot write a tensor into an array: instead of a += t, a = a + t"
-            )
-        return _counterpart(ufunc.__name__)(*inputs, **kwargs)
-
-    def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
-        name = function.__name__
-        if name in QUERIES:
-            args = tuple(QUERIES[name](x) if isinstance(x, Tensor) else x for x in args)
-            return function(*args, **kwargs)
-        return _counterpart(name)(*args, **kwargs)
 
     def __reduce__(self) -> tuple:
         if not self.is_leaf:
@@ -344,39 +238,8 @@ class Tensor:
         return format(self._one("format") if spec else str(self), spec)
 
 
-ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal names for what we call as NumPy does
-QUERIES = {  # questions about tensors, whose answers are no tensors
-    "shape": Tensor.numpy,
-    "ndim": Tensor.numpy,
-    "size": Tensor.numpy,
-    "result_type": lambda t: t.dtype,
-    "can_cast": lambda t: t.dtype,
-    "allclose": Tensor.numpy,
-    "array_equal": Tensor.numpy,
-    "array_equiv": Tensor.numpy,
-    "array_repr": Tensor.numpy,
-    "array_str": Tensor.numpy,
-    "array2string": Tensor.numpy,
-}
-
-
-def _counterpart(name: str) -> Callable:
-    """What a Tensor answers to NumPy's function of that name."""
-    name = ALIASES.get(name, name)
-    if name not in FUNCTIONS:
-        raise TypeError(
-            f"np.{name} has no counterpart for tensors: compose it from those in tinygrad_seq.__all__, or leave "
-            f"the tape with t.numpy()"
-        )
-    return FUNCTIONS[name]
-
-
-def _comparable(x: object) -> bool:
-    return isinstance(x, (Tensor, float, int, np.generic, list, tuple)) or backend.is_array(x)
-
-
 def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, grad: Tensor | None) -> Tensor:
-    copy = object.__new__(kind)
+    copy: Tensor = object.__new__(kind)
     Tensor.__init__(copy, backend.asarray(np.array(values), device), None, Buffer())
     copy.requires_grad = requires_grad
     if grad is not None:
@@ -392,7 +255,11 @@ def frozen(array):
 
 
 def tensor(
-    data: ArrayLike | Tensor, *, dtype: DTypeLike = None, device: str = "cpu", requires_grad: bool = False
+    data: ArrayLike | Tensor,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str = "cpu",
+    requires_grad: bool = False,
 ) -> Tensor:
     """A leaf tensor holding a copy of `data`.
 
@@ -409,13 +276,12 @@ def tensor(
         data = data._data
     elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) and x.line for x in data):
         raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
-    if backend.is_array(data) and not isinstance(data, np.ndarray):
-        array = backend.to_device(data.astype(dtype or data.dtype), device)
+    if dtype is None and _of_python_numbers(data):
+        host = np.array(data)
+        host = host.astype(np.float32) if host.dtype == np.float64 else host
     else:
-        host = np.array(data, dtype=dtype, subok=False)
-        if dtype is None and host.dtype == np.float64 and _of_python_numbers(data):
-            host = host.astype(np.float32)
-        array = backend.asarray(host, device)
+        host = np.array(data, dtype=dtype)
+    array = backend.asarray(host, device)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(array)}")
     t = Tensor(array, None, Buffer())
@@ -429,8 +295,8 @@ def _of_python_numbers(data: object) -> bool:
     return isinstance(data, (float, int)) and not isinstance(data, np.generic)
 
 
-def cotangent_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> object:
-    """The cotangent that a walk from `t` starts with, checked: ones by default, for one element."""
+def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
+    """What a walk from `t` starts with: its line and a cotangent, ones by default for one element."""
     if t.line is None:
         raise RuntimeError(
             f"{describe(t)} is not on the tape: none of what it was computed from requires a gradient, or it "
@@ -442,16 +308,14 @@ def cotangent_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool)
                 f"{describe(t)} has more than one element, so its derivative needs a cotangent: reduce it to a "
                 f"loss first (loss.sum().backward()), or pass a gradient of its shape"
             )
-        seed = np.ones_like(t._data)
-    elif isinstance(given, Tensor):
-        seed = given if recorded else given._data
+        seed = Tensor(np.ones_like(t._data))
     else:
-        seed = backend.asarray(np.array(given, dtype=t.dtype), t.device)
+        seed = given if isinstance(given, Tensor) else tensor(given, dtype=t.dtype, device=t.device)
     if seed.shape != t.shape:
         raise ValueError(f"the cotangent of {describe(t)} has its shape, not {seed.shape}")
     if seed.dtype != t.dtype:
         seed = seed.astype(t.dtype)
-    return Tensor(seed) if recorded and not isinstance(seed, Tensor) else seed
+    return t.line, (seed if recorded else seed._data)
 
 
 def accumulated(total: Tensor | None, share) -> Tensor:

@@ -81,7 +81,8 @@ def getitem(x, key):
     array([[2, 1],
            [4, 3]])
     """
-    parts, indices = [], []
+    parts: list[object] = []
+    indices = []
     for part in key if isinstance(key, tuple) else (key,):
         if isinstance(part, (slice, bool)) or part is None or part is Ellipsis:
             parts.append(part)

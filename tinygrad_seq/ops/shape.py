@@ -118,7 +118,7 @@ def offsets(s, axis) -> tuple[int, ...]:
 
 
 _concatenate.linear()
-_concatenate.joint_vjp(lambda g, s, axis: split(g, offsets(s, axis), axis))
+_concatenate.joint_vjp(lambda g, s, axis: split(g, offsets(s, axis), axis))  # type: ignore[has-type]
 _concatenate.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
 
 
@@ -142,7 +142,7 @@ def _stack(*arrays, axis=0):
 
 
 _stack.linear()
-_stack.joint_vjp(lambda g, axis: unstack(g, axis))
+_stack.joint_vjp(lambda g, axis: unstack(g, axis))  # type: ignore[has-type]
 _stack.rides(axis=lambda axis, s: axis % (len(s[0]) + 1) - (len(s[0]) + 1))
 
 

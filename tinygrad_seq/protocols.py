@@ -1,0 +1,78 @@
+"""NumPy's protocols: what `np.tanh(t)`, `np.sum(t, axis=0)` and `array * t` mean for a tensor.
+
+NumPy asks a tensor by the name of the function (NEP 13 for ufuncs, NEP 18 for the others), and the
+registry holds what we call by that name. So one expression runs on arrays and on tensors, which is how a
+derivative rule, plain NumPy, can itself be differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_seq.primitive import FUNCTIONS
+
+if TYPE_CHECKING:
+    from tinygrad_seq.tensor import Tensor
+
+ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal name -> its public one
+
+# Questions about tensors, whose answers are no tensors.
+OF_VALUES = {
+    "shape",
+    "ndim",
+    "size",
+    "allclose",
+    "array_equal",
+    "array_equiv",
+    "array_repr",
+    "array_str",
+    "array2string",
+}
+OF_DTYPES = {"result_type", "can_cast"}
+
+
+class Protocols:
+    """The methods by which NumPy asks; `Tensor` inherits them."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} does not work on tensors: use ts.sum, ts.max and so on"
+            )
+        if "out" in kwargs:
+            raise TypeError(
+                f"np.{ufunc.__name__} cannot write a tensor into an array: in place of a += t, a = a + t"
+            )
+        return counterpart(ufunc.__name__)(*inputs, **kwargs)
+
+    def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
+        name = function.__name__
+        if name in OF_VALUES:
+            return function(*(_values(x) for x in args), **kwargs)
+        if name in OF_DTYPES:
+            return function(*(_dtype(x) for x in args), **kwargs)
+        return counterpart(name)(*args, **kwargs)
+
+
+def counterpart(name: str) -> Callable:
+    """The function for tensors that goes by a name of NumPy's; TypeError if there is none."""
+    name = ALIASES.get(name, name)
+    if name not in FUNCTIONS:
+        raise TypeError(
+            f"np.{name} has no counterpart for tensors: compose it from what tinygrad_seq.__all__ lists, or "
+            f"leave the tape with t.numpy()"
+        )
+    return FUNCTIONS[name]
+
+
+def _values(x: object) -> object:
+    return np.asarray(x) if isinstance(x, Protocols) else x
+
+
+def _dtype(x: object) -> object:
+    return _values(x).dtype if isinstance(x, Protocols) else x  # type: ignore[attr-defined]

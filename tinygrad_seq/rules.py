@@ -1,0 +1,139 @@
+"""The chain rule at one record: what its rules read, what they pull back, what they push forward.
+
+The chores around a rule are done here, once for all ops: a stale value is refused, a cotangent is summed
+over the axes along which its argument was broadcast and cast to its argument's dtype, an absent tangent
+is a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_seq.broadcasting import unbroadcast
+from tinygrad_seq.errors import describe
+
+if TYPE_CHECKING:
+    from tinygrad_seq.tape import Buffer, Line, Record
+
+
+def read(record: Record, as_tensors: bool) -> tuple:
+    """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
+    op, saved = record.op, record.saved or ()
+    for name, value, buffer in zip(op.reads, saved, record.buffers, strict=True):
+        if buffer is not None and value is not None and _stamp(buffer) > record.serial:
+            raise RuntimeError(
+                f"{name} of {op.name}, {describe(value)}, was changed in place, by assign_ or an optimizer "
+                f"step, after {op.name} read it and before its derivative did: call backward() first, or "
+                f"compute with a copy, x.detach()"
+            )
+    return tuple(_as_tensors(record, saved)) if as_tensors else saved
+
+
+def _stamp(buffer: Buffer | tuple) -> int:
+    """The serial of the last change to a buffer, or to any of the buffers of several outputs."""
+    if isinstance(buffer, tuple):
+        return max((b.stamp for b in buffer if b is not None), default=0)
+    return buffer.stamp
+
+
+def _as_tensors(record: Record, saved: tuple) -> Iterator:
+    op = record.op
+    made = [(record, i) for i in range(len(record.shapes))]
+    lines = dict(zip(op.arguments, record.inputs, strict=False))
+    for name, value, buffer in zip(op.reads, saved, record.buffers, strict=True):
+        if value is None or name == "s":
+            yield value
+        elif name == op.variadic:
+            yield tuple(
+                _handle(v, line, None) for v, line in zip(value, record.inputs[len(lines) :], strict=True)
+            )
+        elif name == "z" and op.many:
+            yield tuple(map(_handle, value, made, buffer))
+        else:
+            yield _handle(value, made[0] if name == "z" else lines[name], buffer)
+
+
+def _handle(value, line: Line | None, buffer: Buffer | None):
+    """A saved value as the Tensor that it was; a constant array stays one."""
+    from tinygrad_seq.tensor import Tensor
+
+    return value if line is None and buffer is None else Tensor(value, line, buffer)
+
+
+def pull(
+    record: Record, cotangents: list, values: tuple, needed: Collection[Record]
+) -> list[tuple[Line, object]]:
+    """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
+    op = record.op
+    g = cotangents[0]
+    if op.many:
+        like = next(c for c in cotangents if c is not None)
+        g = [
+            np.zeros_like(like, shape=shape) if c is None else c
+            for c, shape in zip(cotangents, record.shapes, strict=True)
+        ]
+    joint = None if op.joint is None else op.joint(g, values, record.meta, None)
+    shares = []
+    for i, line in enumerate(record.inputs):
+        if line is not None and line[0] in needed:
+            shape, dtype = line[0].shapes[line[1]], line[0].dtypes[line[1]]
+            share = op.pulls[i](g, values, record.meta, shape) if joint is None else joint[i]
+            if share.shape != shape:  # only along loop axes can the argument have been broadcast
+                core = len(shape) if op.signature is None else len(op.signature.inputs[i])
+                share = unbroadcast(share, shape, core)
+            shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
+    return shares
+
+
+def push(record: Record, tangents: Sequence, values: tuple):
+    """The tangent of what `record` made, from a tangent or None for each of its inputs."""
+    op = record.op
+    if op.kind == "linear":
+        z = _push_linear(record, tangents, values)
+    elif op.kind == "bilinear":
+        (dx, dy), (x, y) = tangents, values
+        terms = [
+            op.function(*pair) for pair in ((dx, y), (x, dy)) if pair[0] is not None and pair[1] is not None
+        ]
+        z = _total(terms)
+    else:
+        z = _total(
+            [
+                rule(dx, values, record.meta, dx.shape)
+                for rule, dx in zip(op.pushing, tangents, strict=False)
+                if dx is not None
+            ]
+        )
+    if op.many or z.shape == record.shapes[0]:
+        return z
+    return np.broadcast_to(z, record.shapes[0])
+
+
+def _push_linear(record: Record, tangents: Sequence, values: tuple):
+    """The op on the tangents: what has none is constant, and its tangent is zero."""
+    op = record.op
+    saved = dict(zip(op.reads, values, strict=True))
+    meta = {p.name: value for p, value in zip(op.metadata, record.meta, strict=True)}
+    if op.joint is not None:
+        like = next(dx for dx in tangents if dx is not None)
+        arrays = [
+            np.zeros_like(like, shape=shape) if dx is None else dx
+            for dx, shape in zip(tangents, saved["s"], strict=True)
+        ]
+    else:
+        arrays = [
+            saved[name] if rule is None else 0.0 if dx is None else dx
+            for name, rule, dx in zip(op.arguments, op.rules, tangents, strict=False)
+        ]
+        arrays += saved[op.variadic] if op.variadic else ()
+    return op.function(*arrays, **meta)
+
+
+def _total(terms: list):
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
