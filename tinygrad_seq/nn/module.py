@@ -1,0 +1,224 @@
+"""Module: a tree of parameters, found by walking its attributes.
+
+A model is plain Python: its `__init__` sets attributes, its `__call__` computes. Whatever Tensor hangs on
+an attribute, directly or within lists, tuples, dicts and other modules, belongs to the model. A
+`Parameter` is trained; any other tensor is a constant that is saved and moved along. A name is the path to
+it, `layers.0.weight`; what is reachable by two paths counts once, under the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tinygrad_seq import backend
+from tinygrad_seq.recording import describe
+from tinygrad_seq.tape import Buffer
+from tinygrad_seq.tensor import Tensor, tensor
+
+
+class Parameter(Tensor):
+    """A leaf tensor that requires a gradient: what a Module trains. Holds a copy of `data`, a float array.
+
+    TypeError if `data` is no float array.
+
+    >>> import numpy as np
+    >>> Parameter(np.zeros(2)).requires_grad
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, data: ArrayLike | Tensor, *, dtype: DTypeLike | None = None, device: str = "cpu"
+    ) -> None:
+        super().__init__(tensor(data, dtype=dtype, device=device)._data, None, Buffer())
+        self.requires_grad = True
+
+
+class Module:
+    """The base of every model and layer.
+
+    >>> from tinygrad_seq import nn
+    >>> class Perceptron(nn.Module):
+    ...     def __init__(self):
+    ...         self.layers = [nn.Linear(3, 4, rng=0), nn.Linear(4, 2, rng=1)]
+    ...
+    ...     def __call__(self, x):
+    ...         first, second = self.layers
+    ...         return second(first(x).tanh())
+    >>> Perceptron()
+    Perceptron: 26 parameters
+      layers.0: Linear: 16 parameters
+        weight: float32[3,4]
+        bias: float32[4]
+      layers.1: Linear: 10 parameters
+        weight: float32[4,2]
+        bias: float32[2]
+    """
+
+    training: bool = True
+
+    # --- the tree -------------------------------------------------------------------------------------
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor of the tree with its name, each once, in the order of the attributes."""
+        seen: set[int] = set()
+        for name, t in self._paths(seen):
+            if id(t) not in seen:
+                seen.add(id(t))
+                yield name, t
+
+    def _paths(self, entered: set[int]) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor by every path, entering each module once."""
+        entered.add(id(self))
+        for name, child in children(self):
+            if isinstance(child, Tensor):
+                yield name, child
+            elif id(child) not in entered:
+                yield from ((f"{name}.{rest}", t) for rest, t in child._paths(entered))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and every module below it, each once."""
+        found = {id(self): self}
+        pending: list[Module] = [self]
+        while pending:
+            module = pending.pop()
+            yield module
+            below = [child for _, child in children(module) if isinstance(child, Module)]
+            pending += [child for child in reversed(below) if id(child) not in found]
+            found.update((id(child), child) for child in below)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter with its name, a shared one once."""
+        return ((name, p) for name, p in self.named_tensors() if isinstance(p, Parameter))
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters, a shared one once: what an optimizer takes."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    # --- state ----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every tensor of the tree, on the host, by name.
+
+        >>> from tinygrad_seq import nn
+        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
+        {'weight': (3, 2), 'bias': (2,)}
+        """
+        return {name: np.array(t.numpy()) for name, t in self.named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike | Tensor]) -> None:
+        """Overwrite every tensor of the tree by the array of its name, in place.
+
+        ValueError lists all names that are missing, unexpected, or of another shape or kind; nothing is
+        loaded then.
+        """
+        own = dict(self.named_tensors())
+        given = {name: np.asarray(array) for name, array in state.items()}
+        wrong = [
+            f"{name} is {describe(own[name])}, given {describe(array)}"
+            for name, array in given.items()
+            if name in own
+            and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
+        ]
+        problems = {
+            "missing": [name for name in own if name not in given],
+            "unexpected": [name for name in given if name not in own],
+            "of another shape or kind": wrong,
+        }
+        if any(problems.values()):
+            lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
+            raise ValueError(
+                "\n  ".join([f"the state does not fit {type(self).__name__}; nothing was loaded", *lines])
+            )
+        for name, array in given.items():
+            own[name].assign_(array)
+
+    # --- what concerns the whole tree -----------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` of every module: whether dropout and the like act."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """The opposite of `train()`."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient of every parameter."""
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                parameter.zero_grad()
+
+    def to(self, *, device: str | None = None, dtype: DTypeLike | None = None) -> Self:
+        """Move every tensor to `device` and turn every float tensor into the float `dtype`, gradients too.
+
+        Tensors keep their identity, but an optimizer's state stays what it was: move first. ValueError or
+        RuntimeError for a device that does not exist, TypeError for a dtype that is no float.
+
+        >>> from tinygrad_seq import nn
+        >>> nn.Linear(3, 2).to(dtype="float64").weight.dtype
+        dtype('float64')
+        """
+        if dtype is not None and np.dtype(dtype).kind != "f":
+            raise TypeError(f"a module computes in a float dtype, not {np.dtype(dtype)}")
+        for _, t in self.named_tensors():
+            _convert(t, device or t.device, dtype if t.dtype.kind == "f" and dtype is not None else t.dtype)
+        return self
+
+    # --- looks ----------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines("", {}))
+
+    def _lines(self, path: str, names: dict[int, str]) -> list[str]:
+        """The tree, a line for each module and tensor; `names` are the tensors and modules shown before."""
+        names[id(self)] = path or type(self).__name__
+        lines = [f"{type(self).__name__}: {sum(p.size for p in self.parameters()):,} parameters"]
+        for name, child in children(self):
+            if id(child) in names:
+                lines.append(f"  {name}: the same as {names[id(child)]}")
+            elif isinstance(child, Module):
+                first, *rest = child._lines(f"{path}{name}.", names)
+                lines += [f"  {name}: {first}", *(f"  {line}" for line in rest)]
+            else:
+                names[id(child)] = f"{path}{name}"
+                constant = "" if isinstance(child, Parameter) else ", constant"
+                lines.append(f"  {name}: {describe(child)}{constant}")
+        return lines
+
+
+def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
+    """The modules and tensors on the attributes of `module`, looked for in lists, tuples and dicts too."""
+    for name, value in vars(module).items():
+        yield from _within(name, value)
+
+
+def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:
+    if isinstance(value, (Module, Tensor)):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for i, part in enumerate(value):
+            yield from _within(f"{name}.{i}", part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _within(f"{name}.{key}", part)
+
+
+def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:
+    """Give the leaf `t`, in place, the device and dtype, and its gradient likewise."""
+    if t.dtype == dtype and backend.parse_device(t.device) == backend.parse_device(device):
+        return
+    grad, requires_grad = t.grad, t.requires_grad
+    t.requires_grad = False
+    moved = tensor(t, dtype=dtype, device=device)
+    t._data, t.buffer = moved._data, moved.buffer
+    t.requires_grad = requires_grad
+    if grad is not None:
+        t.grad = tensor(grad, dtype=dtype, device=device)
