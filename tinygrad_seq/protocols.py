@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -19,18 +20,8 @@ if TYPE_CHECKING:
 
 ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal name -> its public one
 
-# Questions about tensors, whose answers are no tensors.
-OF_VALUES = {
-    "shape",
-    "ndim",
-    "size",
-    "allclose",
-    "array_equal",
-    "array_equiv",
-    "array_repr",
-    "array_str",
-    "array2string",
-}
+# Questions about tensors, whose answers are no tensors: NumPy answers them, about the values or the dtypes.
+OF_VALUES = {"shape", "ndim", "size", "allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
 OF_DTYPES = {"result_type", "can_cast"}
 
 
@@ -38,6 +29,13 @@ class Protocols:
     """The methods by which NumPy asks; `Tensor` inherits them."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def data(self) -> np.ndarray: ...
+        @property
+        def dtype(self) -> np.dtype: ...
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
         if method != "__call__":
@@ -53,9 +51,11 @@ class Protocols:
     def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
         name = function.__name__
         if name in OF_VALUES:
-            return function(*(_values(x) for x in args), **kwargs)
+            return function(
+                *(backend.to_numpy(x.data) if isinstance(x, Protocols) else x for x in args), **kwargs
+            )
         if name in OF_DTYPES:
-            return function(*(_dtype(x) for x in args), **kwargs)
+            return function(*(x.dtype if isinstance(x, Protocols) else x for x in args), **kwargs)
         return counterpart(name)(*args, **kwargs)
 
 
@@ -68,11 +68,3 @@ def counterpart(name: str) -> Callable:
             f"leave the tape with t.numpy()"
         )
     return FUNCTIONS[name]
-
-
-def _values(x: object) -> object:
-    return np.asarray(x) if isinstance(x, Protocols) else x
-
-
-def _dtype(x: object) -> object:
-    return _values(x).dtype if isinstance(x, Protocols) else x  # type: ignore[attr-defined]

@@ -170,7 +170,9 @@ def reverse(
 
     def deposit(line: Line, share) -> None:
         record, i = line
-        slots = sums.setdefault(record, [None] * len(record.shapes))
+        slots = sums.get(record)
+        if slots is None:
+            slots = sums[record] = [None] * len(record.shapes)
         total = slots[i]
         if total is None:
             slots[i] = share

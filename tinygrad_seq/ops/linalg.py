@@ -28,7 +28,7 @@ def matmul(x, y):
     >>> (ts.tensor([[1.0, 2.0], [3.0, 4.0]]) @ ts.tensor([1.0, 1.0])).numpy()
     array([3., 7.], dtype=float32)
     """
-    rank_x, rank_y = np.ndim(x), np.ndim(y)
+    rank_x, rank_y = (a.ndim if hasattr(a, "ndim") else np.ndim(a) for a in (x, y))
     if rank_x == rank_y == 2:
         return _matmul(x, y)
     if 1 in (rank_x, rank_y) and rank_x and rank_y:  # a vector is a matrix of one row, or of one column
