@@ -10,9 +10,12 @@ tensor([ 6., 12.], float32)
 
 from tinygrad_seq.derive import grad, jvp
 from tinygrad_seq.ops.comparison import (
+    bitwise_and,
+    bitwise_or,
     equal,
     greater,
     greater_equal,
+    invert,
     isfinite,
     isnan,
     less,
@@ -77,6 +80,8 @@ __all__ = [  # in the order in which a reader should meet them
     "add",
     "argmax",
     "astype",
+    "bitwise_and",
+    "bitwise_or",
     "broadcast_to",
     "concatenate",
     "divide",
@@ -86,6 +91,7 @@ __all__ = [  # in the order in which a reader should meet them
     "getitem",
     "greater",
     "greater_equal",
+    "invert",
     "isfinite",
     "isnan",
     "less",

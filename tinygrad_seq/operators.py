@@ -65,9 +65,9 @@ class Operators:
     __ipow__ = _in_place(elementwise.power, "**=")
     __imatmul__ = _in_place(linalg.matmul, "@=")
 
-    __neg__, __abs__, __invert__ = elementwise.negative, elementwise.abs, comparison.logical_not
-    __and__, __or__ = comparison.logical_and, comparison.logical_or
-    __rand__, __ror__ = _reflected(comparison.logical_and), _reflected(comparison.logical_or)
+    __neg__, __abs__, __invert__ = elementwise.negative, elementwise.abs, comparison.invert
+    __and__, __or__ = comparison.bitwise_and, comparison.bitwise_or
+    __rand__, __ror__ = _reflected(comparison.bitwise_and), _reflected(comparison.bitwise_or)
 
     __lt__, __le__ = _comparison(comparison.less), _comparison(comparison.less_equal)
     __gt__, __ge__ = _comparison(comparison.greater), _comparison(comparison.greater_equal)

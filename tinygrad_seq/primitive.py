@@ -245,15 +245,13 @@ class Primitive:
         Returns them with whether constants have to be repeated along the new axis first, or None if the
         op does not ride.
         """
-        if self.signature:
-            return meta, False
         if not self.riding:
-            return None
+            return (meta, False) if self.signature else None
         known = {**meta, "s": shapes, "stacked": stacked, "n": n}
         lifted = {name: rule.function(*(known[k] for k in rule.names)) for name, rule in self.riding.items()}
         if any(value is NotImplemented for value in lifted.values()):
             return None
-        repeat = not any("stacked" in rule.names for rule in self.riding.values())
+        repeat = not self.signature and not any("stacked" in rule.names for rule in self.riding.values())
         return {**meta, **lifted}, repeat
 
 

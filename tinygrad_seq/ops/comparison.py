@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.primitive import primitive
+from tinygrad_seq.signature import example
 
 
 @primitive("()->()")
@@ -80,3 +81,21 @@ def logical_and(x, y, /):
 def logical_or(x, y, /):
     """z = whether at least one holds"""
     return np.logical_or(x, y)
+
+
+@primitive("()->()", examples=[example([True, False]), example([5, -1])])
+def invert(x, /):
+    """z = not x, of booleans; of integers, bit by bit"""
+    return np.invert(x)
+
+
+@primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
+def bitwise_and(x, y, /):
+    """z = x and y, of booleans; of integers, bit by bit"""
+    return np.bitwise_and(x, y)
+
+
+@primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
+def bitwise_or(x, y, /):
+    """z = x or y, of booleans; of integers, bit by bit"""
+    return np.bitwise_or(x, y)

@@ -5,8 +5,6 @@ An element that is read twice receives the sum of two shares, so the adjoint may
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from tinygrad_seq import backend
@@ -14,13 +12,18 @@ from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
-ARRAY = "array"  # stands in a key for the next of the index arrays
+ARRAY, MASK = "array", "mask"  # stand in a key for the next of the index arrays
 
 
 def fill(key: tuple, indices) -> tuple:
     """`key` with its index arrays back in their places."""
     arrays = iter(indices)
-    return tuple(next(arrays) if part is ARRAY else part for part in key)
+    return tuple(next(arrays) if part in (ARRAY, MASK) else part for part in key)
+
+
+def is_basic(key: tuple) -> bool:
+    """Whether `key` reads a view: no element twice, no array in it."""
+    return ARRAY not in key and MASK not in key
 
 
 @primitive(
@@ -31,7 +34,7 @@ def fill(key: tuple, indices) -> tuple:
         example("(3,b)", [2, 0, 2], key=(ARRAY,)),
         example("(3,4)", [[2, 0], [2, 1]], [1, 3], key=(ARRAY, ARRAY)),
         example("(a,3)", [0, 2, 0], key=(slice(None), ARRAY)),
-        example("(3)", [True, False, True], key=(ARRAY,)),
+        example("(3)", [True, False, True], key=(MASK,)),
         example("()", key=()),
     ]
 )
@@ -42,7 +45,7 @@ def _getitem(x, /, *indices, key):
 
 @primitive(
     examples=[
-        example("(b)", key=(1,), shape=(3, 2)),
+        example("(2)", key=(1,), shape=(3, 2)),
         example("(2,2)", [[2, 0], [2, 1]], [1, 3], key=(ARRAY, ARRAY), shape=(3, 4)),
         example("(3)", [1, 1, 0], key=(ARRAY,), shape=(2,)),
     ]
@@ -50,10 +53,10 @@ def _getitem(x, /, *indices, key):
 def _scatter(x, /, *indices, key, shape):
     """z = 0 with x added at [key]: the adjoint of z = x[key]"""
     z = np.zeros_like(x, shape=shape)
-    if ARRAY in key:
-        backend.index_add(z, fill(key, indices), x)
+    if is_basic(key):
+        z[key] = x
     else:
-        z[key] = x  # slices name no element twice
+        backend.index_add(z, fill(key, indices), x)
     return z
 
 
@@ -65,8 +68,8 @@ def lifted(key: tuple, stacked):
     """`key` for a stacked x; alone, an index array may be stacked in its place."""
     if any(stacked[1:]):
         return key if key == (ARRAY,) and not stacked[0] else NotImplemented
-    mixed = ARRAY in key and any(part is not ARRAY for part in key)
-    return NotImplemented if mixed else (slice(None), *key)
+    rides = is_basic(key) or all(part in (ARRAY, MASK) for part in key)  # mixed, NumPy moves axes about
+    return (slice(None), *key) if rides else NotImplemented
 
 
 _getitem.rides(key=lifted)
@@ -84,15 +87,15 @@ def getitem(x, key):
     parts: list[object] = []
     indices = []
     for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, list):
+            part = np.asarray(part) if part else np.zeros(0, np.intp)
         if isinstance(part, (slice, bool)) or part is None or part is Ellipsis:
             parts.append(part)
-        elif np.ndim(part) or isinstance(part, (list, np.bool)) or not isinstance(part, (int, np.integer)):
-            parts.append(ARRAY)
-            indices.append(
-                np.asarray(part, dtype=None if len(part) else np.intp) if isinstance(part, list) else part
-            )
+        elif isinstance(part, (int, np.integer)):
+            parts.append(int(part))
         else:
-            parts.append(operator.index(part))
+            parts.append(MASK if getattr(part, "dtype", None) == np.dtype(bool) else ARRAY)
+            indices.append(part)
     return _getitem(x, *indices, key=tuple(parts))
 
 
