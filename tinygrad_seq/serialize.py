@@ -61,7 +61,7 @@ def load(path: str | os.PathLike) -> object:
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is no safetensors file, or is truncated or damaged: {error}") from error
     if metadata.get("format") != FORMAT:
-        raise ValueError(f'{path} was not written by ts.save: its format is {metadata.get("format")!r}')
+        raise ValueError(f"{path} was not written by ts.save: its format is {metadata.get('format')!r}")
     if metadata.get("sha256") != _digest(metadata.get("tree", ""), arrays):
         raise ValueError(f"{path} is damaged: its checksum does not fit its content")
     return _decode(json.loads(metadata["tree"]), arrays)
@@ -117,18 +117,22 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
             name += "'"
         host = np.array(tree.numpy() if isinstance(tree, Tensor) else tree, order="C", subok=False)
         if host.dtype.kind not in "fiub" or host.dtype.itemsize > 8:
-            raise TypeError(f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved")
+            raise TypeError(
+                f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved"
+            )
         arrays[name] = host.astype(host.dtype.newbyteorder("="), copy=False)
         if isinstance(tree, np.ndarray):
             return {"array": name}
         return {"tensor": name, "requires_grad": tree.is_leaf and tree.requires_grad}
     join = f"{path}/" if path else ""
-    if type(tree) in (list, tuple):
+    if isinstance(tree, (list, tuple)) and type(tree) in (list, tuple):
         return {type(tree).__name__: [_encode(part, f"{join}{i}", arrays) for i, part in enumerate(tree)]}
     if type(tree) is dict and all(type(key) in (str, int) for key in tree):
         return {"dict": [[key, _encode(part, f"{join}{key}", arrays)] for key, part in tree.items()]}
     what = "a dict with keys that are no strings or ints" if type(tree) is dict else f"a {type(tree).__name__}"
-    raise TypeError(f"{path or 'the tree'} is {what}; save a dict, list or tuple of tensors, arrays, plain values")
+    raise TypeError(
+        f"{path or 'the tree'} is {what}; save a dict, list or tuple of tensors, arrays, plain values"
+    )
 
 
 def _decode(code, arrays: dict[str, np.ndarray]) -> object:

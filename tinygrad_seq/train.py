@@ -1,87 +1,201 @@
 """One training loop, for every example: progress, a log, checkpoints, and exact resumption.
 
-What is trained is a `Task`: an object that makes one step at a time and can put all of its state, the
-parameters, the optimizer's, its generators', its place in the data, into a tree. From that follows the
-rest: killed at any moment and resumed, a run ends bit for bit where it would have ended anyway.
+What is trained is a `Task`: an object that makes one step at a time and can put all that its next step
+depends on, the parameters, the optimizer, its generators, its place in the data, into a tree. From that the
+rest follows: killed at any moment and resumed, a run ends bit for bit where it would have ended anyway.
 
-A run lives in a folder. `checkpoint` holds the state at a step, `log.csv` a line of figures for every step up
-to it; whatever the log holds beyond the checkpoint is cut off on resumption and made again. The last
-checkpoint is written after `Task.finish`, so where it exists, the run is complete.
+A run lives in a folder. `checkpoint.safetensors` holds the state at a step, `log.csv` a line of figures
+for every step up to it; what the log holds beyond the checkpoint is cut off on resumption and made again.
+The last checkpoint is written after `Task.finish`, so that where it exists the run is complete.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from tinygrad_seq import serialize
 
-EVERY = 50  # steps from one checkpoint to the next: what an interruption can cost
+EVERY = 50  # steps from one checkpoint to the next: the most that an interruption can cost
+CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
+FORMAT = "tinygrad_seq run 1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint from which a run cannot go on: it is damaged, or of another run."""
 
 
 class Task(Protocol):
     """What `train` trains.
 
-    columns      the names of all figures that a step can return, in the order of the log
+    columns      the names of all figures that step and validate return, in the order of the log
+    epoch        how many steps there are from one validation to the next
     work         what a step works through, and how much of it, for the display: ("characters", 2048)
-    fingerprint  plain values that make the run what it is (seed, sizes, hash of the data): a checkpoint
+    fingerprint  plain values that make the run what it is (seed, sizes, a hash of the data); a checkpoint
                  of a run with other ones is refused
     """
 
     columns: tuple[str, ...]
+    epoch: int
     work: tuple[str, int]
     fingerprint: dict[str, object]
 
     def step(self) -> dict[str, float]:
-        """Train one step; the figures of it. A step that returns every column gets a line on the screen."""
+        """Train one step; its figures."""
+
+    def validate(self) -> dict[str, float]:
+        """Figures that are worth a line on the screen, after every epoch and after the last step."""
 
     def finish(self) -> None:
-        """Called once, after the last step: test, write results."""
+        """What remains to be done after the last step: test, write results."""
 
     def state_dict(self) -> dict:
-        """All that the next step depends on, a tree that `ts.save` takes."""
+        """All that the next step depends on: a tree that `ts.save` takes."""
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from `state`."""
 
 
 def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = False) -> None:
-    """Train `task` up to step `steps`, in `folder`; with `resume`, from the checkpoint there.
+    """Train `task` up to step `steps` in `folder`, or with `resume` go on from the checkpoint there.
 
-    A checkpoint is written at step 0, every 50 steps, and at the end. Without `resume` a run that is in
-    the folder is replaced. On Ctrl-C the process says how to go on, and exits with code 130. ValueError
-    for a checkpoint that is damaged, or of another run; it names the differences.
+    A checkpoint is written at step 0, every 50 steps, and at the end. Without `resume`, a run that the
+    folder holds is replaced; with it, a missing checkpoint means to start afresh, and a run that is at
+    its end is left alone. On Ctrl-C the process says how to go on and exits with code 130.
+
+    CheckpointError (a ValueError) for a checkpoint that is damaged or of another run, with the
+    differences; errors of the task pass through.
 
     >>> import tempfile
     >>> class Count:
-    ...     columns, work, fingerprint, n = ("n",), ("steps", 1), {"seed": 0}, 0
-    ...
-    ...     def step(self):
-    ...         self.n += 1
-    ...         return {"n": self.n}
-    ...
-    ...     def finish(self):
-    ...         pass
-    ...
-    ...     def state_dict(self):
-    ...         return {"n": self.n}
-    ...
-    ...     def load_state_dict(self, state):
-    ...         self.n = state["n"]
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> train(Count(), folder.name, steps=2)  # doctest: +ELLIPSIS
-    step 1 of 2: ...
-    >>> print((Path(folder.name) / "log.csv").read_text())
-    step,n
-    1,1
-    2,2
-    <BLANKLINE>
-    >>> folder.cleanup()
+    ...     columns, epoch, work, fingerprint, n = ("n", "square"), 2, ("steps", 1), {"seed": 0}, 0
+    ...     step = lambda self: self.load_state_dict({"n": self.n + 1}) or {"n": self.n}
+    ...     validate = lambda self: {"square": self.n**2}
+    ...     finish = lambda self: print("finished")
+    ...     state_dict = lambda self: {"n": self.n}
+    ...     load_state_dict = lambda self, state: setattr(self, "n", state["n"])
+    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
+    ...     train(Count(), folder, steps=3)
+    ...     print(Path(folder, "log.csv").read_text().split())
+    step 2 of 3: n 2.000, square 4.000; ... steps/s
+    step 3 of 3: n 3.000, square 9.000; ... steps/s
+    finished
+    ['step,n,square', '1,1,', '2,2,4', '3,3,9']
     """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = 0
+    if resume and (folder / CHECKPOINT).exists():
+        start = restore(task, folder, steps)
+        if start >= steps:
+            print(f"{folder} is at step {start} of {steps} and finished: nothing to do")
+            return
+        print(f"going on from step {start} of {steps} in {folder}")
+    else:
+        if resume:
+            print(f"there is no checkpoint in {folder}: starting afresh")
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # first: a checkpoint never stands beside a foreign log
+        (folder / LOG).write_text(",".join(["step", *task.columns]) + "\n")
+
+    saved = start
+    try:
+        with open(folder / LOG, "a", newline="") as log:
+            writer = csv.DictWriter(log, ["step", *task.columns], lineterminator="\n")
+            if start == 0:
+                checkpoint(task, folder, 0, log)
+            with progress(task, start, steps) as show:
+                for step in range(start + 1, steps + 1):
+                    figures = task.step()
+                    extra = task.validate() if step % task.epoch == 0 or step == steps else {}
+                    writer.writerow({"step": step, **figures, **extra})
+                    show(step, figures, extra)
+                    if step % EVERY == 0 and step < steps:
+                        checkpoint(task, folder, step, log)
+                        saved = step
+            log.flush()
+            task.finish()
+            checkpoint(task, folder, steps, log)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; {folder} is at step {saved}: the same command with --resume goes on from there")
+        raise SystemExit(130) from None
+
+
+def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
+    """Put the state at `step` on the disk, after the log up to it."""
+    log.flush()
+    os.fsync(log.fileno())
+    state = {
+        "format": FORMAT,
+        "fingerprint": task.fingerprint,
+        "step": step,
+        "log": os.fstat(log.fileno()).st_size,
+        "task": task.state_dict(),
+    }
+    serialize.save(folder / CHECKPOINT, state)
+
+
+def restore(task: Task, folder: Path, steps: int) -> int:
+    """The step of the checkpoint in `folder`; unless that is the end, `task` and the log are set back to it."""
+    path, log = folder / CHECKPOINT, folder / LOG
+    try:
+        state = serialize.load(path)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is no checkpoint of a run in the format {FORMAT!r}")
+    theirs, ours = state["fingerprint"], task.fingerprint
+    differences = [
+        f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
+        for name in {**theirs, **ours}
+        if theirs.get(name) != ours.get(name)
+    ]
+    if differences:
+        raise CheckpointError(f"{path} is of another run: " + "; ".join(differences))
+    if state["step"] < steps:
+        if not log.exists() or log.stat().st_size < state["log"]:
+            raise CheckpointError(f"{log} is shorter than it was when {path} was written")
+        os.truncate(log, state["log"])
+        task.load_state_dict(state["task"])
+    return state["step"]
+
+
+@contextmanager
+def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, dict, dict], None]]:
+    """A function that shows the figures of a step: on a bar, if there is a terminal and tqdm, else in lines.
+
+    A step with extra figures gets a line in any case, and without a bar so does every 50th.
+    """
+    unit, amount = task.work
+    begun = time.perf_counter()
+    bar = None
+    if sys.stderr.isatty():
+        try:
+            from tqdm import tqdm
+        except ModuleNotFoundError:
+            print('for a progress bar: pip install "tinygrad_seq[examples]"')
+        else:
+            bar = tqdm(total=steps * amount, initial=start * amount, unit=f" {unit}", unit_scale=True)
+
+    def show(step: int, figures: dict[str, float], extra: dict[str, float]) -> None:
+        text = ", ".join(f"{name} {value:.3f}" for name, value in {**figures, **extra}.items())
+        speed = (step - start) * amount / (time.perf_counter() - begun)
+        line = f"step {step} of {steps}: {text}; {speed:,.0f} {unit}/s"
+        if bar is not None:
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(amount)
+            if extra:
+                bar.write(line)
+        elif extra or step % EVERY == 0:
+            print(line, flush=True)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()

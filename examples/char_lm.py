@@ -1,0 +1,200 @@
+"""A character-level language model: an LSTM that learns to continue English text.
+
+    python examples/char_lm.py                  # Python's own documentation, about two minutes
+    python examples/char_lm.py --text book.txt  # any text
+    python examples/char_lm.py --resume         # go on after an interruption, as if there had been none
+
+The model reads one character at a time and predicts the next: p(x(t+1) | x(1) ... x(t)) = softmax(o(t)).
+It is trained by truncated backpropagation through time (Williams & Peng 1990): the training text is cut
+into 32 streams, read side by side in chunks of 64 characters; the state of the LSTM is carried over from
+chunk to chunk, the gradient is not. Everything is measured in bits per character, -log2 p(x(t+1) | ...).
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, optim, serialize
+from tinygrad_seq.train import CheckpointError, train
+
+STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
+LEARNING_RATE, MAX_NORM = 4e-3, 1.0
+RUNS = Path(__file__).resolve().parent.parent / "runs"
+SHORTEST = math.ceil(STREAMS * 2 * CHUNK * 100 / 90)  # characters; 90 % of them are two chunks per stream
+
+
+class CharLM(nn.Module):
+    """e = E[x],  h, c = LSTM(e),  o = h W + b: logits of the next character, (T, B, characters)."""
+
+    def __init__(self, characters: int, rng: np.random.Generator) -> None:
+        self.embedding = nn.Embedding(characters, EMBEDDING, rng=rng)
+        self.rnn = nn.Recurrent(nn.LSTMCell(EMBEDDING, HIDDEN, rng=rng))
+        self.output = nn.Linear(HIDDEN, characters, rng=rng)
+
+    def __call__(self, ids, state=None):
+        ys, state = self.rnn(self.embedding(ids), state)
+        return self.output(ys), state
+
+
+def streams(ids: np.ndarray) -> np.ndarray:
+    """`ids` as parallel streams, time first: (T, 32)."""
+    length = len(ids) // STREAMS
+    return ids[: length * STREAMS].reshape(STREAMS, length).T
+
+
+def bits(model: CharLM, ids: np.ndarray) -> float:
+    """The bits per character that `model` needs for `ids`."""
+    text, state, nats = streams(ids), None, 0.0
+    with ts.no_grad():
+        for start in range(0, len(text) - 1, CHUNK):
+            chunk = text[start : start + CHUNK + 1]
+            logits, state = model(chunk[:-1], state)
+            nats += nn.cross_entropy(logits, chunk[1:], reduction="sum").item()
+    return nats / text[1:].size / math.log(2)
+
+
+def sample(model: CharLM, first: int, length: int, temperature: float, rng: np.random.Generator) -> list[int]:
+    """Characters drawn one after the other from softmax(o / temperature), starting with `first`."""
+    ids, state = [first], None
+    with ts.no_grad():
+        while len(ids) < length:
+            logits, state = model(np.array([[ids[-1]]]), state)
+            noise = rng.gumbel(size=logits.shape[-1])  # the largest o / temperature + noise is such a draw
+            ids.append(int(np.argmax(logits.numpy()[0, 0] / temperature + noise)))
+    return ids
+
+
+class CharTask:
+    """What `train` trains: a step is one chunk of every stream."""
+
+    columns: tuple[str, ...] = ("training", "validation")
+    work = ("characters", STREAMS * CHUNK)
+
+    def __init__(self, text: str, out: Path, seed: int, device: str, temperature: float) -> None:
+        self.out, self.seed, self.temperature = out, seed, temperature
+        self.alphabet = sorted(set(text))
+        ids = np.searchsorted(self.alphabet, list(text))
+        a, b = len(ids) * 90 // 100, len(ids) * 95 // 100
+        self.training, self.validation, self.test = streams(ids[:a]), ids[a:b], ids[b:]
+        self.epoch = len(self.training) // CHUNK - 1  # steps; what is left over is cut off in front or behind
+        self.fingerprint: dict[str, object] = {
+            "seed": seed,
+            "text": hashlib.sha256(text.encode()).hexdigest(),
+            "sizes": (STREAMS, CHUNK, EMBEDDING, HIDDEN),
+        }
+
+        self.rng = np.random.default_rng(seed)
+        self.model = CharLM(len(self.alphabet), self.rng).to(device=device)
+        self.optimizer = optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
+        self.chunk, self.offset = self.epoch, 0  # the first step begins an epoch
+        self.state: tuple[ts.Tensor, ...] | None = None
+
+    def step(self) -> dict[str, float]:
+        if self.chunk == self.epoch:  # a new epoch, with the cuts at other places
+            self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
+        start = self.offset + self.chunk * CHUNK
+        ids, targets = self.training[start : start + CHUNK], self.training[start + 1 : start + CHUNK + 1]
+        logits, state = self.model(ids, self.state)
+        loss = nn.cross_entropy(logits, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        optim.clip_grad_norm_(self.optimizer.parameters, MAX_NORM)
+        self.optimizer.step()
+        self.state = tuple(s.detach() for s in state)
+        self.chunk += 1
+        return {"training": loss.item() / math.log(2)}
+
+    def validate(self) -> dict[str, float]:
+        return {"validation": bits(self.model, self.validation)}
+
+    def finish(self) -> None:
+        print(f"test: {bits(self.model, self.test):.3f} bits per character")
+        serialize.save(self.out / "model.safetensors", self.model.state_dict())
+        plot(self.out / "log.csv", self.out / "loss.png")
+        rng = np.random.default_rng([self.seed, 1])  # its own: how much is sampled changes nothing else
+        ids = sample(self.model, 0, 1000, self.temperature, rng)
+        text = "".join(self.alphabet[i] for i in ids)
+        (self.out / "sample.txt").write_text(text, encoding="utf-8")
+        print(text[:300], f"\n[...]\nall in {self.out}")
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "place": (self.chunk, self.offset, self.state),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.bit_generator.state = state["rng"]
+        self.chunk, self.offset, self.state = state["place"]
+
+
+def plot(log: Path, picture: Path) -> None:
+    """The loss curves of log.csv."""
+    with open(log, newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, style in ("training", "-"), ("validation", "o-"):
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        axes.plot(*zip(*points, strict=True), style, label=name)
+    axes.set(xlabel="step", ylabel="bits per character", title="Character-level LSTM")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(picture, dpi=150)
+
+
+def read(path: Path | None) -> str:
+    """The text of a UTF-8 file, or of Python's documentation. ValueError if it will not do."""
+    if path is None:
+        from pydoc_data.topics import topics
+
+        return "\n".join(topics[name] for name in sorted(topics))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+    if len(text) < SHORTEST:
+        raise ValueError(f"{path} has {len(text)} characters; a text must have at least {SHORTEST}")
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--text", type=Path, help="a UTF-8 file; without one, Python's documentation")
+    parser.add_argument("--out", type=Path, default=RUNS / "char_lm", help="the folder of the run")
+    parser.add_argument("--steps", type=int, default=2500, help="how many steps to train in all")
+    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    parser.add_argument("--temperature", type=float, default=0.8, help="of the sample: low is careful")
+    args = parser.parse_args()
+    if args.steps < 1 or args.seed < 0 or not args.temperature > 0:
+        parser.error("--steps must be at least 1, --seed at least 0, and --temperature above 0")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a sample may hold what the terminal cannot show
+    try:
+        task = CharTask(read(args.text), args.out, args.seed, args.device, args.temperature)
+    except (OSError, ValueError, RuntimeError) as error:  # no such file, no such text, no such device
+        parser.exit(1, f"error: {error}\n")
+    try:
+        train(task, args.out, args.steps, resume=args.resume)
+    except (OSError, CheckpointError) as error:
+        parser.exit(1, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
