@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 # --- the arrays of a call -----------------------------------------------------------------------------
 
 
-def operand(x):
-    """`x` as a forward function takes it: an array or a number; anything else is an error."""
+def operand(x, op: Primitive):
+    """`x` as a forward function takes it: an array or a number; a list becomes an array, others an error."""
     if x.__class__ is np.ndarray or isinstance(x, (float, int, np.generic)) or backend.is_array(x):
         return x
     if isinstance(x, (list, tuple)):
-        if any(hasattr(part, "line") for part in x):
-            raise TypeError("a list of tensors is no operand: join them with stack or concatenate first")
-        return np.asarray(x)
-    raise TypeError(f"expected a tensor, an array or a number, not {describe(x)}")
+        if not any(hasattr(part, "line") for part in x):
+            return np.asarray(x)
+        raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
 
 
 def keep(x):
@@ -129,10 +129,10 @@ def source(op: Primitive) -> Iterator[str]:
     for x in op.arguments:
         yield f"    if _isinstance({x}, _Tensor):"
         yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._data, {x}.line, {x}.buffer, False"
-        yield f"    else: {x}_, {x}_line, {x}_buffer = _operand({x}), None, None"
+        yield f"    else: {x}_, {x}_line, {x}_buffer = _operand({x}, _op), None, None"
     if op.variadic:
         yield f"    tensors = [_isinstance(x, _Tensor) for x in {op.variadic}]"
-        yield f"    rest = [x._data if t else _operand(x) for x, t in zip({op.variadic}, tensors)]"
+        yield f"    rest = [x._data if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
     arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]

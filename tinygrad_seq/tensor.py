@@ -108,7 +108,8 @@ class Tensor(Operators, Protocols):
 
         gradient      the cotangent of self, of its shape; needed unless self has one element
         retain_graph  keep the tape, to walk it again
-        create_graph  record the walk, so that gradients can be differentiated in turn; keeps the tape
+        create_graph  record the walk, so that gradients can be differentiated in turn; keeps the tape, which
+                      then lives in a circle, x.grad -> tape -> x, until zero_grad(): prefer `ts.grad`
 
         RuntimeError if self is not on the tape or the tape was freed; ValueError for a gradient of
         another shape.
@@ -149,7 +150,7 @@ class Tensor(Operators, Protocols):
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number; ValueError if there are more."""
-        return self.numpy().item()
+        return self._one("value as a Python number").item()
 
     def mutable(self) -> np.ndarray:
         """The array, about to be changed in place: its memory is stamped.
@@ -199,24 +200,24 @@ class Tensor(Operators, Protocols):
     def __pos__(self) -> Tensor:
         return self
 
-    def _one(self, kind: str) -> float | int | bool:
+    def _one(self, what: str) -> np.ndarray:
         if self.size != 1:
-            raise ValueError(f"only a tensor with one element has a {kind}; this is {describe(self)}")
-        return self.item()
+            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self)}")
+        return self.numpy()
 
     def __float__(self) -> float:
-        return float(self._one("float value"))
+        return float(self._one("float value").item())
 
     def __int__(self) -> int:
-        return int(self._one("int value"))
+        return int(self._one("int value").item())
 
     def __bool__(self) -> bool:
-        return bool(self._one("truth value (for an elementwise choice use where)"))
+        return bool(self._one("truth value (an elementwise choice is where)").item())
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TypeError(f"an index is an integer, not {describe(self)}")
-        return int(self._one("value as an index"))
+        return int(self._one("value as an index").item())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -235,7 +236,7 @@ class Tensor(Operators, Protocols):
         return f"tensor({values}, {self.dtype}{where}{tape})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._one("format") if spec else str(self), spec)
+        return format(self._one("format").item() if spec else str(self), spec)
 
 
 def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, grad: Tensor | None) -> Tensor:
@@ -312,7 +313,7 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
     else:
         seed = given if isinstance(given, Tensor) else tensor(given, dtype=t.dtype, device=t.device)
     if seed.shape != t.shape:
-        raise ValueError(f"the cotangent of {describe(t)} has its shape, not {seed.shape}")
+        raise ValueError(f"a cotangent of {describe(t)} has to have its shape, not {seed.shape}")
     if seed.dtype != t.dtype:
         seed = seed.astype(t.dtype)
     return t.line, (seed if recorded else seed._data)

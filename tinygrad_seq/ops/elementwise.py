@@ -238,4 +238,6 @@ def astype(x, dtype):
     dtype('float64')
     """
     dtype = np.dtype(dtype)
+    if dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds floats, integers or booleans, not {dtype}")
     return (_astype if dtype.kind == "f" else _cast)(x, dtype)
