@@ -8,6 +8,7 @@
 tensor([ 6., 12.], float32)
 """
 
+from tinygrad_seq import nn, optim
 from tinygrad_seq.derive import grad, jvp
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
@@ -65,76 +66,93 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, softmax
 from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.serialize import load, save
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor, tensor
 from tinygrad_seq.version import __version__
 
 __all__ = [  # in the order in which a reader should meet them
+    # the tensor
     "tensor",
     "Tensor",
     "no_grad",
+    # derivatives
     "grad",
     "jvp",
-    "abs",
+    # elementwise
+    "safe_product",
     "add",
-    "argmax",
-    "astype",
-    "bitwise_and",
-    "bitwise_or",
-    "broadcast_to",
-    "concatenate",
+    "subtract",
+    "multiply",
     "divide",
-    "equal",
+    "negative",
+    "power",
+    "square",
+    "sqrt",
+    "abs",
     "exp",
-    "expand_dims",
-    "getitem",
-    "greater",
-    "greater_equal",
-    "invert",
-    "isfinite",
+    "log",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "maximum",
+    "minimum",
+    "where",
+    "astype",
+    # comparison
+    "sign",
     "isnan",
+    "isfinite",
+    "equal",
+    "not_equal",
     "less",
     "less_equal",
-    "log",
-    "log_softmax",
-    "logical_and",
+    "greater",
+    "greater_equal",
     "logical_not",
+    "logical_and",
     "logical_or",
-    "logsumexp",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "minimum",
-    "multiply",
-    "negative",
-    "not_equal",
+    "invert",
+    "bitwise_and",
+    "bitwise_or",
+    # creation
+    "zeros_like",
     "ones_like",
-    "power",
-    "relu",
-    "reshape",
-    "safe_product",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "split",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "subtract",
+    # reduction
     "sum",
+    "max",
+    "logsumexp",
+    "mean",
+    "argmax",
+    # shape
+    "reshape",
+    "transpose",
     "swapaxes",
+    "broadcast_to",
+    "expand_dims",
+    "squeeze",
+    "concatenate",
+    "stack",
+    "split",
+    "unstack",
+    # indexing
+    "getitem",
     "take",
     "take_along_axis",
-    "tanh",
-    "transpose",
-    "unstack",
-    "where",
-    "zeros_like",
+    # linalg
+    "matmul",
+    # softmax
+    "softmax",
+    "log_softmax",
+    # ops of your own
     "primitive",
     "example",
     "numpy_function",
+    # models
+    "nn",
+    "optim",
+    "save",
+    "load",
     "__version__",
 ]
