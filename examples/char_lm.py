@@ -75,7 +75,7 @@ def sample(model: CharLM, first: int, length: int, temperature: float, rng: np.r
 class CharTask:
     """What `train` trains: a step is one chunk of every stream."""
 
-    columns: tuple[str, ...] = ("training", "validation")
+    columns: tuple[str, ...] = ("training_bits", "validation_bits")
     work = ("characters", STREAMS * CHUNK)
 
     def __init__(self, text: str, out: Path, seed: int, device: str, temperature: float) -> None:
@@ -111,10 +111,10 @@ class CharTask:
         self.chunk += 1
         if self.chunk == self.epoch:  # the next one cuts the text at other places
             self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
-        return {"training": loss.item() / math.log(2)}
+        return {"training_bits": loss.item() / math.log(2)}
 
     def validate(self) -> dict[str, float]:
-        return {"validation": bits(self.model, self.validation)}
+        return {"validation_bits": bits(self.model, self.validation)}
 
     def finish(self) -> None:
         print(f"test: {bits(self.model, self.test):.3f} bits per character")
@@ -149,7 +149,7 @@ def plot(log: Path, picture: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, style in ("training", "-"), ("validation", "o-"):
-        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        points = [(int(row["step"]), float(row[f"{name}_bits"])) for row in rows if row[f"{name}_bits"]]
         axes.plot(*zip(*points, strict=True), style, label=name)
     axes.set(xlabel="step", ylabel="bits per character", title="Character-level LSTM")
     axes.grid(alpha=0.3)

@@ -72,11 +72,11 @@ def test_what_a_run_leaves(whole, text):
     with open(folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == list(range(1, STEPS + 1))
-    training = [float(row["training"]) for row in rows]
+    training = [float(row["training_bits"]) for row in rows]
     assert np.mean(training[-10:]) < training[0] / 2
-    validated = [int(row["step"]) for row in rows if row["validation"]]
+    validated = [int(row["step"]) for row in rows if row["validation_bits"]]
     assert validated == [5 * k for k in range(1, 23)]  # 12,600 characters are 6 chunks per stream
-    assert "validation" in out
+    assert "validation bits" in out
     assert "characters/s" in out
     assert "test: " in out
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
