@@ -33,6 +33,17 @@ def test_diamonds_behind_diamonds():
     assert x.grad.item() == 3**5
 
 
+def test_a_sum_of_shares_that_is_passed_on_is_not_added_into():
+    """h hands the array in which its own shares were added up to a and to b; a then receives more."""
+    x, y = leaf([1.0, 1.0]), leaf([1.0, 1.0])
+    a, b = x * 1.0, y * 1.0
+    more = a * 5.0  # older than h: its share arrives at a after h's
+    h = a + b
+    (more + (h + h * 1.0)).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [7.0, 7.0])
+    np.testing.assert_allclose(y.grad.numpy(), [2.0, 2.0])
+
+
 def test_a_tensor_used_twice_in_one_op():
     x = leaf([[1.0, 2.0], [3.0, 4.0]])
     (x * x).sum().backward()
