@@ -9,20 +9,20 @@ import math
 
 import numpy as np
 
-BLOCK = 1024  # rows added one after another before their sums are added: bounds float32's rounding error
+BLOCK = 128  # rows that are added one after another before their sums are: bounds the rounding of float32
 
 
-def unbroadcast(g, shape: tuple[int, ...], core: int, loop: int):
-    """Sum `g` over the loop axes along which an array of `shape` was broadcast to make it.
+def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
+    """Sum `g` over the loop axes along which an array of `shape` was broadcast to those of the result, `made`.
 
-    core  how many axes, the last ones, belong to the op and are never broadcast
-    loop  how many loop axes the op's result has: no more can have been broadcast
-
-    A ValueError says so where `g` cannot have come from such an array.
+    The last `core` axes belong to the op and are never broadcast. A ValueError says so where `g` cannot
+    have come from such an array.
     """
-    lead = g.ndim - len(shape)
-    loops = range(g.ndim - core) if 0 <= lead and g.ndim - core <= loop else ()
-    stretched = tuple(a for a in loops if a < lead or (shape[a - lead] == 1 and g.shape[a] != 1))
+    lead, loop = g.ndim - len(shape), g.ndim - core
+    loops = made[len(made) - loop :] if 0 < loop <= len(made) else ()
+    stretched = tuple(
+        a for a, n in enumerate(loops) if g.shape[a] == n and (a < lead or (shape[a - lead] == 1 and n != 1))
+    )
     rest = tuple(a for a in range(g.ndim) if a not in stretched)
     left = tuple(1 if a in stretched else size for a, size in enumerate(g.shape))
     if left[max(lead, 0) :] != shape or len(stretched) < lead:

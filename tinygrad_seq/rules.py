@@ -87,12 +87,12 @@ def pull(
     return shares
 
 
-def _axes(record: Record, i: int, ndim: int) -> tuple[int, int]:
-    """How many core axes the i-th argument has, and how many loop axes the result: none without a signature."""
+def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
+    """How many core axes the i-th argument has, and the loop axes of the result: none without a signature."""
     signature = record.op.signature
     if signature is None:
-        return ndim, 0
-    return len(signature.inputs[i]), len(record.shapes[0]) - len(signature.outputs[0])
+        return ndim, ()
+    return len(signature.inputs[i]), record.shapes[0][: len(record.shapes[0]) - len(signature.outputs[0])]
 
 
 def push(record: Record, tangents: Sequence, values: tuple):
