@@ -83,7 +83,7 @@ def pull(
             share = op.pulls[i](g, values, record.meta, shape) if joint is None else joint[i]
             if share.shape != shape:
                 share = unbroadcast(share, shape, *_axes(record, i, len(shape)))
-            shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
+            shares.append((line, _cast(share, dtype)))
     return shares
 
 
@@ -95,35 +95,39 @@ def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
     return len(signature.inputs[i]), record.shapes[0][: len(record.shapes[0]) - len(signature.outputs[0])]
 
 
-def push(record: Record, tangents: Sequence, values: tuple):
-    """The tangent of what `record` made, from a tangent or None for each of its inputs."""
+def push(record: Record, tangents: Sequence, values: tuple) -> list:
+    """The tangents of what `record` made, from a tangent or None for each of its inputs."""
     op = record.op
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":
-        (dx, dy), (x, y) = tangents, values
-        terms = [
-            op.function(*pair) for pair in ((dx, y), (x, dy)) if pair[0] is not None and pair[1] is not None
-        ]
-        z = _total(terms)
-    else:
+        (dx, dy), (x, y), meta = tangents, values, _metadata(record)
+        terms = [] if dx is None else [op.function(dx, y, **meta)]
+        z = _total(terms if dy is None else [*terms, op.function(x, dy, **meta)])
+    elif op.pushing:
         z = _total(
             [
                 rule(dx, values, record.meta, dx.shape)
-                for rule, dx in zip(op.pushing, tangents, strict=False)
+                for rule, dx in zip(op.pushing, tangents, strict=True)
                 if dx is not None
             ]
         )
-    if op.many or z.shape == record.shapes[0]:
-        return z
-    return np.broadcast_to(z, record.shapes[0])
+    else:
+        raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
+    return [
+        _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
+        for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
+    ]
+
+
+def _cast(x, dtype: np.dtype):
+    return x if x.dtype == dtype else x.astype(dtype)
 
 
 def _push_linear(record: Record, tangents: Sequence, values: tuple):
     """The op on the tangents: what has none is constant, and its tangent is zero."""
     op = record.op
     saved = dict(zip(op.reads, values, strict=True))
-    meta = {p.name: value for p, value in zip(op.metadata, record.meta, strict=True)}
     if op.joint is not None:
         like = next(dx for dx in tangents if dx is not None)
         arrays = [
@@ -136,7 +140,11 @@ def _push_linear(record: Record, tangents: Sequence, values: tuple):
             for name, rule, dx in zip(op.arguments, op.rules, tangents, strict=False)
         ]
         arrays += saved[op.variadic] if op.variadic else ()
-    return op.function(*arrays, **meta)
+    return op.function(*arrays, **_metadata(record))
+
+
+def _metadata(record: Record) -> dict[str, object]:
+    return {p.name: value for p, value in zip(record.op.metadata, record.meta, strict=True)}
 
 
 def _total(terms: list):
