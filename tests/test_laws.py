@@ -12,8 +12,9 @@ from tinygrad_seq.testing import (
     laws_of,
     riding_mutants,
 )
-from tinygrad_seq.testing.laws import jvp, vjp, zero_at
+from tinygrad_seq.testing.laws import jvp, vjp
 from tinygrad_seq.testing.strategies import differentiable
+from tinygrad_seq.testing.zero import zero_at
 
 OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
 CASES = [(op, law) for op in OPS for law in laws_of(op)]

@@ -10,12 +10,13 @@ from tinygrad_seq.primitive import Op, Primitive
 from tinygrad_seq.testing import laws
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
+from tinygrad_seq.testing.zero import zero
 
 Law = Callable[[Call], None]
 
 OF_VALUES: tuple[Law, ...] = (laws.values, laws.layout, riding)
 OF_DERIVATIVES: tuple[Law, ...] = (
-    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.dtypes, laws.zero,
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, laws.dtypes, zero,
 )  # fmt: skip
 LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, laws.off_tape)
 
