@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -29,12 +30,15 @@ def laws_of(op: Primitive) -> tuple[Law, ...]:
 def hold(op: Primitive, law: Law) -> int:
     """Let Hypothesis try to break a law; AssertionError with the smallest call that does.
 
-    Returns the number of calls tried. How many and which is up to the Hypothesis profile.
+    Returns the number of calls tried. How many and which is up to the Hypothesis profile, whose number of
+    examples is divided among the example calls of the op, of which each gets 10 at least.
     """
     tried = 0
-    for example in families(op):
+    kinds = families(op)
+    each = max(10, math.ceil(settings().max_examples / len(kinds)))
+    for example in kinds:
 
-        @settings(report_multiple_bugs=False)
+        @settings(max_examples=each, report_multiple_bugs=False)
         @given(calls(op, example))
         def holds(call: Call) -> None:
             nonlocal tried
