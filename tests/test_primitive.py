@@ -4,20 +4,10 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as ts
-from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES, Primitive
+from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import tape
 from tinygrad_seq.testing import check_primitive
-
-
-@pytest.fixture(autouse=True)
-def registry():
-    """What a test registers is forgotten after it."""
-    before = dict(PRIMITIVES), dict(FUNCTIONS)
-    yield
-    for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
-        table.clear()
-        table.update(kept)
 
 
 def leaf(data):

@@ -4,18 +4,8 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as ts
-from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES, Primitive
+from tinygrad_seq.primitive import PRIMITIVES, Primitive
 from tinygrad_seq.signature import Signature
-
-
-@pytest.fixture(autouse=True)
-def registry():
-    """What a test registers is forgotten after it."""
-    before = dict(PRIMITIVES), dict(FUNCTIONS)
-    yield
-    for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
-        table.clear()
-        table.update(kept)
 
 
 def leaf(data):
