@@ -15,16 +15,17 @@ from tinygrad_seq.testing.zero import zero
 
 Law = Callable[[Call], None]
 
-OF_VALUES: tuple[Law, ...] = (values.values, values.layout, riding)
+OF_VALUES: tuple[Law, ...] = (values.values, values.layout)
 OF_DERIVATIVES: tuple[Law, ...] = (
     laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero,
 )  # fmt: skip
-LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, values.off_tape)
+LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
 
 
 def laws_of(op: Primitive) -> tuple[Law, ...]:
-    """The laws that a primitive is under: without a derivative rule it is under none about derivatives."""
-    return (*OF_VALUES, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
+    """The laws that a primitive is under: those of what it declares, derivatives and riding."""
+    rides = (riding,) if op.signature or op.riding else ()
+    return (*OF_VALUES, *rides, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 
 def hold(op: Primitive, law: Law) -> int:
