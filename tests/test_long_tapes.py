@@ -12,7 +12,7 @@ from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.tape import tape
 
 RECORDS = 100_000
-STACK = 2 * 1024**2  # bytes, 20 a record: a recursion would overflow it (CPython 3.13 itself needs 1 MB to drop tuples)
+STACK = 2 * 1024**2  # bytes, 20 a record; CPython 3.13 needs 1 MB to drop any chain, of tuples too
 
 
 def in_small_stack(work):
