@@ -9,6 +9,7 @@ tensor([ 6., 12.], float32)
 """
 
 from tinygrad_seq.derive import grad, jvp
+from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
     bitwise_or,
@@ -27,30 +28,26 @@ from tinygrad_seq.ops.comparison import (
     sign,
 )
 from tinygrad_seq.ops.creation import ones_like, zeros_like
+from tinygrad_seq.ops.einsum import einsum, outer, tensordot
 from tinygrad_seq.ops.elementwise import (
     abs,
     add,
     astype,
     divide,
-    exp,
-    log,
-    maximum,
-    minimum,
     multiply,
     negative,
     power,
-    relu,
     safe_product,
-    sigmoid,
     sqrt,
     square,
     subtract,
-    tanh,
-    where,
 )
-from tinygrad_seq.ops.indexing import getitem, take, take_along_axis
-from tinygrad_seq.ops.linalg import matmul
-from tinygrad_seq.ops.reduction import argmax, logsumexp, max, mean, sum
+from tinygrad_seq.ops.exponential import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, tanh
+from tinygrad_seq.ops.indexing import getitem, scatter_add, take, take_along_axis
+from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
+from tinygrad_seq.ops.ordering import argmax, argmin, argsort, sort
+from tinygrad_seq.ops.rearranging import flip, moveaxis, pad, repeat, roll, tile
+from tinygrad_seq.ops.reduction import cumsum, logsumexp, max, mean, min, prod, std, sum, var
 from tinygrad_seq.ops.shape import (
     broadcast_to,
     concatenate,
@@ -64,77 +61,134 @@ from tinygrad_seq.ops.shape import (
     unstack,
 )
 from tinygrad_seq.ops.softmax import log_softmax, softmax
+from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.serialize import load, save
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor, tensor
 from tinygrad_seq.version import __version__
+from tinygrad_seq import nn, optim  # isort: skip  # last, on all of the above
 
 __all__ = [  # in the order in which a reader should meet them
+    # the tensor
     "tensor",
     "Tensor",
     "no_grad",
+    # derivatives
     "grad",
     "jvp",
-    "abs",
+    # elementwise
+    "safe_product",
     "add",
-    "argmax",
-    "astype",
-    "bitwise_and",
-    "bitwise_or",
-    "broadcast_to",
-    "concatenate",
+    "subtract",
+    "multiply",
     "divide",
-    "equal",
+    "negative",
+    "power",
+    "square",
+    "sqrt",
+    "abs",
+    "astype",
+    # exponential
     "exp",
-    "expand_dims",
-    "getitem",
-    "greater",
-    "greater_equal",
-    "invert",
-    "isfinite",
+    "expm1",
+    "log",
+    "log1p",
+    "logaddexp",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    # trigonometric
+    "sin",
+    "cos",
+    "arctan2",
+    # choice
+    "relu",
+    "maximum",
+    "minimum",
+    "clip",
+    "where",
+    "stop_gradient",
+    # comparison
+    "sign",
     "isnan",
+    "isfinite",
+    "equal",
+    "not_equal",
     "less",
     "less_equal",
-    "log",
-    "log_softmax",
-    "logical_and",
+    "greater",
+    "greater_equal",
     "logical_not",
+    "logical_and",
     "logical_or",
-    "logsumexp",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "minimum",
-    "multiply",
-    "negative",
-    "not_equal",
+    "invert",
+    "bitwise_and",
+    "bitwise_or",
+    # creation
+    "zeros_like",
     "ones_like",
-    "power",
-    "relu",
-    "reshape",
-    "safe_product",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "split",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "subtract",
+    # reduction
     "sum",
+    "max",
+    "min",
+    "logsumexp",
+    "mean",
+    "var",
+    "std",
+    "prod",
+    "cumsum",
+    # shape
+    "reshape",
+    "transpose",
     "swapaxes",
+    "broadcast_to",
+    "expand_dims",
+    "squeeze",
+    "concatenate",
+    "stack",
+    "split",
+    "unstack",
+    # indexing
+    "getitem",
     "take",
     "take_along_axis",
-    "tanh",
-    "transpose",
-    "unstack",
-    "where",
-    "zeros_like",
+    "scatter_add",
+    # rearranging
+    "moveaxis",
+    "flip",
+    "roll",
+    "pad",
+    "repeat",
+    "tile",
+    # ordering
+    "argmax",
+    "argmin",
+    "argsort",
+    "sort",
+    # linalg
+    "matmul",
+    "tril",
+    "triu",
+    "solve",
+    "cholesky",
+    "norm",
+    # einsum
+    "einsum",
+    "outer",
+    "tensordot",
+    # softmax
+    "softmax",
+    "log_softmax",
+    # ops of your own
     "primitive",
     "example",
     "numpy_function",
+    # models
+    "nn",
+    "optim",
+    "save",
+    "load",
     "__version__",
 ]

@@ -1,4 +1,4 @@
-"""Pointwise ops: z_i depends on the i-th elements alone, so a derivative is a partial and a product.
+"""Arithmetic, element by element: z_i depends on the i-th elements alone, so a derivative is a partial.
 
 Partials that can be infinite or undefined are `singular`: the product with them is the safe product,
 so that a branch which `where` did not take contributes zero and not NaN.
@@ -24,9 +24,6 @@ def safe_product(a, p, /):
 
 safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
 safe_product.bilinear()
-
-
-# --- arithmetic ---------------------------------------------------------------------------------------
 
 
 @primitive("(),()->()")
@@ -116,98 +113,6 @@ def abs(x, /):
 
 
 abs.partials(lambda x: np.sign(x))
-
-
-# --- exponentials -------------------------------------------------------------------------------------
-
-
-@primitive("()->()")
-def exp(x, /):
-    """z = e^x"""
-    return np.exp(x)
-
-
-exp.partials(lambda z: z, singular=True)
-
-
-@primitive("()->()", domain={"x": POSITIVE})
-def log(x, /):
-    """z = log x"""
-    return np.log(x)
-
-
-log.partials(lambda x: 1 / x, singular=True)
-
-
-@primitive("()->()")
-def tanh(x, /):
-    """z = tanh x"""
-    return np.tanh(x)
-
-
-tanh.partials(lambda z: 1 - z * z)
-
-
-@primitive("()->()")
-def sigmoid(x, /):
-    """z = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which cannot overflow"""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
-
-
-sigmoid.partials(lambda z: z * (1 - z))
-
-
-# --- choices ------------------------------------------------------------------------------------------
-
-
-@primitive("()->()")
-def relu(x, /):
-    """z = max(x, 0); dz/dx = 0 at 0"""
-    return np.maximum(x, 0)
-
-
-relu.partials(lambda x: x > 0)
-
-
-@primitive("(),()->()")
-def maximum(x, y, /):
-    """z = max(x, y); where they are equal, each has the derivative 1/2"""
-    return np.maximum(x, y)
-
-
-def larger(g, x, y):
-    """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
-    return 0.5 * (g * (x > y) + g * (x >= y))
-
-
-maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
-maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
-
-
-@primitive("(),()->()")
-def minimum(x, y, /):
-    """z = min(x, y); where they are equal, each has the derivative 1/2"""
-    return np.minimum(x, y)
-
-
-minimum.vjp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
-minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
-
-
-@primitive("(),(),()->()")
-def where(condition, x, y, /):
-    """z = x where the condition holds, else y"""
-    return np.where(condition, x, y)
-
-
-where.linear(
-    None,
-    lambda g, condition: np.where(condition, g, 0),
-    lambda g, condition: np.where(condition, 0, g),
-)
-
-
-# --- dtypes -------------------------------------------------------------------------------------------
 
 
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import backend
-from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.ops.shape import broadcast_to, reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -84,6 +84,12 @@ def getitem(x, key):
     array([[2, 1],
            [4, 3]])
     """
+    parts, indices = parsed(key)
+    return _getitem(x, *indices, key=parts)
+
+
+def parsed(key) -> tuple[tuple, list]:
+    """`key` with a word in the place of every array, and the arrays."""
     parts: list[object] = []
     indices = []
     for part in key if isinstance(key, tuple) else (key,):
@@ -96,7 +102,7 @@ def getitem(x, key):
         else:
             parts.append(MASK if getattr(part, "dtype", None) == np.dtype(bool) else ARRAY)
             indices.append(part)
-    return _getitem(x, *indices, key=tuple(parts))
+    return tuple(parts), indices
 
 
 @numpy_function
@@ -167,3 +173,18 @@ def take_along_axis(x, indices, axis: int | None = -1):
     if axis is None:
         x, axis = reshape(x, -1), 0
     return _take_along_axis(x, indices, axis)
+
+
+@numpy_function
+def scatter_add(x, key, values):
+    """`x` with `values` added at [key], in which an element may be named more than once.
+
+    `values` broadcasts to the shape of x[key].
+
+    >>> import tinygrad_seq as ts
+    >>> ts.scatter_add(ts.tensor([0.0, 0.0, 0.0]), [0, 2, 0], [1.0, 2.0, 4.0]).numpy()
+    array([5., 0., 2.])
+    """
+    parts, indices = parsed(key)
+    shape = np.shape(_getitem(x, *indices, key=parts))
+    return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))
