@@ -8,6 +8,7 @@
 tensor([ 6., 12.], float32)
 """
 
+from tinygrad_seq import nn, optim
 from tinygrad_seq.derive import grad, jvp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -68,7 +69,6 @@ from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor, tensor
 from tinygrad_seq.version import __version__
-from tinygrad_seq import nn, optim  # isort: skip  # last, on all of the above
 
 __all__ = [  # in the order in which a reader should meet them
     # the tensor

@@ -18,7 +18,7 @@ from tinygrad_seq.primitive import FUNCTIONS
 if TYPE_CHECKING:
     from tinygrad_seq.tensor import Tensor
 
-ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal name -> its public one
+ALIASES = {"absolute": "abs", "amax": "max", "amin": "min"}  # NumPy's internal name -> its public one
 
 # Questions about tensors, whose answers are no tensors: NumPy answers them, about the values or the dtypes.
 OF_VALUES = {"shape", "ndim", "size", "allclose", "array_equal", "array_equiv", "array_repr", "array_str"}

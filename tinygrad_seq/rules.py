@@ -94,10 +94,9 @@ def push(record: Record, tangents: Sequence, values: tuple):
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":
-        (dx, dy), (x, y) = tangents, values
-        terms = [
-            op.function(*pair) for pair in ((dx, y), (x, dy)) if pair[0] is not None and pair[1] is not None
-        ]
+        (dx, dy), (x, y), meta = tangents, values, _metadata(record)
+        terms = [] if dx is None else [op.function(dx, y, **meta)]
+        terms += [] if dy is None else [op.function(x, dy, **meta)]
         z = _total(terms)
     else:
         z = _total(
@@ -116,7 +115,6 @@ def _push_linear(record: Record, tangents: Sequence, values: tuple):
     """The op on the tangents: what has none is constant, and its tangent is zero."""
     op = record.op
     saved = dict(zip(op.reads, values, strict=True))
-    meta = {p.name: value for p, value in zip(op.metadata, record.meta, strict=True)}
     if op.joint is not None:
         like = next(dx for dx in tangents if dx is not None)
         arrays = [
@@ -129,7 +127,11 @@ def _push_linear(record: Record, tangents: Sequence, values: tuple):
             for name, rule, dx in zip(op.arguments, op.rules, tangents, strict=False)
         ]
         arrays += saved[op.variadic] if op.variadic else ()
-    return op.function(*arrays, **meta)
+    return op.function(*arrays, **_metadata(record))
+
+
+def _metadata(record: Record) -> dict[str, object]:
+    return {p.name: value for p, value in zip(record.op.metadata, record.meta, strict=True)}
 
 
 def _total(terms: list):

@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.elementwise import sigmoid, tanh
+from tinygrad_seq.ops.exponential import sigmoid, tanh
 from tinygrad_seq.ops.shape import split
 from tinygrad_seq.tensor import Tensor
 

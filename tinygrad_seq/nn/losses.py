@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.nn.layers import indices
-from tinygrad_seq.ops.elementwise import where
+from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.reduction import logsumexp
 from tinygrad_seq.ops.reduction import sum as total
@@ -49,9 +49,7 @@ def cross_entropy(
             f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {host.shape}"
         )
     counts = np.ones(host.shape, bool) if ignore_index is None else host != ignore_index
-    y = indices(
-        host if ignore_index is None else np.where(counts, host, 0), logits.shape[-1], logits.device, "targets"
-    )
+    y = indices(np.where(counts, host, np.zeros_like(host)), logits.shape[-1], logits.device, "targets")
     losses = logsumexp(logits, axis=-1) - squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1)
     if ignore_index is not None:
         losses = where(backend.asarray(counts, logits.device), losses, 0)

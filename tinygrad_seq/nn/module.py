@@ -179,7 +179,7 @@ class Module:
 
     def _lines(self, path: str, names: dict[int, str]) -> list[str]:
         """The tree, a line for each module and tensor; `names` are the tensors and modules shown before."""
-        names[id(self)] = path or type(self).__name__
+        names[id(self)] = path.rstrip(".") or type(self).__name__
         lines = [f"{type(self).__name__}: {sum(p.size for p in self.parameters()):,} parameters"]
         for name, child in children(self):
             if id(child) in names:

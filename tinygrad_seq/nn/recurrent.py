@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_seq import backend
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.ops.elementwise import where
+from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.shape import stack, swapaxes, unstack
 from tinygrad_seq.recording import describe
 from tinygrad_seq.tensor import Tensor, tensor

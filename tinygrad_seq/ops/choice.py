@@ -43,7 +43,7 @@ minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
 
 @primitive("(),(),()->()")
 def _clip(x, low, high, /):
-    """z = min(max(x, low), high); the derivative is that of x within the bounds and on them, else the bound's"""
+    """z = min(max(x, low), high); on a bound and within, the derivative is that of x"""
     return np.minimum(np.maximum(x, low), high)
 
 

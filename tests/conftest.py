@@ -1,0 +1,53 @@
+"""Hypothesis profiles, and the table that `pytest --laws` prints.
+
+quick     the default: few examples, the same ones in every run
+thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure prints how to repeat it
+"""
+
+import os
+from collections import defaultdict
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick", max_examples=20, derandomize=True, deadline=None, database=None, print_blob=True
+)
+settings.register_profile(
+    "thorough",
+    max_examples=1000,
+    derandomize=False,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("TINYGRAD_SEQ_PROFILE", "quick"))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--laws", action="store_true", help="print the table primitive x law: calls tried, mutants killed"
+    )
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The table primitive x law, from what the tests recorded as properties."""
+    if not config.getoption("--laws"):
+        return
+    table = defaultdict(dict)
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "law" and report.when == "call":
+                op, law, entry = value
+                table[op][law] = entry
+    if not table:
+        return
+    laws = list(dict.fromkeys(law for entries in table.values() for law in entries))
+    width = max(map(len, table)) + 1
+    columns = [max(len(law), 7) + 2 for law in laws]
+    write = terminalreporter.write_line
+    terminalreporter.section("laws: calls tried, and mutants killed of mutants made")
+    write("primitive".ljust(width) + "".join(law.rjust(n) for law, n in zip(laws, columns, strict=True)))
+    for op, entries in sorted(table.items()):
+        cells = (str(entries.get(law, "-")).rjust(n) for law, n in zip(laws, columns, strict=True))
+        write(op.ljust(width) + "".join(cells))

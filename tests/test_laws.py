@@ -1,0 +1,87 @@
+"""Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
+
+import numpy as np
+import pytest
+
+from tinygrad_seq.primitive import PRIMITIVES
+from tinygrad_seq.testing import (
+    EXEMPT,
+    check_primitive,
+    derivative_mutants,
+    drawn,
+    hold,
+    killer,
+    laws_of,
+    riding_mutants,
+)
+from tinygrad_seq.testing.laws import jvp, vjp, zero_at
+from tinygrad_seq.testing.mutants import copied
+from tinygrad_seq.testing.strategies import differentiable
+
+OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
+CASES = [(op, law) for op in OPS for law in laws_of(op)]
+DRAWN = 12  # calls per example that a mutant is held against
+
+
+@pytest.mark.parametrize(("op", "law"), CASES, ids=[f"{op.name}-{law.__name__}" for op, law in CASES])
+def test_law(op, law, record_property):
+    record_property("law", (op.name, law.__name__, hold(op, law)))
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_every_mutant_is_killed(op, record_property):
+    calls = drawn(op, DRAWN)
+    laws = sorted(laws_of(op), key=lambda law: law not in (vjp, jvp))  # the likeliest killers first
+    mutants = [*riding_mutants(op, calls), *(derivative_mutants(op) if differentiable(op) else ())]
+    alive = [mutant.wound for mutant in mutants if killer(mutant.op, laws, calls) is None]
+    assert not alive, f"no law notices that in {op.name} is wrong: {'; '.join(alive)}"
+    record_property("law", (op.name, "mutants", f"{len(mutants)}/{len(mutants)}"))
+
+
+@pytest.mark.parametrize("op", [*filter(differentiable, OPS)], ids=lambda op: op.name)
+def test_a_mutant_dies_of_its_wound(op):
+    """Mutants that are multiplied by 1 live: it is not the surgery that kills."""
+    calls = drawn(op, DRAWN)
+    for mutant in derivative_mutants(op, {"left alone": 1.0}):
+        assert killer(mutant.op, [vjp, jvp], calls) is None, mutant.wound
+
+
+@pytest.mark.parametrize("name", EXEMPT)
+def test_an_exemption_is_needed(name):
+    """An op that is exempt from the law of zero at a point breaks it there; else the exemption must go."""
+    op = PRIMITIVES[name]
+    assert EXEMPT[name].reason
+    for point in EXEMPT[name].points:
+        broken = 0
+        for call in drawn(op, DRAWN):
+            try:
+                zero_at(call, [point])
+            except AssertionError:
+                broken += 1
+        assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
+
+
+def test_a_forward_function_that_changes_its_argument_is_caught():
+    def careless(x, /):
+        x *= 2
+        return x.copy()
+
+    with pytest.raises((AssertionError, ValueError)):
+        check_primitive(unregistered(careless, lambda: 2.0))
+
+
+def test_a_rule_that_is_wrong_at_second_order_only_is_caught():
+    def sine(x, /):
+        return np.sin(x)
+
+    frozen = unregistered(sine, lambda x: np.cos(np.asarray(x)))  # leaves the tape: right at first order
+    with pytest.raises((AssertionError, TypeError)):
+        check_primitive(frozen)
+
+
+def unregistered(forward, partial):
+    from tinygrad_seq.primitive import Primitive
+
+    op = Primitive(forward, "()->()")
+    op.partials(partial)
+    return copied(op)

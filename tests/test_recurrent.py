@@ -1,0 +1,176 @@
+"""The runner: it is the loop, in either direction, and rows of unequal length are strangers to each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+
+CELLS = [nn.RNNCell, nn.LSTMCell]
+I, H = 3, 5  # noqa: E741
+
+
+def parts(state):
+    return state if isinstance(state, tuple) else (state,)
+
+
+def rows(state, i):
+    """The state of row i alone, as a batch of one."""
+    taken = tuple(part[i : i + 1] for part in parts(state))
+    return taken if isinstance(state, tuple) else taken[0]
+
+
+def problem(kind, steps, batch, seed=0):
+    """A cell, inputs and a state, all of them leaves in float64; and weights of a loss."""
+    rng = np.random.default_rng(seed)
+    cell = kind(I, H, rng=rng, dtype=np.float64)
+    xs = ts.tensor(rng.normal(size=(steps, batch, I)), requires_grad=True)
+    made = [ts.tensor(rng.normal(size=(batch, H)), requires_grad=True) for _ in range(2)]
+    state = tuple(made) if kind is nn.LSTMCell else made[0]
+    weights = rng.normal(size=(steps, batch, H)), rng.normal(size=(batch, H))
+    return cell, xs, state, weights
+
+
+def loss_of(ys, state, weights):
+    """A loss that looks at every output and every part of the final state."""
+    over_ys, over_state = weights
+    return sum(((part * over_state).sum() for part in parts(state)), (ys * over_ys).sum())
+
+
+def gradients(loss, cell, xs, state):
+    return [g.numpy() for g in ts.grad(loss, [*cell.parameters(), xs, *parts(state)], zeros=True)]
+
+
+def agree(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize(("steps", "batch"), [(4, 2), (1, 2), (4, 1), (1, 1)])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", CELLS)
+def test_it_is_the_loop(kind, reverse, steps, batch):
+    cell, xs, state, weights = problem(kind, steps, batch)
+    ys, final = nn.Recurrent(cell, reverse=reverse)(xs, state)
+
+    order, s, outputs = list(range(steps)), state, {}
+    for t in reversed(order) if reverse else order:
+        s, outputs[t] = cell(s, xs[t])
+    unrolled = ts.stack([outputs[t] for t in order])
+    agree([ys.numpy(), *(p.numpy() for p in parts(final))], [unrolled.numpy(), *(p.numpy() for p in parts(s))])
+    agree(
+        gradients(loss_of(ys, final, weights), cell, xs, state),
+        gradients(loss_of(unrolled, s, weights), cell, xs, state),
+    )
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_reverse_is_forward_on_the_flipped_sequence(kind):
+    cell, xs, state, _ = problem(kind, 4, 2)
+    ys, final = nn.Recurrent(cell, reverse=True)(xs, state)
+    flipped, last = nn.Recurrent(cell)(xs[::-1], state)
+    agree(
+        [ys.numpy(), *(p.numpy() for p in parts(final))],
+        [flipped.numpy()[::-1], *(p.numpy() for p in parts(last))],
+    )
+
+
+def test_a_chunk_after_a_chunk_is_the_whole():
+    cell, xs, state, _ = problem(nn.LSTMCell, 7, 2)
+    rnn = nn.Recurrent(cell)
+    whole, last = rnn(xs, state)
+    first, carried = rnn(xs[:3], state)
+    second, final = rnn(xs[3:], carried)
+    agree([whole.numpy()], [ts.concatenate([first, second]).numpy()])
+    agree([p.numpy() for p in last], [p.numpy() for p in final])
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_default_state_is_the_cells_initial_state(kind):
+    cell, xs, _, _ = problem(kind, 3, 2)
+    ys, _ = nn.Recurrent(cell)(xs)
+    again, _ = nn.Recurrent(cell)(xs, cell.initial_state(2, like=xs))
+    agree([ys.numpy()], [again.numpy()])
+    assert ys.dtype == np.float64
+
+
+def test_batch_first_swaps_the_first_two_axes():
+    cell, xs, state, _ = problem(nn.LSTMCell, 4, 2)
+    lengths = [4, 2]
+    ys, final = nn.Recurrent(cell)(xs, state, lengths)
+    swapped, last = nn.Recurrent(cell, batch_first=True)(xs.swapaxes(0, 1), state, lengths)
+    assert swapped.shape == (2, 4, H)
+    agree([ys.numpy(), final[0].numpy()], [swapped.numpy().swapaxes(0, 1), last[0].numpy()])
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@given(data=st.data())
+def test_rows_of_any_length_are_as_if_alone(kind, data):
+    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
+    steps, batch = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    lengths = data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
+    reverse = data.draw(st.booleans())
+    cell, xs, state, weights = problem(kind, steps, batch)
+    rnn = nn.Recurrent(cell, reverse=reverse)
+    ys, final = rnn(xs, state, lengths=np.array(lengths))
+
+    loss = ts.tensor(np.float64(0))
+    for i, n in enumerate(lengths):
+        assert (ys.numpy()[n:, i] == 0).all()
+        alone, after = state, rows(state, i)
+        if n:
+            alone, after = rnn(xs[:n, i : i + 1], rows(state, i))
+            np.testing.assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-12)
+            loss = loss + (alone * weights[0][:n, i : i + 1]).sum()
+        for part, own in zip(parts(final), parts(after), strict=True):
+            np.testing.assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-12)
+            loss = loss + (own * weights[1][i : i + 1]).sum()
+    agree(gradients(loss_of(ys, final, weights), cell, xs, state), gradients(loss, cell, xs, state))
+
+
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_lies_past_a_length_has_no_influence(reverse, rubbish):
+    cell, xs, state, weights = problem(nn.LSTMCell, 4, 2)
+    rnn, lengths = nn.Recurrent(cell, reverse=reverse), ts.tensor([4, 1])
+    values = np.array(xs.numpy())
+    values[1:, 1] = rubbish
+    spoilt = ts.tensor(values, requires_grad=True)
+    for ours, theirs in zip(
+        gradients(loss_of(*rnn(spoilt, state, lengths), weights), cell, spoilt, state),
+        gradients(loss_of(*rnn(xs, state, lengths), weights), cell, xs, state),
+        strict=True,
+    ):
+        assert (ours == theirs).all()
+
+
+def test_lengths_keep_float32():
+    rnn = nn.Recurrent(nn.LSTMCell(I, H, rng=0))
+    ys, (h, c) = rnn(np.ones((4, 2, I), np.float32), lengths=[0, 3])
+    assert ys.dtype == h.dtype == c.dtype == np.float32
+    assert (h.numpy()[0] == 0).all()
+
+
+def test_errors():
+    rnn, xs = nn.Recurrent(nn.RNNCell(I, H, rng=0)), np.ones((4, 2, I), np.float32)
+    for lengths, kind, words in [
+        ([4, 5], ValueError, r"0 \.\.\. 4, the steps there are; the smallest is 4, the largest 5"),
+        ([-1, 2], ValueError, "the smallest is -1"),
+        ([1, 2, 3], ValueError, r"must have shape \(2,\), one for every row"),
+        ([[1], [2]], ValueError, r"not \(2, 1\)"),
+        ([1.0, 2.0], TypeError, "lengths must be integers, not float64"),
+        (ts.tensor([True, False]), TypeError, "lengths must be integers, not bool"),
+    ]:
+        with pytest.raises(kind, match=words):
+            rnn(xs, lengths=lengths)
+    with pytest.raises(
+        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, not float32\[0,2,3\]"
+    ):
+        rnn(xs[:0])
+    with pytest.raises(ValueError, match=r"\(B, T, \.\.\.\)"):
+        nn.Recurrent(nn.RNNCell(I, H, rng=0), batch_first=True)(xs[:, :0])
+    with pytest.raises(ValueError, match=r"in matmul\(x: float32\[2,4\]|axis k|shape") as caught:
+        rnn(np.ones((3, 2, I + 1), np.float32))
+    assert "matmul" in "".join(caught.value.__notes__)

@@ -1,0 +1,71 @@
+"""Holding a primitive to the laws: what the tests of this project and of its users call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tinygrad_seq.primitive import Op, Primitive
+from tinygrad_seq.testing import laws
+from tinygrad_seq.testing.riding import riding
+from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
+
+Law = Callable[[Call], None]
+
+OF_VALUES: tuple[Law, ...] = (laws.values, laws.layout, riding)
+OF_DERIVATIVES: tuple[Law, ...] = (
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.dtypes, laws.zero,
+)  # fmt: skip
+LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, laws.off_tape)
+
+
+def laws_of(op: Primitive) -> tuple[Law, ...]:
+    """The laws that a primitive is under: without a derivative rule it is under none about derivatives."""
+    return (*OF_VALUES, *(OF_DERIVATIVES if differentiable(op) else (laws.off_tape,)))
+
+
+def hold(op: Primitive, law: Law) -> int:
+    """Let Hypothesis try to break a law; AssertionError with the smallest call that does.
+
+    Returns the number of calls tried. How many and which is up to the Hypothesis profile.
+    """
+    tried = 0
+    for example in families(op):
+
+        @given(calls(op, example))
+        def holds(call: Call) -> None:
+            nonlocal tried
+            tried += 1
+            law(call)
+
+        holds()
+    return tried
+
+
+def check_primitive(op: Op | Primitive) -> None:
+    """Hold a primitive to all the laws that it is under.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq.primitive import Primitive
+    >>> def cube(x, /):
+    ...     return x**3
+    >>> op = Primitive(cube, "()->()")
+    >>> op.partials(lambda x: 3 * np.square(x), singular=True)
+    >>> check_primitive(op)
+    """
+    op = op if isinstance(op, Primitive) else op.primitive
+    for law in laws_of(op):
+        hold(op, law)
+
+
+def drawn(op: Primitive, count: int) -> list[Call]:
+    """Some calls of `op`, the same ones every time: what mutants are held against."""
+    found: list[Call] = []
+    for example in families(op):
+        once = settings(
+            max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        once(given(calls(op, example))(lambda call: found.append(call)))()
+    return found

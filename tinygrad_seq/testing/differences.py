@@ -1,0 +1,124 @@
+"""Derivatives by finite differences, and the comparisons that every law ends in.
+
+The slope of a function of one real variable is taken from four of its values, which is exact up to the
+fourth power of the step: in float64 about ten digits are right, so a rule that is off by a thousandth
+has nowhere to hide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+
+import tinygrad_seq as ts
+
+STEP = 1e-3
+
+TOLERANCE = {  # relative to the sum of the magnitudes that were added up, and never loosened to pass
+    "difference": 1e-7,  # a first derivative against finite differences
+    "difference2": 1e-6,  # a second derivative against differences of the first
+    "identity": 1e-10,  # two ways to compute one number in float64
+}
+
+
+def slope(f: Callable[[float], float]) -> float:
+    """f'(0), by central differences of fourth order."""
+    h = STEP
+    return (f(-2 * h) - 8 * f(-h) + 8 * f(h) - f(2 * h)) / (12 * h)
+
+
+def inner(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
+    """<x, y> = sum of the products of all elements of all arrays."""
+    return float(sum(np.sum(np.multiply(x, y), dtype=np.float64) for x, y in zip(xs, ys, strict=True)))
+
+
+def size_of(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
+    """<|x|, |y|>, or 1 if that is larger: what a rounding error in <x, y> is relative to."""
+    return max(1.0, inner([np.abs(x) for x in xs], [np.abs(y) for y in ys]))
+
+
+def agree(what: str, left: float, right: float, scale: float, tolerance: str) -> None:
+    """AssertionError unless the two numbers agree; NaN agrees with nothing."""
+    error = abs(left - right) / scale
+    assert error <= TOLERANCE[tolerance], (
+        f"{what}: {left:.12g} against {right:.12g}, a relative error of {error:.1e} where {tolerance} allows "
+        f"{TOLERANCE[tolerance]:.0e}"
+    )
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
+    """A direction: random numbers between 1/2 and 3/2 of either sign."""
+    return (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)).astype(dtype)
+
+
+def check_grad(f: Callable, *arrays: np.ndarray, order: int = 2, seed: int = 0) -> None:
+    """Hold the derivatives of `f`, up to `order`, against finite differences, along random directions.
+
+    f       a function of Tensors that returns a Tensor, or a sequence of them
+    arrays  float64 arrays to call it with, every one of them differentiated by
+
+    An AssertionError says at which order the two disagree.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> from tinygrad_seq.testing import check_grad
+    >>> check_grad(lambda x, w: ts.tanh(x @ w), np.ones((2, 3)), np.eye(3))
+    """
+    rng = np.random.default_rng(seed)
+    name, tolerance = getattr(f, "__name__", "f"), "difference"
+    xs = [np.array(a, dtype=np.float64) for a in arrays]
+    for left in range(order, 0, -1):
+        _check(f, xs, rng, name, tolerance)
+        if left > 1:
+            f, name, tolerance = _pullback(f, xs, rng), f"the pullback of {name}", "difference2"
+
+
+def _check(f: Callable, arrays: list[np.ndarray], rng: np.random.Generator, name: str, tolerance: str) -> None:
+    directions = [noise(rng, a.shape) for a in arrays]
+    gs = [noise(rng, z.shape) for z in sequence(f(*map(leaf, arrays)))]
+    grads = [g.numpy() for g in gradients(f, list(map(leaf, arrays)), gs)]
+
+    def along(t: float) -> float:
+        moved = [leaf(a + t * v) for a, v in zip(arrays, directions, strict=True)]
+        return inner([z.numpy() for z in sequence(f(*moved))], gs)
+
+    what = f"{name}: its derivative and finite differences disagree"
+    agree(what, inner(grads, directions), slope(along), size_of(grads, directions), tolerance)
+
+
+def _pullback(f: Callable, arrays: list[np.ndarray], rng: np.random.Generator) -> Callable:
+    """The gradient of f, along a fixed random cotangent, as a function of Tensors in its turn."""
+    gs = [noise(rng, z.shape) for z in sequence(f(*map(leaf, arrays)))]
+    return lambda *xs: gradients(f, xs, gs, create_graph=True)
+
+
+def gradients(
+    f: Callable, xs: Sequence[ts.Tensor], gs: Sequence[np.ndarray], *, create_graph: bool = False
+) -> list[ts.Tensor]:
+    """The gradient of <f(xs), gs>; zeros where f does not depend on an argument."""
+    on_tape = [(z, g) for z, g in zip(sequence(f(*xs)), gs, strict=True) if z.requires_grad]
+    outputs, cotangents = [z for z, _ in on_tape], [g for _, g in on_tape]
+    return pulled_back(outputs, xs, cotangents, create_graph=create_graph)
+
+
+def pulled_back(
+    outputs: Sequence[ts.Tensor],
+    inputs: Sequence[ts.Tensor],
+    cotangents: Sequence,
+    *,
+    create_graph: bool = False,
+) -> list[ts.Tensor]:
+    """`ts.grad` of sequences, with zeros for what does not matter: always a list of Tensors."""
+    found = ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
+    return cast("list[ts.Tensor]", found)
+
+
+def leaf(array: np.ndarray) -> ts.Tensor:
+    """A Tensor to differentiate by."""
+    return ts.tensor(array, requires_grad=True)
+
+
+def sequence(outputs: ts.Tensor | Sequence[ts.Tensor]) -> Sequence[ts.Tensor]:
+    """What a function returned, as a sequence of Tensors."""
+    return [outputs] if isinstance(outputs, ts.Tensor) else outputs

@@ -1,0 +1,113 @@
+"""Mutants: primitives with one rule made wrong, which some law has to notice.
+
+A test that never failed proves nothing. So every derivative rule of a primitive is scaled by 1.001,
+negated and dropped, one at a time, in a copy of the primitive that is not registered; each copy is held to
+the laws until one of them breaks. The same is done to every riding rule that changes metadata, by leaving
+the metadata as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import FunctionType
+from typing import NamedTuple, cast
+
+from tinygrad_seq.primitive import Primitive, Rule
+from tinygrad_seq.testing.riding import lifted
+from tinygrad_seq.testing.strategies import Call, carries_gradient
+
+FACTORS = {"scaled by 1.001": 1.001, "negated": -1.0, "dropped": 0.0}
+
+
+class Mutant(NamedTuple):
+    """A wrong copy of a primitive, and what is wrong with it."""
+
+    wound: str
+    op: Primitive
+
+
+def copied(op: Primitive) -> Primitive:
+    """A primitive with the same rules, known to nobody."""
+    signature = None if op.signature is None else op.signature.text
+    copy = Primitive(op.forward, signature, examples=op.examples, domain=op.domain, many=op.many)
+    copy.rules, copy.joint_rule, copy.pushes = op.rules, op.joint_rule, op.pushes
+    copy.kind, copy.riding = op.kind, op.riding
+    return copy
+
+
+def derivative_mutants(op: Primitive, factors: Mapping[str, float] = FACTORS) -> Iterator[Mutant]:
+    """A mutant for every VJP and every JVP rule of `op` and every factor to multiply it by."""
+    count = max([len(op.arguments), *(len(example.arrays) for example in op.examples)])
+    for i in range(count):
+        if carries_gradient(op, i):
+            for how, factor in factors.items():
+                yield Mutant(f"the VJP of argument {i} {how}", wrong_vjp(op, i, factor))
+                yield Mutant(f"the JVP of argument {i} {how}", wrong_jvp(op, i, factor))
+
+
+def riding_mutants(op: Primitive, calls: Sequence[Call]) -> Iterator[Mutant]:
+    """A mutant for every metadata that changes when one of `calls` rides; in the mutant it does not."""
+    changing: set[str] = set()
+    for call in calls:
+        for stacked in itertools.product((False, True), repeat=len(call.arrays)):
+            if any(stacked) and (new := lifted(call, stacked, 2)):
+                changing |= {name for name, value in new[0].items() if value != call.metadata()[name]}
+    for name in sorted(changing):
+        copy = copied(op)
+        copy.riding = {**op.riding, name: Rule(lambda value: value, (name,))}
+        yield Mutant(f"the riding rule of {name} dropped", copy)
+
+
+def wrong_vjp(op: Primitive, i: int, factor: float) -> Primitive:
+    """A copy of `op` whose i-th argument gets `factor` times its cotangent."""
+    copy = copied(op)
+    if op.joint_rule is None:
+        copy.rules = scaled(op.rules, i, factor)
+    else:
+        form = f"[{factor} * c if i == {i} else c for i, c in enumerate({op.joint_rule.form})]"
+        copy.joint_rule = op.joint_rule._replace(form=form)
+    return copy
+
+
+def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
+    """A copy of `op` that takes `factor` times the tangent of its i-th argument."""
+    copy = copied(op)
+    if op.kind == "linear":  # forward mode calls the function of the op that is on record: not this copy
+        recorded = copied(op)
+        recorded.finish()
+        function = copy.function = recorded.function
+
+        def on_tangents(*arrays, **meta):
+            return function(*(factor * a if k == i else a for k, a in enumerate(arrays)), **meta)
+
+        recorded.function = cast(FunctionType, on_tangents)
+        return copy
+    pushes = op.pushes
+    if op.kind == "bilinear":  # the product rule, in full
+        x, y = op.arguments
+        pushes = (
+            Rule(lambda g, y: op.function(g, y), ("g", y)),
+            Rule(lambda g, x: op.function(x, g), ("g", x)),
+        )
+    copy.kind, copy.pushes = "rules", scaled(pushes, i, factor)
+    return copy
+
+
+def scaled(rules: Sequence[Rule | None], i: int, factor: float) -> tuple[Rule | None, ...]:
+    """The rules, the i-th of them multiplied by a factor."""
+    rule = rules[i]
+    assert rule is not None
+    return (*rules[:i], rule._replace(form=f"{factor} * ({rule.form})"), *rules[i + 1 :])
+
+
+def killer(mutant: Primitive, laws: Sequence[Callable[[Call], None]], calls: Sequence[Call]) -> str | None:
+    """The name of the first law that the mutant breaks in one of `calls`, calls of its original."""
+    for law in laws:
+        for call in calls:
+            try:
+                law(replace(call, op=mutant))
+            except Exception:  # the law fails, or the wrong rule cannot even be computed with
+                return law.__name__
+    return None

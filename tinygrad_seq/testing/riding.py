@@ -1,0 +1,95 @@
+"""The law of riding: one call on stacks is the stack of the calls.
+
+An op *rides* if, given n values of some arguments stacked along a new leading axis, one call computes all
+n results. For an op with a signature this is what the signature says; any other states how its metadata
+change (`op.rides`). It is the licence of `scan` to move an op out of the loop over time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+import tinygrad_seq as ts
+from tinygrad_seq.testing.differences import leaf, noise, pulled_back, sequence
+from tinygrad_seq.testing.laws import same
+from tinygrad_seq.testing.strategies import Call
+
+
+def riding(call: Call) -> None:
+    """For every choice of stacked arguments: p(stack) = stack of p, and so for the gradients.
+
+    The gradient of a stacked argument is the stack of the steps' gradients, that of a constant their sum.
+    """
+    rng = call.rng()
+    n = int(rng.integers(1, 4))
+    for stacked in itertools.product((False, True), repeat=len(call.arrays)):
+        if any(stacked):
+            _ride(call, stacked, n, rng)
+
+
+def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator) -> None:
+    op, new = call.op, lifted(call, stacked, n)
+    if new is None:
+        return
+    meta, repeat = new
+    steps = [
+        [variant(a, rng) if on else a for a, on in zip(call.arrays, stacked, strict=True)] for _ in range(n)
+    ]
+    zs = [sequence(op.function(*args(call, step), **call.meta)) for step in steps]
+    stacks = [
+        stack(call, i, [step[i] for step in steps], zs[0][0].ndim) if on
+        else np.broadcast_to(a, (n, *a.shape)) if repeat
+        else a
+        for i, (a, on) in enumerate(zip(call.arrays, stacked, strict=True))
+    ]  # fmt: skip
+    what = f"{call}, riding with {stacked}"
+    whole_args = args(call, stacks)
+    whole = sequence(op.function(*whole_args, **meta))
+    for z, *parts in zip(whole, *zs, strict=True):
+        same(f"{what}: the value", z.numpy(), np.stack([part.numpy() for part in parts]))
+    if not any(call.active):
+        return
+
+    gs = [noise(rng, z.shape) for z in whole]
+    lifted_grads = pulled_back(whole, [x for x in whole_args if x.requires_grad], gs)
+    grads = []
+    for t, step in enumerate(steps):
+        xs = args(call, step)
+        outputs = sequence(op.function(*xs, **call.meta))
+        grads.append(pulled_back(outputs, [x for x in xs if x.requires_grad], [g[t] for g in gs]))
+    on_stack = [on for on, x in zip(stacked, whole_args, strict=True) if x.requires_grad]
+    for on, found, *parts in zip(on_stack, lifted_grads, *grads, strict=True):
+        one_by_one = np.stack([part.numpy() for part in parts])
+        if on:
+            same(f"{what}: a stacked gradient", found.numpy().reshape(one_by_one.shape), one_by_one)
+        else:
+            total = found.numpy().sum(axis=0) if repeat else found.numpy()
+            same(f"{what}: the gradient of a constant", total, one_by_one.sum(axis=0))
+
+
+def lifted(call: Call, stacked: Sequence[bool], n: int) -> tuple[dict[str, object], bool] | None:
+    """What the op says becomes of its metadata; None if it does not ride."""
+    return call.op.lift([a.shape for a in call.arrays], stacked, n, call.metadata())
+
+
+def variant(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another value that an argument may have at another time step: its elements in another order."""
+    return rng.permutation(array.ravel()).reshape(array.shape)
+
+
+def stack(call: Call, i: int, values: Sequence[np.ndarray], ndim: int) -> np.ndarray:
+    """The i-th argument at all steps; under a signature with 1-axes up to the loop rank of the output."""
+    whole = np.stack(values)
+    signature = call.op.signature
+    if signature is None:
+        return whole
+    missing = (ndim - len(signature.outputs[0])) - (values[0].ndim - len(signature.inputs[i]))
+    return whole.reshape(len(values), *[1] * missing, *values[0].shape)
+
+
+def args(call: Call, arrays: Sequence[np.ndarray]) -> list[ts.Tensor]:
+    """The arguments as Tensors, those to differentiate by on the tape."""
+    return [leaf(a) if on else ts.tensor(a) for a, on in zip(arrays, call.active, strict=True)]

@@ -1,0 +1,168 @@
+"""What to call a primitive with: Hypothesis strategies for whole calls.
+
+Shapes come from the primitive itself, from its signature or from its example calls, so a new primitive is
+drawn for without a line of test code. Values come from a shuffled grid: all elements of all arguments
+differ by more than a finite-difference step and none is near zero, so that ties of max and the kinks of
+abs and relu are avoided by construction, not by rejection. What happens at those points is a convention,
+and each convention has a test of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.signature import Example
+
+LOW, HIGH = 0.3, 2.3  # the magnitudes that are drawn: a finite-difference step away from any kink
+SIDE = 3  # the longest axis that is drawn
+SIZES = st.sampled_from((2, SIDE, 1, 2, SIDE, 0))  # an empty axis once in a while
+
+# Where derivatives are infinite, undefined or overflow; no subnormals, which processors may flush to zero.
+SINGULAR = (0.0, -0.0, math.inf, -math.inf, 1e300, -1e300, 1e-300)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a primitive: its arrays and metadata, and the arguments whose gradient is asked for.
+
+    Everything else that a law chooses (cotangents, tangents, dtypes) comes from `seed`.
+    """
+
+    op: Primitive
+    arrays: tuple[np.ndarray, ...]
+    meta: dict[str, object] = field(default_factory=dict)
+    active: tuple[bool, ...] = ()
+    seed: int = 0
+
+    def rng(self) -> np.random.Generator:
+        """The random choices of a law about this call: the same at every use."""
+        return np.random.default_rng([self.seed, 1])
+
+    def metadata(self) -> dict[str, object]:
+        """The metadata of the call, those left at their defaults included."""
+        defaults = {p.name: p.default for p in self.op.metadata if p.default is not p.empty}
+        return {**defaults, **self.meta}
+
+    def __repr__(self) -> str:
+        given = [
+            f"{'d ' if on else ''}{array!r}" for array, on in zip(self.arrays, self.active, strict=True)
+        ] + [f"{name}={value!r}" for name, value in self.meta.items()]
+        return f"{self.op.name}({', '.join(given)})  # seed {self.seed}"
+
+    def _repr_pretty_(self, printer, cycle: bool) -> None:
+        printer.text(repr(self))  # what Hypothesis prints of a call that breaks a law
+
+
+def carries_gradient(op: Primitive, i: int) -> bool:
+    """Whether the i-th array argument of a call has a derivative rule."""
+    if op.joint_rule:
+        return True
+    return i < len(op.rules) and op.rules[i] is not None
+
+
+def differentiable(op: Primitive) -> bool:
+    """Whether the primitive has a derivative rule at all."""
+    return op.joint_rule is not None or any(op.rules)
+
+
+def grid(
+    shapes: Sequence[tuple[int, ...]], domains: Sequence[tuple[float, float]], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """A float64 array per shape, all their elements distinct, each inside its open interval."""
+    sizes = [math.prod(shape) for shape in shapes]
+    count = sum(sizes)
+    fractions = (rng.permutation(count) + rng.random()) / max(count, 1)
+    parts = np.split(fractions, np.cumsum(sizes)[:-1]) if sizes else []
+    arrays = []
+    for part, shape, (low, high) in zip(parts, shapes, domains, strict=True):
+        magnitude = LOW + (HIGH - LOW) * part
+        if math.isfinite(low) and math.isfinite(high):
+            values = low + (high - low) * (0.1 + 0.8 * part)
+        elif math.isfinite(low):
+            values = low + magnitude
+        elif math.isfinite(high):
+            values = high - magnitude
+        else:
+            values = magnitude * rng.choice([-1.0, 1.0], part.shape)
+        arrays.append(values.reshape(shape))
+    return arrays
+
+
+def ties(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Small whole numbers, many of them equal: what an op without a derivative may be given."""
+    return rng.choice([-1.0, 0.0, 1.0, 2.0], shape)
+
+
+@st.composite
+def example_shapes(draw: st.DrawFn, example: Example) -> list[tuple[int, ...] | np.ndarray]:
+    """For every array of an example call its shape with the letters filled in, or the array itself."""
+    sizes: dict[str, int] = {}
+    shapes: list[tuple[int, ...] | np.ndarray] = []
+    for part in example.arrays:
+        if isinstance(part, np.ndarray):
+            shapes.append(part)
+            continue
+        for axis in part:
+            if axis not in sizes:
+                size = SIZES.filter(bool) if axis.isupper() else SIZES
+                sizes[axis] = int(axis) if axis.isdigit() else draw(size)
+        shapes.append(tuple(sizes[axis] for axis in part))
+    return shapes
+
+
+def families(op: Primitive) -> tuple[Example | None, ...]:
+    """The kinds of call that are drawn for: the examples of an op, else None for its signature."""
+    return op.examples or (None,)
+
+
+@st.composite
+def shapes_of(draw: st.DrawFn, op: Primitive, example: Example | None) -> list[tuple[int, ...] | np.ndarray]:
+    """For every argument of a call a shape, from the example or from the signature; or the array itself."""
+    if example is not None:
+        return draw(example_shapes(example))
+    assert op.signature is not None
+    core = hnp.mutually_broadcastable_shapes(signature=op.signature.text, min_side=0, max_side=SIDE, max_dims=2)
+    return list(draw(core).input_shapes)
+
+
+@st.composite
+def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None) -> Call:
+    """A lawful call of `op`, as in one of its examples, away from points where it has no derivative."""
+    if example is None:
+        example = draw(st.sampled_from(families(op)))
+    parts = draw(shapes_of(op, example))
+    smooth = {
+        i: part for i, part in enumerate(parts) if carries_gradient(op, i) and not isinstance(part, np.ndarray)
+    }
+    active = draw(st.sampled_from(_subsets([i in smooth for i in range(len(parts))])))
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng([seed, 0])
+    names = [*op.arguments, *[op.variadic or ""] * (len(parts) - len(op.arguments))]
+    domains = [op.domain.get(names[i], (-math.inf, math.inf)) for i in smooth]
+    values = iter(grid(list(smooth.values()), domains, rng))
+    arrays = []
+    for i, part in enumerate(parts):
+        if isinstance(part, np.ndarray):
+            arrays.append(part)
+        elif i in smooth:
+            arrays.append(next(values))
+        elif differentiable(op):
+            arrays.append(rng.random(part) < 0.5)  # beside arguments with a derivative: a mask
+        else:
+            arrays.append(ties(part, rng))
+    return Call(op, tuple(map(np.asarray, arrays)), dict(example.meta) if example else {}, active, seed)
+
+
+def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:
+    """Every choice of arguments to differentiate by, all of them first, none only if there is none."""
+    choices: list[tuple[bool, ...]] = [()]
+    for on in ruled:
+        choices = [(*choice, value) for choice in choices for value in ((True, False) if on else (False,))]
+    return [choice for choice in choices if any(choice)] or choices
