@@ -22,11 +22,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn, optim, serialize
+from tinygrad_seq import nn, optim
 from tinygrad_seq.train import CheckpointError, train
 
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
-LEARNING_RATE, MAX_NORM = 4e-3, 1.0
+LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # the rate of the first step; its factor from step to step
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 SHORTEST = math.ceil(STREAMS * 2 * CHUNK * 100 / 90)  # characters; 90 % of them are two chunks per stream
 
@@ -75,11 +75,11 @@ def sample(model: CharLM, first: int, length: int, temperature: float, rng: np.r
 class CharTask:
     """What `train` trains: a step is one chunk of every stream."""
 
-    columns: tuple[str, ...] = ("training", "validation")
+    columns: tuple[str, ...] = ("training_bits", "validation_bits")
     work = ("characters", STREAMS * CHUNK)
 
     def __init__(self, text: str, out: Path, seed: int, device: str, temperature: float) -> None:
-        self.out, self.seed, self.temperature = out, seed, temperature
+        self.out, self.seed, self.device, self.temperature = out, seed, device, temperature
         self.alphabet = sorted(set(text))
         ids = np.searchsorted(self.alphabet, list(text))
         a, b = len(ids) * 90 // 100, len(ids) * 95 // 100
@@ -94,12 +94,10 @@ class CharTask:
         self.rng = np.random.default_rng(seed)
         self.model = CharLM(len(self.alphabet), self.rng).to(device=device)
         self.optimizer = optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
-        self.chunk, self.offset = self.epoch, 0  # the first step begins an epoch
+        self.chunk, self.offset = 0, 0  # the place in the epoch, and where the first chunk began
         self.state: tuple[ts.Tensor, ...] | None = None
 
     def step(self) -> dict[str, float]:
-        if self.chunk == self.epoch:  # a new epoch, with the cuts at other places
-            self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
         start = self.offset + self.chunk * CHUNK
         ids, targets = self.training[start : start + CHUNK], self.training[start + 1 : start + CHUNK + 1]
         logits, state = self.model(ids, self.state)
@@ -108,16 +106,19 @@ class CharTask:
         loss.backward()
         optim.clip_grad_norm_(self.optimizer.parameters, MAX_NORM)
         self.optimizer.step()
+        self.optimizer.lr *= DECAY
         self.state = tuple(s.detach() for s in state)
         self.chunk += 1
-        return {"training": loss.item() / math.log(2)}
+        if self.chunk == self.epoch:  # the next one cuts the text at other places
+            self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
+        return {"training_bits": loss.item() / math.log(2)}
 
     def validate(self) -> dict[str, float]:
-        return {"validation": bits(self.model, self.validation)}
+        return {"validation_bits": bits(self.model, self.validation)}
 
     def finish(self) -> None:
         print(f"test: {bits(self.model, self.test):.3f} bits per character")
-        serialize.save(self.out / "model.safetensors", self.model.state_dict())
+        ts.save(self.out / "model.safetensors", self.model.state_dict())
         plot(self.out / "log.csv", self.out / "loss.png")
         rng = np.random.default_rng([self.seed, 1])  # its own: how much is sampled changes nothing else
         ids = sample(self.model, 0, 1000, self.temperature, rng)
@@ -137,7 +138,8 @@ class CharTask:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = state["rng"]
-        self.chunk, self.offset, self.state = state["place"]
+        self.chunk, self.offset, carried = state["place"]
+        self.state = carried and tuple(ts.tensor(s, device=self.device) for s in carried)
 
 
 def plot(log: Path, picture: Path) -> None:
@@ -147,7 +149,7 @@ def plot(log: Path, picture: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, style in ("training", "-"), ("validation", "o-"):
-        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        points = [(int(row["step"]), float(row[f"{name}_bits"])) for row in rows if row[f"{name}_bits"]]
         axes.plot(*zip(*points, strict=True), style, label=name)
     axes.set(xlabel="step", ylabel="bits per character", title="Character-level LSTM")
     axes.grid(alpha=0.3)
@@ -164,7 +166,7 @@ def read(path: Path | None) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+        raise ValueError(f"{path} is no UTF-8 text of at least {SHORTEST} characters: {error}") from error
     if len(text) < SHORTEST:
         raise ValueError(f"{path} has {len(text)} characters; a text must have at least {SHORTEST}")
     return text
@@ -176,7 +178,7 @@ def main() -> None:
     )
     parser.add_argument("--text", type=Path, help="a UTF-8 file; without one, Python's documentation")
     parser.add_argument("--out", type=Path, default=RUNS / "char_lm", help="the folder of the run")
-    parser.add_argument("--steps", type=int, default=2500, help="how many steps to train in all")
+    parser.add_argument("--steps", type=int, default=2000, help="how many steps to train in all")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")

@@ -74,6 +74,11 @@ def device_of(x) -> str:
     return f"cuda:{x.device.id}" if is_array(x) and not isinstance(x, np.ndarray) else "cpu"
 
 
+def copy(x):
+    """A writable copy of an array, or of a NumPy scalar, where it lives."""
+    return np.array(x) if isinstance(x, (np.ndarray, np.generic)) else x.copy()
+
+
 def index_add(z, key, g) -> None:
     """z[key] += g, in which an index may occur more than once."""
     if isinstance(z, np.ndarray):

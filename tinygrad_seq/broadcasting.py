@@ -9,27 +9,29 @@ import math
 
 import numpy as np
 
-BLOCK = 1024  # rows added one after another before their sums are added: bounds float32's rounding error
+BLOCK = 128  # rows that are added one after another before their sums are: bounds the rounding of float32
 
 
-def unbroadcast(g, shape: tuple[int, ...], core: int):
-    """Sum `g` over the axes along which an array of `shape` was broadcast; the last `core` axes never are.
+def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
+    """Sum `g` over the loop axes along which an array of `shape` was broadcast to those of the result, `made`.
 
-    A ValueError says so where `g` cannot have come from such an array.
+    The last `core` axes belong to the op and are never broadcast. A ValueError says so where `g` cannot
+    have come from such an array.
     """
-    lead = g.ndim - len(shape)
-    loop = g.ndim - core
+    lead, loop = g.ndim - len(shape), g.ndim - core
+    loops = made[len(made) - loop :] if 0 < loop <= len(made) else ()
     stretched = tuple(
-        axis for axis in range(max(loop, 0)) if axis < lead or (shape[axis - lead] == 1 and g.shape[axis] != 1)
+        a for a, n in enumerate(loops) if g.shape[a] == n and (a < lead or (shape[a - lead] == 1 and n != 1))
     )
-    kept = tuple(1 if axis in stretched else size for axis, size in enumerate(g.shape))
-    if lead < 0 or kept[lead:] != shape:
+    rest = tuple(a for a in range(g.ndim) if a not in stretched)
+    left = tuple(1 if a in stretched else size for a, size in enumerate(g.shape))
+    if left[max(lead, 0) :] != shape or len(stretched) < lead:
         raise ValueError(f"a cotangent of shape {g.shape} is no broadcast of its argument's shape {shape}")
-    if not stretched:
-        return g
-    if stretched == tuple(range(lead)) and lead:  # rows: the common case, a bias
-        return _sum_rows(np.reshape(g, (math.prod(g.shape[:lead]), *shape)))
-    return np.reshape(np.sum(g, axis=stretched), shape)
+    rows = math.prod(g.shape[a] for a in stretched)
+    if rows <= BLOCK:
+        return np.reshape(np.sum(g, axis=stretched), shape)
+    by_row = np.reshape(np.transpose(g, stretched + rest), (rows, *(g.shape[a] for a in rest)))
+    return np.reshape(_sum_rows(by_row), shape)
 
 
 def _sum_rows(g):

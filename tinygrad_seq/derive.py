@@ -11,7 +11,7 @@ from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.rules import push, read
 from tinygrad_seq.tape import Leaf, Line, Record, recording, reverse, tape, walking
-from tinygrad_seq.tensor import Tensor, seed_of, tensor
+from tinygrad_seq.tensor import Tensor, own, seed_of, tensor
 
 
 def grad(
@@ -64,7 +64,7 @@ def grad(
         share = found[record][i] if record in found else None
         if share is None and zeros:
             share = np.zeros_like(x._data)
-        result.append(share if share is None or isinstance(share, Tensor) else Tensor(np.array(share)))
+        result.append(None if share is None else own(share))
     return result[0] if isinstance(inputs, Tensor) else result
 
 

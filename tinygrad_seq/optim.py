@@ -97,9 +97,6 @@ class SGD(Optimizer):
     array([0.5, 1. ], dtype=float32)
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        super().__init__(parameters, lr)
-
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
         np.multiply(g, self.lr, out=scratch)
         np.subtract(p, scratch, out=p)

@@ -44,11 +44,11 @@ def operand(x, op: Primitive):
 def keep(x):
     """A constant array that a rule will read: copied unless nobody can change it."""
     if not isinstance(x, np.ndarray):
-        return x.copy() if backend.is_array(x) else x
+        return backend.copy(x) if backend.is_array(x) else x
     base = x.base
     if not x.flags.writeable and (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
         return x
-    x = x.copy()
+    x = backend.copy(x)
     x.setflags(write=False)
     return x
 

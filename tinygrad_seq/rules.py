@@ -81,11 +81,18 @@ def pull(
         if line is not None and line[0] in needed:
             shape, dtype = line[0].shapes[line[1]], line[0].dtypes[line[1]]
             share = op.pulls[i](g, values, record.meta, shape) if joint is None else joint[i]
-            if share.shape != shape:  # only along loop axes can the argument have been broadcast
-                core = len(shape) if op.signature is None else len(op.signature.inputs[i])
-                share = unbroadcast(share, shape, core)
+            if share.shape != shape:
+                share = unbroadcast(share, shape, *_axes(record, i, len(shape)))
             shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
     return shares
+
+
+def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
+    """How many core axes the i-th argument has, and the loop axes of the result: none without a signature."""
+    signature = record.op.signature
+    if signature is None:
+        return ndim, ()
+    return len(signature.inputs[i]), record.shapes[0][: len(record.shapes[0]) - len(signature.outputs[0])]
 
 
 def push(record: Record, tangents: Sequence, values: tuple):

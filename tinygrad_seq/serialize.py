@@ -40,7 +40,7 @@ def save(path: str | os.PathLike, tree: object) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_encode(tree, "", arrays))
-    metadata = {"format": FORMAT, "tree": text, "sha256": _digest(text, arrays)}
+    metadata = {FORMAT: f"{_digest(text, arrays)} {text}"}  # one entry: of several, the order is left to chance
     write(path, _safetensors().numpy.save(arrays, metadata))
 
 
@@ -60,11 +60,12 @@ def load(path: str | os.PathLike) -> object:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is no safetensors file, or is truncated or damaged: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} was not written by ts.save: its format is {metadata.get('format')!r}")
-    if metadata.get("sha256") != _digest(metadata.get("tree", ""), arrays):
+    if FORMAT not in metadata:
+        raise ValueError(f"{path} was not written by ts.save: it has no entry {FORMAT!r}")
+    digest, _, text = metadata[FORMAT].partition(" ")
+    if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its checksum does not fit its content")
-    return _decode(json.loads(metadata["tree"]), arrays)
+    return _decode(json.loads(text), arrays)
 
 
 def write(path: str | os.PathLike, content: bytes) -> None:

@@ -163,7 +163,7 @@ class Tensor(Operators, Protocols):
                 "only a leaf can be changed in place; this tensor was computed: detach() it first"
             )
         if self.buffer is None or self._data.base is not None:
-            self._data, self.buffer = np.array(self._data), Buffer()
+            self._data, self.buffer = backend.copy(self._data), Buffer()
         self.buffer.stamp = next_serial()
         return self._data
 
@@ -319,10 +319,15 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
     return t.line, (seed if recorded else seed._data)
 
 
-def accumulated(total: Tensor | None, share) -> Tensor:
-    """A leaf's gradient with another share: an array of its own, shared with nobody."""
+def own(share) -> Tensor:
+    """A cotangent as a Tensor with memory of its own: nobody's change of another value reaches it."""
     if isinstance(share, Tensor):
-        return share if total is None else total + share
+        return Tensor(frozen(backend.copy(share._data)), share.line)
+    return Tensor(backend.copy(share), None, Buffer())
+
+
+def accumulated(total: Tensor | None, share) -> Tensor:
+    """A leaf's gradient with another share added."""
     if total is None:
-        return Tensor(np.array(share), None, Buffer())
-    return Tensor(np.array(total._data + share), None, Buffer()) if total.line is None else total + share
+        return own(share)
+    return total + share if isinstance(share, Tensor) or total.requires_grad else own(total._data + share)

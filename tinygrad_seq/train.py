@@ -183,7 +183,9 @@ def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, dict
             bar = tqdm(total=steps * amount, initial=start * amount, unit=f" {unit}", unit_scale=True)
 
     def show(step: int, figures: dict[str, float], extra: dict[str, float]) -> None:
-        text = ", ".join(f"{name} {value:.3f}" for name, value in {**figures, **extra}.items())
+        text = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f}" for name, value in {**figures, **extra}.items()
+        )
         speed = (step - start) * amount / (time.perf_counter() - begun)
         line = f"step {step} of {steps}: {text}; {speed:,.0f} {unit}/s"
         if bar is not None:

@@ -33,6 +33,7 @@ def hold(op: Primitive, law: Law) -> int:
     tried = 0
     for example in families(op):
 
+        @settings(report_multiple_bugs=False)
         @given(calls(op, example))
         def holds(call: Call) -> None:
             nonlocal tried

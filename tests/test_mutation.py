@@ -1,0 +1,300 @@
+"""Values that change: a derivative that would need an old one is an error, never a wrong number.
+
+Every test that expects an error has its counterpart: where no rule reads what changed, nothing is wrong,
+and where the engine holds a copy, the derivative is right.
+"""
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+
+STALE = "changed in place"
+
+
+def leaf(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+def constant(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64))
+
+
+# --- tensors that change ------------------------------------------------------------------------------
+
+
+def test_a_constant_that_a_rule_reads():
+    x, w = constant([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (x * w).sum()
+    x.assign_([5.0, 6.0])
+    with pytest.raises(RuntimeError, match=STALE) as caught:
+        y.backward()
+    assert "x of multiply, float64[2]" in str(caught.value)
+    assert w.grad is None
+
+
+def test_a_view_of_a_constant():
+    x, w = constant([[1.0, 2.0], [3.0, 4.0]]), leaf(np.ones((2, 2)))
+    v = x.T
+    z = (v * w).sum()
+    x.assign_(np.zeros((2, 2)))
+    with pytest.raises(RuntimeError, match=STALE):
+        z.backward()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[1:],
+        lambda x: x[0],
+        lambda x: x.reshape(4),
+        lambda x: x.T[None].mT,
+        lambda x: ts.broadcast_to(x, (3, 2, 2)),
+        lambda x: ts.split(x, 2)[1],
+        lambda x: next(iter(x)),
+        lambda x: ts.expand_dims(x, 0),
+        lambda x: +x,
+    ],
+)
+@pytest.mark.parametrize("make", [leaf, constant])
+def test_views_share_the_stamp_of_their_memory(make, view):
+    x = make([[1.0, 2.0], [3.0, 4.0]])
+    v = view(x)
+    w = leaf(np.ones(v.shape))
+    z = (v * w).sum()
+    x.assign_(np.zeros((2, 2)))
+    with pytest.raises(RuntimeError, match=STALE):
+        z.backward()
+
+
+def test_a_view_taken_before_and_used_after_the_change():
+    """The record is younger than the change: what it read is what is there."""
+    x, w = constant([1.0, 2.0]), leaf([1.0, 1.0])
+    v = x[::-1]
+    x.assign_([5.0, 6.0])
+    (v * w).sum().backward()
+    np.testing.assert_allclose(w.grad.numpy(), v.numpy())
+    np.testing.assert_allclose(w.grad.numpy(), [6.0, 5.0])
+
+
+def test_an_optimizer_between_forward_and_backward():
+    x, w = leaf([1.0]), leaf([2.0])
+    loss = (x * w).sum()
+    w.mutable()[...] -= 0.5
+    with pytest.raises(RuntimeError, match=STALE):
+        loss.backward()
+
+
+def test_a_parameter_that_no_needed_rule_reads():
+    """For a constant x the rule of w reads x alone."""
+    x, w = constant([3.0]), leaf([2.0])
+    loss = (x * w).sum()
+    w.mutable()[...] -= 0.5
+    loss.backward()
+    np.testing.assert_allclose(w.grad.numpy(), [3.0])
+
+
+def test_a_sum_reads_nothing():
+    x, y = leaf([1.0]), leaf([2.0])
+    loss = (x + y).sum()
+    x.assign_([9.0])
+    y.assign_([9.0])
+    loss.backward()
+    np.testing.assert_allclose([x.grad.numpy(), y.grad.numpy()], [[1.0], [1.0]])
+
+
+def test_between_two_backward_calls():
+    x, w = leaf([1.0]), leaf([2.0])
+    loss = (x * w).sum()
+    loss.backward(retain_graph=True)
+    w.assign_([3.0])
+    with pytest.raises(RuntimeError, match=STALE):
+        loss.backward()
+
+
+def test_an_output_in_the_memory_of_an_input():
+    """sqrt reads its output, which is memory of its own: changing the input harms nothing."""
+    x = leaf([4.0])
+    y = ts.sqrt(x).sum()
+    x.assign_([100.0])
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), [0.25])
+
+
+def test_a_stale_value_is_refused_in_forward_mode_too():
+    x = constant([1.0, 2.0])
+
+    def f(w):
+        z = x * w
+        x.assign_([5.0, 6.0])
+        return z
+
+    with pytest.raises(RuntimeError, match=STALE):
+        ts.jvp(f, [constant([1.0, 1.0])], [np.ones(2)])
+
+
+def test_a_gradient_under_create_graph_notices_too():
+    x = leaf([2.0])
+    (dx,) = ts.grad((x * x * x).sum(), [x], create_graph=True)
+    x.assign_([3.0])
+    with pytest.raises(RuntimeError, match=STALE):
+        ts.grad(dx.sum(), x)
+
+
+def test_an_index_that_changes():
+    x, i = leaf([1.0, 2.0, 3.0]), ts.tensor([0, 2])
+    along = ts.take_along_axis(x, i).sum()
+    y = x[i].sum()
+    i.assign_([1, 1])
+    with pytest.raises(RuntimeError, match=STALE):
+        along.backward()
+    y.backward()  # indices in brackets are copied: any number of them, and small
+    np.testing.assert_array_equal(x.grad.numpy(), [1.0, 0.0, 1.0])
+
+
+def test_one_of_a_variable_number_of_arguments():
+    """Concatenation reads shapes alone."""
+    x, y = leaf([1.0]), leaf([2.0])
+    z = ts.concatenate([x, y])
+    x.assign_([9.0])
+    np.testing.assert_array_equal(z.numpy(), [1.0, 2.0])
+    z.sum().backward()
+    np.testing.assert_array_equal(y.grad.numpy(), [1.0])
+
+
+# --- arrays of other people ---------------------------------------------------------------------------
+
+
+def frozen_view(array):
+    view = array[:]
+    view.flags.writeable = False
+    return view
+
+
+@pytest.mark.parametrize(
+    "operand",
+    [
+        lambda a: a,
+        lambda a: a[::-1][::-1],
+        frozen_view,
+        lambda a: np.broadcast_to(a, (2, 2)),
+        lambda a: np.broadcast_to(a[None], (1, 2))[0],
+        lambda a: frozen_view(frozen_view(a)),
+        lambda a: np.asarray(memoryview(a).toreadonly()),
+    ],
+)
+def test_an_array_operand_changed_by_its_owner(operand):
+    a, w = np.array([1.0, 2.0]), leaf([3.0, 4.0])
+    y = w * operand(a)
+    a[:] = 100.0
+    y.sum().backward()
+    rows = y.size / 2
+    np.testing.assert_allclose(w.grad.numpy(), rows * np.array([1.0, 2.0]))
+
+
+def test_an_array_index_and_an_array_mask_changed_by_their_owner():
+    x = leaf([1.0, 2.0, 3.0])
+    index, mask = np.array([0, 2]), np.array([True, False, True])
+    y = x[index].sum() + (x[mask] * 10.0).sum() + ts.where(mask, x * 100.0, 0.0).sum()
+    index[:], mask[:] = 1, False
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), [111.0, 0.0, 111.0])
+
+
+def test_the_data_of_a_parameter_as_a_constant():
+    """p.data is read-only and changes all the same."""
+    p, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (w * p.data).sum()
+    p.assign_([100.0, 100.0])
+    y.backward()
+    np.testing.assert_allclose(w.grad.numpy(), [1.0, 2.0])
+
+
+def test_metadata_given_as_a_list_are_copied():
+    x, sections, axes = leaf(np.arange(6.0).reshape(3, 2)), [1, 2], [1, 0]
+    y = ts.split(x.transpose(axes).T, sections)[2]
+    sections[:], axes[:] = [0, 0], [0, 1]
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [[0, 0], [0, 0], [1, 1]])
+
+
+def test_a_callers_array_is_never_flagged():
+    a, b = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])
+    w = leaf([[1.0, 1.0]])
+    t = ts.tensor(a)
+    for made in (a * w, w * a[:, ::-1], ts.add(a, t), w @ b, ts.where(a > 1, w, a), ts.concatenate([a, w])):
+        assert isinstance(made, ts.Tensor)
+    w.assign_(a)
+    w.grad = t
+    for array in (a, b):
+        assert array.flags.writeable
+        array[...] = 0.0
+    np.testing.assert_array_equal(t.numpy(), [[1.0, 2.0]])
+    np.testing.assert_array_equal(w.numpy(), [[1.0, 2.0]])
+
+
+# --- what can be written to ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("f", [lambda x: x + 1.0, lambda x: x.T, ts.exp, lambda x: x[0], ts.relu, lambda x: +x])
+@pytest.mark.parametrize("make", [leaf, constant])
+def test_values_are_read_only(make, f):
+    for array in (f(make(np.ones((2, 2)))).data, f(make(np.ones((2, 2)))).numpy()):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+
+
+def test_data_is_a_view_and_numpy_a_copy_of_a_leaf():
+    x = leaf([1.0, 2.0])
+    view, copy, detached = x.data, x.numpy(), x.detach()
+    x.assign_([3.0, 4.0])
+    np.testing.assert_array_equal(view, [3.0, 4.0])
+    np.testing.assert_array_equal(copy, [1.0, 2.0])
+    np.testing.assert_array_equal(detached.numpy(), [1.0, 2.0])
+
+
+def test_detach_of_a_view_is_safe_from_its_base():
+    x = leaf([[1.0, 2.0]])
+    detached = x.T.detach()
+    assert not detached.requires_grad
+    x.assign_([[9.0, 9.0]])
+    np.testing.assert_array_equal(detached.numpy(), [[1.0], [2.0]])
+
+
+def test_assign_():
+    x = ts.tensor([1.0, 2.0], requires_grad=True)
+    assert x.assign_(np.array([3, 4])) is x
+    assert x.dtype == np.float32
+    x.assign_(x * 2.0)
+    np.testing.assert_array_equal(x.numpy(), [6.0, 8.0])
+    with pytest.raises(ValueError, match="shape"):
+        x.assign_([1.0, 2.0, 3.0])
+    with pytest.raises(RuntimeError, match="only a leaf"):
+        (x * 1.0).assign_([0.0, 0.0])
+    with pytest.raises(TypeError, match="astype"):
+        ts.tensor([1, 2]).assign_([0.5, 0.5])
+
+
+def test_assign_of_a_view_of_itself():
+    x = leaf([1.0, 2.0, 3.0])
+    x.assign_(x.detach()[::-1])
+    np.testing.assert_array_equal(x.numpy(), [3.0, 2.0, 1.0])
+
+
+def test_changing_a_detached_result_leaves_its_source_alone():
+    x = leaf([1.0, 2.0])
+    h = x * 2.0
+    d = h.detach()
+    y = (h * h).sum()
+    d.assign_([0.0, 0.0])
+    np.testing.assert_array_equal(h.numpy(), [2.0, 4.0])
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), 8 * np.array([1.0, 2.0]))
+
+
+def test_changing_a_view_that_is_a_constant_leaves_its_base_alone():
+    x = constant([1.0, 2.0])
+    v = x[::-1]
+    v.assign_([8.0, 9.0])
+    np.testing.assert_array_equal(x.numpy(), [1.0, 2.0])
+    np.testing.assert_array_equal(v.numpy(), [8.0, 9.0])

@@ -1,0 +1,275 @@
+"""Primitives of one's own: what is refused at registration, what a record keeps, what the laws catch."""
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES, Primitive
+from tinygrad_seq.signature import Signature, example
+from tinygrad_seq.tape import tape
+from tinygrad_seq.testing import check_primitive
+
+
+@pytest.fixture(autouse=True)
+def registry():
+    """What a test registers is forgotten after it."""
+    before = dict(PRIMITIVES), dict(FUNCTIONS)
+    yield
+    for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
+        table.clear()
+        table.update(kept)
+
+
+def leaf(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+# --- what is refused ----------------------------------------------------------------------------------
+
+
+def cube(x, /):
+    return x**3
+
+
+def test_neither_signature_nor_examples():
+    with pytest.raises(TypeError, match="cube has neither a signature nor examples"):
+        ts.primitive()(cube)
+    assert "cube" not in PRIMITIVES
+
+
+@pytest.mark.parametrize("name", ["g", "s", "z"])
+def test_reserved_names(name):
+    scope = {}
+    exec(f"def first({name}, /): return {name}\ndef second(x, /, {name}=0): return x", scope)
+    for forward in (scope["first"], scope["second"]):
+        with pytest.raises(TypeError, match=f"argument named {name}: in rules"):
+            ts.primitive("()->()")(forward)
+
+
+def test_no_array_argument():
+    def nothing(x):
+        return x
+
+    with pytest.raises(TypeError, match="write a / behind its arrays"):
+        ts.primitive("()->()")(nothing)
+
+
+@pytest.mark.parametrize("signature", ["(),()->()", "->()"])
+def test_a_signature_of_another_arity(signature):
+    with pytest.raises((TypeError, ValueError), match="signature"):
+        ts.primitive(signature)(cube)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "()", "(->()", "()->", "(n,),(k)->", "n->n", "(n k)->()", "()=>()", "()->()x"]
+)
+def test_a_malformed_signature(text):
+    with pytest.raises(ValueError, match="as NumPy does"):
+        ts.primitive(text)(cube)
+
+
+def test_signatures_are_read_as_numpy_reads_them():
+    assert Signature.parse("(n,k),(k,m)->(n,m)").inputs == (("n", "k"), ("k", "m"))
+    assert Signature.parse(" ( n ) , () -> (n) , () ").outputs == (("n",), ())
+
+
+def test_a_name_that_is_taken():
+    def tanh(x, /):
+        return x
+
+    with pytest.raises(TypeError, match="a primitive tanh already"):
+        ts.primitive("()->()")(tanh)
+    assert PRIMITIVES["tanh"].function is ts.tanh
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "linear"])
+def test_a_wrong_number_of_rules(declare):
+    op = Primitive(cube, "()->()")
+    with pytest.raises(TypeError, match="cube has the arguments x and takes a rule for each"):
+        getattr(op, declare)(lambda g: g, lambda g: g)
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "joint_vjp"])
+def test_a_rule_that_reads_what_there_is_not(declare):
+    op = Primitive(cube, "()->()")
+    with pytest.raises(TypeError, match="a rule of cube reads y, w; it may read g, s, z, x"):
+        getattr(op, declare)(lambda y, x, w: x)
+
+
+def test_metadata_that_there_is_not():
+    with pytest.raises(TypeError, match="sum has no argument axes: it takes axis, keepdims"):
+        ts.sum(leaf([1.0]), axes=0)
+
+
+# --- a primitive of one's own -------------------------------------------------------------------------
+
+
+def test_it_works_everywhere_and_obeys_the_laws():
+    @ts.primitive("(),()->()")
+    def logaddexp(x, y, /):
+        """z = log(e^x + e^y)"""
+        return np.logaddexp(x, y)
+
+    logaddexp.partials(lambda x, z: np.exp(x - z), lambda y, z: np.exp(y - z), singular=True)
+
+    x, y = leaf([1.0, 2.0]), leaf([[0.5], [3.0]])
+    z = np.logaddexp(x, y)  # NumPy's function finds it by its name
+    np.testing.assert_allclose(z.numpy(), np.logaddexp(x.numpy(), y.numpy()))
+    assert z.requires_grad
+    assert isinstance(logaddexp(np.ones(2), 1.0), np.ndarray)
+    assert "log(e^x + e^y)" in logaddexp.__doc__
+    check_primitive(logaddexp)
+
+
+def test_examples_in_the_place_of_a_signature():
+    @ts.primitive(examples=[example("(A,b)"), example("(a,B)", axis=-1)])
+    def flip_sum(x, /, axis=0):
+        """z = the running sums of x, from its end"""
+        return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+
+    flip_sum.vjp(lambda g, axis: g + running(g, axis))
+    flip_sum.linear(lambda g, axis: adjoint(g, axis))
+    flip_sum.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+
+    @ts.primitive(examples=[example("(A,b)"), example("(a,B)", axis=-1)])
+    def running(x, /, axis=0):
+        """z = the running sums of x"""
+        return np.cumsum(x, axis)
+
+    running.linear(lambda g, axis: flip_sum(g, axis))
+    running.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+
+    def adjoint(g, axis):
+        return running(g, axis)
+
+    check_primitive(flip_sum)
+    check_primitive(running)
+
+
+WRONG = {
+    "a wrong derivative": lambda op: op.partials(lambda x: 2 * np.square(x), singular=True),
+    "a wrong shape": lambda op: op.vjp(lambda g, x: np.sum(3 * np.square(x) * g)),
+    "a result that leaves the tape": lambda op: op.partials(lambda x: np.asarray(x) ** 2 * 3, singular=True),
+    "a plain product with an infinite partial": lambda op: op.partials(lambda x: 3 * np.square(x)),
+    "no forward mode": lambda op: op.vjp(lambda g, x: ts.safe_product(g, 3 * np.square(x))),
+    "a wrong forward mode": lambda op: (
+        op.vjp(lambda g, x: ts.safe_product(g, 3 * np.square(x))),
+        op.jvp(lambda g, x: g),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_rules_are_caught(name):
+    op = Primitive(cube, "()->()")
+    WRONG[name](op)
+    with pytest.raises(Exception, match=r"cube|tape"):
+        check_primitive(op)
+
+
+def test_a_wrong_signature_is_caught():
+    def softmax_like(x, /):
+        e = np.exp(x)
+        return e / np.sum(e)
+
+    with pytest.raises(AssertionError, match="riding"):
+        check_primitive(Primitive(softmax_like, "(n)->(n)"))
+
+
+def test_a_wrong_riding_rule_is_caught():
+    def total(x, /, axis=0):
+        return np.sum(x, axis)
+
+    op = Primitive(total, examples=[example("(a,b)")])
+    op.linear(lambda g, s, axis: np.broadcast_to(np.expand_dims(g, axis), s))
+    op.rides(axis=lambda axis: axis)
+    with pytest.raises(AssertionError, match="riding"):
+        check_primitive(op)
+
+
+def test_a_forward_function_that_writes_into_its_argument_is_caught():
+    def careless(x, /):
+        x *= 2.0
+        return np.copy(x)
+
+    op = Primitive(careless, "()->()")
+    with pytest.raises((AssertionError, ValueError, TypeError)):
+        check_primitive(op)
+
+
+# --- summing back -------------------------------------------------------------------------------------
+
+
+def test_a_cotangent_is_summed_over_loop_axes_and_over_nothing_else():
+    """(n)->(): a rule that forgets to return one cotangent per element must not be summed away."""
+
+    def norm2(x, /):
+        return np.sum(x * x, axis=-1)
+
+    right, wrong = Primitive(norm2, "(n)->()"), Primitive(norm2, "(n)->()")
+    right.vjp(lambda g, x: 2 * x * np.expand_dims(g, -1))
+    wrong.vjp(lambda g, x: np.ones((3, 2)) * np.sum(g))
+    x = leaf([[1.0, 2.0]])
+    right.function(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[2.0, 4.0]])
+    for shape in ((1,), (2,), (2, 1), (1, 2)):
+        with pytest.raises(ValueError, match="no broadcast of its argument's shape"):
+            wrong.function(leaf(np.ones(shape))).sum().backward()
+
+
+def test_without_a_signature_nothing_is_summed():
+    def doubled(x, /):
+        return 2 * x
+
+    op = Primitive(doubled, examples=[example("(a)")])
+    op.vjp(lambda g: np.broadcast_to(g, (4, *g.shape)))
+    with pytest.raises(ValueError, match="no broadcast"):
+        op.function(leaf([1.0])).backward()
+
+
+# --- what a record keeps ------------------------------------------------------------------------------
+
+
+def kept(z):
+    """By op, what each record of the tape of z keeps: the names of the arrays that are there."""
+    return {
+        record.op.name: {
+            name for name, value in zip(record.op.reads, record.saved, strict=True) if value is not None
+        }
+        for record in tape([z.line])
+        if record.op is not None
+    }
+
+
+x, W, b = np.ones((2, 3)), leaf(np.ones((3, 4))), leaf(np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: ts.matmul(x, W), {"matmul": {"x"}}),
+        (lambda: ts.matmul(W, np.ones((4, 2))), {"matmul": {"y"}}),
+        (lambda: ts.matmul(leaf(x), W), {"matmul": {"x", "y"}}),
+        (lambda: ts.tanh(b), {"tanh": {"z"}}),
+        (lambda: ts.exp(b), {"exp": {"z"}}),
+        (lambda: b + b, {"add": set()}),
+        (lambda: b * 2.0, {"multiply": {"y"}}),
+        (lambda: 2.0 * b, {"multiply": {"x"}}),
+        (lambda: b / 2.0, {"divide": {"y"}}),
+        (lambda: ts.where(x > 0, leaf(x), 0.0), {"where": {"condition"}}),
+        (lambda: ts.sum(W), {"sum": set()}),
+        (lambda: ts.reshape(W, -1), {"reshape": set()}),
+        (lambda: ts.softmax(b), {"softmax": {"z"}}),
+        (lambda: ts.concatenate([b, b]), {"concatenate": {"s"}}),
+        (lambda: ts.split(b, 2)[0], {"split": set()}),
+        (lambda: b[1:], {"getitem": {"indices"}}),
+    ],
+)
+def test_a_record_keeps_what_its_rules_read(make, expected):
+    assert kept(make()) == expected
+
+
+def test_constants_record_nothing():
+    t = ts.tensor(np.ones((2, 2)))
+    assert (t @ t + ts.tanh(t)).line is None
+    assert (ts.argmax(W)).line is None

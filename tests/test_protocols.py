@@ -1,0 +1,297 @@
+"""Tensors among arrays: NumPy's protocols, Python's protocols, and the errors that name our way."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+
+
+def leaf(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+A = np.array([[1.0, 2.0], [3.0, 4.0]])
+MASK = A > 1.5
+
+
+# --- NumPy's functions --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.tanh,
+        np.exp,
+        np.abs,
+        np.absolute,
+        np.negative,
+        np.square,
+        lambda t: np.sum(t, axis=0),
+        lambda t: np.sum(t, 1, keepdims=True),
+        lambda t: np.max(t, axis=-1),
+        lambda t: np.amax(t, axis=-1),
+        np.mean,
+        lambda t: A * t,
+        lambda t: np.float64(2) * t,
+        lambda t: np.float64(2) - t,
+        lambda t: A @ t,
+        lambda t: A[0] @ t,
+        lambda t: A / t,
+        lambda t: A**t,
+        lambda t: 2.0**t,
+        lambda t: np.where(MASK, t, 0),
+        lambda t: np.where(t > 1.5, A, t),
+        lambda t: np.concatenate([t, t]),
+        lambda t: np.concatenate([A, t], axis=1),
+        lambda t: np.stack([t, A], axis=-1),
+        lambda t: np.transpose(t),
+        lambda t: np.transpose(t, (1, 0)),
+        lambda t: np.swapaxes(t, 0, 1),
+        lambda t: np.reshape(t, (4,)),
+        lambda t: np.reshape(t, -1),
+        lambda t: np.expand_dims(t, 0),
+        lambda t: np.squeeze(np.expand_dims(t, 0), 0),
+        lambda t: np.broadcast_to(t, (3, 2, 2)),
+        lambda t: np.split(t, 2)[1],
+        lambda t: np.split(t, [1], 1)[0],
+        lambda t: np.take(t, [1, 1], 0),
+        lambda t: np.take_along_axis(t, np.array([[1], [0]]), 1),
+        lambda t: np.matmul(t, t),
+        lambda t: np.maximum(t, 2.5),
+        lambda t: np.minimum(2.5, t),
+        lambda t: np.power(t, 2),
+        lambda t: np.astype(t, np.float32),
+        lambda t: np.unstack(t)[1],
+        lambda t: np.zeros_like(t) + np.ones_like(t) * t,
+    ],
+)
+def test_numpys_functions_work_on_tensors_and_stay_on_the_tape(f):
+    t = leaf(A)
+    z = f(t)
+    assert isinstance(z, ts.Tensor)
+    np.testing.assert_array_equal(z.numpy(), f(A))
+    assert z.requires_grad
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.sign,
+        np.isnan,
+        np.isfinite,
+        np.argmax,
+        lambda t: np.less(t, 2),
+        lambda t: np.greater_equal(A, t),
+        lambda t: np.equal(t, A),
+        lambda t: np.logical_and(t > 1, MASK),
+        lambda t: MASK & (t > 3),
+        lambda t: (t > 3) | MASK,
+        lambda t: ~(t > 3),
+        lambda t: np.logical_not(t),
+    ],
+)
+def test_what_has_no_derivative_returns_tensors_too(f):
+    z = f(leaf(A))
+    assert isinstance(z, ts.Tensor)
+    assert not z.requires_grad
+    np.testing.assert_array_equal(z.numpy(), f(A))
+
+
+def test_queries_have_plain_answers():
+    t = leaf(A)
+    assert np.shape(t) == (2, 2)
+    assert np.ndim(t) == 2
+    assert np.size(t) == 4
+    assert np.result_type(t, np.float32) == np.float64
+    assert np.allclose(t, A) is True
+    assert np.allclose(A, t + 1.0) is False
+    assert np.array_equal(t, A) is True
+    assert (t.shape, t.ndim, t.size, len(t)) == ((2, 2), 2, 4, 2)
+
+
+@pytest.mark.parametrize("f", [np.cumprod, np.linalg.inv, np.fft.fft, np.median, np.arctan2, np.gcd])
+def test_a_function_that_we_lack_is_an_error_that_says_what_to_do(f):
+    args = (leaf(A), leaf(A)) if f in (np.arctan2, np.gcd) else (leaf(A),)
+    with pytest.raises(TypeError, match=r"no counterpart for tensors.*numpy\(\)"):
+        f(*args)
+
+
+def test_out_and_ufunc_methods_are_errors():
+    t, a = leaf(A), A.copy()
+    with pytest.raises(TypeError, match=r"a = a \+ t"):
+        np.add(a, t, out=a)
+    with pytest.raises(TypeError, match=r"a = a \+ t"):
+        a += t
+    with pytest.raises(TypeError, match=r"np\.add\.reduce"):
+        np.add.reduce(t)
+    with pytest.raises(TypeError, match="no argument out"):
+        np.sum(t, out=a)
+    np.testing.assert_array_equal(a, A)
+
+
+def test_conversion_leaves_the_tape():
+    t = leaf(A)
+    joined = np.array([t, t])
+    assert type(joined) is np.ndarray
+    np.testing.assert_array_equal(joined, [A, A])
+    b = np.zeros((2, 2))
+    b[...] = t
+    np.testing.assert_array_equal(b, A)
+    np.testing.assert_array_equal(A[ts.tensor([1, 0])], A[[1, 0]])
+    assert type(np.asarray(t)) is np.ndarray
+    np.testing.assert_array_equal(np.asarray(t), t.numpy())
+    assert np.asarray(t, dtype=np.float32).dtype == np.float32
+
+
+def test_numpys_habits_for_names_and_pytorchs_translated():
+    t = leaf(A)
+    with pytest.raises(TypeError, match="axis"):
+        t.sum(dim=0)
+    with pytest.raises(TypeError, match="keepdims"):
+        t.max(axis=0, keepdim=True)
+    with pytest.raises(TypeError, match="axis"):
+        ts.softmax(t, dim=-1)
+
+
+def test_shape_errors_name_the_op_and_its_arguments():
+    for f, names in (
+        (lambda: leaf(A) + leaf(np.ones(3)), ("add", "x", "y")),
+        (lambda: leaf(A) @ A[:1], ("matmul",)),
+    ):
+        with pytest.raises(ValueError, match=r".") as caught:
+            f()
+        note = "".join(caught.value.__notes__)
+        assert all(name in note for name in names)
+        assert "(2, 2)" in note or "float64[2,2]" in note
+
+
+@pytest.mark.parametrize("other", ["a", None, {}, object()])
+def test_operands_that_are_none(other):
+    with pytest.raises(TypeError, match=r"add|unsupported"):
+        leaf(A) + other
+
+
+# --- Python's protocols -------------------------------------------------------------------------------
+
+
+def test_setitem_is_an_error_that_names_where():
+    t = leaf(A)
+    with pytest.raises(TypeError, match="where"):
+        t[0] = 1.0
+
+
+def test_augmented_assignment():
+    t = leaf(A)
+    alias = t
+    with pytest.raises(RuntimeError, match="assign_"):
+        t += 1.0
+    with pytest.raises(RuntimeError, match="assign_"):
+        t *= 2.0
+    u = kept = t * 1.0
+    u += 1.0
+    assert u is not kept
+    np.testing.assert_array_equal(kept.numpy(), A)
+    np.testing.assert_array_equal(u.numpy(), A + 1)
+    assert t is alias
+    c = before = ts.tensor(A)
+    c -= 1.0
+    np.testing.assert_array_equal(before.numpy(), A)
+    np.testing.assert_array_equal(c.numpy(), A - 1)
+
+
+def test_equality_hash_and_membership():
+    t, u = leaf(A), leaf(A)
+    np.testing.assert_array_equal((t == u).numpy(), np.ones((2, 2), bool))
+    np.testing.assert_array_equal((t != 1.0).numpy(), A != 1)
+    assert len({t, u, t}) == 2
+    assert {t: "t"}[t] == "t"
+    assert 3.0 in t
+    assert 5.0 not in t
+    assert t in [u, t][1:]
+    assert (t == "a") is False
+    assert (t != None) is True  # noqa: E711
+    with pytest.raises(ValueError, match="one element"):
+        assert t in [u]  # Python asks for the truth of u == t
+
+
+def test_numbers():
+    one = leaf([[2.5]])
+    assert (float(one), int(one), bool(one), one.item(), f"{one:.3f}") == (2.5, 2, True, 2.5, "2.500")
+    assert [10, 20, 30][ts.tensor(1)] == 20
+    assert list(range(ts.tensor(3))) == [0, 1, 2]
+    for convert in (float, int, bool, ts.Tensor.item):
+        with pytest.raises(ValueError, match="one element"):
+            convert(leaf(A))
+    with pytest.raises(TypeError, match="integer"):
+        [1, 2, 3][leaf(1.0)]
+    with pytest.raises(TypeError, match="0-d"):
+        len(leaf(1.0))
+    with pytest.raises(TypeError, match="0-d"):
+        iter(leaf(1.0))
+
+
+def test_numpy_gives_an_array_for_a_number_too():
+    t = leaf(2.0) * 1.0
+    assert type(t.numpy()) is np.ndarray
+    assert type(t.data) is np.ndarray
+    assert t.numpy().shape == ()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t.T,
+        lambda t: t.mT,
+        lambda t: t.reshape(1, 4),
+        lambda t: t.reshape((1, 4)),
+        lambda t: t.reshape(-1),
+        lambda t: t.transpose(),
+        lambda t: t.transpose(1, 0),
+        lambda t: t.transpose((1, 0)),
+        lambda t: t.sum(),
+        lambda t: t.sum(0),
+        lambda t: t.mean(axis=1, keepdims=True),
+        lambda t: t.max(),
+        lambda t: t.argmax(1),
+        lambda t: t.swapaxes(0, 1),
+        lambda t: t[None].squeeze(0),
+        lambda t: t.take([0, 1, 1], 1),
+        lambda t: t.take([0, 3]),
+        lambda t: t.astype(int),
+        lambda t: abs(-t),
+        lambda t: +t,
+    ],
+)
+def test_methods_are_numpys(f):
+    z = f(leaf(A))
+    assert isinstance(z, ts.Tensor)
+    np.testing.assert_array_equal(z.numpy(), f(A))
+
+
+def test_copies_and_pickles_of_leaves():
+    t = leaf(A)
+    t.grad = ts.tensor(A)
+    for twin in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
+        np.testing.assert_array_equal(twin.numpy(), A)
+        np.testing.assert_array_equal(twin.grad.numpy(), A)
+        assert twin.requires_grad
+        twin.assign_(A + 1)
+    np.testing.assert_array_equal(t.numpy(), A)
+    for duplicate in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="detach"):
+            duplicate(t * 2.0)
+
+
+def test_repr_says_what_it_is():
+    assert repr(ts.tensor([1.0, 2.0])) == "tensor([1., 2.], float32)"
+    assert repr(leaf([1.0])) == "tensor([1.], float64, requires_grad)"
+    assert repr(leaf([1.0]) * 2.0) == "tensor([2.], float64, from multiply)"
+
+
+def test_devices():
+    assert leaf(1.0).device == "cpu"
+    with pytest.raises(ValueError, match=r'"cuda:1"'):
+        ts.tensor(1.0, device="gpu")
