@@ -8,7 +8,9 @@
 tensor([ 6., 12.], float32)
 """
 
-from tinygrad_seq import nn, optim
+from typing import NoReturn
+
+from tinygrad_seq import habits, nn, optim
 from tinygrad_seq.derive import grad, jvp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -192,3 +194,7 @@ __all__ = [  # in the order in which a reader should meet them
     "load",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(habits.say(name, "tinygrad_seq", habits.NAMES), name=name)

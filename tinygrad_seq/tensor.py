@@ -8,11 +8,12 @@ would need the old value is an error and not a wrong number.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq import backend
+from tinygrad_seq import backend, habits
 from tinygrad_seq.errors import describe
 from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
@@ -199,6 +200,9 @@ class Tensor(Operators, Protocols):
 
     def __pos__(self) -> Tensor:
         return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(habits.say(name, "a tensor", habits.METHODS), name=name, obj=self)
 
     def _one(self, what: str) -> np.ndarray:
         if self.size != 1:
