@@ -1,5 +1,8 @@
 """Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tinygrad_seq.primitive import PRIMITIVES
@@ -12,8 +15,9 @@ from tinygrad_seq.testing import (
     laws_of,
     riding_mutants,
 )
-from tinygrad_seq.testing.laws import jvp, vjp, zero_at
+from tinygrad_seq.testing.laws import jvp, vjp
 from tinygrad_seq.testing.strategies import differentiable
+from tinygrad_seq.testing.zero import zero_at
 
 OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
 CASES = [(op, law) for op in OPS for law in laws_of(op)]
@@ -56,3 +60,26 @@ def test_an_exemption_is_needed(name):
             except AssertionError:
                 broken += 1
         assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
+
+
+def test_the_table_of_laws():
+    """`pytest --laws` ends with a row per primitive: the calls that each law was tried on, mutants killed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--laws",
+        "-p",
+        "no:cacheprovider",
+        __file__,
+        "-k",
+        "sigmoid",
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    header, row = (
+        line.split() for line in run.stdout.splitlines() if line.startswith(("primitive ", "sigmoid "))
+    )
+    cells = dict(zip(header, row, strict=True))
+    assert cells["mutants"] == "6/6"
+    assert all(int(cells[law.__name__]) >= 10 for law in laws_of(PRIMITIVES["sigmoid"]))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as ts
+from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.signature import example
 
 STALE = "changed in place"
 
@@ -216,6 +218,49 @@ def test_metadata_given_as_a_list_are_copied():
     sections[:], axes[:] = [0, 0], [0, 1]
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [[0, 0], [0, 0], [1, 1]])
+
+
+def test_metadata_given_as_an_array_are_copied():
+    """Forward mode calls the op again, with the metadata as they were."""
+    x, sections = constant(np.arange(6.0)), np.array([1, 3])
+
+    def f(x):
+        parts = ts.split(x, sections)
+        sections[:] = 0
+        return parts
+
+    _, tangents = ts.jvp(f, [x], [np.arange(6.0)])
+    assert [t.shape for t in tangents] == [(1,), (2,), (3,)]
+
+
+def returning(which):
+    def itself(x, y, /):
+        return (x, y)[which]
+
+    def any_of(*arrays):
+        return arrays[which]
+
+    by_position = Primitive(itself, "(),()->()")
+    by_position.linear(lambda g: g * (which == 0), lambda g: g * (which == 1))
+    variable = Primitive(any_of, examples=[example("(a)", "(a)")])
+    variable.joint_vjp(lambda g: [g * (which == 0), g * (which == 1)])
+    return by_position.function, variable.function
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_an_op_that_returns_its_argument(which, kind):
+    """The result is a value all the same, and what it was made of stays as it was."""
+    op = returning(which)[kind]
+    t, a = leaf([1.0, 2.0]), np.array([1.0, 2.0])
+    z = op(*((t, a) if which else (a, t)))  # the caller's array comes back
+    assert a.flags.writeable
+    a[:] = 9.0
+    np.testing.assert_array_equal(z.numpy(), [1.0, 2.0])
+    z = op(*((a, t) if which else (t, a)))  # the leaf comes back
+    t.assign_([3.0, 4.0])
+    with pytest.raises(ValueError, match="read-only"):
+        z.data[...] = 0.0
 
 
 def test_a_callers_array_is_never_flagged():

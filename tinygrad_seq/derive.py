@@ -92,7 +92,7 @@ def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | T
     for x, dx in zip(xs, tangents, strict=True):
         dx = dx if isinstance(dx, Tensor) else tensor(np.asarray(dx, dtype=x.dtype), device=x.device)
         if dx.shape != x.shape:
-            raise ValueError(f"the tangent of {describe(x)} has its shape, not {dx.shape}")
+            raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {dx.shape}")
         pushed[_line(x)[0]] = [dx]
     with recording(True):
         outputs = f(*xs)
@@ -103,13 +103,21 @@ def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | T
                 continue
             along = [pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs]
             if any(dx is not None for dx in along):
-                dz = push(record, along, read(record, as_tensors=True))
-                pushed[record] = dz if record.op.many else [dz]
+                pushed[record] = push(record, along, read(record, as_tensors=True))
     dys = [
         pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))
         for y in ys
     ]
-    return (outputs, dys[0]) if isinstance(outputs, Tensor) else (tuple(ys), tuple(dys))
+    private = {_line(x)[0] for x, given in zip(xs, primals, strict=True) if given.line is None}
+    ys, dys = ([_without(private, t) for t in tensors] for tensors in (ys, dys))
+    return (ys[0], dys[0]) if isinstance(outputs, Tensor) else (tuple(ys), tuple(dys))
+
+
+def _without(private: set[Record], t: Tensor) -> Tensor:
+    """`t`, off the tape if that leads to no leaf but the private ones, which nobody can ask for a gradient."""
+    if t.line is None or any(isinstance(r, Leaf) and r not in private for r in tape([t.line])):
+        return t
+    return Tensor(t._data, None, t.buffer)
 
 
 def _own_line(x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe, explain, refuse
-from tinygrad_seq.tape import Buffer, Record, mode, next_serial
+from tinygrad_seq.tape import Record, mode, next_serial
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
@@ -41,35 +41,37 @@ def operand(x, op: Primitive):
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
 
 
+def immutable(x) -> bool:
+    """Whether nobody can change the array: it and the owner of its memory are read-only, as op outputs are."""
+    if not isinstance(x, np.ndarray) or x.flags.writeable:
+        return False
+    return x.base is None or (isinstance(x.base, np.ndarray) and not x.base.flags.writeable)
+
+
 def keep(x):
-    """A constant array that a rule will read: copied unless nobody can change it."""
-    if not isinstance(x, np.ndarray):
-        return backend.copy(x) if backend.is_array(x) else x
-    base = x.base
-    if not x.flags.writeable and (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
-        return x
-    x = backend.copy(x)
-    x.setflags(write=False)
-    return x
+    """A constant that a rule will read: an array of the caller's is copied if he can still change it."""
+    return frozen(backend.copy(x)) if backend.is_array(x) and not immutable(x) else x
 
 
-def shared(z, *sources: tuple) -> Buffer | None:
-    """The buffer of the source that `z` is a view of, if it has one."""
-    for array, buffer in sources:
-        if buffer is not None and z.base is (array if array.base is None else array.base):
-            return buffer
-    return None
+def frozen(array):
+    """The array, read-only where its library can make it so."""
+    if isinstance(array, np.ndarray):
+        array.setflags(write=False)
+    return array
 
 
 def settle(z, *sources: tuple):
-    """A result made ready to be the data of a Tensor, and its buffer."""
-    if isinstance(z, np.ndarray):
-        if any(z is array for array, _ in sources):
-            z = z.view()
-        z.setflags(write=False)
-    elif not backend.is_array(z):
+    """A result made ready to be the data of a Tensor, and its buffer.
+
+    Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
+    one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
+    """
+    if not backend.is_array(z):
         return (z if isinstance(z, np.generic) else np.asarray(z)[()]), None
-    return z, (None if z.base is None else shared(z, *sources))
+    for array, buffer, callers in sources:
+        if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
+            return frozen(backend.copy(z) if callers else z.view()), buffer
+    return frozen(z), None
 
 
 # --- the call -----------------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ def specialise(op: Primitive) -> None:
     filename = f"<the call of {op.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)  # debuggers show it
     namespace = op.function.__globals__
-    helpers = (operand, keep, shared, settle, plain, explain, refuse, Record, Tensor, isinstance)
+    helpers = (operand, keep, settle, plain, explain, refuse, Record, Tensor, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _next_serial=next_serial)
@@ -134,6 +136,7 @@ def source(op: Primitive) -> Iterator[str]:
         yield f"    tensors = [_isinstance(x, _Tensor) for x in {op.variadic}]"
         yield f"    rest = [x._data if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
+        yield f"    rest_buffers = [x.buffer if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
     arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
@@ -149,15 +152,16 @@ def source(op: Primitive) -> Iterator[str]:
 
 def _wrap(op: Primitive) -> Iterator[str]:
     """Make `out` of z: a Tensor, or a tuple of them."""
-    sources = "".join(f", ({x}_, {x}_buffer)" for x in op.arguments)
+    sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
+    sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
     if op.many:
         yield f"    z, buffer = zip(*[_settle(part{sources}) for part in z]) if z else ((), ())"
         yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"
         return
     own = "".join(f" and z is not {x}_" for x in op.arguments)
-    yield f"    if z.__class__ is _ndarray{own}:"
+    yield f"    if z.__class__ is _ndarray and z.base is None{own}{' and not rest' if op.variadic else ''}:"
     yield "        z.setflags(write=False)"
-    yield f"        buffer = None if z.base is None else _shared(z{sources})"
+    yield "        buffer = None"
     yield f"    else: z, buffer = _settle(z{sources})"
     yield "    out = _new(_Tensor)"
     yield "    out._data, out.line, out.buffer = z, None, buffer"

@@ -83,7 +83,7 @@ def pull(
             share = op.pulls[i](g, values, record.meta, shape) if joint is None else joint[i]
             if share.shape != shape:
                 share = unbroadcast(share, shape, *_axes(record, i, len(shape)))
-            shares.append((line, share if share.dtype == dtype else share.astype(dtype)))
+            shares.append((line, _cast(share, dtype)))
     return shares
 
 
@@ -95,27 +95,33 @@ def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
     return len(signature.inputs[i]), record.shapes[0][: len(record.shapes[0]) - len(signature.outputs[0])]
 
 
-def push(record: Record, tangents: Sequence, values: tuple):
-    """The tangent of what `record` made, from a tangent or None for each of its inputs."""
+def push(record: Record, tangents: Sequence, values: tuple) -> list:
+    """The tangents of what `record` made, from a tangent or None for each of its inputs."""
     op = record.op
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":
         (dx, dy), (x, y), meta = tangents, values, _metadata(record)
         terms = [] if dx is None else [op.function(dx, y, **meta)]
-        terms += [] if dy is None else [op.function(x, dy, **meta)]
-        z = _total(terms)
-    else:
+        z = _total(terms if dy is None else [*terms, op.function(x, dy, **meta)])
+    elif op.pushing:
         z = _total(
             [
                 rule(dx, values, record.meta, dx.shape)
-                for rule, dx in zip(op.pushing, tangents, strict=False)
+                for rule, dx in zip(op.pushing, tangents, strict=True)
                 if dx is not None
             ]
         )
-    if op.many or z.shape == record.shapes[0]:
-        return z
-    return np.broadcast_to(z, record.shapes[0])
+    else:
+        raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
+    return [
+        _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
+        for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
+    ]
+
+
+def _cast(x, dtype: np.dtype):
+    return x if x.dtype == dtype else x.astype(dtype)
 
 
 def _push_linear(record: Record, tangents: Sequence, values: tuple):

@@ -18,6 +18,7 @@ from tinygrad_seq.errors import describe
 from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
+from tinygrad_seq.recording import frozen
 from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
 
 
@@ -250,13 +251,6 @@ def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, g
     if grad is not None:
         copy.grad = grad
     return copy
-
-
-def frozen(array):
-    """The array, read-only where its library can make it so."""
-    if isinstance(array, np.ndarray):
-        array.setflags(write=False)
-    return array
 
 
 def tensor(

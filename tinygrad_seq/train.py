@@ -74,12 +74,26 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
 
     >>> import tempfile
     >>> class Count:
-    ...     columns, epoch, work, fingerprint, n = ("n", "square"), 2, ("steps", 1), {"seed": 0}, 0
-    ...     step = lambda self: self.load_state_dict({"n": self.n + 1}) or {"n": self.n}
-    ...     validate = lambda self: {"square": self.n**2}
-    ...     finish = lambda self: print("finished")
-    ...     state_dict = lambda self: {"n": self.n}
-    ...     load_state_dict = lambda self, state: setattr(self, "n", state["n"])
+    ...     columns, epoch, work, fingerprint = ("n", "square"), 2, ("steps", 1), {"seed": 0}
+    ...
+    ...     def __init__(self):
+    ...         self.n = 0
+    ...
+    ...     def step(self):
+    ...         self.n += 1
+    ...         return {"n": self.n}
+    ...
+    ...     def validate(self):
+    ...         return {"square": self.n**2}
+    ...
+    ...     def finish(self):
+    ...         print("finished")
+    ...
+    ...     def state_dict(self):
+    ...         return {"n": self.n}
+    ...
+    ...     def load_state_dict(self, state):
+    ...         self.n = state["n"]
     >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
     ...     train(Count(), folder, steps=3)
     ...     print(Path(folder, "log.csv").read_text().split())

@@ -7,9 +7,9 @@ package: `pip install "tinygrad_seq[test]"`.
 
 from tinygrad_seq.testing.check import LAWS, check_primitive, drawn, hold, laws_of
 from tinygrad_seq.testing.differences import TOLERANCE, check_grad
-from tinygrad_seq.testing.laws import EXEMPT, Exemption
 from tinygrad_seq.testing.mutants import Mutant, derivative_mutants, killer, riding_mutants
 from tinygrad_seq.testing.strategies import Call, calls
+from tinygrad_seq.testing.zero import EXEMPT, Exemption
 
 __all__ = [
     "EXEMPT",

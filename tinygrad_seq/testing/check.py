@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,12 +11,13 @@ from tinygrad_seq.primitive import Op, Primitive
 from tinygrad_seq.testing import laws
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
+from tinygrad_seq.testing.zero import zero
 
 Law = Callable[[Call], None]
 
 OF_VALUES: tuple[Law, ...] = (laws.values, laws.layout, riding)
 OF_DERIVATIVES: tuple[Law, ...] = (
-    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.dtypes, laws.zero,
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, laws.dtypes, zero,
 )  # fmt: skip
 LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, laws.off_tape)
 
@@ -28,12 +30,15 @@ def laws_of(op: Primitive) -> tuple[Law, ...]:
 def hold(op: Primitive, law: Law) -> int:
     """Let Hypothesis try to break a law; AssertionError with the smallest call that does.
 
-    Returns the number of calls tried. How many and which is up to the Hypothesis profile.
+    Returns the number of calls tried. How many and which is up to the Hypothesis profile, whose number of
+    examples is divided among the example calls of the op, of which each gets 10 at least.
     """
     tried = 0
-    for example in families(op):
+    kinds = families(op)
+    each = max(10, math.ceil(settings().max_examples / len(kinds)))
+    for example in kinds:
 
-        @settings(report_multiple_bugs=False)
+        @settings(max_examples=each, report_multiple_bugs=False)
         @given(calls(op, example))
         def holds(call: Call) -> None:
             nonlocal tried

@@ -20,6 +20,7 @@ TOLERANCE = {  # relative to the sum of the magnitudes that were added up, and n
     "difference": 1e-7,  # a first derivative against finite differences
     "difference2": 1e-6,  # a second derivative against differences of the first
     "identity": 1e-10,  # two ways to compute one number in float64
+    "rounding": 1e-11,  # two ways to compute one array: sums in another order
 }
 
 

@@ -2,8 +2,7 @@
 
 Each law takes a `Call` and raises an AssertionError in words. Together they say that the derivative rules
 are the derivatives of the forward function, to second order and in both modes; that they respect shapes,
-dtypes and memory layouts; and that a zero cotangent gives a zero gradient. The law of riding, which
-licenses `scan` to compute all time steps at once, has a file of its own.
+dtypes and memory layouts. The law of zero cotangents and the law of riding have files of their own.
 """
 
 from __future__ import annotations
@@ -13,8 +12,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.testing.differences import agree, inner, leaf, noise, pulled_back, sequence, size_of, slope
+from tinygrad_seq.testing.differences import (
+    TOLERANCE,
+    agree,
+    inner,
+    leaf,
+    noise,
+    pulled_back,
+    sequence,
+    size_of,
+    slope,
+)
 from tinygrad_seq.testing.strategies import SINGULAR, Call, carries_gradient
 
 Arrays = Sequence[np.ndarray]
@@ -137,14 +145,17 @@ def jvp2(call: Call) -> None:
     )  # fmt: skip
 
 
-def pushed(call: Call, f: Callable[[list], Sequence[ts.Tensor]], vs: Arrays) -> list[np.ndarray]:
+def pushed(
+    call: Call, f: Callable[[list], Sequence[ts.Tensor]], vs: Arrays, arrays: Arrays | None = None
+) -> list[np.ndarray]:
     """The derivative of f, a function of all arguments, along directions of the active ones."""
+    at = call.arrays if arrays is None else arrays
 
     def of_actives(*xs: ts.Tensor) -> tuple[ts.Tensor, ...]:
         given = iter(xs)
-        return tuple(f([next(given) if on else a for a, on in zip(call.arrays, call.active, strict=True)]))
+        return tuple(f([next(given) if on else a for a, on in zip(at, call.active, strict=True)]))
 
-    primals = [ts.tensor(a) for a in actives(call, call.arrays)]
+    primals = [ts.tensor(a) for a in actives(call, at)]
     return arrays_of(ts.jvp(of_actives, primals, vs)[1])
 
 
@@ -158,34 +169,61 @@ def linear(call: Call) -> None:
         same(f"linearity of the pullback of {call}", total.numpy(), a * one.numpy() + b * other.numpy())
 
 
+def pure(call: Call) -> None:
+    """A walk changes neither what its rules read nor the cotangents that it was given."""
+    given = cotangents(call, call.rng())
+    for create_graph in (False, True):
+        xs, gs = leaves(call), [ts.tensor(g) for g in given]
+        pulled(call, gs, xs, create_graph=create_graph)
+        for t, array in zip(gs, given, strict=True):
+            same(f"a cotangent after the VJP of {call}", t.numpy(), array, exactly=True)
+        for x, array in zip(xs, call.arrays, strict=True):
+            same(f"an argument after the VJP of {call}", np.asarray(x), array, exactly=True)
+
+
 # --- values, shapes, dtypes, layouts ------------------------------------------------------------------
 
 
-def same(what: str, found: np.ndarray, expected: np.ndarray, rtol: float = 1e-11) -> None:
+def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = False) -> None:
     """AssertionError unless shape, dtype and, up to rounding, values agree; NaN equals NaN."""
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
     assert found.dtype == expected.dtype, f"{what}: dtype {found.dtype}, expected {expected.dtype}"
-    np.testing.assert_allclose(found, expected, rtol, atol=rtol, err_msg=what)
+    tolerance = 0.0 if exactly else TOLERANCE["rounding"]
+    close = np.allclose(found, expected, tolerance, tolerance, equal_nan=True)
+    assert close, f"{what}: {found}, expected {expected}"
+
+
+def sprinkled(call: Call, points: Sequence[float], rng: np.random.Generator) -> list[np.ndarray]:
+    """The arguments with some elements of every float array replaced by awkward ones."""
+    return [
+        np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a) if a.dtype.kind == "f" else a
+        for a in call.arrays
+    ]
 
 
 def values(call: Call) -> None:
-    """Arrays in, arrays out; Tensors in, Tensors out: the same values, and no input is touched."""
+    """Arrays in, arrays out; a Tensor in, Tensors out: the same values, that share memory with no array."""
     rng = call.rng()
-    for arrays in (call.arrays, sprinkled(call, (*SINGULAR, np.nan), rng)):
-        before = [(a.copy(), a.flags.writeable) for a in arrays]
-        plain = raw(call, arrays)
-        if arrays is not call.arrays and any(z.dtype.kind == "i" for z in plain):
+    for given in (call.arrays, sprinkled(call, (*SINGULAR, np.nan), rng)):
+        arrays = [a.copy() for a in given]
+        plain = [np.array(z) if isinstance(z, np.ndarray) else z for z in raw(call, arrays)]
+        if given is not call.arrays and any(z.dtype.kind == "i" for z in plain):
             continue  # C leaves open which integer a NaN is
-        tensors = recorded(call, leaves(call, arrays) if any(call.active) else [*map(ts.tensor, arrays)])
+        tensors = recorded(
+            call, leaves(call, arrays) if any(call.active) else [ts.tensor(arrays[0]), *arrays[1:]]
+        )
         for z, t in zip(plain, tensors, strict=True):
             assert isinstance(z, (np.ndarray, np.generic)), f"{call} made a {type(z).__name__} of arrays"
             assert isinstance(t, ts.Tensor), f"{call} made a {type(t).__name__} of Tensors"
             assert not t.data.flags.writeable, f"the output of {call} can be written to"
-            same(f"{call} of Tensors and of arrays", t.numpy(), z, rtol=0)
-        for a, (copy, writeable) in zip(arrays, before, strict=True):
-            same(f"an argument after {call}", a, copy, rtol=0)
-            assert a.flags.writeable == writeable, f"{call} changed the flags of an argument"
+            same(f"{call} of Tensors and of arrays", t.numpy(), z, exactly=True)
+        for a, before in zip(arrays, given, strict=True):
+            same(f"an argument after {call}", a, before, exactly=True)
+            assert a.flags.writeable, f"{call} made an argument read-only"
+            a[...] = 0
+        for z, t in zip(plain, tensors, strict=True):
+            same(f"{call} of Tensors, after its arrays were overwritten", t.numpy(), z, exactly=True)
 
 
 def off_tape(call: Call) -> None:
@@ -195,7 +233,7 @@ def off_tape(call: Call) -> None:
 
 
 def dtypes(call: Call) -> None:
-    """A gradient has its argument's shape and dtype, a result the dtype that NumPy promotes to."""
+    """A gradient has its argument's shape and dtype, a tangent its output's, a result what NumPy gives it."""
     rng = call.rng()
     kinds = [
         np.dtype(rng.choice(["f2", "f4", "f8"] if on else ["f2", "f4", "f8", "i8"]))
@@ -209,6 +247,9 @@ def dtypes(call: Call) -> None:
     promoted = call.meta.get("dtype") or np.result_type(*[kind for kind in kinds if kind is not None])
     for z in zs:
         assert z.dtype == promoted, f"{call} of {kinds} is {z.dtype}, not {promoted}"
+    vs = [noise(rng, x.shape, x.dtype) for x in actives(call, xs)]
+    for z, dz in zip(zs, pushed(call, lambda xs: recorded(call, xs), vs, arrays), strict=True):
+        assert dz.dtype == z.dtype, f"the tangent of {call} of {kinds} is {dz.dtype}, its output {z.dtype}"
     gs = [noise(rng, z.shape, z.dtype) for z in zs]
     for create_graph in (False, True):
         grads = pulled(call, gs, xs, create_graph=create_graph)
@@ -254,55 +295,3 @@ def backwards(array: np.ndarray) -> ts.Tensor:
 def repeated(array: np.ndarray) -> ts.Tensor:
     """The first row of the array over and over, with a stride of 0."""
     return ts.broadcast_to(start(array[:1] if array.ndim else array), array.shape)
-
-
-# --- zero ---------------------------------------------------------------------------------------------
-
-
-def sprinkled(call: Call, points: Sequence[float], rng: np.random.Generator) -> list[np.ndarray]:
-    """The arguments with some elements of every float array replaced by awkward ones."""
-    return [
-        np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a) if a.dtype.kind == "f" else a
-        for a in call.arrays
-    ]
-
-
-class Exemption:
-    """Points at which an op is exempt from the law of zero, and why."""
-
-    def __init__(self, points: Sequence[float], reason: str) -> None:
-        self.points, self.reason = tuple(points), reason
-
-
-PLAIN = "a plain product by design, for speed: guard the argument of x log x"
-UNSHIFTED = "an infinite score has no softmax: only -inf, which masks, has a meaning"
-EXEMPT = {
-    "multiply": Exemption((np.inf, -np.inf), PLAIN),
-    "matmul": Exemption((np.inf, -np.inf), PLAIN),
-    "softmax": Exemption((np.inf,), UNSHIFTED),
-    "log_softmax": Exemption((np.inf,), UNSHIFTED),
-}
-
-
-def awkward(op: Primitive) -> list[float]:
-    """The points at which the law of zero holds for an op; NaN too, where it says that it is singular."""
-    singular = any(rule is not None and "safe_product" in rule.form for rule in op.rules)
-    exempt = EXEMPT[op.name].points if op.name in EXEMPT else ()
-    return [*(p for p in SINGULAR if p not in exempt), *([np.nan] if singular else [])]
-
-
-def zero(call: Call) -> None:
-    """A zero cotangent gives a zero gradient, also where the derivative is infinite or undefined."""
-    zero_at(call, awkward(call.op))
-
-
-def zero_at(call: Call, points: Sequence[float]) -> None:
-    """The law of zero at given points."""
-    arrays = sprinkled(call, points, call.rng())
-    gs = [np.zeros_like(z) for z in raw(call, arrays)]
-    for create_graph in (False, True):
-        for grad in arrays_of(pulled(call, gs, leaves(call, arrays), create_graph=create_graph)):
-            assert not np.any(grad), (
-                f"a zero cotangent gives the gradient {grad} in {call.op.name} of {arrays}, {call.meta}; "
-                f"where a partial can be infinite, declare partials(..., singular=True) or use safe_product"
-            )
