@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tinygrad_seq.primitive import PRIMITIVES
@@ -15,7 +16,7 @@ from tinygrad_seq.testing import (
     laws_of,
     riding_mutants,
 )
-from tinygrad_seq.testing.laws import jvp, vjp
+from tinygrad_seq.testing.laws import NO_HALF, jvp, vjp
 from tinygrad_seq.testing.strategies import differentiable
 from tinygrad_seq.testing.zero import zero_at
 
@@ -60,6 +61,27 @@ def test_an_exemption_is_needed(name):
             except AssertionError:
                 broken += 1
         assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
+
+
+@pytest.mark.parametrize("name", NO_HALF)
+def test_an_exemption_from_half_precision_is_needed(name):
+    op = PRIMITIVES[name]
+    assert NO_HALF[name]
+    for call in drawn(op, DRAWN):
+        with pytest.raises(TypeError, match="float16"):
+            op.function(*(a.astype("f2") for a in call.arrays))
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS if any(map(callable, op.domain.values()))], ids=lambda op: op.name
+)
+def test_only_lawful_matrices_are_drawn(op):
+    """What its domain makes of a drawn array has a value; some of the arrays that it was made of have none."""
+    for call in drawn(op, DRAWN):
+        assert np.all(np.isfinite(op.function(*call.arrays)))
+    zeros = [np.zeros((2, 2)) for _ in op.arguments]
+    with pytest.raises(np.linalg.LinAlgError):
+        op.function(*zeros)
 
 
 def test_the_table_of_laws():
