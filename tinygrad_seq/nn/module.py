@@ -119,22 +119,7 @@ class Module:
         """
         own = dict(self.named_tensors())
         given = {name: np.asarray(array) for name, array in state.items()}
-        wrong = [
-            f"{name} is {describe(own[name])}, given {describe(array)}"
-            for name, array in given.items()
-            if name in own
-            and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
-        ]
-        problems = {
-            "missing": [name for name in own if name not in given],
-            "unexpected": [name for name in given if name not in own],
-            "of another shape or kind": wrong,
-        }
-        if any(problems.values()):
-            lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
-            raise ValueError(
-                "\n  ".join([f"the state does not fit {type(self).__name__}; nothing was loaded", *lines])
-            )
+        refuse_misfits(own, given, type(self).__name__)
         for name, array in given.items():
             own[name].assign_(array)
 
@@ -209,6 +194,24 @@ def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _within(f"{name}.{key}", part)
+
+
+def refuse_misfits(own: Mapping[str, Tensor | np.ndarray], given: Mapping[str, np.ndarray], owner: str) -> None:
+    """ValueError if `given` cannot overwrite `own`: the names that are missing, unexpected or misshapen."""
+    wrong = [
+        f"{name} is {describe(own[name])}, given {describe(array)}"
+        for name, array in given.items()
+        if name in own
+        and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
+    ]
+    problems = {
+        "missing": [name for name in own if name not in given],
+        "unexpected": [name for name in given if name not in own],
+        "of another shape or kind": wrong,
+    }
+    if any(problems.values()):
+        lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
+        raise ValueError("\n  ".join([f"the state does not fit {owner}; nothing was loaded", *lines]))
 
 
 def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:
