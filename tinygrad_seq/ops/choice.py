@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 import numpy as np
 
 from tinygrad_seq.primitive import numpy_function, primitive
@@ -71,8 +73,12 @@ def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     limits = np.finfo(kind) if kind.kind == "f" else None if kind.kind == "b" else np.iinfo(kind)
     if low is None:
         low = -np.inf if kind.kind == "f" else limits.min if limits else False
+    elif kind.kind in "iu" and isinstance(low, int):
+        low = builtins.max(low, limits.min)  # a bound outside of an integer dtype is none
     if high is None:
         high = np.inf if kind.kind == "f" else limits.max if limits else True
+    elif kind.kind in "iu" and isinstance(high, int):
+        high = builtins.min(high, limits.max)
     return _clip(x, low, high)
 
 

@@ -18,6 +18,8 @@ from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
+normalize = np.lib.array_utils.normalize_axis_tuple
+
 
 @primitive(
     examples=[
@@ -98,7 +100,9 @@ def einsum(subscripts: str, *operands):
         z = _contract(z, y, f"{letters},{others}->{kept}")
         letters = kept
     letters, z = summed(letters, z, set(result))
-    return transpose(z, tuple(letters.index(letter) for letter in result))
+    z = transpose(z, tuple(letters.index(letter) for letter in result))
+    dtype = np.result_type(*arrays)  # a sum of small integers is wider, in NumPy's einsum it is not
+    return z if z.dtype == dtype else z.astype(dtype)
 
 
 def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
@@ -170,16 +174,18 @@ def outer(x, y):
 def tensordot(x, y, axes=2):
     """The sum of products over the last `axes` axes of x and the first of y, or over a pair of axis lists.
 
+    ValueError for an axis that does not exist, is named twice, or for lists that differ in length.
+
     >>> import tinygrad_seq as ts
     >>> float(ts.tensordot(ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), axes=2))
     11.0
     """
     rank_x, rank_y = np.ndim(x), np.ndim(y)
-    if isinstance(axes, (int, np.integer)):
+    if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
         pairs = [(rank_x - axes + i, i) for i in range(axes)]
     else:
-        a, b = ((part,) if isinstance(part, (int, np.integer)) else tuple(part) for part in axes)
-        pairs = [(i % rank_x, j % rank_y) for i, j in zip(a, b, strict=True)]
+        a, b = axes
+        pairs = list(zip(normalize(a, rank_x), normalize(b, rank_y), strict=True))
     of_x = list(string.ascii_lowercase[:rank_x])
     of_y = list(string.ascii_uppercase[:rank_y])
     for i, j in pairs:

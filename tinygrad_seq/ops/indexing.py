@@ -93,8 +93,8 @@ def parsed(key) -> tuple[tuple, list]:
     parts: list[object] = []
     indices = []
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, list):
-            part = np.asarray(part) if part else np.zeros(0, np.intp)
+        if isinstance(part, (list, tuple, range)):
+            part = np.asarray(part) if len(part) else np.zeros(0, np.intp)
         if isinstance(part, (slice, bool)) or part is None or part is Ellipsis:
             parts.append(part)
         elif isinstance(part, (int, np.integer)):
@@ -109,7 +109,8 @@ def parsed(key) -> tuple[tuple, list]:
 def take(x, indices, axis: int | None = None):
     """The slices of `x` along `axis` (of the flattened x without one) that `indices` name.
 
-    `indices` is an int or an integer array of any shape; IndexError where one is out of range.
+    `indices` is an int or an integer array of any shape; IndexError where one is out of range, or is no
+    integer: the elements that a mask chooses are x[mask].
 
     >>> import tinygrad_seq as ts
     >>> ts.take(ts.tensor([10.0, 20.0, 30.0]), [2, 0, 2]).numpy()
@@ -117,8 +118,12 @@ def take(x, indices, axis: int | None = None):
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
-    indices = np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
-    return getitem(x, (*[slice(None)] * (axis % max(np.ndim(x), 1)), indices))
+    if isinstance(indices, (list, tuple)):
+        indices = np.asarray(indices) if len(indices) else np.zeros(0, np.intp)
+    if np.result_type(indices).kind not in "iu":
+        raise IndexError(f"take takes integers, not {np.result_type(indices)}; with a mask, index: x[mask]")
+    axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(x))
+    return getitem(x, (*[slice(None)] * axis, indices))
 
 
 def along(indices, axis: int) -> tuple:

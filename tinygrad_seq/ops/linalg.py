@@ -6,13 +6,15 @@ import math
 
 import numpy as np
 
-from tinygrad_seq.ops import elementwise
-from tinygrad_seq.ops.choice import where
-from tinygrad_seq.ops.reduction import max as largest
-from tinygrad_seq.ops.reduction import sum as total
+from tinygrad_seq.ops import elementwise, reduction
+from tinygrad_seq.ops.reduction import EXAMPLES, axes_from_end, axes_of, kept
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.rules import push, read
 from tinygrad_seq.signature import example
+from tinygrad_seq.tape import tape
+
+normalize_axis_tuple = np.lib.array_utils.normalize_axis_tuple
 
 
 @primitive("(n,k),(k,m)->(n,m)")
@@ -131,26 +133,71 @@ cholesky.vjp(cholesky_vjp)
 cholesky.jvp(lambda g, z: z @ half(between(z, np.tril(g) + np.tril(g, -1).mT)))
 
 
+@primitive(examples=EXAMPLES)
+def _norm(x, /, axis=None, *, keepdims=False):
+    """z = sqrt(sum_i x_i^2); dz/dx = 0 at the zero vector"""
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+def quotient(g, z):
+    """g / z, and 0 where z = 0."""
+    return np.where(z == 0, 0, g / np.where(z == 0, 1, z))
+
+
+def limit(g, z):
+    """g / z, and where z = 0 the slope dg/dz, to which it tends if g vanishes with z.
+
+    What is smooth at the zero vector is a function f of z^2; then g = 2 z f'(z^2), and the gradient of f is
+    x g/z. At x = 0 that is 0 whatever g/z is, but the second derivative is g/z itself. The numbers g = 0 and
+    z = 0 do not tell it, the tape of g does: it is pushed forward from z, where g is recorded at all.
+    """
+    if getattr(g, "line", None) is None or not np.any(z._data == 0):
+        return quotient(g, z)
+    made = z.line[0]
+    slopes = {made: [np.ones_like(z)]}
+    for record in tape([g.line]):
+        if record.op is made.op and (record.inputs, record.meta) == (made.inputs, made.meta):
+            slopes[record] = slopes[made]  # the same norm, taken again
+            continue
+        along = [slopes[line[0]][line[1]] if line and line[0] in slopes else None for line in record.inputs]
+        if any(slope is not None for slope in along):
+            slopes[record] = push(record, along, read(record, as_tensors=True))
+    record, i = g.line
+    return np.where(z == 0, slopes[record][i], quotient(g, z)) if record in slopes else quotient(g, z)
+
+
+_norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))
+_norm.jvp(lambda g, x, z, axis, keepdims: quotient(np.sum(x * g, axis=axis, keepdims=keepdims), z))
+_norm.rides(axis=axes_from_end)
+
+
 @numpy_function
-def norm(x, ord: float | None = None, axis=None, *, keepdims: bool = False):
+def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False):
     """The length of `x`: over all axes without `axis`, of vectors along an int, of matrices over a pair.
 
-    ord   None or 2 for sqrt(sum x^2) (2 for vectors alone), 1 for sum |x|, inf for max |x|
+    ord   None for sqrt(sum x^2), of vectors also 2; 1 for sum |x|, inf for max |x|, -inf for min |x|, of
+          vectors; "fro" for None, of matrices
 
-    At the zero vector the derivative is taken to be 0. ValueError for another norm.
+    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0; its square and what else is smooth
+    there have the right derivatives to second order. ValueError for another norm.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.norm(ts.tensor([3.0, 4.0])))
     5.0
     """
-    vectors = isinstance(axis, (int, np.integer)) or (axis is None and np.ndim(x) == 1)
-    if ord is not None and not (vectors and ord in (1, 2, math.inf)):
+    ndim = np.ndim(x)
+    axes = axes_of(None, ndim) if axis is None else normalize_axis_tuple(axis, ndim)
+    known = (
+        (None, 2, 1, math.inf, -math.inf) if len(axes) == 1 else (None, "fro") if len(axes) == 2 else (None,)
+    )
+    if ord not in known or (axis is not None and len(axes) > 2):
         raise ValueError(
-            f"norm knows ord=None, and 1, 2 and inf for vectors (axis an int), not ord={ord!r}, axis={axis!r}"
+            f"norm knows ord=None, of vectors (axis an int) also 2, 1, inf and -inf, of matrices (a pair) also "
+            f'"fro", not ord={ord!r}, axis={axis!r} of {ndim} axes'
         )
-    if ord == 1:
-        return total(elementwise.abs(x), axis, keepdims=keepdims)
-    if ord == math.inf:
-        return largest(elementwise.abs(x), axis, keepdims=keepdims)
-    squares = total(elementwise.square(x), axis, keepdims=keepdims)
-    return where(squares == 0, 0.0, elementwise.sqrt(where(squares == 0, 1.0, squares)))
+    if np.result_type(x).kind != "f":
+        x = (x if hasattr(x, "astype") else np.asarray(x)).astype(np.float64)
+    if ord in (None, 2, "fro"):
+        return _norm(x, axes, keepdims=keepdims)
+    reduce = {1: reduction.sum, math.inf: reduction.max, -math.inf: reduction.min}[ord]
+    return reduce(elementwise.abs(x), axes, keepdims=keepdims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_seq.ops.indexing import getitem, take
 from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
@@ -88,13 +89,13 @@ def roll(x, shift, axis=None):
 
 @primitive(
     examples=[
-        example("(a,b)", widths=((1, 0), (0, 2)), value=0.0),
-        example("(a)", widths=((2, 1),), value=-1.5),
+        example("(a,b)", widths=((1, 0), (0, 2)), values=((0.0, 1.0), (2.0, 3.0))),
+        example("(a)", widths=((2, 1),), values=((-1.5, 0.5),)),
     ]
 )
-def _pad(x, /, widths, value):
-    """z = x between `widths` constants before and after it along every axis"""
-    return np.pad(x, widths, constant_values=value)
+def _pad(x, /, widths, values):
+    """z = x between margins of constants: `widths` of them, the `values`, before and after it along every axis"""
+    return np.pad(x, widths, constant_values=values)
 
 
 def unpad(g, widths):
@@ -104,14 +105,16 @@ def unpad(g, widths):
 
 _pad.vjp(lambda g, widths: unpad(g, widths))
 _pad.jvp(lambda g, widths: np.pad(g, widths))
-_pad.rides(widths=lambda widths: ((0, 0), *widths), value=lambda value: value)
+_pad.rides(widths=lambda widths: ((0, 0), *widths), values=lambda values: ((0, 0), *values))
 
 
 @numpy_function
-def pad(x, pad_width, mode: str = "constant", *, constant_values: float = 0):
+def pad(x, pad_width, mode: str = "constant", *, constant_values: ArrayLike = 0):
     """`x` with margins of a constant: `pad_width` elements before and after it along every axis.
 
-    `pad_width` is NumPy's: n, (before, after), or such a pair for every axis. ValueError for another mode.
+    `pad_width` is NumPy's: n, (before, after), such a pair for every axis, or a dict {axis: n or pair};
+    `constant_values`, numbers without a derivative, take the same forms but the dict. ValueError for another
+    mode.
 
     >>> import tinygrad_seq as ts
     >>> ts.pad(ts.tensor([1, 2]), (1, 2)).numpy()
@@ -121,8 +124,18 @@ def pad(x, pad_width, mode: str = "constant", *, constant_values: float = 0):
         raise ValueError(
             f'pad knows mode="constant" alone, not {mode!r}: compose others of take or concatenate'
         )
-    widths = np.broadcast_to(np.asarray(pad_width), (np.ndim(x), 2)).tolist()
-    return _pad(x, tuple(map(tuple, widths)), constant_values)
+    if getattr(constant_values, "requires_grad", False):
+        raise TypeError("pad has no derivative by constant_values: concatenate x with margins of your own")
+    ndim = np.ndim(x)
+    if isinstance(pad_width, dict):
+        given = {normalize(axis, ndim)[0]: width for axis, width in pad_width.items()}
+        pad_width = [pairs(given.get(axis, 0), 1)[0] for axis in range(ndim)]
+    return _pad(x, pairs(pad_width, ndim), pairs(constant_values, ndim))
+
+
+def pairs(given: ArrayLike, ndim: int) -> tuple[tuple, ...]:
+    """(before, after) for every axis, from NumPy's forms of it."""
+    return tuple(map(tuple, np.broadcast_to(np.asarray(given), (ndim, 2)).tolist()))
 
 
 @numpy_function
@@ -133,8 +146,8 @@ def repeat(x, repeats: int | Sequence[int] | np.ndarray, axis: int | None = None
     >>> ts.repeat(ts.tensor([1, 2]), [2, 1]).numpy()
     array([1, 1, 2])
     """
-    if axis is None:
-        x, axis = reshape(x, -1), 0
+    if axis is None or not np.ndim(x):
+        x, axis = reshape(x, -1), axis or 0
     return take(x, np.repeat(np.arange(np.shape(x)[axis]), np.asarray(repeats)), axis)
 
 
@@ -147,7 +160,7 @@ def tile(x, reps: int | Sequence[int]):
     array([[1, 2, 1, 2],
            [1, 2, 1, 2]])
     """
-    times = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    times = (reps,) if np.ndim(reps) == 0 else tuple(reps)
     ndim = max(len(times), np.ndim(x))
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)

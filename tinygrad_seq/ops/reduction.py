@@ -18,6 +18,7 @@ from tinygrad_seq.ops.shape import concatenate, reshape, transpose
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
+normalize = np.lib.array_utils.normalize_axis_tuple
 EXAMPLES = [
     example("(a,b)"),
     example("()"),
@@ -36,9 +37,9 @@ NONEMPTY = [  # what has no value for an empty axis
 
 
 def axes_of(axis, ndim: int) -> tuple[int, ...]:
-    """The reduced axes, each counted from the front."""
+    """The reduced axes, each counted from the front; a number has none, though NumPy lets it have axis 0."""
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return tuple(a % ndim for a in axes)
+    return tuple(a % ndim for a in axes) if ndim else ()
 
 
 def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
@@ -50,8 +51,10 @@ def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
 def axes_from_end(axis, s):
     """`axis` counted from the end, which a new leading axis does not change."""
     ndim = len(s[0])
-    if isinstance(axis, int) or (axis is None and not ndim):
-        return () if axis is None else axis % ndim - ndim
+    if not ndim:
+        return ()
+    if isinstance(axis, int):
+        return axis % ndim - ndim
     return tuple(a - ndim for a in axes_of(axis, ndim))
 
 
@@ -167,7 +170,7 @@ def prod(x, axis=None, *, keepdims=False):
     array([0., 6., 0.], dtype=float32)
     """
     x = x if hasattr(x, "ndim") else np.asarray(x)
-    reduced = axes_of(axis, x.ndim)
+    reduced = normalize(axis, x.ndim) if x.ndim and axis is not None else axes_of(axis, x.ndim)
     rest = tuple(a for a in range(x.ndim) if a not in reduced)
     shape = tuple(x.shape[a] for a in rest)
     n = math.prod(x.shape[a] for a in reduced)

@@ -83,7 +83,7 @@ def expand_dims(x, axis):
     >>> ts.expand_dims(ts.tensor([1.0, 2.0]), (0, -1)).shape
     (1, 2, 1)
     """
-    new = axis if isinstance(axis, tuple) else (axis,)
+    new = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     new = np.lib.array_utils.normalize_axis_tuple(new, np.ndim(x) + len(new))
     sizes = iter(np.shape(x))
     return reshape(x, tuple(1 if i in new else next(sizes) for i in range(np.ndim(x) + len(new))))
