@@ -15,8 +15,11 @@ import csv
 import hashlib
 import io
 import math
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
 
 import numpy as np
 from matplotlib.figure import Figure

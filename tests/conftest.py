@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and the table that `pytest --laws` prints.
+"""Hypothesis profiles, a registry that tests leave as it was, and the table that `pytest --laws` prints.
 
 quick     the default: few examples, the same ones in every run
 thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure prints how to repeat it
@@ -7,7 +7,10 @@ thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure p
 import os
 from collections import defaultdict
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
 
 settings.register_profile(
     "quick", max_examples=20, derandomize=True, deadline=None, database=None, print_blob=True
@@ -22,6 +25,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("TINYGRAD_SEQ_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True)
+def registry():
+    """What a test registers is forgotten after it."""
+    before = dict(PRIMITIVES), dict(FUNCTIONS)
+    yield
+    for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
+        table.clear()
+        table.update(kept)
 
 
 def pytest_addoption(parser):

@@ -8,22 +8,11 @@ from pathlib import Path
 import pytest
 
 import tinygrad_seq
-from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(tinygrad_seq.__path__, "tinygrad_seq."))
 PAGES = ["README.md", "CONTRIBUTING.md"]
 RUNNER = {"optionflags": doctest.ELLIPSIS, "report": True}
-
-
-@pytest.fixture(autouse=True)
-def registry():
-    """What an example registers is forgotten after it."""
-    before = dict(PRIMITIVES), dict(FUNCTIONS)
-    yield
-    for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
-        table.clear()
-        table.update(kept)
 
 
 @pytest.mark.parametrize("name", ["tinygrad_seq", *MODULES])

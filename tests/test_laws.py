@@ -16,8 +16,9 @@ from tinygrad_seq.testing import (
     laws_of,
     riding_mutants,
 )
-from tinygrad_seq.testing.laws import NO_HALF, jvp, vjp
+from tinygrad_seq.testing.laws import jvp, vjp
 from tinygrad_seq.testing.strategies import differentiable
+from tinygrad_seq.testing.values import NO_HALF
 from tinygrad_seq.testing.zero import zero_at
 
 OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)

@@ -12,7 +12,7 @@ from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.tape import tape
 
 RECORDS = 100_000
-STACK = 256 * 1024  # bytes: a recursion of a few hundred calls in C would overflow it
+STACK = 2 * 1024**2  # bytes, 20 a record; CPython 3.13 needs 1 MB to drop any chain, of tuples too
 
 
 def in_small_stack(work):

@@ -6,8 +6,7 @@ import pytest
 from tinygrad_seq.ops.indexing import ARRAY, MASK
 from tinygrad_seq.primitive import PRIMITIVES
 from tinygrad_seq.testing import drawn
-from tinygrad_seq.testing.laws import sprinkled
-from tinygrad_seq.testing.strategies import SINGULAR
+from tinygrad_seq.testing.strategies import SINGULAR, sprinkled
 
 
 def softmax(x, axis=-1):

@@ -98,9 +98,9 @@ __all__ = [  # in the order in which a reader should meet them
     "log",
     "log1p",
     "logaddexp",
-    "softplus",
     "tanh",
     "sigmoid",
+    "softplus",
     # trigonometric
     "sin",
     "cos",

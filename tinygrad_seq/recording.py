@@ -126,7 +126,8 @@ def source(op: Primitive) -> Iterator[str]:
     """
     yield f"def call({_parameters(op)}):"
     if op.metadata:
-        yield "    if _unknown: _refuse(_op, _unknown)"
+        takes = _tuple(repr(p.name) for p in op.metadata)
+        yield f"    if _unknown: _refuse({op.name!r}, {takes}, _unknown)"
     yield "    raw = True"
     for x in op.arguments:
         yield f"    if _isinstance({x}, _Tensor):"

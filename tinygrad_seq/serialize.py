@@ -16,7 +16,7 @@ from types import ModuleType
 
 import numpy as np
 
-from tinygrad_seq.recording import describe
+from tinygrad_seq.errors import describe
 from tinygrad_seq.tensor import Tensor, tensor
 
 FORMAT = "tinygrad_seq tree 1"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.recording import describe
 from tinygrad_seq.tensor import Tensor
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.layers import indices
 from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.elementwise import square
@@ -19,7 +20,6 @@ from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.reduction import logsumexp, mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
-from tinygrad_seq.recording import describe
 from tinygrad_seq.tensor import Tensor, tensor
 
 Reduction = Literal["mean", "sum", "none"]

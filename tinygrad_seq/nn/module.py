@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq import backend
-from tinygrad_seq.recording import describe
+from tinygrad_seq.errors import describe
 from tinygrad_seq.tape import Buffer
 from tinygrad_seq.tensor import Tensor, tensor
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.combinators import parts
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.shape import concatenate, stack, swapaxes, unstack
-from tinygrad_seq.recording import describe
 from tinygrad_seq.tensor import Tensor, tensor
 
 Lengths = Tensor | np.ndarray | list[int] | None

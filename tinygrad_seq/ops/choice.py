@@ -69,17 +69,22 @@ def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise TypeError("clip takes a bound once: a_min is min, and a_max is max")
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
-    kind = np.result_type(x)
-    limits = np.finfo(kind) if kind.kind == "f" else None if kind.kind == "b" else np.iinfo(kind)
-    if low is None:
-        low = -np.inf if kind.kind == "f" else limits.min if limits else False
-    elif kind.kind in "iu" and isinstance(low, int):
-        low = builtins.max(low, limits.min)  # a bound outside of an integer dtype is none
-    if high is None:
-        high = np.inf if kind.kind == "f" else limits.max if limits else True
-    elif kind.kind in "iu" and isinstance(high, int):
-        high = builtins.min(high, limits.max)
-    return _clip(x, low, high)
+    least, most = extremes(np.result_type(x))
+    return _clip(x, bound(low, least, least, most), bound(high, most, least, most))
+
+
+def extremes(dtype: np.dtype) -> tuple:
+    """The least and the largest number of a dtype."""
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def bound(given, default, least, most):
+    """The given bound, or the default; a Python int outside of an integer dtype is brought to its end."""
+    if given is None:
+        return default
+    return builtins.max(least, builtins.min(given, most)) if type(given) is type(least) is int else given
 
 
 @primitive("(),(),()->()")

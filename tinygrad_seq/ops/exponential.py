@@ -61,15 +61,6 @@ logaddexp.partials(lambda x, z: np.exp(x - finite(z)), lambda y, z: np.exp(y - f
 
 
 @primitive("()->()")
-def softplus(x, /):
-    """z = log(1 + e^x), without overflow; dz/dx = sigmoid x"""
-    return np.logaddexp(x, 0)
-
-
-softplus.partials(lambda x: sigmoid(x))
-
-
-@primitive("()->()")
 def tanh(x, /):
     """z = tanh x"""
     return np.tanh(x)
@@ -85,3 +76,12 @@ def sigmoid(x, /):
 
 
 sigmoid.partials(lambda z: z * (1 - z))
+
+
+@primitive("()->()")
+def softplus(x, /):
+    """z = log(1 + e^x), without overflow; dz/dx = sigmoid x"""
+    return np.logaddexp(x, 0)
+
+
+softplus.partials(lambda x: sigmoid(x))

@@ -79,8 +79,8 @@ def _solve(a, b, /):
     return np.linalg.solve(a, b)
 
 
-_solve.vjp(lambda g, a, z: -_solve(a.mT, g) @ z.mT, lambda g, a: _solve(a.mT, g))
-_solve.jvp(lambda g, a, z: -_solve(a, g @ z), lambda g, a: _solve(a, g))
+_solve.vjp(lambda g, a, z: _solve(a.mT, np.negative(g)) @ z.mT, lambda g, a: _solve(a.mT, g))
+_solve.jvp(lambda g, a, z: _solve(a, np.negative(g @ z)), lambda g, a: _solve(a, g))
 
 
 @numpy_function
@@ -199,5 +199,5 @@ def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False
         x = (x if hasattr(x, "astype") else np.asarray(x)).astype(np.float64)
     if ord in (None, 2, "fro"):
         return _norm(x, axes, keepdims=keepdims)
-    reduce = {1: reduction.sum, math.inf: reduction.max, -math.inf: reduction.min}[ord]
+    reduce = reduction.sum if ord == 1 else reduction.max if ord == math.inf else reduction.min
     return reduce(elementwise.abs(x), axes, keepdims=keepdims)

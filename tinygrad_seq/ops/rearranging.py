@@ -94,7 +94,7 @@ def roll(x, shift, axis=None):
     ]
 )
 def _pad(x, /, widths, values):
-    """z = x between margins of constants: `widths` of them, the `values`, before and after it along every axis"""
+    """z = x between margins: along every axis `widths` constants before and after it, the `values`"""
     return np.pad(x, widths, constant_values=values)
 
 
@@ -160,7 +160,7 @@ def tile(x, reps: int | Sequence[int]):
     array([[1, 2, 1, 2],
            [1, 2, 1, 2]])
     """
-    times = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    times: tuple = (reps,) if np.ndim(reps) == 0 else tuple(reps)  # type: ignore[arg-type]
     ndim = max(len(times), np.ndim(x))
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.elementwise import safe_product, sqrt, square
 from tinygrad_seq.ops.exponential import finite
 from tinygrad_seq.ops.indexing import getitem
@@ -183,7 +184,7 @@ def prod(x, axis=None, *, keepdims=False):
         factors = concatenate([pairs, getitem(factors, (..., slice(2 * half, n)))], axis=-1) if n % 2 else pairs
         n -= half
     if n == 0:
-        factors = np.ones_like(factors, shape=(*shape, 1))
+        factors = ones_like(factors, shape=(*shape, 1))
     return reshape(factors, kept(x.shape, axis) if keepdims else shape)
 
 

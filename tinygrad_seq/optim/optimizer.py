@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_seq import backend
-from tinygrad_seq.recording import describe
+from tinygrad_seq.errors import describe
 from tinygrad_seq.tensor import Tensor
 
 

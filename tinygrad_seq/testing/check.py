@@ -8,23 +8,24 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_seq.primitive import Op, Primitive
-from tinygrad_seq.testing import laws
+from tinygrad_seq.testing import laws, values
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
 from tinygrad_seq.testing.zero import zero
 
 Law = Callable[[Call], None]
 
-OF_VALUES: tuple[Law, ...] = (laws.values, laws.layout, riding)
+OF_VALUES: tuple[Law, ...] = (values.values, values.layout)
 OF_DERIVATIVES: tuple[Law, ...] = (
-    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, laws.dtypes, zero,
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero,
 )  # fmt: skip
-LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, laws.off_tape)
+LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
 
 
 def laws_of(op: Primitive) -> tuple[Law, ...]:
-    """The laws that a primitive is under: without a derivative rule it is under none about derivatives."""
-    return (*OF_VALUES, *(OF_DERIVATIVES if differentiable(op) else (laws.off_tape,)))
+    """The laws that a primitive is under: those of what it declares, derivatives and riding."""
+    rides = (riding,) if op.signature or op.riding else ()
+    return (*OF_VALUES, *rides, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 
 def hold(op: Primitive, law: Law) -> int:

@@ -49,6 +49,16 @@ def agree(what: str, left: float, right: float, scale: float, tolerance: str) ->
     )
 
 
+def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = False) -> None:
+    """AssertionError unless shape, dtype and, up to rounding, values agree; NaN equals NaN."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
+    assert found.dtype == expected.dtype, f"{what}: dtype {found.dtype}, expected {expected.dtype}"
+    tolerance = 0.0 if exactly else TOLERANCE["rounding"]
+    close = np.allclose(found, expected, tolerance, tolerance, equal_nan=True)
+    assert close, f"{what}: {found}, expected {expected}"
+
+
 def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
     """A direction: random numbers between 1/2 and 3/2 of either sign."""
     return (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)).astype(dtype)

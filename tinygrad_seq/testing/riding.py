@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq.testing.differences import leaf, noise, pulled_back, sequence
-from tinygrad_seq.testing.laws import same
+from tinygrad_seq.testing.differences import leaf, noise, pulled_back, same, sequence
 from tinygrad_seq.testing.strategies import Call, lawful
 
 

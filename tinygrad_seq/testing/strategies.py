@@ -181,3 +181,16 @@ def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:
     for on in ruled:
         choices = [(*choice, value) for choice in choices for value in ((True, False) if on else (False,))]
     return [choice for choice in choices if any(choice)] or choices
+
+
+def sprinkled(call: Call, points: Sequence[float], rng: np.random.Generator) -> list[np.ndarray]:
+    """The arguments with some elements of every float array replaced by awkward ones.
+
+    An argument that only a function makes lawful, as an invertible matrix, would not be lawful then, and stays.
+    """
+    return [
+        np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a)
+        if a.dtype.kind == "f" and lawful(call.op, i) is None
+        else a
+        for i, a in enumerate(call.arrays)
+    ]
