@@ -44,14 +44,13 @@ FORMS = [
     *(line for f in ("sum", "prod", "mean", "var", "std", "max", "min") for line in every(f, AXES)),
     *(line for f in ("sum", "prod", "mean", "var", "max") for line in every(f, AXES, more=", keepdims=True")),
     *(line for f in ("argmax", "argmin", "cumsum", "sort", "argsort") for line in every(f, (*INTEGERS, "None"))),
-    *(f"{f}({x})" for f in ("sum", "prod", "mean", "std", "max", "cumsum", "argsort", "sort", "flip", "negative",
-                            "square", "sqrt", "exp", "log1p", "sin", "abs", "outer", "einsum", "tile", "norm")
-      for x in KINDS if (f, x) not in {("argsort", "ONE"), ("sort", "ONE"), ("negative", "FLAGS")}
-      and f not in ("outer", "einsum", "tile", "norm")),
+    *(f"{f}({x})" for f in ("sum", "prod", "mean", "std", "max", "cumsum", "flip", "square", "sqrt", "exp", "log1p",
+                            "sin", "abs", "sign", "isnan", "logical_not") for x in KINDS),
+    *(f"{f}({x})" for f in ("sort", "argsort", "argmax", "argmin") for x in KINDS[:-1]),
     "sum(ONE, 0)", "sum(ONE, -1)", "prod(ONE, 0)", "max(ONE, -1, keepdims=True)", "argmax(INTS, 1, keepdims=True)",
     "sum(NONE)", "prod(NONE, 1)", "cumsum(NONE, 1)", "sum(NONE, 0)",
     "var(S, 1, ddof=1)", "var(S, ddof=i(1))", "std(S, (0, 2), ddof=1.5)",
-    *(f"reshape(S, {s})" for s in ("-1", "6, ".strip(", ") + " * 4", "(2, -1)", "[4, 6]", "(i(4), 6)", "(a(4), a(6))",
+    *(f"reshape(S, {s})" for s in ("-1", "24", "(2, -1)", "[4, 6]", "(i(4), 6)", "(a(4), a(6))",
                                    "a([4, 6])", "i(24)", "(2, 3, 4, 1)")),
     "S.reshape(4, 6)", "S.reshape(i(4), -1)", "S.reshape([4, -1])", "reshape(ONE, ())", "reshape(S, shape=(6, 4))",
     *(f"transpose(S, {s})" for s in ("None", "(1, 0, 2)", "[1, 0, 2]", "(-1, 0, 1)", "a([2, 0, 1])", "(i(1), 0, 2)")),
@@ -84,7 +83,7 @@ FORMS = [
     "M.clip(0.7, max=1.2)", "clip(INTS, 0.5, 2.5)", "clip(M, [0.7] * 4, np.float32(1.2))", "clip(FLAGS, 1, None)",
     *(f"take(S, {s})" for s in ("0", "-1", "i(1)", "a(1)", "[0, 1]", "(0, 1)", "a([[0, 1], [1, 0]])", "[0, 1], 0", "[]",
                                 "a([0], np.uint8), -1", "[0, 2], axis=i(1)", "0, a(1)", "[], 0")),
-    "M.take([0, 3], axis=1)", "take_along_axis(M, a([L]), 0) if False else take_along_axis(M, a([[0], [3], [1]]), -1)",
+    "M.take([0, 3], axis=1)", "take_along_axis(M, a([[0], [3], [1]]), -1)",
     "take_along_axis(M, a([L]).T, i(1))", "take_along_axis(M, a(L), None)",
     *(f"S[{k}]" for k in ("0", "-1", "i(1)", "a(1)", "None", "...", "::-1", "i(0):i(1)", "0, 1", "0, 1, 2", "..., 0",
                           "None, 0, None", "[0, 1]", "[1, 0, 1]", "0, [1, 2]", "[0, 1], [1, 2]", "[0, 1], :, [1, 2]",
@@ -121,7 +120,7 @@ FORMS = [
 def evaluate(line, ours, names):
     functions = FUNCTIONS if ours else {f: getattr(np, f, getattr(np.linalg, f, None)) for f in FUNCTIONS}
     with np.errstate(all="ignore"):
-        return eval(line, {**functions, **WORDS, **names, "__builtins__": {"range": range}})
+        return eval(line, {**functions, **WORDS, **names})
 
 
 def parts(value):
