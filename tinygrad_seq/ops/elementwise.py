@@ -59,7 +59,12 @@ def divide(x, y, /):
     return x / y
 
 
-divide.partials(lambda y: 1 / y, lambda y, z: -z / y, singular=True)
+def inverse(y):
+    """1/y, also of Python's numbers, for which division by zero is an error."""
+    return math.copysign(math.inf, y) if isinstance(y, (int, float)) and y == 0 else 1 / y
+
+
+divide.partials(lambda y: inverse(y), lambda y, z: -z / y, singular=True)
 
 
 @primitive("()->()")
