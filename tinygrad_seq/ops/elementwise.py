@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -123,7 +124,7 @@ abs.partials(lambda x: np.sign(x))
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])
 def _astype(x, /, dtype):
     """z = x in another float dtype; the engine brings the cotangent back"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _astype.linear(lambda g: g)
@@ -133,7 +134,7 @@ _astype.rides(dtype=lambda dtype: dtype)
 @primitive(examples=[example("(a)", dtype="int64")])
 def _cast(x, /, dtype):
     """z = x as integers or booleans, through which nothing is differentiable"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _cast.rides(dtype=lambda dtype: dtype)
