@@ -120,6 +120,21 @@ NN = {  # nn.name -> what to write
 
 OPTIM = {"lr_scheduler": "a schedule, such as ts.optim.cosine"}  # optim.name -> what to write
 
+MODULES = {  # module.name -> what to write
+    "forward": "module(x)",
+    "cuda": 'module.to(device="cuda")',
+    "cpu": 'module.to(device="cpu")',
+    "half": 'module.to(dtype="float16")',
+    "float": 'module.to(dtype="float32")',
+    "double": 'module.to(dtype="float64")',
+    "apply": "for m in module.modules(): ...",
+    "children": "module.modules(), the whole tree, or vars(module)",
+    "named_modules": "module.named_tensors() or print(module)",
+    "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
+    "register_buffer": "self.name = tensor: a tensor that is no Parameter is saved and not trained",
+    "register_parameter": "self.name = nn.Parameter(...)",
+}
+
 
 def say(name: str, owner: str, names: dict[str, str]) -> str:
     """The text of an AttributeError for a `name` that `owner` lacks."""

@@ -44,9 +44,7 @@ def operand(x, op: Primitive):
             raise
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
-    raise TypeError(
-        f"{op.name} takes tensors, arrays and numbers, floats, integers or booleans, not {describe(x)}"
-    )
+    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
 
 
 def immutable(x) -> bool:
