@@ -113,7 +113,6 @@ def test_one_model_is_used_by_all():
                 np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.xfail(reason="a leaf's gradient is read and replaced without a lock")
 def test_gradients_of_one_leaf_add_up():
     """backward() of every thread adds to the same t.grad: no share is lost."""
     for _ in range(20):
