@@ -5,25 +5,64 @@ function of Tensors and the arrays to differentiate it by. `test_public.py` hold
 differences, and fails for a registered composition without an entry.
 """
 
+import math
+
 import numpy as np
 
 import tinygrad_seq as ts
 
 rng = np.random.default_rng(0)
 V, W, M, S = (rng.uniform(0.5, 1.5, shape) for shape in ((3,), (4,), (3, 4), (2, 3, 4)))
+Q = rng.uniform(0.5, 1.5, (3, 3))
+Z = M * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # a row with one zero, one with none, one with two
+APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 apart: no ties, no kinks
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to differentiate it by
+    "argsort": [
+        (lambda x: x * ts.argsort(x), APART),
+        (lambda x: x * ts.argsort(x, None).reshape(2, 3, 4), APART),
+    ],
     "astype": [(lambda x: ts.astype(x, "float64"), M)],
+    "clip": [
+        (lambda x: ts.clip(x, -1.0, 0.5), APART),
+        (lambda x, low: ts.clip(x, low), APART, np.array([[-1.05], [0.05], [0.3]])),
+        (lambda x, high: ts.clip(x, max=high), APART, np.array(0.3)),
+        (lambda x, low, high: ts.clip(x, low, high), APART, np.array(-0.7), np.full(4, 0.7)),
+    ],
     "concatenate": [
         (lambda x, y: ts.concatenate([x, y], axis=1), M, M),
         (lambda x, y: ts.concatenate([x, y], axis=None), M, V),
     ],
+    "cumsum": [(ts.cumsum, M), (lambda x: ts.cumsum(x, -2), S), (lambda x: ts.cumsum(x, axis=2), S)],
+    "einsum": [
+        (lambda x, y: ts.einsum("ij,jk", x, y), Q, M),  # implicit: ik
+        (lambda x, y: ts.einsum("ba,b", x, y), M, V),  # implicit: a
+        (lambda x: ts.einsum("ba", x), M),  # implicit: transposed
+        (lambda x, y: ts.einsum("ij,jk->ki", x, y), Q, M),
+        (lambda x, y: ts.einsum("ij,kj->", x, y), M, Q[:, :1] * W),
+        (lambda x: ts.einsum("ii", x), Q),  # a trace
+        (lambda x: ts.einsum("ii->i", x), Q),  # a diagonal
+        (lambda x, y: ts.einsum("iij,j->i", x, y), Q[:, :, None] * W, W),
+        (lambda x: ts.einsum("iii->i", x), Q[:, :, None] * V),
+        (lambda x, y: ts.einsum("...ij,...jk->...ik", x, y), S, M.T),
+        (lambda x, y: ts.einsum("i...,i...", x, y), S, S),
+        (lambda x: ts.einsum("...ij->...", x), S),
+        (lambda x, y, z: ts.einsum("bi,ij,bj->b", x, y, z), M.T[:2], Q, M.T[2:]),
+        (lambda x, y, z: ts.einsum("i,j,k->kji", x, y, z), V, W, V),
+        (lambda x, y: ts.einsum("i,i->i", x, y), V, V[:1]),  # a size of 1 is repeated
+        (lambda x, y: ts.einsum("ij,->ji", x, y), M, np.array(1.5)),
+    ],
     "expand_dims": [(lambda x: ts.expand_dims(x, (0, -1)), M), (lambda x: ts.expand_dims(x, 1), V)],
+    "flip": [(ts.flip, S), (lambda x: ts.flip(x, -1), S), (lambda x: ts.flip(x, (0, 2)), S)],
     "getitem": [
         (lambda x: ts.getitem(x, (0, ..., slice(None, None, -1))), S),
         (lambda x: ts.getitem(x, (slice(None), [2, 0, 2], None)), S),
         (lambda x: ts.getitem(x, M > 1.0), M),
         (lambda x: ts.getitem(x, np.array([[1, 1], [0, 1]])), S),
+        (lambda x: ts.getitem(x, (slice(1, None), M > 1.0)), S),  # a mask over the last two axes
+        (lambda x: ts.getitem(x, (1, slice(None), [0, 0, 3])), S),  # an int, a slice and an array
+        (lambda x: ts.getitem(x, ([0, 1, 1], ..., [3, 0, 0])), S),  # apart, their axis goes to the front
+        (lambda x: ts.getitem(x, (slice(None), [[2], [2]], [[0, 1]])), S),
     ],
     "matmul": [
         (ts.matmul, V, V),
@@ -43,8 +82,56 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to di
         (lambda x: ts.mean(x, 1, keepdims=True), S),
         (lambda x: ts.mean(x, ()), V),
     ],
+    "moveaxis": [(lambda x: ts.moveaxis(x, 0, -1), S), (lambda x: ts.moveaxis(x, (2, 0), (0, 1)), S)],
+    "norm": [
+        (ts.norm, V),
+        (ts.norm, M),
+        (lambda x: ts.norm(x, axis=-1, keepdims=True), S),
+        (lambda x: ts.norm(x, axis=(0, 2)), S),
+        (lambda x: ts.norm(x, 1, axis=1), APART),
+        (lambda x: ts.norm(x, math.inf, axis=1), APART),
+        (lambda x: ts.norm(x, 2, 0), S),
+    ],
+    "outer": [(ts.outer, V, W), (ts.outer, M, V)],
+    "pad": [
+        (lambda x: ts.pad(x, 1), M),
+        (lambda x: ts.pad(x, (0, 2)), M),
+        (lambda x: ts.pad(x, ((1, 0), (0, 2)), constant_values=-1.5), M),
+    ],
+    "prod": [
+        (ts.prod, V),
+        (ts.prod, Z[:, :2]),
+        (lambda x: ts.prod(x, 1), Z),
+        (lambda x: ts.prod(x, 0, keepdims=True), Z),
+        (lambda x: ts.prod(x, (0, -1)), S),
+        (lambda x: ts.prod(x, ()), V),
+        (lambda x: x.sum() * ts.prod(x[:0]), V),
+    ],
+    "repeat": [
+        (lambda x: ts.repeat(x, 2), M),
+        (lambda x: ts.repeat(x, 3, axis=1), M),
+        (lambda x: ts.repeat(x, [2, 0, 1], axis=-2), M),
+    ],
+    "roll": [
+        (lambda x: ts.roll(x, 2), M),
+        (lambda x: ts.roll(x, -1, axis=1), S),
+        (lambda x: ts.roll(x, (1, 2), axis=(0, -1)), S),
+    ],
+    "scatter_add": [
+        (lambda x, y: ts.scatter_add(x, [0, 2, 0], y), V, W[:3]),
+        (lambda x, y: ts.scatter_add(x, (slice(None), [3, 3]), y), M, V[:, None]),
+        (lambda x, y: ts.scatter_add(x, 1, y), M, W),
+        (lambda x, y: ts.scatter_add(x, M > 1.0, y), M, np.array(2.0)),
+    ],
+    "solve": [
+        (lambda a, b: ts.solve(a + 4 * np.eye(3), b), Q, V),
+        (lambda a, b: ts.solve(a + 4 * np.eye(3), b), Q, M),
+        (lambda a, b: ts.solve(a[:, None] + 4 * np.eye(3), b), Q, S[:1]),
+    ],
+    "sort": [(ts.sort, APART), (lambda x: ts.sort(x, 0), APART), (lambda x: ts.sort(x, axis=None), APART)],
     "squeeze": [(ts.squeeze, M[None, :, None]), (lambda x: ts.squeeze(x, -1), M[..., None])],
     "stack": [(lambda x, y: ts.stack([x, y], axis=-1), M, M), (ts.stack, M)],
+    "std": [(ts.std, M), (lambda x: ts.std(x, 1, ddof=1), S), (lambda x: ts.std(x, (0, 1), keepdims=True), S)],
     "swapaxes": [(lambda x: ts.swapaxes(x, -1, 0), S)],
     "take": [
         (lambda x: ts.take(x, [1, 1, 0], axis=1), M),
@@ -55,4 +142,17 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to di
         (lambda x: ts.take_along_axis(x, np.array([[0, 0], [3, 1], [2, 2]]), axis=1), M),
         (lambda x: ts.take_along_axis(x, [5, 5, 0], axis=None), M),
     ],
+    "tensordot": [
+        (lambda x, y: ts.tensordot(x, y), M, M),
+        (lambda x, y: ts.tensordot(x, y, 1), S, W),
+        (lambda x, y: ts.tensordot(x, y, ([0, 2], [1, 0])), S, S.T[:, 0]),
+        (lambda x, y: ts.tensordot(x, y, (-1, -1)), S, M),
+        (lambda x, y: ts.tensordot(x, y, 0), V, W),
+    ],
+    "tile": [
+        (lambda x: ts.tile(x, 2), M),
+        (lambda x: ts.tile(x, (2, 1, 3)), M),
+        (lambda x: ts.tile(x, (1, 2)), S),
+    ],
+    "var": [(ts.var, M), (lambda x: ts.var(x, 1, ddof=1), S), (lambda x: ts.var(x, (0, 1), keepdims=True), S)],
 }

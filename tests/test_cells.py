@@ -8,7 +8,8 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.testing import check_grad
 
-CELLS = [nn.RNNCell, nn.LSTMCell]
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.ResetAfterGRUCell]
+GATES = {nn.RNNCell: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.ResetAfterGRUCell: 3}
 B, I, H = 2, 3, 5  # noqa: E741 (the letters of the shapes)
 
 
@@ -19,16 +20,21 @@ def sigmoid(x):
 def arrays(kind, batch=B, seed=0):
     """x, the state and the parameters of a cell, at random, in float64."""
     rng = np.random.default_rng(seed)
-    k = {nn.RNNCell: 1, nn.LSTMCell: 4}[kind]
+    k = GATES[kind]
     state = [rng.normal(size=(batch, H)) for _ in range(2 if kind is nn.LSTMCell else 1)]
-    shapes = [(batch, I), (I, k * H), (H, k * H), (k * H,)]
+    shapes = [(batch, I), (I, k * H), (H, k * H), (k * H,)] + [(k * H,)] * (kind is nn.ResetAfterGRUCell)
     x, *parameters = [rng.normal(size=shape) for shape in shapes]
     return x, state, parameters
 
 
-def call(kind, x, state, Wx, Wh, b):
+def names(kind):
+    return ["Wx", "Wh", "b", "bh"] if kind is nn.ResetAfterGRUCell else ["Wx", "Wh", "b"]
+
+
+def call(kind, x, state, *parameters):
     cell = kind(I, H, rng=0)
-    cell.Wx, cell.Wh, cell.b = Wx, Wh, b
+    for name, p in zip(names(kind), parameters, strict=True):
+        setattr(cell, name, p)
     return cell(tuple(state) if len(state) > 1 else state[0], x)
 
 
@@ -36,7 +42,7 @@ def call(kind, x, state, Wx, Wh, b):
 def test_parameters_have_the_documented_shapes(kind):
     cell, (x, state, parameters) = kind(I, H, rng=0), arrays(kind)
     assert [(name, p.shape) for name, p in cell.named_parameters()] == [
-        (name, p.shape) for name, p in zip(("Wx", "Wh", "b"), parameters, strict=True)
+        (name, p.shape) for name, p in zip(names(kind), parameters, strict=True)
     ]
     assert all(p.dtype == np.float32 for p in cell.parameters())
     assert all(np.abs(p.numpy()).max() <= 1 / np.sqrt(H) for p in cell.parameters())
@@ -86,6 +92,37 @@ def test_lstm_step_and_its_gradient():
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
 
 
+def blocks(a):
+    """The blocks r, z, n of fused weights."""
+    return np.split(a, 3, axis=-1)
+
+
+def test_gru_step_is_the_equations_gate_by_gate():
+    """[h, x] times a weight of its own for every gate, and z gates the new value."""
+    x, (h,), (Wx, Wh, b) = arrays(nn.GRUCell)
+    after, y = call(nn.GRUCell, ts.tensor(x), [ts.tensor(h)], Wx, Wh, b)
+    Wr, Wz, W = (np.concatenate([bottom, top]) for top, bottom in zip(blocks(Wx), blocks(Wh), strict=True))
+    br, bz, bn = blocks(b)
+    z = sigmoid(np.concatenate([h, x], axis=1) @ Wz + bz)
+    r = sigmoid(np.concatenate([h, x], axis=1) @ Wr + br)
+    n = np.tanh(np.concatenate([r * h, x], axis=1) @ W + bn)
+    np.testing.assert_allclose(y.numpy(), (1 - z) * h + z * n, rtol=1e-13)
+    assert after is y
+
+
+def test_reset_after_gru_step_is_the_equations_gate_by_gate():
+    """r acts after the product, on the second bias too, and z keeps the old value."""
+    kind = nn.ResetAfterGRUCell
+    x, (h,), (Wx, Wh, b, bh) = arrays(kind)
+    after, y = call(kind, ts.tensor(x), [ts.tensor(h)], Wx, Wh, b, bh)
+    from_x = [x @ W + bias for W, bias in zip(blocks(Wx), blocks(b), strict=True)]
+    from_h = [h @ W + bias for W, bias in zip(blocks(Wh), blocks(bh), strict=True)]
+    r, z = sigmoid(from_x[0] + from_h[0]), sigmoid(from_x[1] + from_h[1])
+    n = np.tanh(from_x[2] + r * from_h[2])
+    np.testing.assert_allclose(y.numpy(), (1 - z) * n + z * h, rtol=1e-13)
+    assert after is y
+
+
 @pytest.mark.parametrize("batch", [1, B])
 @pytest.mark.parametrize("kind", CELLS)
 def test_first_and_second_derivatives_of_a_step(kind, batch):
@@ -115,6 +152,17 @@ def test_gradient_of_a_gradient_through_an_lstm_step():
     np.testing.assert_allclose(np.sum(penalty(parameters[1])[1] * u), slope, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_seed_makes_a_cell_reproducible(kind):
+    a, b, c = kind(I, H, rng=5), kind(I, H, rng=np.random.default_rng(5)), kind(I, H, rng=6)
+    assert all((p.numpy() == q.numpy()).all() for p, q in zip(a.parameters(), b.parameters(), strict=True))
+    assert all((p.numpy() != q.numpy()).any() for p, q in zip(a.parameters(), c.parameters(), strict=True))
+    assert len({p.numpy().tobytes() for p in a.parameters()}) == len(a.parameters())
+    assert all(p.dtype == np.float64 for p in kind(I, H, dtype=np.float64).parameters())
+
+
 def test_a_cell_of_the_base_class_says_that_it_has_no_equations():
     with pytest.raises(NotImplementedError, match="equations"):
-        nn.Cell(I, H, gates=1, rng=0)(None, None)
+        nn.Cell()(None, None)
+    with pytest.raises(NotImplementedError, match="initial state"):
+        nn.Cell().initial_state(2, like=ts.tensor([1.0]))

@@ -1,8 +1,11 @@
 """Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
 
+import importlib.metadata
 import subprocess
 import sys
 
+import conftest
+import numpy as np
 import pytest
 
 from tinygrad_seq.primitive import PRIMITIVES
@@ -17,6 +20,7 @@ from tinygrad_seq.testing import (
 )
 from tinygrad_seq.testing.laws import jvp, vjp
 from tinygrad_seq.testing.strategies import differentiable
+from tinygrad_seq.testing.values import NO_HALF
 from tinygrad_seq.testing.zero import zero_at
 
 OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
@@ -62,6 +66,27 @@ def test_an_exemption_is_needed(name):
         assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
 
 
+@pytest.mark.parametrize("name", NO_HALF)
+def test_an_exemption_from_half_precision_is_needed(name):
+    op = PRIMITIVES[name]
+    assert NO_HALF[name]
+    for call in drawn(op, DRAWN):
+        with pytest.raises(TypeError, match="float16"):
+            op.function(*(a.astype("f2") for a in call.arrays))
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS if any(map(callable, op.domain.values()))], ids=lambda op: op.name
+)
+def test_only_lawful_matrices_are_drawn(op):
+    """What its domain makes of a drawn array has a value; some of the arrays that it was made of have none."""
+    for call in drawn(op, DRAWN):
+        assert np.all(np.isfinite(op.function(*call.arrays)))
+    zeros = [np.zeros((2, 2)) for _ in op.arguments]
+    with pytest.raises(np.linalg.LinAlgError):
+        op.function(*zeros)
+
+
 def test_the_table_of_laws():
     """`pytest --laws` ends with a row per primitive: the calls that each law was tried on, mutants killed."""
     command = [
@@ -83,3 +108,15 @@ def test_the_table_of_laws():
     cells = dict(zip(header, row, strict=True))
     assert cells["mutants"] == "6/6"
     assert all(int(cells[law.__name__]) >= 10 for law in laws_of(PRIMITIVES["sigmoid"]))
+
+
+def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
+    header = conftest.pytest_report_header
+    monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
+    assert header(None) == "oracle: PyTorch 2.9.0"
+
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert "not installed" in header(None)

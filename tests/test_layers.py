@@ -1,4 +1,4 @@
-"""Linear and Embedding against NumPy, with their gradients and errors."""
+"""Layers against NumPy, with their gradients and errors."""
 
 import numpy as np
 import pytest
@@ -60,3 +60,117 @@ def test_embedding_refuses_what_is_no_id():
         layer(np.array([0, 5]))
     with pytest.raises(IndexError, match="the smallest is -1"):
         layer(ts.tensor([-1, 3]))
+
+
+# --- LayerNorm ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (3, 2, 4)])
+def test_layer_norm_is_its_equation(shape):
+    layer, x = nn.LayerNorm(4, eps=0.1, dtype=np.float64), rng.normal(size=shape)
+    w, b = rng.normal(size=(2, 4))
+
+    def f(x, weight, bias):
+        layer.weight, layer.bias = weight, bias
+        return layer(x)
+
+    spread = np.sqrt(x.var(axis=-1, keepdims=True) + 0.1)
+    np.testing.assert_allclose(f(x, w, b), w * (x - x.mean(axis=-1, keepdims=True)) / spread + b, rtol=1e-12)
+    check_grad(f, x, w, b)
+
+
+def test_layer_norm_starts_with_mean_0_and_variance_1_in_float32():
+    layer = nn.LayerNorm(64)
+    y = layer(ts.tensor(rng.normal(5, 3, size=(7, 64)).astype(np.float32)))
+    assert y.dtype == np.float32
+    assert [(name, p.shape, p.dtype) for name, p in layer.named_parameters()] == [
+        ("weight", (64,), np.float32),
+        ("bias", (64,), np.float32),
+    ]
+    np.testing.assert_allclose(y.numpy().mean(axis=-1), 0, atol=1e-5)
+    np.testing.assert_allclose(y.numpy().var(axis=-1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_layer_norm_of_a_constant_is_its_bias(size):
+    layer, x = nn.LayerNorm(size, dtype=np.float64), ts.tensor(np.full((2, size), 7.0), requires_grad=True)
+    y = layer(x)
+    assert (y.numpy() == 0).all()
+    y.sum().backward()
+    assert np.isfinite(x.grad.numpy()).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 4), ()])
+def test_layer_norm_refuses_another_size(shape):
+    with pytest.raises(ValueError, match=r"LayerNorm\(3\) takes \(\.\.\., 3\), not float64"):
+        nn.LayerNorm(3)(np.ones(shape))
+
+
+# --- Dropout ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.1, 0.75])
+def test_dropout_drops_a_share_p_and_scales_the_rest(p):
+    layer, x = nn.Dropout(p, rng=0), ts.tensor(np.ones((100, 1000)), requires_grad=True)
+    y = layer(x)
+    kept = y.numpy() != 0
+    np.testing.assert_allclose(y.numpy()[kept], 1 / (1 - p), rtol=1e-15)
+    assert abs(kept.mean() - (1 - p)) < 5 * np.sqrt(p * (1 - p) / x.size)
+    for axis in (0, 1):  # elements are dropped one by one, not by row or column
+        assert 0 < kept.mean(axis=axis).min() < kept.mean(axis=axis).max() < 1
+    y.sum().backward()
+    assert (x.grad.numpy() == y.numpy()).all()
+
+
+def test_dropout_is_the_identity_in_evaluation_and_for_p_0():
+    x = ts.tensor(rng.normal(size=(3, 2)))
+    assert (nn.Dropout(0.5, rng=0).eval()(x).numpy() == x.numpy()).all()
+    assert (nn.Dropout(0, rng=0)(x).numpy() == x.numpy()).all()
+    model = nn.Sequential(nn.Dropout(0.5, rng=0))
+    assert (model.eval()(x).numpy() == x.numpy()).all()
+    assert (model.train()(x).numpy() != x.numpy()).any()
+
+
+def test_dropout_draws_anew_from_its_generator():
+    x = ts.tensor(np.ones(50, np.float32))
+    layer, generator = nn.Dropout(0.5, rng=3), np.random.default_rng(3)
+    first, second = layer(x).numpy(), layer(x).numpy()
+    assert (first != second).any()
+    same = nn.Dropout(0.5, rng=generator)
+    assert (same(x).numpy() == first).all()
+    assert same.rng is generator
+    state = layer.rng.bit_generator.state
+    third = layer(x).numpy()
+    layer.rng.bit_generator.state = state
+    assert (layer(x).numpy() == third).all()
+    assert first.dtype == np.float32
+    layer.eval()
+    layer.rng.bit_generator.state = state
+    layer(x)
+    assert layer.rng.bit_generator.state == state
+
+
+def test_derivatives_of_dropout():
+    check_grad(lambda x: nn.Dropout(0.5, rng=0)(x * x), rng.normal(size=(3, 2)))
+
+
+@pytest.mark.parametrize("p", [1, 1.5, -0.1, np.nan])
+def test_dropout_refuses_what_is_no_probability_below_1(p):
+    with pytest.raises(ValueError, match="0 <= p < 1"):
+        nn.Dropout(p)
+
+
+# --- Sequential ---------------------------------------------------------------------------------------
+
+
+def test_sequential_calls_one_layer_after_the_other():
+    first, second = nn.Linear(3, 5, rng=0), nn.Linear(5, 2, rng=1)
+    model, x = nn.Sequential(first, ts.tanh, second), rng.normal(size=(4, 3)).astype(np.float32)
+    assert (model(x).numpy() == second(ts.tanh(first(x))).numpy()).all()
+    assert [name for name, _ in model.named_parameters()] == [
+        "layers.0.weight",
+        "layers.0.bias",
+        "layers.2.weight",
+        "layers.2.bias",
+    ]
+    assert nn.Sequential()(x) is x

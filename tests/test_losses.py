@@ -1,4 +1,4 @@
-"""Cross entropy against its definition, at its awkward points, and its errors."""
+"""Losses against their definitions, at their awkward points, and their errors."""
 
 import numpy as np
 import pytest
@@ -122,3 +122,140 @@ def test_errors():
         nn.cross_entropy(logits, np.array([0, 1]), reduction="average")
     with pytest.raises(ValueError, match="need targets"):
         nn.cross_entropy(ts.tensor(1.0), np.array(0))
+
+
+# --- label smoothing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_label_smoothing_spreads_the_target_over_all_classes(smoothing):
+    logits, targets = rng.normal(size=(2, 3, 4)), rng.integers(0, 4, (2, 3))
+    q = (1 - smoothing) * np.eye(4)[targets] + smoothing / 4
+    each = -(q * ts.log_softmax(logits)).sum(axis=-1)
+    for reduction, expected in ("none", each), ("sum", each.sum()), ("mean", each.mean()):
+        loss = nn.cross_entropy(ts.tensor(logits), targets, label_smoothing=smoothing, reduction=reduction)
+        np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+    check_grad(lambda o: nn.cross_entropy(o, targets, label_smoothing=smoothing), logits)
+
+
+def test_label_smoothing_with_ignored_targets():
+    logits, targets = ts.tensor(rng.normal(size=(3, 4)), requires_grad=True), np.array([1, -1, 3])
+    smooth = {"label_smoothing": 0.2}
+    loss = nn.cross_entropy(logits, targets, ignore_index=-1, **smooth)
+    kept = nn.cross_entropy(logits[[0, 2]], targets[[0, 2]], **smooth)
+    np.testing.assert_allclose(loss.item(), kept.item(), rtol=1e-14)
+    assert (ts.grad(loss, logits).numpy()[1] == 0).all()
+
+
+def test_without_smoothing_a_masked_class_costs_nothing():
+    logits = ts.tensor(np.array([[0.0, -np.inf, 0.0]]))
+    np.testing.assert_allclose(nn.cross_entropy(logits, [0], label_smoothing=0.0).item(), np.log(2))
+
+
+@pytest.mark.parametrize("smoothing", [1, -0.1, np.nan])
+def test_label_smoothing_is_below_1(smoothing):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        nn.cross_entropy(ts.tensor(np.zeros((2, 3))), np.array([0, 1]), label_smoothing=smoothing)
+
+
+# --- losses of predictions and targets alike ----------------------------------------------------------
+
+
+def bce(o, y):
+    p = 1 / (1 + np.exp(-o))
+    return -y * np.log(p) - (1 - y) * np.log(1 - p)
+
+
+def huber(x, y):
+    d = np.abs(x - y)
+    return np.where(d <= 1, d * d / 2, d - 0.5)
+
+
+ALIKE = {nn.binary_cross_entropy_with_logits: bce, nn.mse: lambda x, y: (x - y) ** 2, nn.huber: huber}
+each_loss = pytest.mark.parametrize("loss", ALIKE, ids=lambda f: f.__name__)
+
+
+@each_loss
+@pytest.mark.parametrize("shape", [(), (5,), (2, 1, 3)])
+@pytest.mark.parametrize("kind", [np.asarray, ts.tensor])
+def test_reductions_of_the_definition(loss, shape, kind):
+    x, y = 3 * rng.normal(size=shape), rng.uniform(size=shape)
+    each = ALIKE[loss](x, y)
+    for reduction, expected in ("none", each), ("sum", each.sum()), ("mean", each.mean()):
+        found = loss(ts.tensor(x), kind(y), reduction=reduction)
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(loss(x, kind(y)).numpy(), each.mean(), rtol=1e-10)
+
+
+@each_loss
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_derivatives_by_predictions_and_targets_to_second_order(loss, reduction):
+    x, y = np.array([[-2.0, 0.3, 4.0], [0.1, -0.2, 1.7]]), np.array([[0.1, 0.9, 0.5], [0.8, 0.3, 0.2]])
+    check_grad(lambda x, y: loss(x, y, reduction=reduction), x, y)
+
+
+@each_loss
+def test_targets_are_read_in_the_dtype_of_the_predictions(loss):
+    x = ts.tensor(np.array([0.5, -1.0], np.float32), requires_grad=True)
+    expected = loss(x, np.array([1, 0], np.float32))
+    assert expected.dtype == np.float32
+    for kind in (bool, np.int64, np.float64):
+        found = loss(x, np.array([1, 0], kind))
+        assert found.dtype == np.float32
+        assert found.item() == expected.item()
+    found.backward()
+    assert x.grad.dtype == np.float32
+
+
+@each_loss
+def test_of_nothing_the_mean_is_zero(loss):
+    x = ts.tensor(np.zeros((0, 3)), requires_grad=True)
+    found = loss(x, np.zeros((0, 3)))
+    found.backward()
+    assert found.item() == 0
+    assert x.grad.shape == (0, 3)
+
+
+@each_loss
+def test_targets_are_not_broadcast(loss):
+    x = ts.tensor(np.zeros((4, 1)))
+    for shape in [(4,), (1, 4), (1,), (), (4, 1, 1)]:
+        with pytest.raises(ValueError, match=r"shape of the predictions, \(4, 1\), not"):
+            loss(x, np.zeros(shape))
+    with pytest.raises(TypeError, match="predictions must be floats, not int64"):
+        loss(np.array([1, 2]), np.array([1.0, 2.0]))
+    with pytest.raises(ValueError, match="reduction"):
+        loss(x, np.zeros((4, 1)), reduction="average")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_binary_cross_entropy_is_stable(dtype):
+    o = ts.tensor(np.array([1e4, 1e4, -1e4, -1e4, 1e4, 0.0], dtype), requires_grad=True)
+    y = np.array([1, 0, 1, 0, 0.25, 0.25])
+    loss = nn.binary_cross_entropy_with_logits(o, y, reduction="none")
+    np.testing.assert_allclose(loss.numpy(), [0, 1e4, 1e4, 0, 7500, np.log(2)], rtol=1e-6)
+    loss.sum().backward()
+    np.testing.assert_allclose(o.grad.numpy(), [0, 1, -1, 0, 0.75, 0.25], rtol=1e-6)
+
+
+def test_binary_cross_entropy_keeps_small_losses():
+    """log(1 + e^-30) to full precision, on either side: no difference of large numbers is taken."""
+    found = nn.binary_cross_entropy_with_logits(np.array([30.0, -30.0]), np.array([1, 0]), reduction="none")
+    np.testing.assert_allclose(found.numpy(), np.log1p(np.exp(-30)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("delta", [0.5, 2.0])
+def test_huber_is_squared_within_delta_and_linear_beyond(delta):
+    d = np.array([-5.0, -delta, -0.1, 0.0, 0.1, delta, 5.0, 1e30])
+    x, y = ts.tensor(d, requires_grad=True), np.zeros(8)
+    loss = nn.huber(x, y, delta=delta, reduction="none")
+    linear = delta * (np.abs(d) - delta / 2)
+    np.testing.assert_allclose(loss.numpy(), np.where(np.abs(d) <= delta, d * d / 2, linear), rtol=1e-14)
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.clip(d, -delta, delta), rtol=1e-14)
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, np.nan])
+def test_delta_is_positive(delta):
+    with pytest.raises(ValueError, match="delta must be positive"):
+        nn.huber(np.zeros(2), np.zeros(2), delta=delta)

@@ -115,9 +115,9 @@ def test_queries_have_plain_answers():
     assert (t.shape, t.ndim, t.size, len(t)) == ((2, 2), 2, 4, 2)
 
 
-@pytest.mark.parametrize("f", [np.cumprod, np.linalg.inv, np.fft.fft, np.median, np.arctan2, np.gcd])
+@pytest.mark.parametrize("f", [np.cumprod, np.linalg.inv, np.fft.fft, np.median, np.hypot, np.gcd])
 def test_a_function_that_we_lack_is_an_error_that_says_what_to_do(f):
-    args = (leaf(A), leaf(A)) if f in (np.arctan2, np.gcd) else (leaf(A),)
+    args = (leaf(A), leaf(A)) if f in (np.hypot, np.gcd) else (leaf(A),)
     with pytest.raises(TypeError, match=r"no counterpart for tensors.*numpy\(\)"):
         f(*args)
 

@@ -17,6 +17,7 @@ LAYERS = [  # every module may import what stands before it
     {"tape"},
     {"recording"},
     {"primitive"},
+    {"habits"},
     {"ops"},
     {"operators", "protocols"},
     {"tensor"},

@@ -8,18 +8,32 @@ from hypothesis import strategies as st
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 
-CELLS = [nn.RNNCell, nn.LSTMCell]
 I, H = 3, 5  # noqa: E741
 
 
+def stacked(input_size, hidden_size, *, rng, dtype):
+    """Two cells of unequal kinds and sizes; the state is ((h, c), h)."""
+    return nn.Stacked(
+        nn.LSTMCell(input_size, 4, rng=rng, dtype=dtype), nn.GRUCell(4, hidden_size, rng=rng, dtype=dtype)
+    )
+
+
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.ResetAfterGRUCell, stacked]
+
+
 def parts(state):
-    return state if isinstance(state, tuple) else (state,)
+    """The tensors of a state."""
+    return [part for s in state for part in parts(s)] if isinstance(state, tuple) else [state]
+
+
+def each(f, state):
+    """f of every tensor of a state."""
+    return tuple(each(f, s) for s in state) if isinstance(state, tuple) else f(state)
 
 
 def rows(state, i):
     """The state of row i alone, as a batch of one."""
-    taken = tuple(part[i : i + 1] for part in parts(state))
-    return taken if isinstance(state, tuple) else taken[0]
+    return each(lambda part: part[i : i + 1], state)
 
 
 def problem(kind, steps, batch, seed=0):
@@ -27,16 +41,19 @@ def problem(kind, steps, batch, seed=0):
     rng = np.random.default_rng(seed)
     cell = kind(I, H, rng=rng, dtype=np.float64)
     xs = ts.tensor(rng.normal(size=(steps, batch, I)), requires_grad=True)
-    made = [ts.tensor(rng.normal(size=(batch, H)), requires_grad=True) for _ in range(2)]
-    state = tuple(made) if kind is nn.LSTMCell else made[0]
-    weights = rng.normal(size=(steps, batch, H)), rng.normal(size=(batch, H))
+    state = each(
+        lambda part: ts.tensor(rng.normal(size=part.shape), requires_grad=True),
+        cell.initial_state(batch, like=xs),
+    )
+    weights = rng.normal(size=(steps, batch, H)), rng.normal(size=(batch, 1))
     return cell, xs, state, weights
 
 
 def loss_of(ys, state, weights):
     """A loss that looks at every output and every part of the final state."""
     over_ys, over_state = weights
-    return sum(((part * over_state).sum() for part in parts(state)), (ys * over_ys).sum())
+    squares = ((part * part * over_state).sum() for part in parts(state))
+    return sum(squares, (ys * over_ys).sum())
 
 
 def gradients(loss, cell, xs, state):
@@ -105,13 +122,27 @@ def test_batch_first_swaps_the_first_two_axes():
     agree([ys.numpy(), final[0].numpy()], [swapped.numpy().swapaxes(0, 1), last[0].numpy()])
 
 
+AWKWARD = [[0], [4], [1], [0, 0], [2, 4, 0], [4, 4], [1, 3, 2]]  # of 4 steps
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", AWKWARD)
+def test_rows_of_awkward_lengths_are_as_if_alone(kind, reverse, lengths):
+    as_if_alone(kind, reverse, 4, lengths)
+
+
 @pytest.mark.parametrize("kind", CELLS)
 @given(data=st.data())
 def test_rows_of_any_length_are_as_if_alone(kind, data):
-    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
     steps, batch = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
     lengths = data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
-    reverse = data.draw(st.booleans())
+    as_if_alone(kind, data.draw(st.booleans()), steps, lengths)
+
+
+def as_if_alone(kind, reverse, steps, lengths):
+    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
+    batch = len(lengths)
     cell, xs, state, weights = problem(kind, steps, batch)
     rnn = nn.Recurrent(cell, reverse=reverse)
     ys, final = rnn(xs, state, lengths=np.array(lengths))
@@ -126,7 +157,7 @@ def test_rows_of_any_length_are_as_if_alone(kind, data):
             loss = loss + (alone * weights[0][:n, i : i + 1]).sum()
         for part, own in zip(parts(final), parts(after), strict=True):
             np.testing.assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-12)
-            loss = loss + (own * weights[1][i : i + 1]).sum()
+            loss = loss + (own * own * weights[1][i : i + 1]).sum()
     agree(gradients(loss_of(ys, final, weights), cell, xs, state), gradients(loss, cell, xs, state))
 
 

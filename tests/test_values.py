@@ -36,17 +36,24 @@ def scatter_along_axis(x, indices, axis, shape):
 FORMULAS = {  # where NumPy has no function of the name, or one that is called otherwise
     "astype": lambda x, dtype: np.array(x, dtype),
     "cast": lambda x, dtype: np.array(x, dtype),
+    "cholesky": np.linalg.cholesky,
     "concatenate": lambda *arrays, axis=0: np.concatenate(arrays, axis),
+    "contract": lambda x, y, subscripts: np.einsum(subscripts, x, y),
     "getitem": lambda x, *indices, key: x[key_of(key, indices)],
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+    "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),
+    "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
     "relu": lambda x: np.where(x > 0, x, 0),
     "safe_product": lambda a, p: a * p,
     "scatter": scatter,
     "scatter_along_axis": scatter_along_axis,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "softmax": softmax,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "solve": lambda a, b: np.linalg.inv(a) @ b,
     "stack": lambda *arrays, axis=0: np.stack(arrays, axis),
+    "stop_gradient": lambda x: x,
 }
 
 

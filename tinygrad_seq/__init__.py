@@ -5,11 +5,14 @@
 >>> loss = ts.sum(3.0 * ts.square(x))
 >>> loss.backward()
 >>> x.grad
-tensor([ 6., 12.], float32)
+tensor([ 6., 12.], float32, cpu)
 """
 
-from tinygrad_seq import nn, optim
+from typing import NoReturn
+
+from tinygrad_seq import habits, nn, optim
 from tinygrad_seq.derive import grad, jvp
+from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
     bitwise_or,
@@ -28,30 +31,26 @@ from tinygrad_seq.ops.comparison import (
     sign,
 )
 from tinygrad_seq.ops.creation import ones_like, zeros_like
+from tinygrad_seq.ops.einsum import einsum, outer, tensordot
 from tinygrad_seq.ops.elementwise import (
     abs,
     add,
     astype,
     divide,
-    exp,
-    log,
-    maximum,
-    minimum,
     multiply,
     negative,
     power,
-    relu,
     safe_product,
-    sigmoid,
     sqrt,
     square,
     subtract,
-    tanh,
-    where,
 )
-from tinygrad_seq.ops.indexing import getitem, take, take_along_axis
-from tinygrad_seq.ops.linalg import matmul
-from tinygrad_seq.ops.reduction import argmax, logsumexp, max, mean, sum
+from tinygrad_seq.ops.exponential import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, tanh
+from tinygrad_seq.ops.indexing import getitem, scatter_add, take, take_along_axis
+from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
+from tinygrad_seq.ops.ordering import argmax, argmin, argsort, sort
+from tinygrad_seq.ops.rearranging import flip, moveaxis, pad, repeat, roll, tile
+from tinygrad_seq.ops.reduction import cumsum, logsumexp, max, mean, min, prod, std, sum, var
 from tinygrad_seq.ops.shape import (
     broadcast_to,
     concatenate,
@@ -65,6 +64,7 @@ from tinygrad_seq.ops.shape import (
     unstack,
 )
 from tinygrad_seq.ops.softmax import log_softmax, softmax
+from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.serialize import load, save
 from tinygrad_seq.signature import example
@@ -91,15 +91,27 @@ __all__ = [  # in the order in which a reader should meet them
     "square",
     "sqrt",
     "abs",
+    "astype",
+    # exponential
     "exp",
+    "expm1",
     "log",
+    "log1p",
+    "logaddexp",
     "tanh",
     "sigmoid",
+    "softplus",
+    # trigonometric
+    "sin",
+    "cos",
+    "arctan2",
+    # choice
     "relu",
     "maximum",
     "minimum",
+    "clip",
     "where",
-    "astype",
+    "stop_gradient",
     # comparison
     "sign",
     "isnan",
@@ -122,9 +134,13 @@ __all__ = [  # in the order in which a reader should meet them
     # reduction
     "sum",
     "max",
+    "min",
     "logsumexp",
     "mean",
-    "argmax",
+    "var",
+    "std",
+    "prod",
+    "cumsum",
     # shape
     "reshape",
     "transpose",
@@ -140,8 +156,30 @@ __all__ = [  # in the order in which a reader should meet them
     "getitem",
     "take",
     "take_along_axis",
+    "scatter_add",
+    # rearranging
+    "moveaxis",
+    "flip",
+    "roll",
+    "pad",
+    "repeat",
+    "tile",
+    # ordering
+    "argmax",
+    "argmin",
+    "argsort",
+    "sort",
     # linalg
     "matmul",
+    "tril",
+    "triu",
+    "solve",
+    "cholesky",
+    "norm",
+    # einsum
+    "einsum",
+    "outer",
+    "tensordot",
     # softmax
     "softmax",
     "log_softmax",
@@ -156,3 +194,7 @@ __all__ = [  # in the order in which a reader should meet them
     "load",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(habits.say(name, "tinygrad_seq", habits.NAMES), name=name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -10,7 +11,22 @@ if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
     from tinygrad_seq.tape import Record
 
-HABITS = {"dim": "axis", "dims": "axes", "dim0": "axis1", "dim1": "axis2", "keepdim": "keepdims"}
+HABITS = {  # PyTorch's names, and the ones of NumPy that an op may have for them
+    "dim": ("axis",),
+    "dims": ("axes", "axis"),
+    "keepdim": ("keepdims",),
+    "correction": ("ddof",),
+    "shifts": ("shift",),
+    "split_size_or_sections": ("indices_or_sections",),
+}
+INSTEAD = {
+    "dtype": "astype its argument",
+    "out": "a result is a new tensor",
+    "unbiased": "write ddof=1 for True and ddof=0 for False",
+    "descending": "flip the result",
+    "where": "choose the elements before, by where or a mask",
+    "initial": "combine it with the result",
+}
 
 
 def describe(x: object) -> str:
@@ -29,11 +45,17 @@ def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None
     error.add_note(f"in {op.name}({', '.join(given)})" + (f": {reason}" if reason else ""))
 
 
-def refuse(op: Primitive, unknown: dict[str, object]) -> None:
-    """Metadata that `op` does not have; PyTorch's names are translated."""
-    hints = [f"; {name} is called {HABITS[name]} here, as in NumPy" for name in unknown if name in HABITS]
-    takes = ", ".join(p.name for p in op.metadata)
-    raise TypeError(f"{op.name} has no argument {', '.join(unknown)}: it takes {takes}{''.join(hints)}")
+def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:
+    """Keywords that the function `name` does not take; PyTorch's are translated."""
+    hints = [
+        f"; {theirs} is called {ours} here, as in NumPy"
+        for theirs in unknown
+        for ours in HABITS.get(theirs, ())
+        if ours in takes
+    ]
+    hints += [f"; in place of {theirs}, {INSTEAD[theirs]}" for theirs in unknown if theirs in INSTEAD]
+    lacks = f"{name} has no argument {', '.join(unknown)}: it takes {', '.join(takes)}"
+    raise TypeError(lacks + "".join(hints))
 
 
 def call_of(record: Record) -> str:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_seq import backend
-from tinygrad_seq.ops import comparison, elementwise, indexing, linalg, reduction, shape
+from tinygrad_seq.ops import (
+    choice,
+    comparison,
+    elementwise,
+    indexing,
+    linalg,
+    ordering,
+    rearranging,
+    reduction,
+    shape,
+)
 
 if TYPE_CHECKING:
     from tinygrad_seq.tensor import Tensor
@@ -74,9 +84,11 @@ class Operators:
     __eq__, __ne__ = _comparison(comparison.equal), _comparison(comparison.not_equal)
     __hash__ = object.__hash__
 
-    sum, mean, max, argmax = reduction.sum, reduction.mean, reduction.max, reduction.argmax
-    swapaxes, squeeze, take = shape.swapaxes, shape.squeeze, indexing.take
-    astype = elementwise.astype
+    sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
+    max, min, cumsum, clip = reduction.max, reduction.min, reduction.cumsum, choice.clip
+    argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
+    swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
+    take, astype = indexing.take, elementwise.astype
 
     def reshape(self, *shape_) -> Tensor:
         """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""

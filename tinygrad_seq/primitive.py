@@ -22,14 +22,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from functools import wraps
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from tinygrad_seq import recording
+from tinygrad_seq.errors import refuse
 from tinygrad_seq.signature import Example, Signature
 
 if TYPE_CHECKING:
     from tinygrad_seq.tensor import Tensor
 
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Domain = tuple[float, float] | Callable  # an open interval, or what makes any drawn array lawful
 
 PRIMITIVES: dict[str, Primitive] = {}  # by name
 FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: what a Tensor answers when NumPy is called with it
@@ -71,14 +77,15 @@ def primitive(
     signature: str | None = None,
     *,
     examples: Iterable[Example] = (),
-    domain: dict[str, tuple[float, float]] | None = None,
+    domain: dict[str, Domain] | None = None,
     many: bool = False,
 ) -> Callable[[Callable], Op]:
     """Make the decorated forward function a primitive and register it under its name.
 
     signature  NumPy's gufunc notation, or
     examples   example calls, where the op is no gufunc
-    domain     for arguments that are not defined everywhere, the open interval where they are
+    domain     for arguments that are not defined everywhere, the open interval where they are, or a function
+               that makes a lawful array of any other
     many       the forward function returns a tuple of arrays
 
     Raises TypeError where the declaration could not be tested or understood.
@@ -104,7 +111,7 @@ class Primitive:
         signature: str | None = None,
         *,
         examples: Iterable[Example] = (),
-        domain: dict[str, tuple[float, float]] | None = None,
+        domain: dict[str, Domain] | None = None,
         many: bool = False,
     ) -> None:
         self.name = forward.__name__.lstrip("_")  # _matmul is the primitive behind the public matmul
@@ -263,7 +270,24 @@ def _names(rule: Callable) -> tuple[str, ...]:
     return tuple(inspect.signature(rule).parameters)
 
 
-def numpy_function(function: Callable) -> Callable:
-    """Register a composition: what a Tensor answers when NumPy's function of that name is called."""
-    FUNCTIONS[function.__name__] = function
-    return function
+def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Register a composition: what a Tensor answers when NumPy's function of that name is called.
+
+    Like a primitive, it answers a keyword that it does not take with the one that it does.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    takes = [p.name for p in parameters if p.default is not p.empty or p.name == "axis"]
+    known = {p.name for p in parameters}
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if kwargs and (unknown := [name for name in kwargs if name not in known]):
+            refuse(function.__name__, takes, unknown)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            error.add_note(f"in {function.__name__}")
+            raise
+
+    FUNCTIONS[function.__name__] = call
+    return call

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq import backend, habits
 from tinygrad_seq.primitive import FUNCTIONS
 
 if TYPE_CHECKING:
     from tinygrad_seq.tensor import Tensor
 
-ALIASES = {"absolute": "abs", "amax": "max"}  # NumPy's internal name -> its public one
+ALIASES = {"absolute": "abs", "amax": "max", "amin": "min"}  # NumPy's internal name -> its public one
 
 # Questions about tensors, whose answers are no tensors: NumPy answers them, about the values or the dtypes.
 OF_VALUES = {"shape", "ndim", "size", "allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
@@ -62,6 +62,8 @@ class Protocols:
 def counterpart(name: str) -> Callable:
     """The function for tensors that goes by a name of NumPy's; TypeError if there is none."""
     name = ALIASES.get(name, name)
+    if name in habits.NAMES:
+        raise TypeError(f"np.{name} has no counterpart for tensors: write {habits.NAMES[name]}")
     if name not in FUNCTIONS:
         raise TypeError(
             f"np.{name} has no counterpart for tensors: compose it from what tinygrad_seq.__all__ lists, or "

@@ -3,8 +3,9 @@
 A cell is a pure function of state and input, `state, y = cell(state, x)`, with x (B, I) and y (B, H); its
 state is h, or (h, c), each (B, H). `cell.initial_state(batch, like)` is zeros. Parameters: `Wx` (I, kH)
 acts on the input, `Wh` (H, kH) on h, `b` (kH,), where k counts the gates, side by side in the order of
-PyTorch. The projection of the input stands first, by itself: it needs no state, and so could be computed
-for all time steps at once. Every parameter is drawn from U(-1/sqrt H, 1/sqrt H).
+PyTorch: i, f, g, o and r, z, n. The projection of the input stands first, by itself: it needs no state,
+and so could be computed for all time steps at once. Every parameter is drawn from
+U(-1/sqrt H, 1/sqrt H).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.elementwise import sigmoid, tanh
+from tinygrad_seq.ops.exponential import sigmoid, tanh
 from tinygrad_seq.ops.shape import split
 from tinygrad_seq.tensor import Tensor
 
@@ -25,7 +26,19 @@ State = Tensor | tuple["State", ...]  # what a cell carries from step to step: a
 
 
 class Cell(Module):
-    """What the recurrent cells share: the parameters of `gates` affine maps of x and h."""
+    """What a runner asks of a cell: a state to start from, and a step. Cells of your own inherit from it."""
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The state before the first step for `batch` rows, of the dtype and on the device of `like`."""
+        raise NotImplementedError(f"{type(self).__name__} states no initial state")
+
+    def __call__(self, state, x):
+        """One step: the next state and the output."""
+        raise NotImplementedError(f"{type(self).__name__} states no equations")
+
+
+class GatedCell(Cell):
+    """What the cells below share: the parameters of `gates` affine maps of x and h."""
 
     def __init__(
         self,
@@ -47,12 +60,8 @@ class Cell(Module):
         """The state before the first step: h = 0, (batch, H), of the dtype and on the device of `like`."""
         return zeros_like(like, shape=(batch, self.Wh.shape[0]))
 
-    def __call__(self, state, x):
-        """One step: the next state and the output."""
-        raise NotImplementedError(f"{type(self).__name__} states no equations")
 
-
-class RNNCell(Cell):
+class RNNCell(GatedCell):
     """The vanilla recurrent network (Elman 1990); its state is h.
 
         h' = tanh(x Wx + b + h Wh)
@@ -77,7 +86,7 @@ class RNNCell(Cell):
         return h, h
 
 
-class LSTMCell(Cell):
+class LSTMCell(GatedCell):
     """Hochreiter & Schmidhuber (1997), with the forget gate of Gers et al. (2000); its state is (h, c).
 
         i, f, g, o = split(x Wx + b + h Wh)
@@ -110,3 +119,71 @@ class LSTMCell(Cell):
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(c)
         return (h, c), h
+
+
+class GRUCell(GatedCell):
+    """The gated recurrent unit of Cho et al. (2014); its state is h. z lets the new value in:
+
+        r, z = split(sigmoid([x, h] [Wr, Wz] + [br, bz]))
+        n    = tanh(x Wxn + bn + (r h) Whn)
+        h'   = (1 - z) h + z n
+
+    with Wx (I, 3H), Wh (H, 3H), b (3H,), each of them [r, z, n]. The output is h'.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> cell, x = nn.GRUCell(3, 5, rng=0), ts.tensor([[1.0, 2.0, 3.0]])
+    >>> h, y = cell(cell.initial_state(1, like=x), x)
+    >>> y.shape
+    (1, 5)
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        super().__init__(input_size, hidden_size, gates=3, rng=rng, dtype=dtype)
+
+    def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        gates = [2 * self.Wh.shape[0]]  # where r and z end and n begins
+        x_rz, x_n = split(x @ self.Wx + self.b, gates, axis=-1)
+        w_rz, w_n = split(self.Wh, gates, axis=-1)
+        r, z = split(sigmoid(x_rz + h @ w_rz), 2, axis=-1)
+        n = tanh(x_n + (r * h) @ w_n)
+        h = (1 - z) * h + z * n
+        return h, h
+
+
+class ResetAfterGRUCell(GatedCell):
+    """The GRU as PyTorch and cuDNN have it; its state is h. r acts after the product, z keeps the old value:
+
+        r, z = split(sigmoid([x, h] [Wr, Wz] + [br, bz]))
+        n    = tanh(x Wxn + bn + r (h Whn + bhn))
+        h'   = (1 - z) n + z h
+
+    with Wx (I, 3H), Wh (H, 3H), b (3H,), bh (3H,), each of them [r, z, n]; of bh, the blocks r and z are
+    added to those of b. The output is h'. One product with Wh serves all gates, which makes it the faster
+    form (Appleyard et al. 2016, Optimizing performance of recurrent neural networks on GPUs).
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> cell, x = nn.ResetAfterGRUCell(3, 5, rng=0), ts.tensor([[1.0, 2.0, 3.0]])
+    >>> h, y = cell(cell.initial_state(1, like=x), x)
+    >>> y.shape
+    (1, 5)
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(input_size, hidden_size, gates=3, rng=rng, dtype=dtype)
+        bound = 1 / math.sqrt(hidden_size)
+        self.bh = Parameter(init.uniform((3 * hidden_size,), bound, rng=rng, dtype=dtype))
+
+    def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        x_r, x_z, x_n = split(x @ self.Wx + self.b, 3, axis=-1)
+        h_r, h_z, h_n = split(h @ self.Wh + self.bh, 3, axis=-1)
+        r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+        n = tanh(x_n + r * h_n)
+        h = (1 - z) * n + z * h
+        return h, h

@@ -1,16 +1,30 @@
 """Initial values of parameters.
 
 The scale of the weights decides whether signals and gradients keep their size on the way through a deep
-or recurrent network. Every initialiser takes `rng`, a `numpy.random.Generator` or a seed (None draws a
-fresh one), so that a seed makes a run reproducible, and returns a NumPy array.
+or recurrent network. An initialiser returns a NumPy array. Those that draw take `rng`, a
+`numpy.random.Generator` or a seed (None draws a fresh one), so that a seed makes a run reproducible. Put
+one into a parameter by `assign_`: `cell.Wh.assign_(nn.init.orthogonal((5, 5), rng=0))`.
+
+Weights act from the right, x W: a matrix is (input, output), its column j what unit j receives.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 Rng = np.random.Generator | int | None
+
+
+def zeros(shape: tuple[int, ...], *, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """w_i = 0, an array of `shape`.
+
+    >>> zeros((2,))
+    array([0., 0.], dtype=float32)
+    """
+    return np.zeros(shape, dtype)
 
 
 def uniform(
@@ -22,3 +36,83 @@ def uniform(
     (2, 3)
     """
     return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
+
+
+def xavier(
+    shape: tuple[int, int], *, gain: float = 1.0, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """w_ij ~ U(-a, a), a = gain sqrt(6 / (input + output)), of variance gain^2 2 / (input + output).
+
+    For a matrix of `shape` (input, output), (Glorot & Bengio 2010): the compromise between a variance that
+    activations keep going forward and one that gradients keep going backward.
+
+    >>> xavier((2, 4), rng=0).shape
+    (2, 4)
+    """
+    return uniform(shape, gain * math.sqrt(6 / sum(_matrix(shape))), rng=rng, dtype=dtype)
+
+
+def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """Q with Q'Q = 1, or QQ' = 1 for a matrix that is wider than high: every such Q is equally likely.
+
+    (Saxe, McClelland & Ganguli 2014.) A product with Q keeps lengths, however often it is taken.
+
+    >>> q = orthogonal((3, 3), rng=0, dtype=np.float64)
+    >>> np.allclose(q.T @ q, np.eye(3))
+    True
+    """
+    rows, columns = _matrix(shape)
+    gaussian = np.random.default_rng(rng).standard_normal((max(shape), min(shape)))
+    q, r = np.linalg.qr(gaussian)
+    q = q * np.sign(np.diag(r))  # QR is unique only up to these signs; so Q is uniform (Mezzadri 2007)
+    return (q if rows >= columns else q.T).astype(dtype)
+
+
+def identity(size: int, *, scale: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """`scale` times the identity matrix (size, size), for recurrent weights (Le, Jaitly & Hinton 2015).
+
+    >>> identity(2, scale=0.5)
+    array([[0.5, 0. ],
+           [0. , 0.5]], dtype=float32)
+    """
+    return (scale * np.eye(size)).astype(dtype)
+
+
+def sparse(
+    size: int, *, nonzeros: int, spectral_radius: float, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """A matrix (size, size) with `nonzeros` Gaussian weights per column, scaled to the spectral radius.
+
+    Every unit hears `nonzeros` others, whatever the size of the network, and |lambda|max, the largest
+    modulus of an eigenvalue, is `spectral_radius` (Martens & Sutskever 2011; Sutskever et al. 2013;
+    Pascanu, Mikolov & Bengio 2013). ValueError for nonzeros outside 1 ... size.
+
+    >>> w = sparse(50, nonzeros=15, spectral_radius=0.95, rng=0, dtype=np.float64)
+    >>> int((w != 0).sum()), float(np.abs(np.linalg.eigvals(w)).max().round(6))
+    (750, 0.95)
+    """
+    if not 1 <= nonzeros <= size:
+        raise ValueError(f"of {size} weights per column, 1 ... {size} can be nonzero, not {nonzeros}")
+    rng = np.random.default_rng(rng)
+    w = np.zeros((size, size))
+    for column in w.T:
+        column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)
+    # every column holds a weight, so the units that feed each other form a circle: some eigenvalue is not 0
+    return (w * (spectral_radius / np.abs(np.linalg.eigvals(w)).max())).astype(dtype)
+
+
+def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """The bias [i, f, g, o] (4H,) of an LSTM with `value` in the block f, and 0 elsewhere.
+
+    An open forget gate lets the cell remember from the start (Gers et al. 2000; Jozefowicz et al. 2015).
+
+    >>> forget_bias(2)
+    array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
+    """
+    return np.repeat(np.array([0, value, 0, 0], dtype), hidden_size)
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 2:
+        raise ValueError(f"this initialiser is for a matrix (input, output), not for the shape {shape}")
+    return shape

@@ -1,8 +1,9 @@
-"""Layers without a memory: Linear and Embedding."""
+"""Layers without a memory: Linear, Embedding, LayerNorm, Dropout; and Sequential, one after the other."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,7 +12,9 @@ from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import take
+from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.tensor import Tensor, tensor
 
 
@@ -62,6 +65,81 @@ class Embedding(Module):
 
     def __call__(self, ids: Tensor | np.ndarray | list) -> Tensor:
         return take(self.weight, indices(ids, self.weight.shape[0], self.weight.device, "ids"), axis=0)
+
+
+class LayerNorm(Module):
+    """y = w (x - m) / sqrt(v + eps) + b, with m, v the mean and variance of x along the last axis.
+
+    (Ba, Kiros & Hinton 2016.) x is (..., size), and so is y; w and b are (size,), at first 1 and 0.
+    ValueError if the last axis of x is not `size`.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> nn.LayerNorm(2, eps=0.0)(ts.tensor([[1.0, 3.0], [40.0, 20.0]])).numpy()
+    array([[-1.,  1.],
+           [ 1., -1.]], dtype=float32)
+    """
+
+    def __init__(self, size: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
+        self.weight = Parameter(np.ones(size, dtype))
+        self.bias = Parameter(np.zeros(size, dtype))
+        self.eps = eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.shape[-1:] != self.weight.shape:  # an axis of 1 would broadcast
+            raise ValueError(
+                f"LayerNorm({self.weight.size}) takes (..., {self.weight.size}), not {describe(x)}"
+            )
+        d = x - mean(x, -1, keepdims=True)
+        return self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
+
+
+class Dropout(Module):
+    """y = x m / (1 - p): in training, each element of the mask m is 0 with probability p, else 1.
+
+    (Srivastava et al. 2014, the scaling inverted, so that y = x after `eval()`.) m has the shape of x, and
+    is drawn anew by each call from `rng`, a generator or a seed, on the host. To resume a run exactly, save
+    `dropout.rng.bit_generator.state` with it. ValueError for a p outside 0 <= p < 1.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> dropout, x = nn.Dropout(0.5, rng=0), ts.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> dropout(x).numpy()
+    array([2., 0., 0., 0.], dtype=float32)
+    >>> dropout.eval()(x).numpy()
+    array([1., 2., 3., 4.], dtype=float32)
+    """
+
+    def __init__(self, p: float, *, rng: init.Rng = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"the probability of dropping an element lies within 0 <= p < 1; it cannot be {p}")
+        self.p, self.rng = p, np.random.default_rng(rng)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x if isinstance(x, Tensor) else tensor(x)
+        if not self.training or self.p == 0:
+            return x
+        mask = (self.rng.random(x.shape) >= self.p).astype(x.dtype) / (1 - self.p)
+        return x * backend.asarray(mask, x.device)
+
+
+class Sequential(Module):
+    """y = f_n(... f_2(f_1(x))), for layers or other functions f of one tensor.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> mlp = nn.Sequential(nn.Linear(3, 5, rng=0), ts.tanh, nn.Linear(5, 2, rng=1))
+    >>> mlp(np.ones((4, 3), np.float32)).shape
+    (4, 2)
+    """
+
+    def __init__(self, *layers: Callable[[Tensor], Tensor]) -> None:
+        self.layers = layers
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
 
 
 def indices(given: Tensor | np.ndarray | list, count: int, device: str, name: str) -> Tensor:

@@ -1,4 +1,8 @@
-"""Losses: what training makes small. Each returns nats, natural logarithms; divide by log 2 for bits."""
+"""Losses: what training makes small. Logarithms are natural: nats; divide by log 2 for bits.
+
+Every loss takes `reduction`: "mean" over what counts, of nothing 0; "sum"; or "none", one loss for every
+target. Targets have exactly the shape that is asked for: nothing is broadcast.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.layers import indices
-from tinygrad_seq.ops.elementwise import where
+from tinygrad_seq.ops.choice import clip, where
+from tinygrad_seq.ops.elementwise import square
+from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
-from tinygrad_seq.ops.reduction import logsumexp
+from tinygrad_seq.ops.reduction import logsumexp, mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.tensor import Tensor, tensor
+
+Reduction = Literal["mean", "sum", "none"]
 
 
 def cross_entropy(
@@ -21,38 +30,126 @@ def cross_entropy(
     targets: Tensor | np.ndarray,
     *,
     ignore_index: int | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """The negative log-likelihood of `targets` under softmax(logits).
 
-        L_i = -log softmax(o_i)[y_i] = logsumexp(o_i) - o_i[y_i]
+        L_i = -sum_c q_ic log softmax(o_i)_c = logsumexp(o_i) - sum_c q_ic o_ic
+        q_i = (1 - s) onehot(y_i) + s / C
 
-    logits   o (..., C)
-    targets  y (...), integers within 0 ... C - 1; those equal to `ignore_index` count for nothing
+    logits           o (..., C)
+    targets          y (...), integers within 0 ... C - 1; those equal to `ignore_index` count for nothing
+    label_smoothing  s, 0 <= s < 1: so much of the probability is spread over all classes (Szegedy et al.
+                     2016, Rethinking the Inception architecture for computer vision)
 
-    Returns the mean of L over the targets that count (0 if none does), its sum, or with "none" every L
-    (...), 0 for ignored targets. TypeError if targets are no integers, ValueError for another shape or
-    reduction, IndexError for a target out of range.
+    Returns the mean of L over the targets that count, its sum, or with "none" every L (...), 0 for ignored
+    targets. TypeError if targets are no integers, ValueError for another shape, smoothing or reduction,
+    IndexError for a target out of range.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
     >>> logits = np.log([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]])
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
-    tensor([0.69314718, 0.51082562], float64)
+    tensor([0.69314718, 0.51082562], float64, cpu)
     """
     logits = logits if isinstance(logits, Tensor) else tensor(logits)
     host = backend.to_numpy(targets._data) if isinstance(targets, Tensor) else np.asarray(targets)
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
     if not logits.ndim or host.shape != logits.shape[:-1]:
         raise ValueError(
             f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {host.shape}"
         )
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing lies within 0 <= s < 1; it cannot be {label_smoothing}")
     counts = np.ones(host.shape, bool) if ignore_index is None else host != ignore_index
     y = indices(np.where(counts, host, np.zeros_like(host)), logits.shape[-1], logits.device, "targets")
-    losses = logsumexp(logits, axis=-1) - squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1)
+    expected = squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1)
+    if label_smoothing:
+        expected = (1 - label_smoothing) * expected + label_smoothing * mean(logits, -1)
+    losses = logsumexp(logits, axis=-1) - expected
     if ignore_index is not None:
         losses = where(backend.asarray(counts, logits.device), losses, 0)
+    return reduced(losses, reduction, int(counts.sum()))
+
+
+def binary_cross_entropy_with_logits(
+    logits: Tensor, targets: Tensor | np.ndarray, *, reduction: Reduction = "mean"
+) -> Tensor:
+    """The negative log-likelihood of `targets` under p = sigmoid(logits).
+
+        L = -y log p - (1 - y) log(1 - p) = y softplus(-o) + (1 - y) softplus(o)
+
+    logits   o, floats of any shape
+    targets  y, of that shape: probabilities, numbers within 0 ... 1 (booleans and integers too)
+
+    TypeError if the logits are no floats, ValueError for targets of another shape or another reduction.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
+    tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
+    """
+    o, y = alike(logits, targets)
+    return reduced(y * softplus(-o) + (1 - y) * softplus(o), reduction, o.size)
+
+
+def mse(predictions: Tensor, targets: Tensor | np.ndarray, *, reduction: Reduction = "mean") -> Tensor:
+    """The squared error, L = (x - y)^2, of `predictions` x and `targets` y, of one shape.
+
+    TypeError if the predictions are no floats, ValueError for targets of another shape or another reduction.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
+    tensor(2., float32, cpu)
+    """
+    x, y = alike(predictions, targets)
+    return reduced(square(x - y), reduction, x.size)
+
+
+def huber(
+    predictions: Tensor,
+    targets: Tensor | np.ndarray,
+    *,
+    delta: float = 1.0,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """An error that is squared near 0 and linear far from it (Huber 1964), so that outliers weigh less.
+
+        L = d^2 / 2                    where |d| <= delta,    d = x - y
+        L = delta (|d| - delta / 2)    elsewhere
+
+    predictions x and targets y are of one shape. TypeError if the predictions are no floats, ValueError for
+    targets of another shape, a delta that is not positive, or another reduction.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> nn.huber(ts.tensor([1.0, 2.0]), ts.tensor([2.0, -3.0]), reduction="none")
+    tensor([0.5, 4.5], float32, cpu)
+    """
+    if not delta > 0:
+        raise ValueError(f"delta must be positive, not {delta}")
+    x, y = alike(predictions, targets)
+    d = x - y
+    near = clip(d, -delta, delta)
+    return reduced(near * (d - 0.5 * near), reduction, x.size)
+
+
+def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+    """Predictions and targets as tensors of one shape, dtype (the predictions', a float) and device."""
+    x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
+    y = targets if isinstance(targets, Tensor) else tensor(targets, device=x.device)
+    if x.dtype.kind != "f":
+        raise TypeError(f"predictions must be floats, not {describe(x)}")
+    if y.shape != x.shape:
+        raise ValueError(f"targets must have the shape of the predictions, {x.shape}, not {y.shape}")
+    return x, y if y.dtype == x.dtype else y.astype(x.dtype)
+
+
+def reduced(losses: Tensor, reduction: Reduction, count: int) -> Tensor:
+    """The mean of the `count` losses that count, their sum, or all of them."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
     if reduction == "none":
         return losses
-    return total(losses) / max(int(counts.sum()), 1) if reduction == "mean" else total(losses)
+    return total(losses) / max(count, 1) if reduction == "mean" else total(losses)

@@ -9,12 +9,12 @@ it, `layers.0.weight`; what is reachable by two paths counts once, under the fir
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self
+from typing import NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq import backend
+from tinygrad_seq import backend, habits
 from tinygrad_seq.errors import describe
 from tinygrad_seq.tape import Buffer
 from tinygrad_seq.tensor import Tensor, tensor
@@ -49,7 +49,7 @@ class Module:
     ...
     ...     def __call__(self, x):
     ...         first, second = self.layers
-    ...         return second(first(x).tanh())
+    ...         return second(ts.tanh(first(x)))
     >>> Perceptron()
     Perceptron: 26 parameters
       layers.0: Linear: 16 parameters
@@ -119,22 +119,7 @@ class Module:
         """
         own = dict(self.named_tensors())
         given = {name: np.asarray(array) for name, array in state.items()}
-        wrong = [
-            f"{name} is {describe(own[name])}, given {describe(array)}"
-            for name, array in given.items()
-            if name in own
-            and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
-        ]
-        problems = {
-            "missing": [name for name in own if name not in given],
-            "unexpected": [name for name in given if name not in own],
-            "of another shape or kind": wrong,
-        }
-        if any(problems.values()):
-            lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
-            raise ValueError(
-                "\n  ".join([f"the state does not fit {type(self).__name__}; nothing was loaded", *lines])
-            )
+        refuse_misfits(own, given, type(self).__name__)
         for name, array in given.items():
             own[name].assign_(array)
 
@@ -171,6 +156,9 @@ class Module:
         for _, t in self.named_tensors():
             _convert(t, device or t.device, dtype if t.dtype.kind == "f" and dtype is not None else t.dtype)
         return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(habits.say(name, f"a {type(self).__name__}", habits.MODULES), name=name, obj=self)
 
     # --- looks ----------------------------------------------------------------------------------------
 
@@ -209,6 +197,24 @@ def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _within(f"{name}.{key}", part)
+
+
+def refuse_misfits(own: Mapping[str, Tensor | np.ndarray], given: Mapping[str, np.ndarray], owner: str) -> None:
+    """ValueError if `given` cannot overwrite `own`: the names that are missing, unexpected or misshapen."""
+    wrong = [
+        f"{name} is {describe(own[name])}, given {describe(array)}"
+        for name, array in given.items()
+        if name in own
+        and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
+    ]
+    problems = {
+        "missing": [name for name in own if name not in given],
+        "unexpected": [name for name in given if name not in own],
+        "of another shape or kind": wrong,
+    }
+    if any(problems.values()):
+        lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
+        raise ValueError("\n  ".join([f"the state does not fit {owner}; nothing was loaded", *lines]))
 
 
 def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:

@@ -1,7 +1,8 @@
-"""Recurrent: any cell, run over time.
+"""Runners: cells, run over time. Recurrent in one direction, Bidirectional in both, Layers in several passes.
 
 The loop is the meaning of a recurrent network: y(t), s(t) = cell(s(t-1), x(t)). Sequences of unequal
-length share a batch by `lengths`: past its length a row has output 0 and its state stands still.
+length share a batch by `lengths`: past its length a row has output 0 and its state stands still. Every
+runner is called alike, `ys, state = rnn(xs, state=None, lengths=None)`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import numpy as np
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.combinators import parts
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.ops.elementwise import where
-from tinygrad_seq.ops.shape import stack, swapaxes, unstack
+from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.shape import concatenate, stack, swapaxes, unstack
 from tinygrad_seq.tensor import Tensor, tensor
+
+Lengths = Tensor | np.ndarray | list[int] | None
 
 
 class Recurrent(Module):
@@ -45,12 +49,7 @@ class Recurrent(Module):
     def __init__(self, cell: Cell, *, reverse: bool = False, batch_first: bool = False) -> None:
         self.cell, self.reverse, self.batch_first = cell, reverse, batch_first
 
-    def __call__(
-        self,
-        xs: Tensor,
-        state: State | None = None,
-        lengths: Tensor | np.ndarray | list[int] | None = None,
-    ) -> tuple[Tensor, State]:
+    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if self.batch_first:
             xs = swapaxes(xs, 0, 1)
@@ -75,6 +74,72 @@ class Recurrent(Module):
             ys.append(y)
         out = stack(ys[::-1] if self.reverse else ys)
         return swapaxes(out, 0, 1) if self.batch_first else out, state
+
+
+class Bidirectional(Module):
+    """One cell forward and one backward over time, their outputs side by side (Schuster & Paliwal 1997).
+
+        y(t) = [yf(t); yb(t)],   yf, sf = forward(sf, x) for t = 0 ... T-1,   yb, sb = backward for T-1 ... 0
+
+    Arguments and errors as for `Recurrent`; ys is (T, B, Hf + Hb). The state is (forward, backward), of
+    which the backward part is the one that has seen step 0 last. With `lengths`, each row goes backward
+    from its own last step.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> rnn = nn.Bidirectional(nn.LSTMCell(3, 5, rng=0), nn.RNNCell(3, 4, rng=1))
+    >>> ys, ((h, c), backward) = rnn(np.ones((7, 2, 3), np.float32), lengths=[7, 4])
+    >>> ys.shape, h.shape, backward.shape
+    ((7, 2, 9), (2, 5), (2, 4))
+    """
+
+    def __init__(self, forward_cell: Cell, backward_cell: Cell, *, batch_first: bool = False) -> None:
+        self.forward = Recurrent(forward_cell, batch_first=batch_first)
+        self.backward = Recurrent(backward_cell, reverse=True, batch_first=batch_first)
+        self.batch_first = batch_first
+
+    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+        xs = xs if isinstance(xs, Tensor) else tensor(xs)
+        sf, sb = (None, None) if state is None else parts(state, 2, "directions")
+        forward, sf = self.forward(xs, sf, lengths)
+        backward, sb = self.backward(xs, sb, lengths)
+        return concatenate([forward, backward], axis=-1), (sf, sb)
+
+
+class Layers(Module):
+    """Runners on top of each other: each runs over the whole sequence of outputs of the one below.
+
+    For cells that run forward this is `Recurrent(Stacked(...))`. A bidirectional network can only be
+    stacked so: the layer above needs, at every step, what the backward cell of the layer below has made of
+    the steps to come, so that no step of the stack as a whole exists, and it is no cell.
+
+    Arguments and errors as for `Recurrent`; the state is the tuple of the runners' states. ValueError
+    without a runner, or if some are `batch_first` and others are not.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> first = nn.Bidirectional(nn.LSTMCell(3, 5, rng=0), nn.LSTMCell(3, 5, rng=1))
+    >>> second = nn.Bidirectional(nn.LSTMCell(10, 5, rng=2), nn.LSTMCell(10, 5, rng=3))
+    >>> ys, (_, ((h, c), _)) = nn.Layers(first, second)(np.ones((7, 2, 3), np.float32))
+    >>> ys.shape, h.shape
+    ((7, 2, 10), (2, 5))
+    """
+
+    def __init__(self, *runners: Recurrent | Bidirectional | Layers) -> None:
+        if not runners:
+            raise ValueError("layers need at least one runner")
+        if len({runner.batch_first for runner in runners}) > 1:
+            raise ValueError("of the runners, some are batch_first and others are not: let them agree")
+        self.runners = runners
+        self.batch_first: bool = runners[0].batch_first
+
+    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+        before = [None] * len(self.runners) if state is None else parts(state, len(self.runners), "layers")
+        after = []
+        for runner, s in zip(self.runners, before, strict=True):
+            xs, s = runner(xs, s, lengths)
+            after.append(s)
+        return xs, tuple(after)
 
 
 def within(lengths: Tensor | np.ndarray | list[int], steps: int, batch: int) -> np.ndarray:

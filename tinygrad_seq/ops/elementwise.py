@@ -1,4 +1,4 @@
-"""Pointwise ops: z_i depends on the i-th elements alone, so a derivative is a partial and a product.
+"""Arithmetic, element by element: z_i depends on the i-th elements alone, so a derivative is a partial.
 
 Partials that can be infinite or undefined are `singular`: the product with them is the safe product,
 so that a branch which `where` did not take contributes zero and not NaN.
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -24,9 +25,6 @@ def safe_product(a, p, /):
 
 safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
 safe_product.bilinear()
-
-
-# --- arithmetic ---------------------------------------------------------------------------------------
 
 
 @primitive("(),()->()")
@@ -62,7 +60,12 @@ def divide(x, y, /):
     return x / y
 
 
-divide.partials(lambda y: 1 / y, lambda y, z: -z / y, singular=True)
+def inverse(y):
+    """1/y, also of Python's numbers, for which division by zero is an error."""
+    return math.copysign(math.inf, y) if isinstance(y, (int, float)) and y == 0 else 1 / y
+
+
+divide.partials(lambda y: inverse(y), lambda y, z: -z / y, singular=True)
 
 
 @primitive("()->()")
@@ -118,102 +121,10 @@ def abs(x, /):
 abs.partials(lambda x: np.sign(x))
 
 
-# --- exponentials -------------------------------------------------------------------------------------
-
-
-@primitive("()->()")
-def exp(x, /):
-    """z = e^x"""
-    return np.exp(x)
-
-
-exp.partials(lambda z: z, singular=True)
-
-
-@primitive("()->()", domain={"x": POSITIVE})
-def log(x, /):
-    """z = log x"""
-    return np.log(x)
-
-
-log.partials(lambda x: 1 / x, singular=True)
-
-
-@primitive("()->()")
-def tanh(x, /):
-    """z = tanh x"""
-    return np.tanh(x)
-
-
-tanh.partials(lambda z: 1 - z * z)
-
-
-@primitive("()->()")
-def sigmoid(x, /):
-    """z = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which cannot overflow"""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
-
-
-sigmoid.partials(lambda z: z * (1 - z))
-
-
-# --- choices ------------------------------------------------------------------------------------------
-
-
-@primitive("()->()")
-def relu(x, /):
-    """z = max(x, 0); dz/dx = 0 at 0"""
-    return np.maximum(x, 0)
-
-
-relu.partials(lambda x: x > 0)
-
-
-@primitive("(),()->()")
-def maximum(x, y, /):
-    """z = max(x, y); where they are equal, each has the derivative 1/2"""
-    return np.maximum(x, y)
-
-
-def larger(g, x, y):
-    """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
-    return 0.5 * (g * (x > y) + g * (x >= y))
-
-
-maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
-maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
-
-
-@primitive("(),()->()")
-def minimum(x, y, /):
-    """z = min(x, y); where they are equal, each has the derivative 1/2"""
-    return np.minimum(x, y)
-
-
-minimum.vjp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
-minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
-
-
-@primitive("(),(),()->()")
-def where(condition, x, y, /):
-    """z = x where the condition holds, else y"""
-    return np.where(condition, x, y)
-
-
-where.linear(
-    None,
-    lambda g, condition: np.where(condition, g, 0),
-    lambda g, condition: np.where(condition, 0, g),
-)
-
-
-# --- dtypes -------------------------------------------------------------------------------------------
-
-
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])
 def _astype(x, /, dtype):
     """z = x in another float dtype; the engine brings the cotangent back"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _astype.linear(lambda g: g)
@@ -223,7 +134,7 @@ _astype.rides(dtype=lambda dtype: dtype)
 @primitive(examples=[example("(a)", dtype="int64")])
 def _cast(x, /, dtype):
     """z = x as integers or booleans, through which nothing is differentiable"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _cast.rides(dtype=lambda dtype: dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import backend
-from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.ops.shape import broadcast_to, reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -84,11 +84,17 @@ def getitem(x, key):
     array([[2, 1],
            [4, 3]])
     """
+    parts, indices = parsed(key)
+    return _getitem(x, *indices, key=parts)
+
+
+def parsed(key) -> tuple[tuple, list]:
+    """`key` with a word in the place of every array, and the arrays."""
     parts: list[object] = []
     indices = []
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, list):
-            part = np.asarray(part) if part else np.zeros(0, np.intp)
+        if isinstance(part, (list, tuple, range)):
+            part = np.asarray(part) if len(part) else np.zeros(0, np.intp)
         if isinstance(part, (slice, bool)) or part is None or part is Ellipsis:
             parts.append(part)
         elif isinstance(part, (int, np.integer)):
@@ -96,14 +102,15 @@ def getitem(x, key):
         else:
             parts.append(MASK if getattr(part, "dtype", None) == np.dtype(bool) else ARRAY)
             indices.append(part)
-    return _getitem(x, *indices, key=tuple(parts))
+    return tuple(parts), indices
 
 
 @numpy_function
 def take(x, indices, axis: int | None = None):
     """The slices of `x` along `axis` (of the flattened x without one) that `indices` name.
 
-    `indices` is an int or an integer array of any shape; IndexError where one is out of range.
+    `indices` is an int or an integer array of any shape; IndexError where one is out of range, or is no
+    integer: the elements that a mask chooses are x[mask].
 
     >>> import tinygrad_seq as ts
     >>> ts.take(ts.tensor([10.0, 20.0, 30.0]), [2, 0, 2]).numpy()
@@ -111,8 +118,12 @@ def take(x, indices, axis: int | None = None):
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
-    indices = np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
-    return getitem(x, (*[slice(None)] * (axis % max(np.ndim(x), 1)), indices))
+    if isinstance(indices, (list, tuple)):
+        indices = np.asarray(indices) if len(indices) else np.zeros(0, np.intp)
+    if np.result_type(indices).kind not in "iu":
+        raise IndexError(f"take takes integers, not {np.result_type(indices)}; with a mask, index: x[mask]")
+    axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(x))
+    return getitem(x, (*[slice(None)] * axis, indices))
 
 
 def along(indices, axis: int) -> tuple:
@@ -135,7 +146,7 @@ def along(indices, axis: int) -> tuple:
 )
 def _take_along_axis(x, indices, /, axis):
     """z_{...i...} = x_{... indices_{...i...} ...}"""
-    return np.take_along_axis(x, indices, axis)
+    return np.take_along_axis(backend.array(x), backend.array(indices), axis)
 
 
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
@@ -167,3 +178,18 @@ def take_along_axis(x, indices, axis: int | None = -1):
     if axis is None:
         x, axis = reshape(x, -1), 0
     return _take_along_axis(x, indices, axis)
+
+
+@numpy_function
+def scatter_add(x, key, values):
+    """`x` with `values` added at [key], in which an element may be named more than once.
+
+    `values` broadcasts to the shape of x[key].
+
+    >>> import tinygrad_seq as ts
+    >>> ts.scatter_add(ts.tensor([0.0, 0.0, 0.0]), [0, 2, 0], [1.0, 2.0, 4.0]).numpy()
+    array([5., 0., 2.])
+    """
+    parts, indices = parsed(key)
+    shape = np.shape(_getitem(x, *indices, key=parts))
+    return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))

@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrices: products, norms, and what solves or factors them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import math
 
 import numpy as np
 
+from tinygrad_seq.ops import elementwise, reduction
+from tinygrad_seq.ops.reduction import EXAMPLES, axes_from_end, axes_of, kept
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.rules import push, read
+from tinygrad_seq.signature import example
+from tinygrad_seq.tape import tape
+
+normalize_axis_tuple = np.lib.array_utils.normalize_axis_tuple
 
 
 @primitive("(n,k),(k,m)->(n,m)")
@@ -39,3 +46,165 @@ def matmul(x, y):
         *rows, k = np.shape(x)
         return reshape(_matmul(reshape(x, (math.prod(rows), k)), y), (*rows, np.shape(y)[1]))
     return _matmul(x, y)
+
+
+@primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
+def tril(x, /, k=0):
+    """z = x on and below the k-th diagonal of every matrix, else 0"""
+    return np.tril(matrices(x), k)
+
+
+def matrices(x):
+    """`x`, which has at least two axes; NumPy would make a matrix of a vector."""
+    if np.ndim(x) < 2:
+        raise ValueError(f"takes matrices (..., n, m), not an array of shape {np.shape(x)}")
+    return x
+
+
+tril.linear(lambda g, k: np.tril(g, k))
+tril.rides(k=lambda k: k)
+
+
+@primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
+def triu(x, /, k=0):
+    """z = x on and above the k-th diagonal of every matrix, else 0"""
+    return np.triu(matrices(x), k)
+
+
+triu.linear(lambda g, k: np.triu(g, k))
+triu.rides(k=lambda k: k)
+
+
+def dominant(x):
+    """x with so much added to the diagonal that it is invertible."""
+    return x + 8 * np.eye(x.shape[-1])
+
+
+@primitive("(n,n),(n,m)->(n,m)", domain={"a": dominant})
+def _solve(a, b, /):
+    """z = a^-1 b"""
+    return np.linalg.solve(a, b)
+
+
+_solve.vjp(lambda g, a, z: _solve(a.mT, np.negative(g)) @ z.mT, lambda g, a: _solve(a.mT, g))
+_solve.jvp(lambda g, a, z: _solve(a, np.negative(g @ z)), lambda g, a: _solve(a, g))
+
+
+@numpy_function
+def solve(a, b):
+    """The x with a x = b, for invertible matrices a (..., n, n) and b, a vector (n,) or matrices (..., n, m).
+
+    A singular matrix is NumPy's LinAlgError.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.solve(ts.tensor([[2.0, 0.0], [0.0, 4.0]]), ts.tensor([2.0, 2.0])).numpy()
+    array([1. , 0.5], dtype=float32)
+    """
+    if np.ndim(b) == 1:
+        z = _solve(a, reshape(b, (-1, 1)))
+        return reshape(z, np.shape(z)[:-1])
+    return _solve(a, b)
+
+
+def positive_definite(x):
+    """A matrix that has a Cholesky factor, made of x."""
+    return x @ x.mT + np.eye(x.shape[-1])
+
+
+@primitive("(n,n)->(n,n)", domain={"a": positive_definite})
+def cholesky(a, /):
+    """z = the lower triangular L with L L' = a, of a symmetric positive definite a
+
+    Only the lower triangle of a is read, as by NumPy, so only it has a derivative.
+    """
+    return np.linalg.cholesky(a)
+
+
+def half(x):
+    """The lower triangle with half its diagonal: dL = L half(L^-1 da L'^-1) (Murray 2016)."""
+    return 0.5 * (np.tril(x) + np.tril(x, -1))
+
+
+def between(left, x):
+    """left^-1 x left'^-1"""
+    return _solve(left, _solve(left, x).mT).mT
+
+
+def cholesky_vjp(g, z):
+    s = between(z.mT, half(z.mT @ np.tril(g)))
+    s = 0.5 * (s + s.mT)
+    return np.tril(s) + np.tril(s, -1)  # an element of the lower triangle stands for its mirror image too
+
+
+cholesky.vjp(cholesky_vjp)
+cholesky.jvp(lambda g, z: z @ half(between(z, np.tril(g) + np.tril(g, -1).mT)))
+
+
+@primitive(examples=EXAMPLES)
+def _norm(x, /, axis=None, *, keepdims=False):
+    """z = sqrt(sum_i x_i^2); dz/dx = 0 at the zero vector"""
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+def quotient(g, z):
+    """g / z, and 0 where z = 0."""
+    return np.where(z == 0, 0, g / np.where(z == 0, 1, z))
+
+
+def limit(g, z):
+    """g / z, and where z = 0 the slope dg/dz, to which it tends if g vanishes with z.
+
+    What is smooth at the zero vector is a function f of z^2; then g = 2 z f'(z^2), and the gradient of f is
+    x g/z. At x = 0 that is 0 whatever g/z is, but the second derivative is g/z itself. The numbers g = 0 and
+    z = 0 do not tell it, the tape of g does: it is pushed forward from z, where g is recorded at all.
+    """
+    if getattr(g, "line", None) is None or not np.any(z._data == 0):
+        return quotient(g, z)
+    made = z.line[0]
+    slopes = {made: [np.ones_like(z)]}
+    for record in tape([g.line]):
+        if record.op is made.op and (record.inputs, record.meta) == (made.inputs, made.meta):
+            slopes[record] = slopes[made]  # the same norm, taken again
+            continue
+        along = [slopes[line[0]][line[1]] if line and line[0] in slopes else None for line in record.inputs]
+        if any(slope is not None for slope in along):
+            slopes[record] = push(record, along, read(record, as_tensors=True))
+    record, i = g.line
+    return np.where(z == 0, slopes[record][i], quotient(g, z)) if record in slopes else quotient(g, z)
+
+
+_norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))
+_norm.jvp(lambda g, x, z, axis, keepdims: quotient(np.sum(x * g, axis=axis, keepdims=keepdims), z))
+_norm.rides(axis=axes_from_end)
+
+
+@numpy_function
+def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False):
+    """The length of `x`: over all axes without `axis`, of vectors along an int, of matrices over a pair.
+
+    ord   None for sqrt(sum x^2), of vectors also 2; 1 for sum |x|, inf for max |x|, -inf for min |x|, of
+          vectors; "fro" for None, of matrices
+
+    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0; its square and what else is smooth
+    there have the right derivatives to second order. ValueError for another norm.
+
+    >>> import tinygrad_seq as ts
+    >>> float(ts.norm(ts.tensor([3.0, 4.0])))
+    5.0
+    """
+    ndim = np.ndim(x)
+    axes = axes_of(None, ndim) if axis is None else normalize_axis_tuple(axis, ndim)
+    known = (
+        (None, 2, 1, math.inf, -math.inf) if len(axes) == 1 else (None, "fro") if len(axes) == 2 else (None,)
+    )
+    if ord not in known or (axis is not None and len(axes) > 2):
+        raise ValueError(
+            f"norm knows ord=None, of vectors (axis an int) also 2, 1, inf and -inf, of matrices (a pair) also "
+            f'"fro", not ord={ord!r}, axis={axis!r} of {ndim} axes'
+        )
+    if np.result_type(x).kind != "f":
+        x = (x if hasattr(x, "astype") else np.asarray(x)).astype(np.float64)
+    if ord in (None, 2, "fro"):
+        return _norm(x, axes, keepdims=keepdims)
+    reduce = reduction.sum if ord == 1 else reduction.max if ord == math.inf else reduction.min
+    return reduce(elementwise.abs(x), axes, keepdims=keepdims)

@@ -1,18 +1,25 @@
-"""Reductions over any axes: sum, max, logsumexp, and what is composed of them.
+"""Reductions over any axes: sum, max, min, logsumexp, and what is composed of them.
 
 `axis` is None for all axes, an int or a tuple; with `keepdims` reduced axes stay, of length 1.
 """
 
 from __future__ import annotations
 
+import builtins
 import math
 
 import numpy as np
 
-from tinygrad_seq.ops.elementwise import safe_product
+from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.creation import ones_like
+from tinygrad_seq.ops.elementwise import safe_product, sqrt, square
+from tinygrad_seq.ops.exponential import finite
+from tinygrad_seq.ops.indexing import getitem
+from tinygrad_seq.ops.shape import concatenate, reshape, transpose
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
+normalize = np.lib.array_utils.normalize_axis_tuple
 EXAMPLES = [
     example("(a,b)"),
     example("()"),
@@ -31,9 +38,9 @@ NONEMPTY = [  # what has no value for an empty axis
 
 
 def axes_of(axis, ndim: int) -> tuple[int, ...]:
-    """The reduced axes, each counted from the front."""
+    """The reduced axes, each counted from the front; a number has none, though NumPy lets it have axis 0."""
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return tuple(a % ndim for a in axes)
+    return tuple(a % ndim for a in axes) if ndim else ()
 
 
 def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
@@ -45,8 +52,10 @@ def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
 def axes_from_end(axis, s):
     """`axis` counted from the end, which a new leading axis does not change."""
     ndim = len(s[0])
-    if isinstance(axis, int) or (axis is None and not ndim):
-        return () if axis is None else axis % ndim - ndim
+    if not ndim:
+        return ()
+    if isinstance(axis, int):
+        return axis % ndim - ndim
     return tuple(a - ndim for a in axes_of(axis, ndim))
 
 
@@ -66,15 +75,24 @@ def max(x, /, axis=None, *, keepdims=False):
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
+@primitive(examples=NONEMPTY)
+def min(x, /, axis=None, *, keepdims=False):
+    """z = min_i x_i; elements that tie for it share the derivative equally"""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
 def winners(x, z, axis, dtype):
-    """The partial derivatives of max: 1/k for each of the k elements that attain it."""
+    """The partial derivatives of max and min: 1/k for each of the k elements that attain it."""
     attain = (x == np.reshape(z, kept(np.shape(x), axis))).astype(dtype)
     return attain / np.maximum(np.sum(attain, axis=axis, keepdims=True), 1)
 
 
-max.vjp(lambda g, x, z, s, axis: np.reshape(g, kept(s, axis)) * winners(x, z, axis, g.dtype))
-max.jvp(lambda g, x, z, axis, keepdims: np.sum(g * winners(x, z, axis, g.dtype), axis=axis, keepdims=keepdims))
-max.rides(axis=axes_from_end)
+for extremum in (max, min):
+    extremum.vjp(lambda g, x, z, s, axis: np.reshape(g, kept(s, axis)) * winners(x, z, axis, g.dtype))
+    extremum.jvp(
+        lambda g, x, z, axis, keepdims: np.sum(g * winners(x, z, axis, g.dtype), axis=axis, keepdims=keepdims)
+    )
+    extremum.rides(axis=axes_from_end)
 
 
 @primitive(examples=EXAMPLES)
@@ -91,11 +109,6 @@ def logsumexp(x, /, axis=None, *, keepdims=False):
         )
         z = np.log(np.sum(np.exp(x - m), axis=axis, keepdims=keepdims))
         return z + np.reshape(m, np.shape(z))
-
-
-def finite(x):
-    """x where it is finite, else 0."""
-    return np.where(np.isfinite(x), x, 0)
 
 
 def weights(x, z, axis):
@@ -122,7 +135,75 @@ def mean(x, axis=None, *, keepdims=False):
     return sum(x, axis, keepdims=keepdims) / math.prod(shape[a] for a in axes_of(axis, len(shape)))
 
 
-@primitive(examples=[example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1, keepdims=True)])
-def argmax(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first largest element; without a derivative"""
-    return np.argmax(x, axis=axis, keepdims=keepdims)
+@numpy_function
+def var(x, axis=None, *, ddof: int = 0, keepdims=False):
+    """The variance over `axis`: the mean square deviation from the mean, with n - `ddof` for n.
+
+    >>> import tinygrad_seq as ts
+    >>> float(ts.var(ts.tensor([1.0, 3.0])))
+    1.0
+    """
+    deviation = x - mean(x, axis, keepdims=True)
+    shape = np.shape(x)
+    n = math.prod(shape[a] for a in axes_of(axis, len(shape)))
+    return sum(square(deviation), axis, keepdims=keepdims) / float(builtins.max(n - ddof, 0))
+
+
+@numpy_function
+def std(x, axis=None, *, ddof: int = 0, keepdims=False):
+    """The standard deviation over `axis`, sqrt var; where it is 0 its derivative is taken to be 0.
+
+    >>> import tinygrad_seq as ts
+    >>> float(ts.std(ts.tensor([1.0, 3.0])))
+    1.0
+    """
+    v = var(x, axis, ddof=ddof, keepdims=keepdims)
+    return where(v == 0, 0.0, sqrt(where(v == 0, 1.0, v)))
+
+
+@numpy_function
+def prod(x, axis=None, *, keepdims=False):
+    """The product over `axis`, pair by pair, so that zeros have the right derivatives of every order.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> ts.grad(ts.prod(x), x).numpy()
+    array([0., 6., 0.], dtype=float32)
+    """
+    x = x if hasattr(x, "ndim") else np.asarray(x)
+    reduced = axes_of(None, x.ndim) if axis is None else normalize(axis, builtins.max(x.ndim, 1))[: x.ndim]
+    rest = tuple(a for a in range(x.ndim) if a not in reduced)
+    shape = tuple(x.shape[a] for a in rest)
+    n = math.prod(x.shape[a] for a in reduced)
+    wide = np.prod(np.empty(0, x.dtype)).dtype  # NumPy multiplies small integers as large ones
+    factors = reshape(transpose(x, rest + reduced), (*shape, n))
+    factors = factors if factors.dtype == wide else factors.astype(wide)
+    while n > 1:
+        half = n // 2
+        pairs = getitem(factors, (..., slice(0, half))) * getitem(factors, (..., slice(half, 2 * half)))
+        factors = concatenate([pairs, getitem(factors, (..., slice(2 * half, n)))], axis=-1) if n % 2 else pairs
+        n -= half
+    if n == 0:
+        factors = ones_like(factors, shape=(*shape, 1))
+    return reshape(factors, kept(x.shape, axis) if keepdims else shape)
+
+
+@primitive(examples=[example("(a,b)", axis=0), example("(a)", axis=-1), example("(a,b,c)", axis=1)])
+def _cumsum(x, /, axis):
+    """z_i = sum_{j <= i} x_j"""
+    return np.cumsum(x, axis=axis)
+
+
+_cumsum.linear(lambda g, s, axis: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), s))
+_cumsum.rides(axis=axes_from_end)
+
+
+@numpy_function
+def cumsum(x, axis: int | None = None):
+    """The partial sums along `axis`, of the flattened x without one.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.cumsum(ts.tensor([1, 2, 3])).numpy()
+    array([1, 3, 6])
+    """
+    return _cumsum(reshape(x, -1), 0) if axis is None else _cumsum(x, axis)

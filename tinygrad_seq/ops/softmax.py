@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.ops.reduction import axes_from_end, finite
+from tinygrad_seq.ops.exponential import finite
+from tinygrad_seq.ops.reduction import axes_from_end
 from tinygrad_seq.primitive import primitive
 from tinygrad_seq.signature import example
 

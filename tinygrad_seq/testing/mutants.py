@@ -86,13 +86,19 @@ def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
         return copy
     pushes = op.pushes
     if op.kind == "bilinear":  # the product rule, in full
-        x, y = op.arguments
-        pushes = (
-            Rule(lambda g, y: op.function(g, y), ("g", y)),
-            Rule(lambda g, x: op.function(x, g), ("g", x)),
-        )
+        pushes = product_rule(op)
     copy.kind, copy.pushes = "rules", scaled(pushes, i, factor)
     return copy
+
+
+def product_rule(op: Primitive) -> tuple[Rule, Rule]:
+    """The JVP of a bilinear op, an argument at a time: op(dx, y) and op(x, dy)."""
+    (x, y), names = op.arguments, tuple(p.name for p in op.metadata)
+
+    def term(*values):
+        return op.function(*values[:2], **dict(zip(names, values[2:], strict=True)))
+
+    return Rule(term, ("g", y, *names)), Rule(term, (x, "g", *names))
 
 
 def scaled(rules: Sequence[Rule | None], i: int, factor: float) -> tuple[Rule | None, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq.testing.differences import leaf, noise, pulled_back, same, sequence
-from tinygrad_seq.testing.strategies import Call
+from tinygrad_seq.testing.strategies import Call, lawful
 
 
 def riding(call: Call) -> None:
@@ -35,7 +35,8 @@ def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator)
         return
     meta, repeat = new
     steps = [
-        [variant(a, rng) if on else a for a, on in zip(call.arrays, stacked, strict=True)] for _ in range(n)
+        [variant(call, i, rng) if on else a for i, (a, on) in enumerate(zip(call.arrays, stacked, strict=True))]
+        for _ in range(n)
     ]
     zs = [sequence(op.function(*args(call, step), **call.meta)) for step in steps]
     stacks = [
@@ -74,8 +75,11 @@ def lifted(call: Call, stacked: Sequence[bool], n: int) -> tuple[dict[str, objec
     return call.op.lift([a.shape for a in call.arrays], stacked, n, call.metadata())
 
 
-def variant(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another value that an argument may have at another time step: its elements in another order."""
+def variant(call: Call, i: int, rng: np.random.Generator) -> np.ndarray:
+    """Another value that the i-th argument may have at another time step: its elements in another order."""
+    array, make = call.arrays[i], lawful(call.op, i)
+    if make is not None:
+        return make(noise(rng, array.shape))
     return rng.permutation(array.ravel()).reshape(array.shape)
 
 

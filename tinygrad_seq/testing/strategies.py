@@ -10,7 +10,7 @@ and each convention has a test of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,6 +65,22 @@ def carries_gradient(op: Primitive, i: int) -> bool:
     if op.joint_rule:
         return True
     return i < len(op.rules) and op.rules[i] is not None
+
+
+def interval(op: Primitive, i: int) -> tuple[float, float]:
+    """The open interval that the elements of the i-th array argument of a call are drawn from."""
+    domain = _domain(op, i)
+    return domain if isinstance(domain, tuple) else (-math.inf, math.inf)
+
+
+def lawful(op: Primitive, i: int) -> Callable | None:
+    """What makes a lawful i-th argument of any drawn array, where its elements cannot be drawn one by one."""
+    domain = _domain(op, i)
+    return None if isinstance(domain, tuple) else domain
+
+
+def _domain(op: Primitive, i: int) -> tuple[float, float] | Callable | None:
+    return op.domain.get(op.arguments[i] if i < len(op.arguments) else op.variadic or "")
 
 
 def differentiable(op: Primitive) -> bool:
@@ -144,15 +160,14 @@ def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None) -> Cal
     active = draw(st.sampled_from(_subsets([i in smooth for i in range(len(parts))])))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng([seed, 0])
-    names = [*op.arguments, *[op.variadic or ""] * (len(parts) - len(op.arguments))]
-    domains = [op.domain.get(names[i], (-math.inf, math.inf)) for i in smooth]
-    values = iter(grid(list(smooth.values()), domains, rng))
+    values = iter(grid(list(smooth.values()), [interval(op, i) for i in smooth], rng))
     arrays = []
     for i, part in enumerate(parts):
         if isinstance(part, np.ndarray):
             arrays.append(part)
         elif i in smooth:
-            arrays.append(next(values))
+            make = lawful(op, i)
+            arrays.append(make(next(values)) if make else next(values))
         elif differentiable(op):
             arrays.append(rng.random(part) < 0.5)  # beside arguments with a derivative: a mask
         else:
@@ -169,8 +184,13 @@ def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:
 
 
 def sprinkled(call: Call, points: Sequence[float], rng: np.random.Generator) -> list[np.ndarray]:
-    """The arguments with some elements of every float array replaced by awkward ones."""
+    """The arguments with some elements of every float array replaced by awkward ones.
+
+    An argument that only a function makes lawful, as an invertible matrix, would not be lawful then, and stays.
+    """
     return [
-        np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a) if a.dtype.kind == "f" else a
-        for a in call.arrays
+        np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a)
+        if a.dtype.kind == "f" and lawful(call.op, i) is None
+        else a
+        for i, a in enumerate(call.arrays)
     ]

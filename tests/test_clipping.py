@@ -1,0 +1,101 @@
+"""Clipping by norm and by value against the rule, at its awkward points."""
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, optim
+
+
+def with_gradients(*gradients):
+    ps = [nn.Parameter(np.zeros_like(g)) for g in gradients]
+    for p, g in zip(ps, gradients, strict=True):
+        p.grad = ts.tensor(g)
+    return ps
+
+
+def test_clipping_scales_all_gradients_to_the_norm():
+    ps = with_gradients(np.array([3.0, 0.0]), np.array([[4.0], [12.0]]))
+    norm = optim.clip_grad_norm_(ps, 1.0)
+    assert norm == 13.0
+    assert isinstance(norm, float)
+    np.testing.assert_allclose(ps[0].grad.numpy(), np.array([3.0, 0.0]) / 13, rtol=1e-15)
+    np.testing.assert_allclose(ps[1].grad.numpy(), np.array([[4.0], [12.0]]) / 13, rtol=1e-15)
+
+
+@pytest.mark.parametrize("bound", [5.0, 5.1, np.inf])
+def test_clipping_leaves_what_is_within_the_bound_alone_to_the_last_bit(bound):
+    g = np.array([3.0, 4.0], np.float32)
+    (p,) = with_gradients(g)
+    assert optim.clip_grad_norm_([p], bound) == 5.0
+    assert (p.grad.numpy() == g).all()
+
+
+def test_clipping_counts_a_shared_parameter_once_and_skips_missing_gradients():
+    p, q = with_gradients(np.array([3.0, 4.0]), np.array([7.0]))
+    q.grad = None
+    assert optim.clip_grad_norm_([p, q, p], 1.0) == 5.0
+    assert q.grad is None
+    np.testing.assert_allclose(p.grad.numpy(), [0.6, 0.8], rtol=1e-15)
+    assert optim.clip_grad_norm_([q], 1.0) == 0.0
+    assert optim.clip_grad_norm_([], 1.0) == 0.0
+
+
+@pytest.mark.parametrize("size", [3e38, 1e-34])
+def test_clipping_neither_overflows_nor_underflows_in_float32(size):
+    g = np.array([3.0, 4.0], np.float32) * np.float32(size / 4)
+    (p,) = with_gradients(g)
+    norm = optim.clip_grad_norm_([p], size / 100)
+    np.testing.assert_allclose(norm, 1.25 * size, rtol=1e-6)
+    np.testing.assert_allclose(p.grad.numpy(), np.array([0.6, 0.8]) * size / 100, rtol=1e-5)
+    assert p.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_norm_that_is_not_finite_raises_or_skips(bad):
+    ps = with_gradients(np.array([bad, 1.0]), np.array([2.0]))
+    with pytest.raises(FloatingPointError, match=r"norm of the gradient is (nan|inf)"):
+        optim.clip_grad_norm_(ps, 1.0)
+    assert (ps[1].grad.numpy() == 2.0).all()
+
+    optimizer = optim.Adam(ps)
+    assert not np.isfinite(optim.clip_grad_norm_(ps, 1.0, error_if_nonfinite=False))
+    optimizer.step()
+    assert all((p.numpy() == 0).all() for p in ps)
+    assert all((m == 0).all() for m in optimizer.m)
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
+def test_a_bound_must_be_positive(bound):
+    with pytest.raises(ValueError, match="max_norm must be positive"):
+        optim.clip_grad_norm_([], bound)
+
+
+# --- by value -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_by_value_bounds_every_element(dtype):
+    ps = with_gradients(np.array([3.0, -0.5, -2.0], dtype), np.array([[2.0], [-1e30]], dtype))
+    memory = ps[0].grad.data
+    assert optim.clip_grad_value_(ps, 2.0) is None
+    assert (ps[0].grad.numpy() == [2.0, -0.5, -2.0]).all()
+    assert (ps[1].grad.numpy() == [[2.0], [-2.0]]).all()
+    assert ps[0].grad.dtype == dtype
+    assert np.shares_memory(memory, ps[0].grad.data)
+
+
+def test_clipping_by_value_at_its_awkward_points():
+    p, q = with_gradients(np.array([np.inf, -np.inf, np.nan, 1.0]), np.array([7.0]))
+    q.grad = None
+    optim.clip_grad_value_([p, q, p], 2.0)
+    np.testing.assert_array_equal(p.grad.numpy(), [2.0, -2.0, np.nan, 1.0])
+    assert q.grad is None
+    optim.clip_grad_value_([p], np.inf)
+    np.testing.assert_array_equal(p.grad.numpy(), [2.0, -2.0, np.nan, 1.0])
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
+def test_a_bound_of_values_must_be_positive(bound):
+    with pytest.raises(ValueError, match="max_value must be positive"):
+        optim.clip_grad_value_([], bound)

@@ -1,0 +1,245 @@
+"""What is made of cells and runners: Stacked, Bidirectional, Layers; rows of unequal length in all of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_recurrent import AWKWARD, agree, each, parts, rows
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.testing import check_grad
+
+I, H = 3, 5  # noqa: E741
+F64 = {"dtype": np.float64}
+
+
+def values(state):
+    return [part.numpy() for part in parts(state)]
+
+
+def inputs(steps, batch, seed=0):
+    return ts.tensor(np.random.default_rng(seed).normal(size=(steps, batch, I)), requires_grad=True)
+
+
+def random_state(state, seed=1):
+    """A state of random leaves in the place of zeros."""
+    rng = np.random.default_rng(seed)
+    return each(lambda part: ts.tensor(rng.normal(size=part.shape), requires_grad=True), state)
+
+
+# --- Stacked ------------------------------------------------------------------------------------------
+
+
+def test_a_stack_is_its_cells_one_after_the_other():
+    first, second = nn.LSTMCell(I, 4, rng=0, **F64), nn.GRUCell(4, 2, rng=1, **F64)
+    third = nn.RNNCell(2, H, rng=2, **F64)
+    stack, x = nn.Stacked(first, second, third), inputs(1, 2)[0]
+    state = random_state(stack.initial_state(2, like=x))
+    assert [part.shape for part in parts(state)] == [(2, 4), (2, 4), (2, 2), (2, H)]
+    after, y = stack(state, x)
+    s1, y1 = first(state[0], x)
+    s2, y2 = second(state[1], y1)
+    s3, y3 = third(state[2], y2)
+    agree([*values(after), y.numpy()], [*values((s1, s2, s3)), y3.numpy()])
+    names = [name for name, _ in stack.named_parameters()]
+    assert names == [f"cells.{i}.{name}" for i in range(3) for name in ("Wx", "Wh", "b")]
+
+
+def test_a_stack_of_stacks_is_a_stack():
+    cells = [nn.RNNCell(I, 4, rng=0, **F64), nn.LSTMCell(4, 2, rng=1, **F64), nn.RNNCell(2, H, rng=2, **F64)]
+    xs = inputs(3, 2)
+    flat, _ = nn.Recurrent(nn.Stacked(*cells))(xs)
+    nested, final = nn.Recurrent(nn.Stacked(nn.Stacked(*cells[:2]), cells[2]))(xs)
+    agree([flat.numpy()], [nested.numpy()])
+    assert [type(s) for s in final] == [tuple, ts.Tensor]
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_derivatives_of_a_stack_to_second_order(batch):
+    first, second = nn.GRUCell(I, 2, rng=0, **F64), nn.LSTMCell(2, H, rng=1, **F64)
+    start = random_state(nn.Stacked(first, second).initial_state(batch, like=inputs(1, batch)[0]))
+
+    def step(x, h1, h2, c2, w):
+        first.Wx = w
+        (s1, (h, c)), y = nn.Stacked(first, second)((h1, (h2, c2)), x)
+        return s1, h, c, y
+
+    check_grad(step, inputs(1, batch)[0].numpy(), *values(start), first.Wx.numpy())
+
+
+def test_errors_of_a_stack():
+    with pytest.raises(ValueError, match="at least one cell"):
+        nn.Stacked()
+    rnn = nn.Recurrent(nn.Stacked(nn.RNNCell(I, 4, rng=0), nn.RNNCell(4, H, rng=1)))
+    xs = np.ones((3, 2, I), np.float32)
+    h = ts.tensor(np.zeros((2, 4), np.float32))
+    with pytest.raises(ValueError, match=r"state of 2 cells is a tuple of 2 states, not float32\[2,4\]"):
+        rnn(xs, h)
+    with pytest.raises(ValueError, match="not a tuple of 1"):
+        rnn(xs, (h,))
+
+
+# --- Bidirectional ------------------------------------------------------------------------------------
+
+
+def bidirectional(input_size=I, sizes=(H, 4), seed=0, **options):
+    rng = np.random.default_rng(seed)
+    forward, backward = sizes
+    return nn.Bidirectional(
+        nn.LSTMCell(input_size, forward, rng=rng, **F64),
+        nn.GRUCell(input_size, backward, rng=rng, **F64),
+        **options,
+    )
+
+
+def start_of(rnn, xs):
+    """A random state of a bidirectional runner."""
+    cells = rnn.forward.cell, rnn.backward.cell
+    return random_state(tuple(cell.initial_state(xs.shape[1], like=xs) for cell in cells))
+
+
+@pytest.mark.parametrize(("steps", "batch"), [(4, 2), (1, 2), (4, 1), (1, 1)])
+def test_bidirectional_is_two_loops_side_by_side(steps, batch):
+    rnn, xs = bidirectional(), inputs(steps, batch)
+    state = start_of(rnn, xs)
+    ys, final = rnn(xs, state)
+    (sf, sb), forward, backward = state, [], {}
+    for t in range(steps):
+        sf, y = rnn.forward.cell(sf, xs[t])
+        forward.append(y)
+    for t in reversed(range(steps)):
+        sb, backward[t] = rnn.backward.cell(sb, xs[t])
+    loops = ts.stack([ts.concatenate([forward[t], backward[t]], axis=-1) for t in range(steps)])
+    assert ys.shape == (steps, batch, H + 4)
+    agree([ys.numpy(), *values(final)], [loops.numpy(), *values((sf, sb))])
+
+    leaves = [*rnn.parameters(), xs, *parts(state)]
+    w = np.random.default_rng(2).normal(size=ys.shape)
+    ours = ts.grad((ys * w).sum() + sum((p * p).sum() for p in parts(final)), leaves)
+    theirs = ts.grad((loops * w).sum() + sum((p * p).sum() for p in parts((sf, sb))), leaves)
+    agree([g.numpy() for g in ours], [g.numpy() for g in theirs])
+
+
+def test_bidirectional_starts_at_the_initial_states():
+    rnn, xs = bidirectional(), inputs(3, 2)
+    zeros = each(lambda part: ts.zeros_like(part), start_of(rnn, xs))
+    agree([rnn(xs)[0].numpy()], [rnn(xs, zeros)[0].numpy()])
+    assert rnn(xs.numpy())[0].dtype == np.float64
+    names = {name.rpartition(".")[0] for name, _ in rnn.named_parameters()}
+    assert names == {"forward.cell", "backward.cell"}
+
+
+def test_derivatives_of_bidirectional_to_second_order():
+    rnn = bidirectional(sizes=(2, 1))
+
+    def run(xs, w):
+        rnn.backward.cell.Wh = w
+        ys, (_, h) = rnn(xs, lengths=[3, 1])
+        return ys, h
+
+    check_grad(run, inputs(3, 2).numpy(), rnn.backward.cell.Wh.numpy())
+
+
+def test_errors_of_bidirectional():
+    rnn, xs = bidirectional(), inputs(3, 2)
+    with pytest.raises(ValueError, match="state of 2 directions is a tuple of 2 states, not a tuple of 3"):
+        rnn(xs, (None, None, None))
+    with pytest.raises(ValueError, match=r"0 \.\.\. 3"):
+        rnn(xs, lengths=[4, 1])
+    with pytest.raises(ValueError, match="at least one time step"):
+        rnn(xs[:0])
+
+
+# --- Layers -------------------------------------------------------------------------------------------
+
+
+def test_layers_of_forward_runners_are_a_stack():
+    first, second = nn.LSTMCell(I, 4, rng=0, **F64), nn.GRUCell(4, H, rng=1, **F64)
+    xs, lengths = inputs(4, 3), [2, 0, 4]
+    state = random_state(nn.Stacked(first, second).initial_state(3, like=xs))
+    ys, final = nn.Recurrent(nn.Stacked(first, second))(xs, state, lengths)
+    again, last = nn.Layers(nn.Recurrent(first), nn.Recurrent(second))(xs, state, lengths)
+    agree([ys.numpy(), *values(final)], [again.numpy(), *values(last)])
+
+
+def test_layers_feed_each_other():
+    first, second = bidirectional(), bidirectional(H + 4, (2, 3), seed=1)
+    xs = inputs(4, 2)
+    state = start_of(first, xs), start_of(second, xs)
+    below, s1 = first(xs, state[0])
+    above, s2 = second(below, state[1])
+    ys, final = nn.Layers(first, second)(xs, state)
+    agree([ys.numpy(), *values(final)], [above.numpy(), *values((s1, s2))])
+
+
+def test_errors_of_layers():
+    with pytest.raises(ValueError, match="at least one runner"):
+        nn.Layers()
+    with pytest.raises(ValueError, match="batch_first"):
+        nn.Layers(bidirectional(), bidirectional(H + 4, batch_first=True))
+    with pytest.raises(ValueError, match="state of 1 layers is a tuple of 1"):
+        nn.Layers(bidirectional())(inputs(3, 2), (None, None))
+
+
+# --- all of them --------------------------------------------------------------------------------------
+
+RUNNERS = {
+    "bidirectional": bidirectional,
+    "layers": lambda **options: nn.Layers(
+        bidirectional(**options), bidirectional(H + 4, (2, 3), seed=1, **options)
+    ),
+    "bidirectional stacks": lambda **options: nn.Bidirectional(
+        nn.Stacked(nn.RNNCell(I, 4, rng=0, **F64), nn.LSTMCell(4, H, rng=1, **F64)),
+        nn.ResetAfterGRUCell(I, 2, rng=2, **F64),
+        **options,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+def test_batch_first_swaps_the_first_two_axes(name):
+    xs, lengths = inputs(4, 2), np.array([4, 2])
+    ys, final = RUNNERS[name]()(xs, None, lengths)
+    swapped, last = RUNNERS[name](batch_first=True)(xs.swapaxes(0, 1), None, lengths)
+    agree([ys.numpy(), *values(final)], [swapped.numpy().swapaxes(0, 1), *values(last)])
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+@pytest.mark.parametrize("lengths", AWKWARD)
+def test_rows_of_awkward_lengths_are_as_if_alone(name, lengths):
+    as_if_alone(name, 4, lengths)
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+@given(data=st.data())
+def test_rows_of_any_length_are_as_if_alone(name, data):
+    steps, batch = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    as_if_alone(name, steps, data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch)))
+
+
+def as_if_alone(name, steps, lengths):
+    """Values and gradients with `lengths` against every sequence run by itself."""
+    batch = len(lengths)
+    rnn, xs = RUNNERS[name](), inputs(steps, batch)
+    state = random_state(rnn(xs)[1])
+    ys, final = rnn(xs, state, lengths)
+    w = np.random.default_rng(3).normal(size=ys.shape)
+
+    loss = ts.tensor(np.float64(0))
+    for i, n in enumerate(lengths):
+        assert (ys.numpy()[n:, i] == 0).all()
+        alone, after = None, rows(state, i)
+        if n:
+            alone, after = rnn(xs[:n, i : i + 1], rows(state, i))
+            np.testing.assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-11, atol=1e-14)
+            loss = loss + (alone * w[:n, i : i + 1]).sum()
+        for part, own in zip(parts(final), parts(after), strict=True):
+            np.testing.assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-11, atol=1e-14)
+            loss = loss + (own * own).sum()
+    whole = (ys * w).sum() + sum((part * part).sum() for part in parts(final))
+    leaves = [*rnn.parameters(), xs, *parts(state)]
+    agree(
+        [g.numpy() for g in ts.grad(whole, leaves, zeros=True)],
+        [g.numpy() for g in ts.grad(loss, leaves, zeros=True)],
+    )

@@ -1,0 +1,106 @@
+"""Choices between elements: each passes its derivative to what was chosen. Ties are stated."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+
+from tinygrad_seq.primitive import numpy_function, primitive
+
+
+@primitive("()->()")
+def relu(x, /):
+    """z = max(x, 0); dz/dx = 0 at 0"""
+    return np.maximum(x, 0)
+
+
+relu.partials(lambda x: x > 0)
+
+
+@primitive("(),()->()")
+def maximum(x, y, /):
+    """z = max(x, y); where they are equal, each has the derivative 1/2"""
+    return np.maximum(x, y)
+
+
+def larger(g, x, y):
+    """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
+    return 0.5 * (g * (x > y) + g * (x >= y))
+
+
+maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
+maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
+
+
+@primitive("(),()->()")
+def minimum(x, y, /):
+    """z = min(x, y); where they are equal, each has the derivative 1/2"""
+    return np.minimum(x, y)
+
+
+minimum.vjp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
+minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
+
+
+@primitive("(),(),()->()")
+def _clip(x, low, high, /):
+    """z = min(max(x, low), high); on a bound and within, the derivative is that of x"""
+    return np.minimum(np.maximum(x, low), high)
+
+
+_clip.partials(
+    lambda x, low, high: np.logical_and(x >= low, x <= high),
+    lambda x, low, high: np.logical_and(x < low, low <= high),
+    lambda x, low, high: np.logical_or(x > high, low > high),
+)
+
+
+@numpy_function
+def clip(x, a_min=None, a_max=None, *, min=None, max=None):
+    """`x` held within bounds, arrays or numbers; NumPy's two pairs of names, None for no bound.
+
+    On a bound the derivative is that of x.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.clip(ts.tensor([-2.0, 0.5, 3.0]), 0.0, 1.0).numpy()
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    if (a_min is not None and min is not None) or (a_max is not None and max is not None):
+        raise TypeError("clip takes a bound once: a_min is min, and a_max is max")
+    low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    least, most = extremes(np.result_type(x))
+    return _clip(x, bound(low, least, least, most), bound(high, most, least, most))
+
+
+def extremes(dtype: np.dtype) -> tuple:
+    """The least and the largest number of a dtype."""
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def bound(given, default, least, most):
+    """The given bound, or the default; a Python int outside of an integer dtype is brought to its end."""
+    if given is None:
+        return default
+    return builtins.max(least, builtins.min(given, most)) if type(given) is type(least) is int else given
+
+
+@primitive("(),(),()->()")
+def where(condition, x, y, /):
+    """z = x where the condition holds, else y"""
+    return np.where(condition, x, y)
+
+
+where.linear(
+    None,
+    lambda g, condition: np.where(condition, g, 0),
+    lambda g, condition: np.where(condition, 0, g),
+)
+
+
+@primitive("()->()")
+def stop_gradient(x, /):
+    """z = x, for which no derivative is passed on"""
+    return x

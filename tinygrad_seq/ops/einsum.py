@@ -1,0 +1,198 @@
+"""Einsum: products summed over the letters that do not appear in the result.
+
+The primitive contracts two arrays, every letter of which appears in the other or in the result; the
+cotangent of one is then again a contraction, of g and the other. The rest is composition: an ellipsis is
+spelled out, a letter that one array repeats is a diagonal, one that it holds alone is a sum, and more than
+two arrays are contracted one after the other.
+"""
+
+from __future__ import annotations
+
+import string
+
+import numpy as np
+
+from tinygrad_seq.ops.indexing import getitem
+from tinygrad_seq.ops.reduction import sum as total
+from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+
+normalize = np.lib.array_utils.normalize_axis_tuple
+
+
+@primitive(
+    examples=[
+        example("(a,b)", "(b,c)", subscripts="ij,jk->ik"),
+        example("(a,b,c)", "(a,c,d)", subscripts="bij,bjk->bik"),
+        example("(a)", "(b)", subscripts="i,j->ji"),
+        example("(a,b)", "(b,a)", subscripts="ij,ji->"),
+        example("()", "(a)", subscripts=",i->i"),
+    ]
+)
+def _contract(x, y, /, subscripts):
+    """z_k = sum over the letters not in k of x_i y_j"""
+    return np.einsum(subscripts, x, y, optimize=True)
+
+
+def swapped(subscripts: str, first: str) -> str:
+    """`"x,y->z"` as `"z,y->x"`, or `"x,z->y"`: the contraction that gives the cotangent of x, or of y."""
+    (x, y), z = split(subscripts)
+    return f"{z},{y}->{x}" if first == "x" else f"{x},{z}->{y}"
+
+
+def split(subscripts: str) -> tuple[list[str], str]:
+    """The letters of the inputs and of the result."""
+    inputs, result = subscripts.split("->")
+    return inputs.split(","), result
+
+
+_contract.vjp(
+    lambda g, y, subscripts: _contract(g, y, swapped(subscripts, "x")),
+    lambda g, x, subscripts: _contract(x, g, swapped(subscripts, "y")),
+)
+_contract.bilinear()
+
+
+def with_leading_letter(subscripts: str, stacked) -> str:
+    """A letter of its own for the new leading axis of what is stacked, and of the result."""
+    new = next(letter for letter in string.ascii_letters if letter not in subscripts)
+    inputs, result = split(subscripts)
+    inputs = [new + letters if on else letters for letters, on in zip(inputs, stacked, strict=True)]
+    return f"{','.join(inputs)}->{new}{result}"
+
+
+_contract.rides(subscripts=with_leading_letter)
+
+
+@numpy_function
+def einsum(subscripts: str, *operands):
+    """NumPy's einsum of any number of arrays, with or without `->`, with repeated letters and ellipses.
+
+    ValueError for letters that do not fit the arrays or a result that names none of theirs.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> float(ts.einsum("ii", x)), ts.einsum("ij,j->i", x, ts.tensor([1.0, 1.0])).numpy()
+    (5.0, array([3., 7.], dtype=float32))
+    """
+    if not isinstance(subscripts, str):
+        raise TypeError('einsum takes its subscripts as a string, "ij,jk->ik", and then the arrays')
+    arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in operands]
+    inputs, result = spelled_out(subscripts, [x.ndim for x in arrays])
+    sizes: dict[str, int] = {}
+    for letters, x in zip(inputs, arrays, strict=True):
+        for letter, size in zip(letters, x.shape, strict=True):
+            if sizes.setdefault(letter, size) == 1:
+                sizes[letter] = size
+            elif size not in (1, sizes[letter]):
+                raise ValueError(
+                    f"einsum({subscripts!r}): {letter} is {sizes[letter]} in one array and {size} in another"
+                )
+
+    terms = [diagonals(letters, x, sizes) for letters, x in zip(inputs, arrays, strict=True)]
+    letters, z = terms[0]
+    for i, (others, y) in enumerate(terms[1:], 1):
+        wanted = set(result).union(*(later for later, _ in terms[i + 1 :]))
+        letters, z = summed(letters, z, wanted | set(others))
+        others, y = summed(others, y, wanted | set(letters))
+        kept = "".join(dict.fromkeys(letter for letter in letters + others if letter in wanted))
+        z = _contract(z, y, f"{letters},{others}->{kept}")
+        letters = kept
+    letters, z = summed(letters, z, set(result))
+    z = transpose(z, tuple(letters.index(letter) for letter in result))
+    dtype = np.result_type(*arrays)  # a sum of small integers is wider, in NumPy's einsum it is not
+    return z if z.dtype == dtype else z.astype(dtype)
+
+
+def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The letters of each array and of the result, an ellipsis written as letters of its own."""
+    text = subscripts.replace(" ", "")
+    given, arrow, result = text.partition("->")
+    inputs = given.split(",")
+    if len(inputs) != len(ranks):
+        raise ValueError(f"einsum({subscripts!r}) names {len(inputs)} arrays and was given {len(ranks)}")
+    free = [letter for letter in string.ascii_letters if letter not in text]
+    dots = [rank - len(part.replace("...", "")) for part, rank in zip(inputs, ranks, strict=True)]
+    for part, rank, n in zip(inputs, ranks, dots, strict=True):
+        letters = part.replace("...", "", 1)
+        if not all(letter in string.ascii_letters for letter in letters) or (n if "..." not in part else n < 0):
+            raise ValueError(f"einsum({subscripts!r}): {part!r} does not name the {rank} axes of its array")
+    longest = max((n for part, n in zip(inputs, dots, strict=True) if "..." in part), default=0)
+    ellipsis = "".join(free[:longest])
+    inputs = [
+        part.replace("...", ellipsis[longest - n :] if n else "") for part, n in zip(inputs, dots, strict=True)
+    ]
+    if not arrow:
+        every = "".join(inputs)
+        result = ellipsis + "".join(sorted(c for c in set(every) if every.count(c) == 1 and c not in ellipsis))
+    result = result.replace("...", ellipsis)
+    if len(set(result)) != len(result) or not set(result) <= set("".join(inputs)):
+        raise ValueError(
+            f"einsum({subscripts!r}): the result names each axis once, and axes of the arrays alone"
+        )
+    return inputs, result
+
+
+def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, object]:
+    """`x` with every letter once and of its full size."""
+    x = (
+        broadcast_to(x, tuple(sizes[letter] for letter in letters))
+        if any(size != sizes[letter] for letter, size in zip(letters, x.shape, strict=True))
+        else x
+    )
+    for letter in dict.fromkeys(letters):
+        while letters.count(letter) > 1:
+            i = letters.index(letter)
+            j = letters.index(letter, i + 1)
+            rest = [axis for axis in range(len(letters)) if axis not in (i, j)]
+            n = np.arange(sizes[letter])
+            x = getitem(transpose(x, (i, j, *rest)), (n, n))
+            letters = letter + "".join(letters[axis] for axis in rest)
+    return letters, x
+
+
+def summed(letters: str, x, wanted: set[str]) -> tuple[str, object]:
+    """`x` summed over the letters that are not wanted."""
+    axes = tuple(axis for axis, letter in enumerate(letters) if letter not in wanted)
+    return "".join(c for c in letters if c in wanted), (total(x, axes) if axes else x)
+
+
+@numpy_function
+def outer(x, y):
+    """z_ij = x_i y_j, of the flattened x and y.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.outer(ts.tensor([1.0, 2.0]), ts.tensor([3.0, 4.0])).numpy()
+    array([[3., 4.],
+           [6., 8.]], dtype=float32)
+    """
+    return reshape(x, (-1, 1)) * reshape(y, (1, -1))
+
+
+@numpy_function
+def tensordot(x, y, axes=2):
+    """The sum of products over the last `axes` axes of x and the first of y, or over a pair of axis lists.
+
+    ValueError for an axis that does not exist, is named twice, or for lists that differ in length.
+
+    >>> import tinygrad_seq as ts
+    >>> float(ts.tensordot(ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), axes=2))
+    11.0
+    """
+    rank_x, rank_y = np.ndim(x), np.ndim(y)
+    if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
+        pairs = [(rank_x - axes + i, i) for i in range(axes)]
+    else:
+        a, b = axes
+        pairs = list(zip(normalize(a, rank_x), normalize(b, rank_y), strict=True))
+    shape_x, shape_y = np.shape(x), np.shape(y)
+    if wrong := [(i, j) for i, j in pairs if shape_x[i] != shape_y[j]]:
+        raise ValueError(f"tensordot of shapes {shape_x} and {shape_y}: the axes {wrong} differ in length")
+    of_x = list(string.ascii_lowercase[:rank_x])
+    of_y = list(string.ascii_uppercase[:rank_y])
+    for i, j in pairs:
+        of_y[j] = of_x[i]
+    result = [c for i, c in enumerate(of_x) if i not in {i for i, _ in pairs}]
+    result += [c for j, c in enumerate(of_y) if j not in {j for _, j in pairs}]
+    return einsum(f"{''.join(of_x)},{''.join(of_y)}->{''.join(result)}", x, y)

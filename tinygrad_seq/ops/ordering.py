@@ -1,0 +1,58 @@
+"""Ordering: where elements stand. A position has no derivative; sorted values have that of what they were."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_seq.ops.indexing import take_along_axis
+from tinygrad_seq.ops.reduction import axes_from_end
+from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.signature import example
+
+EXAMPLES = [example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1, keepdims=True)]
+
+
+@primitive(examples=EXAMPLES)
+def argmax(x, /, axis=None, *, keepdims=False):
+    """z = the index of the first largest element, in the flattened x without an axis"""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(examples=EXAMPLES)
+def argmin(x, /, axis=None, *, keepdims=False):
+    """z = the index of the first smallest element, in the flattened x without an axis"""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(examples=[example("(a,b)"), example("(a,b)", axis=0)])
+def _argsort(x, /, axis=-1):
+    """z = the indices that sort x along an axis; equal elements keep their order"""
+    return np.argsort(x, axis=axis, kind="stable")
+
+
+_argsort.rides(axis=axes_from_end)
+
+
+@numpy_function
+def argsort(x, axis: int | None = -1):
+    """The indices that sort `x` along `axis` (the flattened x with None); equal elements keep their order.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.argsort(ts.tensor([3.0, 1.0, 2.0])).numpy()
+    array([1, 2, 0])
+    """
+    return _argsort(reshape(x, -1), 0) if axis is None else _argsort(x, axis)
+
+
+@numpy_function
+def sort(x, axis: int | None = -1):
+    """`x` in ascending order along `axis` (the flattened x with None); differentiable, a permutation.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.sort(ts.tensor([3.0, 1.0, 2.0])).numpy()
+    array([1., 2., 3.], dtype=float32)
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return take_along_axis(x, argsort(x, axis), axis)

@@ -1,0 +1,34 @@
+"""Sine, cosine, and the angle of a point. At infinity they have no value, and no derivative."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_seq.primitive import primitive
+
+
+@primitive("()->()")
+def sin(x, /):
+    """z = sin x"""
+    return np.sin(x)
+
+
+sin.partials(lambda x: np.cos(x), singular=True)
+
+
+@primitive("()->()")
+def cos(x, /):
+    """z = cos x"""
+    return np.cos(x)
+
+
+cos.partials(lambda x: -np.sin(x), singular=True)
+
+
+@primitive("(),()->()")
+def arctan2(y, x, /):
+    """z = the angle of the point (x, y), within [-pi, pi]; at the origin without a derivative: NaN"""
+    return np.arctan2(y, x)
+
+
+arctan2.partials(lambda y, x: x / (x * x + y * y), lambda y, x: -(y / (x * x + y * y)), singular=True)

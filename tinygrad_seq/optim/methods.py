@@ -1,0 +1,202 @@
+"""The methods: SGD, RMSprop, Adam, AdamW. Each states what a step does to a parameter p of gradient g."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tinygrad_seq.optim.optimizer import Optimizer
+from tinygrad_seq.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum mu (Polyak 1964) or Nesterov's (Sutskever et al. 2013):
+
+        v <- mu v + g
+        p <- p - lr v,    with nesterov p <- p - lr (g + mu v)
+
+    where v = 0 at first, so that without momentum p <- p - lr g. ValueError for `nesterov` without
+    momentum.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import optim
+    >>> p = ts.tensor([1.0, 2.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> optim.SGD([p], lr=0.25).step()
+    >>> p.numpy()
+    array([0.5, 1. ], dtype=float32)
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.0, *, nesterov: bool = False
+    ) -> None:
+        super().__init__(parameters, lr)
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum to look ahead with: SGD(..., momentum=0.9)")
+        self.momentum, self.nesterov = momentum, nesterov
+        self.v = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+
+    def slots(self) -> dict[str, list[np.ndarray]]:
+        return {"v": self.v} if self.momentum else {}
+
+    def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        direction = g
+        if self.momentum:
+            direction = v = self.v[i]
+            np.multiply(v, self.momentum, out=v)
+            np.add(v, g, out=v)
+            if self.nesterov:
+                np.multiply(v, self.momentum, out=scratch)
+                direction = np.add(g, scratch, out=scratch)
+        np.multiply(direction, self.lr, out=scratch)
+        np.subtract(p, scratch, out=p)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012), centered and with momentum mu (Graves 2013):
+
+        n <- alpha n + (1 - alpha) g^2
+        d = g / (sqrt n + eps)
+        p <- p - lr d,    with momentum v <- mu v + d,  p <- p - lr v
+
+    With `centered`, the root is taken of n - m^2, the variance of g, where m <- alpha m + (1 - alpha) g.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import optim
+    >>> p = ts.tensor([1.0, -2.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> optim.RMSprop([p], lr=0.5, alpha=0.75).step()  # the first n is g^2 / 4
+    >>> p.numpy()
+    array([ 0., -1.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.0,
+        *,
+        centered: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.alpha, self.eps, self.momentum, self.centered = alpha, eps, momentum, centered
+        self.n = [np.zeros_like(p.data) for p in self.parameters]
+        self.m = [np.zeros_like(p.data) for p in self.parameters] if centered else []
+        self.v = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+
+    def slots(self) -> dict[str, list[np.ndarray]]:
+        slots = {"n": self.n, "m": self.m, "v": self.v}
+        return {name: slot for name, slot in slots.items() if slot}
+
+    def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        n = self.n[i]
+        np.multiply(g, g, out=scratch)
+        average(n, scratch, self.alpha, scratch)
+        if self.centered:
+            m = self.m[i]
+            average(m, g, self.alpha, scratch)
+            np.multiply(m, m, out=scratch)
+            np.subtract(n, scratch, out=scratch)
+            np.maximum(scratch, 0, out=scratch)  # a variance, but for rounding
+            np.sqrt(scratch, out=scratch)
+        else:
+            np.sqrt(n, out=scratch)
+        np.add(scratch, self.eps, out=scratch)
+        np.divide(g, scratch, out=scratch)
+        if self.momentum:
+            v = self.v[i]
+            np.multiply(v, self.momentum, out=v)
+            np.add(v, scratch, out=v)
+            np.multiply(v, self.lr, out=scratch)
+        else:
+            np.multiply(scratch, self.lr, out=scratch)
+        np.subtract(p, scratch, out=p)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015). At a parameter's t-th step, with beta1, beta2 = `betas`:
+
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        p <- p - lr m^ / (sqrt v^ + eps),    m^ = m / (1 - beta1^t),  v^ = v / (1 - beta2^t)
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import optim
+    >>> p = ts.tensor([1.0, -2.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> optim.Adam([p], lr=0.5).step()  # the first step is lr long, whatever the size of the gradient
+    >>> p.numpy()
+    array([ 0.5, -1.5], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.betas, self.eps = betas, eps
+        self.m = [np.zeros_like(p.data) for p in self.parameters]
+        self.v = [np.zeros_like(p.data) for p in self.parameters]
+        self.t = [np.zeros((), np.int64) for _ in self.parameters]  # each has its own: it may be skipped
+
+    def slots(self) -> dict[str, list[np.ndarray]]:
+        return {"m": self.m, "v": self.v, "t": self.t}
+
+    def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        m, v, (beta1, beta2) = self.m[i], self.v[i], self.betas
+        self.t[i] += 1
+        t = int(self.t[i])
+        average(m, g, beta1, scratch)
+        np.multiply(g, g, out=scratch)
+        average(v, scratch, beta2, scratch)
+        np.multiply(v, 1 / (1 - beta2**t), out=scratch)
+        np.sqrt(scratch, out=scratch)
+        np.add(scratch, self.eps, out=scratch)
+        np.divide(m, scratch, out=scratch)
+        np.multiply(scratch, self.lr / (1 - beta1**t), out=scratch)
+        np.subtract(p, scratch, out=p)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): each step begins with
+
+        p <- p - lr weight_decay p
+
+    and goes on as Adam's, whose moments know nothing of the decay.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import optim
+    >>> p = ts.tensor([1.0, -2.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> optim.AdamW([p], lr=0.5, weight_decay=0.5).step()
+    >>> p.numpy()
+    array([ 0.25, -1.  ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps)
+        self.weight_decay = weight_decay
+
+    def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        np.multiply(p, 1 - self.lr * self.weight_decay, out=p)
+        super().update(i, p, g, scratch)
+
+
+def average(a: np.ndarray, x: np.ndarray, decay: float, scratch: np.ndarray) -> None:
+    """a <- decay a + (1 - decay) x, in place; x may be the scratch array itself."""
+    np.multiply(a, decay, out=a)
+    np.multiply(x, 1 - decay, out=scratch)
+    np.add(a, scratch, out=a)

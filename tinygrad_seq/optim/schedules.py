@@ -1,0 +1,61 @@
+"""Schedules of the learning rate: functions of the number of steps made, 0 before the first.
+
+They have no state. An optimizer counts its steps and saves the count, so that a resumed run goes on where
+it was:
+
+    schedule = optim.warmup(100, optim.cosine(1e-3, steps=5000))
+    ...
+    optimizer.lr = schedule(optimizer.steps)  # before every step
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+Schedule = Callable[[int], float]
+
+
+def constant(lr: float) -> Schedule:
+    """lr(t) = lr.
+
+    >>> constant(0.5)(100)
+    0.5
+    """
+    return lambda t: lr
+
+
+def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
+    """lr(t) = lr factor^floor(t / every): multiplied by `factor` after `every` steps, again and again.
+
+    >>> schedule = step_decay(1.0, every=2, factor=0.5)
+    >>> [schedule(t) for t in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    return lambda t: lr * factor ** (t // every)
+
+
+def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
+    """lr(t) = final + (lr - final) (1 + cos(pi t / steps)) / 2, and final from t = steps on.
+
+    (Loshchilov & Hutter 2017, SGDR, without restarts.)
+
+    >>> schedule = cosine(1.0, steps=4)
+    >>> [round(schedule(t), 3) for t in (0, 1, 2, 3, 4, 100)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
+    """
+    return lambda t: final + (lr - final) * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2
+
+
+def warmup(steps: int, schedule: Schedule) -> Schedule:
+    """A linear rise, in `steps` steps, to the start of `schedule`, which is then followed.
+
+        lr(t) = schedule(0) (t + 1) / (steps + 1)   for t < steps
+        lr(t) = schedule(t - steps)                 from then on
+
+    >>> schedule = warmup(3, constant(1.0))
+    >>> [schedule(t) for t in range(5)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    return lambda t: schedule(0) * (t + 1) / (steps + 1) if t < steps else schedule(t - steps)
