@@ -11,7 +11,7 @@ tensor([ 6., 12.], float32)
 from typing import NoReturn
 
 from tinygrad_seq import habits, nn, optim
-from tinygrad_seq.derive import grad, jvp
+from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
@@ -79,7 +79,11 @@ __all__ = [  # in the order in which a reader should meet them
     "no_grad",
     # derivatives
     "grad",
+    "vjp",
     "jvp",
+    "jacobian",
+    "hessian",
+    "hvp",
     # elementwise
     "safe_product",
     "add",
