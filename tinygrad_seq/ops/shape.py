@@ -83,7 +83,7 @@ def expand_dims(x, axis):
     >>> ts.expand_dims(ts.tensor([1.0, 2.0]), (0, -1)).shape
     (1, 2, 1)
     """
-    new = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    new = (axis,) if np.ndim(axis) == 0 else tuple(axis)
     new = np.lib.array_utils.normalize_axis_tuple(new, np.ndim(x) + len(new))
     sizes = iter(np.shape(x))
     return reshape(x, tuple(1 if i in new else next(sizes) for i in range(np.ndim(x) + len(new))))
@@ -167,7 +167,10 @@ def stack(arrays, axis: int = 0):
 )
 def split(x, /, indices_or_sections, axis=0):
     """z = x cut along an axis: into equal sections, or before each of the given indices"""
-    return tuple(np.split(x, indices_or_sections, axis))
+    parts = tuple(np.split(x, indices_or_sections, axis))
+    if np.ndim(indices_or_sections) and sum(part.shape[axis] for part in parts) != x.shape[axis]:
+        raise ValueError(f"split takes indices that ascend, not {indices_or_sections}: sections do not overlap")
+    return parts
 
 
 split.linear(lambda g, axis: concatenate(g, axis))
