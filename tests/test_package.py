@@ -21,7 +21,7 @@ LAYERS = [  # every module may import what stands before it
     {"ops"},
     {"operators", "protocols"},
     {"tensor"},
-    {"derive", "serialize"},
+    {"derive", "serialize", "show"},
     {"nn", "optim", "testing"},
     {"train"},
 ]

@@ -67,6 +67,7 @@ from tinygrad_seq.ops.softmax import log_softmax, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.serialize import load, save
+from tinygrad_seq.show import step, tape
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor, tensor
@@ -84,6 +85,9 @@ __all__ = [  # in the order in which a reader should meet them
     "jacobian",
     "hessian",
     "hvp",
+    # the tape
+    "tape",
+    "step",
     # elementwise
     "safe_product",
     "add",

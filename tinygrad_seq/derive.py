@@ -64,11 +64,11 @@ def grad(
     ends = {record for record, _ in targets}
     found: dict[Record, list] = {}
     with walking(create_graph):
-        for record, shares in reverse(
+        for record, cotangents, _ in reverse(
             seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph
         ):
             if record in ends:
-                found[record] = shares
+                found[record] = cotangents
     result: list[Tensor | None] = []
     for x, (record, i) in zip(xs, targets, strict=True):
         share = found[record][i] if record in found else None
@@ -227,7 +227,7 @@ class _Call:
         if not self.inputs:
             return self.floats()
         found = grad(outputs, self.inputs, cotangents, create_graph=True, zeros=True)
-        return cast(tuple, tree.like(self.floats(), map(self.public, cast(list[Tensor], found))))
+        return tree.like(self.floats(), map(self.public, cast(list[Tensor], found)))
 
     def public(self, t: Tensor) -> Tensor:
         """`t`, off the tape if that leads to no leaf but private ones, which nobody can ask for a gradient."""

@@ -147,13 +147,13 @@ def reverse(
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
-) -> Iterator[tuple[Record, list]]:
+) -> Iterator[tuple[Record, list, list]]:
     """Walk the tape of `seeds`, pairs of a line and its cotangent, backwards.
 
-    Yields every record with its cotangents, one per output (None: no share arrived), as soon as they are
-    complete. With `targets` only what leads to one of those lines is walked. The walk frees what it
-    leaves behind unless `retain_graph`. With `create_graph` cotangents are Tensors, the rules run on
-    Tensors, and so the walk is recorded in its turn.
+    Yields every record with its cotangents, one per output (None: no share arrived), and the shares that it
+    hands on, each behind its line. With `targets` only what leads to one of those lines is walked. The walk
+    frees what it leaves behind unless `retain_graph`. With `create_graph` cotangents are Tensors, the rules
+    run on Tensors, and so the walk is recorded in its turn.
     """
     records = tape(line for line, _ in seeds)
     if any(record.saved is None for record in records):
@@ -190,15 +190,14 @@ def reverse(
         if slots is None:
             continue
         own.difference_update(map(id, slots))
-        yield record, slots
-        if record.op is None or record not in passed:
-            continue
+        inner = record in passed and record.op is not None
         try:
-            values = read(record, create_graph)
-            for line, share in pull(record, slots, values, needed):
-                deposit(line, share)
+            shares = pull(record, slots, read(record, create_graph), needed) if inner else []
         except Exception as error:
             error.add_note(f"in the reverse pass of {call_of(record)}")
             raise
-        if not retain_graph:
+        yield record, slots, shares
+        for line, share in shares:
+            deposit(line, share)
+        if inner and not retain_graph:
             record.inputs, record.saved, record.buffers = (), None, ()

@@ -124,7 +124,7 @@ class Tensor(Operators, Protocols):
         """
         seed = seed_of(self, gradient, recorded=create_graph)
         with walking(create_graph):
-            for record, cotangents in reverse(
+            for record, cotangents, _ in reverse(
                 [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
             ):
                 if isinstance(record, Leaf):

@@ -5,7 +5,7 @@ A leaf is whatever is none of these; None is a branch without leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 
 def leaves(tree: object) -> list:
@@ -27,7 +27,7 @@ def _walk(tree: object) -> Iterator:
         yield tree
 
 
-def like(tree: object, values: Iterator | list) -> object:
+def like(tree, values: Iterable):
     """A tree of the shape of `tree` with `values` for its leaves.
 
     >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
@@ -35,7 +35,7 @@ def like(tree: object, values: Iterator | list) -> object:
     """
     values = iter(values)
 
-    def build(branch: object) -> object:
+    def build(branch):
         if isinstance(branch, dict):
             return {key: build(value) for key, value in branch.items()}
         if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
@@ -47,7 +47,7 @@ def like(tree: object, values: Iterator | list) -> object:
     return build(tree)
 
 
-def each(function: Callable, tree: object) -> object:
+def each(function: Callable, tree):
     """The tree of the function's values at the leaves."""
     return like(tree, map(function, leaves(tree)))
 
