@@ -15,6 +15,7 @@ LAYERS = [  # every module may import what stands before it
     {"version", "tree", "errors", "broadcasting", "signature", "backend"},
     {"rules"},
     {"tape"},
+    {"anomaly"},
     {"recording"},
     {"primitive"},
     {"habits"},

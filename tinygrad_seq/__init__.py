@@ -11,6 +11,7 @@ tensor([ 6., 12.], float32)
 from typing import NoReturn
 
 from tinygrad_seq import habits, nn, optim
+from tinygrad_seq.anomaly import detect_anomaly
 from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -78,6 +79,7 @@ __all__ = [  # in the order in which a reader should meet them
     "tensor",
     "Tensor",
     "no_grad",
+    "detect_anomaly",
     # derivatives
     "grad",
     "vjp",

@@ -80,7 +80,8 @@ def settle(z, *sources: tuple):
 def stub(op: Primitive) -> FunctionType:
     """The function of a primitive before its first call, which compiles it in place."""
     namespace: dict = {"finish": op.finish, "__name__": op.forward.__module__}
-    exec(f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)", namespace)
+    text = f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)"
+    exec(compile(text, f"<the call of {op.name}>", "exec"), namespace)
     function: FunctionType = namespace[op.name]
     namespace["function"] = function
     function.__doc__ = op.forward.__doc__
@@ -90,13 +91,14 @@ def stub(op: Primitive) -> FunctionType:
 
 def specialise(op: Primitive) -> None:
     """Compile the call of `op` for its arguments, and put it into the function of `op`."""
+    from tinygrad_seq.anomaly import watch
     from tinygrad_seq.tensor import Tensor
 
     text = "\n".join(source(op)) + "\n"
     filename = f"<the call of {op.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)  # debuggers show it
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, Record, Tensor, isinstance)
+    helpers = (operand, keep, settle, plain, explain, refuse, watch, Record, Tensor, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _next_serial=next_serial)
@@ -143,11 +145,13 @@ def source(op: Primitive) -> Iterator[str]:
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
     yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
     yield "    except Exception as error:"
-    yield f"        _explain(_op, error, {_tuple(arrays)}, {_tuple(p.name for p in op.metadata)})"
+    given = f"{_tuple(arrays)}, {_tuple(p.name for p in op.metadata)}"
+    yield f"        _explain(_op, error, {given})"
     yield "        raise"
     yield "    if raw: return z"
     yield from _wrap(op)
     yield from _record(op)
+    yield f"    if _mode.watching: _watch(_op, {given}, out)"
     yield "    return out"
 
 

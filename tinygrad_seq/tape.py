@@ -31,9 +31,11 @@ next_serial = itertools.count(1).__next__
 
 
 class Mode(threading.local):
-    """Whether calls are recorded; every thread has its own."""
+    """How calls are treated; every thread has its own."""
 
-    recording = True
+    recording = True  # calls are recorded
+    watching = False  # the values of calls are looked at
+    anomaly = False  # the values of walks are looked at
 
 
 mode = Mode()
@@ -65,8 +67,12 @@ def no_grad() -> AbstractContextManager[None]:
 @contextmanager
 def walking(create_graph: bool) -> Iterator[None]:
     """The context of a walk: its rules divide by zero where a zero cotangent makes it harmless."""
-    with recording(create_graph), np.errstate(all="ignore"):
-        yield
+    watching, mode.watching = mode.watching, False
+    try:
+        with recording(create_graph), np.errstate(all="ignore"):
+            yield
+    finally:
+        mode.watching = watching
 
 
 class Buffer:
@@ -89,9 +95,10 @@ class Record:
     shapes   the shape of every output
     dtypes   the dtype of every output
     serial   its place in time
+    where    the line of the program that made it, noted in anomaly mode only
     """
 
-    __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial")
+    __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial", "where")
 
     op: Primitive
     inputs: tuple[Line | None, ...]
@@ -101,6 +108,7 @@ class Record:
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[np.dtype, ...]
     serial: int
+    where: str
 
 
 Line = tuple[Record, int]  # a record and the index of one of its outputs
@@ -196,6 +204,10 @@ def reverse(
         except Exception as error:
             error.add_note(f"in the reverse pass of {call_of(record)}")
             raise
+        if mode.anomaly:
+            from tinygrad_seq.anomaly import watch_back
+
+            watch_back(record, slots, shares)
         yield record, slots, shares
         for line, share in shares:
             deposit(line, share)
