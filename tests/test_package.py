@@ -22,7 +22,7 @@ LAYERS = [  # every module may import what stands before it
     {"ops"},
     {"operators", "protocols"},
     {"tensor"},
-    {"derive", "serialize", "show"},
+    {"derive", "drawing", "folding", "serialize", "show"},
     {"nn", "optim", "testing"},
     {"train"},
 ]

