@@ -4,6 +4,7 @@ quick     the default: few examples, the same ones in every run
 thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure prints how to repeat it
 """
 
+import importlib.metadata
 import os
 from collections import defaultdict
 
@@ -35,6 +36,14 @@ def registry():
     for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
         table.clear()
         table.update(kept)
+
+
+def pytest_report_header(config):
+    """Whether the oracle can be asked: the tests marked so compare with PyTorch, or are skipped."""
+    try:
+        return f"oracle: PyTorch {importlib.metadata.version('torch')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "oracle: PyTorch is not installed, so nothing is compared with it"
 
 
 def pytest_addoption(parser):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_recurrent import agree, each, parts, rows
+from test_recurrent import AWKWARD, agree, each, parts, rows
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -206,11 +206,21 @@ def test_batch_first_swaps_the_first_two_axes(name):
 
 
 @pytest.mark.parametrize("name", RUNNERS)
+@pytest.mark.parametrize("lengths", AWKWARD)
+def test_rows_of_awkward_lengths_are_as_if_alone(name, lengths):
+    as_if_alone(name, 4, lengths)
+
+
+@pytest.mark.parametrize("name", RUNNERS)
 @given(data=st.data())
 def test_rows_of_any_length_are_as_if_alone(name, data):
-    """Values and gradients with `lengths`, unsorted and 0 among them, against every sequence by itself."""
     steps, batch = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
-    lengths = data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
+    as_if_alone(name, steps, data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch)))
+
+
+def as_if_alone(name, steps, lengths):
+    """Values and gradients with `lengths` against every sequence run by itself."""
+    batch = len(lengths)
     rnn, xs = RUNNERS[name](), inputs(steps, batch)
     state = random_state(rnn(xs)[1])
     ys, final = rnn(xs, state, lengths)

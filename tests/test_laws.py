@@ -1,8 +1,10 @@
 """Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
 
+import importlib.metadata
 import subprocess
 import sys
 
+import conftest
 import numpy as np
 import pytest
 
@@ -106,3 +108,15 @@ def test_the_table_of_laws():
     cells = dict(zip(header, row, strict=True))
     assert cells["mutants"] == "6/6"
     assert all(int(cells[law.__name__]) >= 10 for law in laws_of(PRIMITIVES["sigmoid"]))
+
+
+def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
+    header = conftest.pytest_report_header
+    monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
+    assert header(None) == "oracle: PyTorch 2.9.0"
+
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert "not installed" in header(None)

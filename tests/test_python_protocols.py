@@ -125,9 +125,9 @@ def test_copies_and_pickles_of_leaves():
 
 
 def test_repr_says_what_it_is():
-    assert repr(ts.tensor([1.0, 2.0])) == "tensor([1., 2.], float32)"
-    assert repr(leaf([1.0])) == "tensor([1.], float64, requires_grad)"
-    assert repr(leaf([1.0]) * 2.0) == "tensor([2.], float64, from multiply)"
+    assert repr(ts.tensor([1.0, 2.0])) == "tensor([1., 2.], float32, cpu)"
+    assert repr(leaf([1.0])) == "tensor([1.], float64, cpu, requires_grad)"
+    assert repr(leaf([1.0]) * 2.0) == "tensor([2.], float64, cpu, from multiply)"
 
 
 def test_devices():

@@ -122,13 +122,27 @@ def test_batch_first_swaps_the_first_two_axes():
     agree([ys.numpy(), final[0].numpy()], [swapped.numpy().swapaxes(0, 1), last[0].numpy()])
 
 
+AWKWARD = [[0], [4], [1], [0, 0], [2, 4, 0], [4, 4], [1, 3, 2]]  # of 4 steps
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", AWKWARD)
+def test_rows_of_awkward_lengths_are_as_if_alone(kind, reverse, lengths):
+    as_if_alone(kind, reverse, 4, lengths)
+
+
 @pytest.mark.parametrize("kind", CELLS)
 @given(data=st.data())
 def test_rows_of_any_length_are_as_if_alone(kind, data):
-    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
     steps, batch = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
     lengths = data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
-    reverse = data.draw(st.booleans())
+    as_if_alone(kind, data.draw(st.booleans()), steps, lengths)
+
+
+def as_if_alone(kind, reverse, steps, lengths):
+    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
+    batch = len(lengths)
     cell, xs, state, weights = problem(kind, steps, batch)
     rnn = nn.Recurrent(cell, reverse=reverse)
     ys, final = rnn(xs, state, lengths=np.array(lengths))

@@ -5,7 +5,7 @@
 >>> loss = ts.sum(3.0 * ts.square(x))
 >>> loss.backward()
 >>> x.grad
-tensor([ 6., 12.], float32)
+tensor([ 6., 12.], float32, cpu)
 """
 
 from typing import NoReturn

@@ -74,6 +74,11 @@ def device_of(x) -> str:
     return f"cuda:{x.device.id}" if is_array(x) and not isinstance(x, np.ndarray) else "cpu"
 
 
+def array(x):
+    """`x`, an array where it lives; of a Python number, a NumPy array."""
+    return x if is_array(x) or isinstance(x, np.generic) else np.asarray(x)
+
+
 def copy(x):
     """A writable copy of an array, or of a NumPy scalar, where it lives."""
     return np.array(x) if isinstance(x, (np.ndarray, np.generic)) else x.copy()

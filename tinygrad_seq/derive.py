@@ -51,6 +51,8 @@ def grad(
     >>> float(dy), float(ts.grad(dy, x))
     (27.0, 18.0)
     """
+    if callable(outputs):
+        raise TypeError("ts.grad takes results, not functions: in place of grad(f, x), ts.grad(f(x), x)")
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:

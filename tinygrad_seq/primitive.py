@@ -283,7 +283,11 @@ def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs and (unknown := [name for name in kwargs if name not in known]):
             refuse(function.__name__, takes, unknown)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            error.add_note(f"in {function.__name__}")
+            raise
 
-    FUNCTIONS[function.__name__] = call if takes else function
-    return FUNCTIONS[function.__name__]
+    FUNCTIONS[function.__name__] = call
+    return call

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq import backend, habits
 from tinygrad_seq.primitive import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Protocols:
 def counterpart(name: str) -> Callable:
     """The function for tensors that goes by a name of NumPy's; TypeError if there is none."""
     name = ALIASES.get(name, name)
+    if name in habits.NAMES:
+        raise TypeError(f"np.{name} has no counterpart for tensors: write {habits.NAMES[name]}")
     if name not in FUNCTIONS:
         raise TypeError(
             f"np.{name} has no counterpart for tensors: compose it from what tinygrad_seq.__all__ lists, or "

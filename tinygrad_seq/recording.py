@@ -31,13 +31,19 @@ if TYPE_CHECKING:
 
 
 def operand(x, op: Primitive):
-    """`x` as a forward function takes it: an array or a number; a list becomes an array, others an error."""
-    if x.__class__ is np.ndarray or isinstance(x, (float, int, np.generic)) or backend.is_array(x):
+    """`x` as a forward function takes it: a number, or an array of numbers; lists become arrays."""
+    if isinstance(x, (float, int)):
         return x
     if isinstance(x, (list, tuple)):
-        if not any(hasattr(part, "line") for part in x):
-            return np.asarray(x)
-        raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+        if any(hasattr(part, "line") for part in x):
+            raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+        try:
+            x = np.asarray(x)
+        except ValueError as error:  # ragged
+            error.add_note(f"in {op.name}")
+            raise
+    if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
+        return x
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
 
 

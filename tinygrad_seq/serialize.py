@@ -36,7 +36,7 @@ def save(path: str | os.PathLike, tree: object) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(f"{folder}/run", {"step": 3, "state": (ts.tensor([1.0, 2.0]), None)})
     ...     load(f"{folder}/run")
-    {'step': 3, 'state': (tensor([1., 2.], float32), None)}
+    {'step': 3, 'state': (tensor([1., 2.], float32, cpu), None)}
     """
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_encode(tree, "", arrays))

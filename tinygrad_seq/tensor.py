@@ -7,6 +7,7 @@ would need the old value is an error and not a wrong number.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -20,6 +21,8 @@ from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
 from tinygrad_seq.recording import frozen
 from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
+
+accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
 
 
 class Tensor(Operators, Protocols):
@@ -128,7 +131,8 @@ class Tensor(Operators, Protocols):
                 [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
             ):
                 if isinstance(record, Leaf):
-                    record.grad = accumulated(record.grad, cotangents[0])
+                    with accumulating:
+                        record.grad = accumulated(record.grad, cotangents[0])
 
     def zero_grad(self) -> None:
         """Forget the gradient of a leaf."""
@@ -234,11 +238,10 @@ class Tensor(Operators, Protocols):
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
-        where = "" if self.device == "cpu" else f", device={self.device}"
         tape = (
             "" if self.line is None else ", requires_grad" if self.is_leaf else f", from {self.line[0].op.name}"
         )
-        return f"tensor({values}, {self.dtype}{where}{tape})"
+        return f"tensor({values}, {self.dtype}, {self.device}{tape})"
 
     def __format__(self, spec: str) -> str:
         return format(self._one("format").item() if spec else str(self), spec)
@@ -269,7 +272,7 @@ def tensor(
     >>> import tinygrad_seq as ts
     >>> ts.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     tensor([[1., 2.],
-            [3., 4.]], float32, requires_grad)
+            [3., 4.]], float32, cpu, requires_grad)
     """
     if isinstance(data, Tensor):
         data = data._data

@@ -1,5 +1,8 @@
 """Networks: modules, layers, recurrent cells and their runners, losses, weights from and to PyTorch."""
 
+from typing import NoReturn
+
+from tinygrad_seq import habits
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, GRUCell, LSTMCell, ResetAfterGRUCell, RNNCell
 from tinygrad_seq.nn.combinators import Stacked
@@ -34,3 +37,7 @@ __all__ = [
     "mse",
     "to_torch",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(habits.say(name, "nn", habits.NN), name=name)

@@ -51,7 +51,7 @@ def cross_entropy(
     >>> from tinygrad_seq import nn
     >>> logits = np.log([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]])
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
-    tensor([0.69314718, 0.51082562], float64)
+    tensor([0.69314718, 0.51082562], float64, cpu)
     """
     logits = logits if isinstance(logits, Tensor) else tensor(logits)
     host = backend.to_numpy(targets._data) if isinstance(targets, Tensor) else np.asarray(targets)
@@ -87,7 +87,7 @@ def binary_cross_entropy_with_logits(
     >>> import numpy as np
     >>> from tinygrad_seq import nn
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
-    tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64)
+    tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
     o, y = alike(logits, targets)
     return reduced(y * softplus(-o) + (1 - y) * softplus(o), reduction, o.size)
@@ -101,7 +101,7 @@ def mse(predictions: Tensor, targets: Tensor | np.ndarray, *, reduction: Reducti
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
-    tensor(2., float32)
+    tensor(2., float32, cpu)
     """
     x, y = alike(predictions, targets)
     return reduced(square(x - y), reduction, x.size)
@@ -125,7 +125,7 @@ def huber(
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
     >>> nn.huber(ts.tensor([1.0, 2.0]), ts.tensor([2.0, -3.0]), reduction="none")
-    tensor([0.5, 4.5], float32)
+    tensor([0.5, 4.5], float32, cpu)
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, not {delta}")

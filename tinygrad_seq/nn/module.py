@@ -9,12 +9,12 @@ it, `layers.0.weight`; what is reachable by two paths counts once, under the fir
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self
+from typing import NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq import backend
+from tinygrad_seq import backend, habits
 from tinygrad_seq.errors import describe
 from tinygrad_seq.tape import Buffer
 from tinygrad_seq.tensor import Tensor, tensor
@@ -49,7 +49,7 @@ class Module:
     ...
     ...     def __call__(self, x):
     ...         first, second = self.layers
-    ...         return second(first(x).tanh())
+    ...         return second(ts.tanh(first(x)))
     >>> Perceptron()
     Perceptron: 26 parameters
       layers.0: Linear: 16 parameters
@@ -156,6 +156,9 @@ class Module:
         for _, t in self.named_tensors():
             _convert(t, device or t.device, dtype if t.dtype.kind == "f" and dtype is not None else t.dtype)
         return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(habits.say(name, f"a {type(self).__name__}", habits.MODULES), name=name, obj=self)
 
     # --- looks ----------------------------------------------------------------------------------------
 

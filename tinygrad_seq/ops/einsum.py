@@ -186,6 +186,9 @@ def tensordot(x, y, axes=2):
     else:
         a, b = axes
         pairs = list(zip(normalize(a, rank_x), normalize(b, rank_y), strict=True))
+    shape_x, shape_y = np.shape(x), np.shape(y)
+    if wrong := [(i, j) for i, j in pairs if shape_x[i] != shape_y[j]]:
+        raise ValueError(f"tensordot of shapes {shape_x} and {shape_y}: the axes {wrong} differ in length")
     of_x = list(string.ascii_lowercase[:rank_x])
     of_y = list(string.ascii_uppercase[:rank_y])
     for i, j in pairs:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -59,7 +60,12 @@ def divide(x, y, /):
     return x / y
 
 
-divide.partials(lambda y: 1 / y, lambda y, z: -z / y, singular=True)
+def inverse(y):
+    """1/y, also of Python's numbers, for which division by zero is an error."""
+    return math.copysign(math.inf, y) if isinstance(y, (int, float)) and y == 0 else 1 / y
+
+
+divide.partials(lambda y: inverse(y), lambda y, z: -z / y, singular=True)
 
 
 @primitive("()->()")
@@ -118,7 +124,7 @@ abs.partials(lambda x: np.sign(x))
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])
 def _astype(x, /, dtype):
     """z = x in another float dtype; the engine brings the cotangent back"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _astype.linear(lambda g: g)
@@ -128,7 +134,7 @@ _astype.rides(dtype=lambda dtype: dtype)
 @primitive(examples=[example("(a)", dtype="int64")])
 def _cast(x, /, dtype):
     """z = x as integers or booleans, through which nothing is differentiable"""
-    return x.astype(dtype)
+    return backend.array(x).astype(dtype)
 
 
 _cast.rides(dtype=lambda dtype: dtype)

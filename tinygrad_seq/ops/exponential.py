@@ -57,7 +57,13 @@ def finite(x):
     return np.where(np.isfinite(x), x, 0)
 
 
-logaddexp.partials(lambda x, z: np.exp(x - finite(z)), lambda y, z: np.exp(y - finite(z)), singular=True)
+def share(x, y, z):
+    """e^x / (e^x + e^y), by the difference of the two, which is exact where both are large."""
+    alike = np.logical_and(x == y, np.logical_not(np.isfinite(z)))  # their difference would be NaN
+    return (z > -np.inf) / (1 + np.exp(np.where(alike, 0, y - x)))
+
+
+logaddexp.partials(lambda x, y, z: share(x, y, z), lambda x, y, z: share(y, x, z), singular=True)
 
 
 @primitive("()->()")

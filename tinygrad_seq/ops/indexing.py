@@ -146,7 +146,7 @@ def along(indices, axis: int) -> tuple:
 )
 def _take_along_axis(x, indices, /, axis):
     """z_{...i...} = x_{... indices_{...i...} ...}"""
-    return np.take_along_axis(x, indices, axis)
+    return np.take_along_axis(backend.array(x), backend.array(indices), axis)
 
 
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])

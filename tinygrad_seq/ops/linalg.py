@@ -51,7 +51,14 @@ def matmul(x, y):
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def tril(x, /, k=0):
     """z = x on and below the k-th diagonal of every matrix, else 0"""
-    return np.tril(x, k)
+    return np.tril(matrices(x), k)
+
+
+def matrices(x):
+    """`x`, which has at least two axes; NumPy would make a matrix of a vector."""
+    if np.ndim(x) < 2:
+        raise ValueError(f"takes matrices (..., n, m), not an array of shape {np.shape(x)}")
+    return x
 
 
 tril.linear(lambda g, k: np.tril(g, k))
@@ -61,7 +68,7 @@ tril.rides(k=lambda k: k)
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def triu(x, /, k=0):
     """z = x on and above the k-th diagonal of every matrix, else 0"""
-    return np.triu(x, k)
+    return np.triu(matrices(x), k)
 
 
 triu.linear(lambda g, k: np.triu(g, k))

@@ -146,7 +146,7 @@ def var(x, axis=None, *, ddof: int = 0, keepdims=False):
     deviation = x - mean(x, axis, keepdims=True)
     shape = np.shape(x)
     n = math.prod(shape[a] for a in axes_of(axis, len(shape)))
-    return sum(square(deviation), axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
+    return sum(square(deviation), axis, keepdims=keepdims) / float(builtins.max(n - ddof, 0))
 
 
 @numpy_function
@@ -171,7 +171,7 @@ def prod(x, axis=None, *, keepdims=False):
     array([0., 6., 0.], dtype=float32)
     """
     x = x if hasattr(x, "ndim") else np.asarray(x)
-    reduced = normalize(axis, x.ndim) if x.ndim and axis is not None else axes_of(axis, x.ndim)
+    reduced = axes_of(None, x.ndim) if axis is None else normalize(axis, builtins.max(x.ndim, 1))[: x.ndim]
     rest = tuple(a for a in range(x.ndim) if a not in reduced)
     shape = tuple(x.shape[a] for a in rest)
     n = math.prod(x.shape[a] for a in reduced)
@@ -194,7 +194,7 @@ def _cumsum(x, /, axis):
     return np.cumsum(x, axis=axis)
 
 
-_cumsum.linear(lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis))
+_cumsum.linear(lambda g, s, axis: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), s))
 _cumsum.rides(axis=axes_from_end)
 
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
 
@@ -167,6 +168,7 @@ def stack(arrays, axis: int = 0):
 )
 def split(x, /, indices_or_sections, axis=0):
     """z = x cut along an axis: into equal sections, or before each of the given indices"""
+    x = backend.array(x)
     parts = tuple(np.split(x, indices_or_sections, axis))
     if np.ndim(indices_or_sections) and sum(part.shape[axis] for part in parts) != x.shape[axis]:
         raise ValueError(f"split takes indices that ascend, not {indices_or_sections}: sections do not overlap")
@@ -183,7 +185,8 @@ split.rides(
 @primitive(examples=[example("(A,b)"), example("(a,B,c)", axis=-2), example("(A)")], many=True)
 def unstack(x, /, axis=0):
     """z = the slices of x along an axis: one record for all time steps, where indexing takes one each"""
-    return tuple(np.moveaxis(x, axis, 0))
+    x = backend.array(x)
+    return tuple(np.moveaxis(x, np.lib.array_utils.normalize_axis_index(axis, x.ndim), 0))
 
 
 unstack.linear(lambda g, axis: stack(g, axis))

@@ -31,4 +31,4 @@ def arctan2(y, x, /):
     return np.arctan2(y, x)
 
 
-arctan2.partials(lambda y, x: x / (x * x + y * y), lambda y, x: -y / (x * x + y * y), singular=True)
+arctan2.partials(lambda y, x: x / (x * x + y * y), lambda y, x: -(y / (x * x + y * y)), singular=True)

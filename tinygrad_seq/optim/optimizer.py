@@ -23,6 +23,8 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        if hasattr(parameters, "parameters"):
+            raise TypeError("an optimizer takes the parameters of a model: Adam(model.parameters(), lr=...)")
         self.parameters = list({id(p): p for p in parameters}.values())
         self.lr, self.steps = lr, 0
         if not self.parameters:
