@@ -7,6 +7,7 @@ would need the old value is an error and not a wrong number.
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Iterator
 from typing import NoReturn
@@ -30,6 +31,24 @@ class Tensor(Operators, Protocols):
 
     Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
     tensors requires a gradient. `t.grad` is the gradient that `backward()` accumulated, or None.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    >>> x.shape, x.ndim, x.size, x.dtype, x.device
+    ((1, 3), 2, 3, dtype('float32'), 'cpu')
+    >>> y = x.T @ x
+    >>> y.requires_grad, y.is_leaf, x.is_leaf, x.mT.shape
+    (True, False, True, (3, 1))
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([[12., 12., 12.]], float32, cpu)
+    >>> x.zero_grad()
+    >>> x.grad is None
+    True
+    >>> x.data, x.numpy(), x.detach()
+    (array([[1., 2., 3.]], dtype=float32), array([[1., 2., 3.]], dtype=float32), tensor([[1., 2., 3.]], float32, cpu))
+    >>> x.max().item(), x.reshape(3, 1).shape, x.transpose(1, 0).shape
+    (3.0, (3, 1), (3, 1))
     """
 
     __slots__ = ("_data", "line", "buffer")
@@ -242,6 +261,12 @@ class Tensor(Operators, Protocols):
             "" if self.line is None else ", requires_grad" if self.is_leaf else f", from {self.line[0].op.name}"
         )
         return f"tensor({values}, {self.dtype}, {self.device}{tape})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the values, and below them dtype, shape, device and place on the tape."""
+        tape = "constant" if self.line is None else "leaf" if self.is_leaf else f"from {self.line[0].op.name}"
+        values = html.escape(np.array2string(self.numpy(), separator=", "))
+        return f"<pre>{values}</pre><small>{describe(self)}, {self.device}, {tape}</small>"
 
     def __format__(self, spec: str) -> str:
         return format(self._one("format").item() if spec else str(self), spec)
