@@ -91,10 +91,10 @@ class Awkward:
     def routes(self) -> Iterator[Callable]:
         """The ways to call the function: by our name, by NumPy's, as a method, as an operator."""
         yield FUNCTIONS[self.name]
-        if any(isinstance(arg, ts.Tensor) for arg in self.args) and hasattr(np, self.name):
-            yield getattr(np, self.name)
-        if self.args and isinstance(self.args[0], ts.Tensor) and not self.kwargs:
-            if self.name in OPERATORS and len(self.args) == 2:
+        if self.args and isinstance(self.args[0], ts.Tensor):
+            if hasattr(np, self.name):
+                yield getattr(np, self.name)
+            if self.name in OPERATORS and len(self.args) == 2 and not self.kwargs:
                 yield OPERATORS[self.name]
             elif self.name in METHODS:
                 yield getattr(ts.Tensor, self.name)

@@ -45,8 +45,10 @@ class Tensor(Operators, Protocols):
     >>> x.zero_grad()
     >>> x.grad is None
     True
-    >>> x.data, x.numpy(), x.detach()
-    (array([[1., 2., 3.]], dtype=float32), array([[1., 2., 3.]], dtype=float32), tensor([[1., 2., 3.]], float32, cpu))
+    >>> x.data, x.numpy()
+    (array([[1., 2., 3.]], dtype=float32), array([[1., 2., 3.]], dtype=float32))
+    >>> x.detach()
+    tensor([[1., 2., 3.]], float32, cpu)
     >>> x.max().item(), x.reshape(3, 1).shape, x.transpose(1, 0).shape
     (3.0, (3, 1), (3, 1))
     """
