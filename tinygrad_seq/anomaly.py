@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_seq.errors import call_of, describe, spelled
-from tinygrad_seq.tape import mode
+from tinygrad_seq.tape import mode, watchers
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
@@ -38,10 +38,12 @@ def detect_anomaly() -> Iterator[None]:
     """
     before = mode.anomaly, mode.watching
     mode.anomaly = mode.watching = True
+    watchers.append(None)
     try:
         with np.errstate(all="ignore"):  # NumPy's warnings would say the same, without the line
             yield
     finally:
+        watchers.pop()
         mode.anomaly, mode.watching = before
 
 

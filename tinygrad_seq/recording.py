@@ -22,7 +22,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe, explain, refuse
-from tinygrad_seq.tape import Record, mode, next_serial
+from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
@@ -107,7 +107,7 @@ def specialise(op: Primitive) -> None:
     helpers = (operand, keep, settle, plain, explain, refuse, watch, Record, Tensor, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
-    namespace.update(_op=op, _forward=op.forward, _mode=mode, _next_serial=next_serial)
+    namespace.update(_op=op, _forward=op.forward, _mode=mode, _watchers=watchers, _next_serial=next_serial)
     namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS)
     exec(compile(text, filename, "exec"), namespace)
     call, function = namespace["call"], op.function
@@ -157,7 +157,7 @@ def source(op: Primitive) -> Iterator[str]:
     yield "    if raw: return z"
     yield from _wrap(op)
     yield from _record(op)
-    yield f"    if _mode.watching: _watch(_op, {given}, out)"
+    yield f"    if _watchers and _mode.watching: _watch(_op, {given}, out)"
     yield "    return out"
 
 

@@ -39,6 +39,7 @@ class Mode(threading.local):
 
 
 mode = Mode()
+watchers: list[object] = []  # one for every block that watches, in whatever thread: empty, it costs a call nothing
 
 
 @contextmanager
@@ -129,13 +130,13 @@ class Leaf(Record):
 
 def tape(lines: Iterable[Line]) -> list[Record]:
     """The records that `lines` depend on, oldest first."""
-    found: set[Record] = set()
-    pending = [record for record, _ in lines]
+    pending = list({record for record, _ in lines})
+    found = set(pending)
     while pending:
-        record = pending.pop()
-        if record not in found:
-            found.add(record)
-            pending.extend(line[0] for line in record.inputs if line is not None)
+        for line in pending.pop().inputs:
+            if line is not None and line[0] not in found:
+                found.add(line[0])
+                pending.append(line[0])
     return sorted(found, key=attrgetter("serial"))
 
 
@@ -197,13 +198,15 @@ def reverse(
         slots = sums.pop(record, None)
         if slots is None:
             continue
-        own.difference_update(map(id, slots))
-        inner = record in passed and record.op is not None
-        try:
-            shares = pull(record, slots, read(record, create_graph), needed) if inner else []
-        except Exception as error:
-            error.add_note(f"in the reverse pass of {call_of(record)}")
-            raise
+        if own:
+            own.difference_update(map(id, slots))
+        shares: list = []
+        if record.op is not None and record in passed:
+            try:
+                shares = pull(record, slots, read(record, create_graph), needed)
+            except Exception as error:
+                error.add_note(f"in the reverse pass of {call_of(record)}")
+                raise
         if mode.anomaly:
             from tinygrad_seq.anomaly import watch_back
 
@@ -211,5 +214,5 @@ def reverse(
         yield record, slots, shares
         for line, share in shares:
             deposit(line, share)
-        if inner and not retain_graph:
+        if shares and not retain_graph:
             record.inputs, record.saved, record.buffers = (), None, ()
