@@ -72,8 +72,12 @@ def settle(z, *sources: tuple):
     Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
     one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
     """
-    if not backend.is_array(z):
-        return (z if isinstance(z, np.generic) else np.asarray(z)[()]), None
+    if not backend.is_array(z) and not isinstance(z, np.generic):
+        z = np.asarray(z)[()]
+    if z.dtype.kind not in "fiub":  # of Python's unbounded integers, say
+        raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(z)}")
+    if isinstance(z, np.generic):
+        return z, None
     for array, buffer, callers in sources:
         if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
             return frozen(backend.copy(z) if callers else z.view()), buffer

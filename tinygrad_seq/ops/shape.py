@@ -37,7 +37,9 @@ def transpose(x, /, axes=None):
 
 def inverse(axes):
     """The permutation that undoes `axes`."""
-    return None if axes is None else tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
+    if axes is None or isinstance(axes, int):  # an int is the order of a single axis
+        return axes
+    return tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
 
 
 transpose.linear(lambda g, axes: np.transpose(g, inverse(axes)))
