@@ -69,7 +69,12 @@ def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise TypeError("clip takes a bound once: a_min is min, and a_max is max")
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
-    least, most = extremes(np.result_type(x, *(b for b in (low, high) if b is not None)))
+    given = [
+        b if isinstance(b, (int, float)) else getattr(b, "dtype", None) or np.asarray(b).dtype
+        for b in (low, high)
+        if b is not None
+    ]
+    least, most = extremes(np.result_type(x, *given))
     return _clip(x, bound(low, least, least, most), bound(high, most, least, most))
 
 
