@@ -399,6 +399,7 @@ def test_derivatives_have_the_dtype_of_what_they_are_of():
     assert y.dtype == np.float64
     assert [d.dtype for d in pullback(np.ones(2))] == [np.float32, np.float64]
     assert ts.jvp(lambda x: x * x, [x], [constant([1.0, 1.0])])[1].dtype == np.float32
+    assert ts.jvp(lambda x: x, [x], [constant([1.0, 1.0])])[1].dtype == np.float32
     assert ts.jacobian(lambda x: x * x, x).dtype == np.float32
 
 

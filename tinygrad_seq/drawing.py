@@ -1,7 +1,8 @@
 """A tape as a picture: a graph in the language of Graphviz, and its layout.
 
 Records are boxes, leaves are round and blue, the result is bold, and a constant is a gray point. Of a loop
-one step is drawn, in a frame; what it takes from the step before comes along a dashed arrow.
+one step is drawn, in a frame; what it takes from the step before comes along a dashed arrow. (Record %5 is
+the node r5: names with a % are Graphviz's own.)
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def dot(tape: Tape) -> str:
     for i, loop in enumerate(tape.folds):
         step = range(loop.start, loop.start + loop.period)
         inside = " ".join(
-            [*(f'"%{n}"' for n in step), *(f'"{_point(n, k)}"' for n, k in _constants(tape, step))]
+            [*(f'"r{n}"' for n in step), *(f'"{_point(n, k)}"' for n, k in _constants(tape, step))]
         )
         note = f'loop{i} [label="a step that\\nis taken {loop.times} times", {NOTE}]'  # edges go round a node
         lines.append(f"  subgraph cluster_{i} {{ {FRAME}; {note}; {inside} }}")
@@ -60,7 +61,7 @@ def _node(tape: Tape, i: int, look: str) -> str:
     label = "\\n".join(
         part.replace("\\", "\\\\").replace('"', '\\"') for part in (f"{n} {op}", made, meta) if part
     )
-    return f'  "%{i}" [label="{label}"{LEAF if tape[i].op is None else look}];'
+    return f'  "r{i}" [label="{label}"{LEAF if tape[i].op is None else look}];'
 
 
 def _constants(tape: Tape, numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -76,11 +77,11 @@ def _edges(tape: Tape, i: int) -> Iterator[str]:
     """The arrows to record i; from a step of a loop that is not drawn, from the one that is."""
     for k, line in enumerate(tape[i].inputs):
         if line is None:
-            yield f'  "{_point(i, k)}" -> "%{i}" [arrowsize=0.5, color="#999999"]'
+            yield f'  "{_point(i, k)}" -> "r{i}" [arrowsize=0.5, color="#999999"]'
         else:
             source = _drawn(tape, tape.numbers[line[0]])
             many = len(line[0].shapes) > 1 and source == tape.numbers[line[0]]
-            yield f'  "%{source}" -> "%{i}"' + (f' [label=".{line[1]}"]' if many else "")
+            yield f'  "r{source}" -> "r{i}"' + (f' [label=".{line[1]}"]' if many else "")
 
 
 def _circles(tape: Tape, i: int) -> Iterator[str]:
@@ -92,7 +93,7 @@ def _circles(tape: Tape, i: int) -> Iterator[str]:
                     line is not None
                     and loop.start <= (source := tape.numbers[line[0]]) < loop.start + loop.period
                 ):
-                    yield f'  "%{source}" -> "%{i}" [style=dashed, constraint=false, color="#3366cc"]'
+                    yield f'  "r{source}" -> "r{i}" [style=dashed, constraint=false, color="#3366cc"]'
 
 
 def _drawn(tape: Tape, i: int) -> int:

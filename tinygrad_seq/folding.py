@@ -86,7 +86,8 @@ def _loops(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
 
 def _largest(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
     """The repetitions that hide most records, as many from each as from the others, of the shortest period."""
-    best, hidden = [], 0
+    best: list[Loop] = []
+    hidden = 0
     for period in range(1, min(len(kinds) // FEWEST, LONGEST) + 1):
         same = kinds[:-period] == kinds[period:]
         if np.count_nonzero(same) <= hidden:
@@ -96,10 +97,19 @@ def _largest(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
         ends, lengths = edges[1::2], edges[1::2] - edges[::2]
         repeats = lengths // period
         times = int(repeats.max(initial=0)) + 1
-        if times >= FEWEST and (times - 1) * period > hidden:
-            hidden = (times - 1) * period
-            best = []
+        most = (times - 1) * period
+        if times >= FEWEST and most > hidden:
+            alike: list[Loop] = []
             for end in ends[repeats == times - 1].tolist():  # a step that begins before it ends with the last
-                if not best or end - hidden >= best[-1].stop:
-                    best.append(Loop(end - hidden, period, times))
+                loop = Loop(end - most, period, times)
+                if (not alike or loop.start >= alike[-1].stop) and _steady(loop, sources):
+                    alike.append(loop)
+            if alike:
+                best, hidden = alike, most
     return best
+
+
+def _steady(loop: Loop, sources: np.ndarray) -> bool:
+    """Whether each argument comes from the same distance in all steps, or from the same record in all."""
+    steps = sources[loop.start : loop.stop].reshape(loop.times, loop.period, -1, 2)
+    return bool((steps == steps[0]).all(axis=0).any(axis=-1).all())

@@ -89,7 +89,8 @@ class Tape(Sequence[Record]):
 
     def shown(self) -> list[int]:
         """The numbers of the records that are shown: of a loop, one step."""
-        numbers, behind = [], 0
+        numbers: list[int] = []
+        behind = 0
         for loop in self.folds:
             numbers += range(behind, loop.start + loop.period)
             behind = loop.stop
@@ -120,7 +121,7 @@ class Tape(Sequence[Record]):
 
         >>> import tinygrad_seq as ts
         >>> print(ts.tape(ts.exp(ts.tensor(1.0, requires_grad=True))).to_dot().splitlines()[-2])
-          "%0" -> "%1"
+          "r0" -> "r1"
         """
         return drawing.dot(self)
 
