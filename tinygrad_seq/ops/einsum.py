@@ -83,7 +83,9 @@ def einsum(subscripts: str, *operands):
     sizes: dict[str, int] = {}
     for letters, x in zip(inputs, arrays, strict=True):
         if len(set(zip(letters, x.shape, strict=True))) > len(set(letters)):
-            raise ValueError(f"einsum({subscripts!r}): a diagonal of {letters} in shape {x.shape} has no length")
+            raise ValueError(
+                f"einsum({subscripts!r}): a diagonal of {letters} in shape {x.shape} has no length"
+            )
         for letter, size in zip(letters, x.shape, strict=True):
             if sizes.setdefault(letter, size) == 1:
                 sizes[letter] = size
