@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 def read(record: Record, as_tensors: bool) -> tuple:
     """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
+    saved = record.saved or ()
     if any(record.buffers):
-        _refuse_stale(record)
-    return tuple(_as_tensors(record, record.saved)) if as_tensors else record.saved
+        _refuse_stale(record, saved)
+    return tuple(_as_tensors(record, saved)) if as_tensors else saved
 
 
-def _refuse_stale(record: Record) -> None:
+def _refuse_stale(record: Record, saved: tuple) -> None:
     """RuntimeError if memory that the rules read was changed after the record was made."""
-    for name, value, buffer in zip(record.op.reads, record.saved, record.buffers, strict=True):
+    for name, value, buffer in zip(record.op.reads, saved, record.buffers, strict=True):
         if buffer is not None and value is not None and _stamp(buffer) > record.serial:
             raise RuntimeError(
                 f"{name} of {record.op.name}, {describe(value)}, was changed in place, by assign_ or an "

@@ -39,7 +39,7 @@ class Mode(threading.local):
 
 
 mode = Mode()
-watchers: list[object] = []  # one for every block that watches, in whatever thread: empty, it costs a call nothing
+watchers: list[object] = []  # one for every block that watches, in any thread: empty, it costs nothing
 
 
 @contextmanager

@@ -303,25 +303,30 @@ def tensor(
     """
     if isinstance(data, Tensor):
         data = data._data
-    elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) and x.line for x in data):
+    elif any(isinstance(x, Tensor) and x.line for x in _elements(data)):
         raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
-    if dtype is None and _of_python_numbers(data):
-        host = np.array(data)
-        host = host.astype(np.float32) if host.dtype == np.float64 else host
-    else:
-        host = np.array(data, dtype=dtype)
-    array = backend.asarray(host, device)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(array)}")
-    t = Tensor(array, None, Buffer())
+    host = np.array(data)
+    if (
+        dtype is None
+        and host.dtype == np.float64
+        and all(type(x) in (float, int, bool) for x in _elements(data))
+    ):
+        dtype = np.float32
+    for kind in (host.dtype, np.dtype(dtype or host.dtype)):
+        if kind.kind not in "fiub":
+            raise TypeError(f"a tensor holds floats, integers or booleans, not {kind}")
+    t = Tensor(backend.asarray(host if dtype is None else host.astype(dtype), device), None, Buffer())
     t.requires_grad = requires_grad
     return t
 
 
-def _of_python_numbers(data: object) -> bool:
+def _elements(data: object) -> Iterator[object]:
+    """What nested lists hold."""
     if isinstance(data, (list, tuple)):
-        return all(map(_of_python_numbers, data))
-    return isinstance(data, (float, int)) and not isinstance(data, np.generic)
+        for part in data:
+            yield from _elements(part)
+    else:
+        yield data
 
 
 def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
