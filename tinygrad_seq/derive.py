@@ -68,14 +68,9 @@ def grad(
         if not (zeros and y.line is None)
     ]
     targets = [_line(x) for x in xs]
-    ends = {record for record, _ in targets}
-    found: dict[Record, list] = {}
     with walking(create_graph):
-        for record, cotangents, _ in reverse(
-            seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph
-        ):
-            if record in ends:
-                found[record] = cotangents
+        walk = reverse(seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph)
+        found = {record: cotangents for record, cotangents, _ in walk}
     result: list[Tensor | None] = []
     for x, (record, i) in zip(xs, targets, strict=True):
         share = found[record][i] if record in found else None

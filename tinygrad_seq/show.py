@@ -226,7 +226,7 @@ def step(y: Tensor, gradient: Tensor | np.ndarray | None = None) -> Iterator[Ste
 
 
 def _steps(shown: Tape, seed: tuple[Line, object]) -> Iterator[Step]:
-    walk = reverse([seed], retain_graph=True)
+    walk = reverse([seed], retain_graph=True, every=True)
     rules: dict[Primitive, list[str]] = {}
     while True:
         with walking(create_graph=False):  # left before each yield: what the caller does is recorded as ever

@@ -140,9 +140,8 @@ def tape(lines: Iterable[Line]) -> list[Record]:
     return sorted(found, key=attrgetter("serial"))
 
 
-def between(targets: Iterable[Line], records: Iterable[Record]) -> set[Record]:
-    """Those of `records`, oldest first, that have an input which leads back to one of `targets`."""
-    ends = {record for record, _ in targets}
+def between(ends: set[Record], records: Iterable[Record]) -> set[Record]:
+    """Those of `records`, oldest first, that have an input which leads back to one of `ends`."""
     found: set[Record] = set()
     for record in records:
         if any(line is not None and (line[0] in found or line[0] in ends) for line in record.inputs):
@@ -156,13 +155,15 @@ def reverse(
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
+    every: bool = False,
 ) -> Iterator[tuple[Record, list, list]]:
     """Walk the tape of `seeds`, pairs of a line and its cotangent, backwards.
 
-    Yields every record with its cotangents, one per output (None: no share arrived), and the shares that it
-    hands on, each behind its line. With `targets` only what leads to one of those lines is walked. The walk
-    frees what it leaves behind unless `retain_graph`. With `create_graph` cotangents are Tensors, the rules
-    run on Tensors, and so the walk is recorded in its turn.
+    Yields the leaves, or the records of `targets` if they are given, or `every` record: each with its
+    cotangents, one per output (None: no share arrived), and the shares that it hands on, each behind its
+    line. With `targets` only what leads to one of them is walked. The walk frees what it leaves behind unless
+    `retain_graph`. With `create_graph` cotangents are Tensors, the rules run on Tensors, and so the walk is
+    recorded in its turn.
     """
     records = tape(line for line, _ in seeds)
     if any(record.saved is None for record in records):
@@ -170,10 +171,13 @@ def reverse(
             "this tape was freed by an earlier backward(); pass retain_graph=True to that one to walk it again"
         )
     if targets is None:
-        needed = passed = set(records)
+        needed = set(records)
+        passed = {record for record in records if record.op is not None}
+        ends = needed - passed
     else:
-        passed = between(targets, records)
-        needed = passed | {record for record, _ in targets}
+        ends = {record for record, _ in targets}
+        passed = between(ends, records)
+        needed = passed | ends
     sums: dict[Record, list] = {}
     own: set[int] = set()  # ids of arrays in `sums` that were allocated here and may be added into
 
@@ -200,18 +204,19 @@ def reverse(
             continue
         if own:
             own.difference_update(map(id, slots))
-        shares: list = []
-        if record.op is not None and record in passed:
+        shares = []
+        if record in passed:
             try:
                 shares = pull(record, slots, read(record, create_graph), needed)
             except Exception as error:
                 error.add_note(f"in the reverse pass of {call_of(record)}")
                 raise
-        if mode.anomaly:
-            from tinygrad_seq.anomaly import watch_back
+            if mode.anomaly:
+                from tinygrad_seq.anomaly import watch_back
 
-            watch_back(record, slots, shares)
-        yield record, slots, shares
+                watch_back(record, slots, shares)
+        if every or record in ends:
+            yield record, slots, shares
         for line, share in shares:
             deposit(line, share)
         if shares and not retain_graph:
