@@ -112,13 +112,14 @@ def specialise(op: Primitive) -> None:
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _watchers=watchers, _next_serial=next_serial)
-    namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS)
+    namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS, _scalars=SCALARS)
     exec(compile(text, filename, "exec"), namespace)
     call, function = namespace["call"], op.function
     function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
     function.__code__ = call.__code__  # last: another thread may be calling
 
 
+SCALARS = frozenset(np.dtype(code).type for code in "?bhilqBHILQefd")  # NumPy's 0-d results: no memory to share
 ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
@@ -177,6 +178,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     yield f"    if z.__class__ is _ndarray and z.base is None{own}{' and not rest' if op.variadic else ''}:"
     yield "        z.setflags(write=False)"
     yield "        buffer = None"
+    yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(z{sources})"
     yield "    out = _new(_Tensor)"
     yield "    out._data, out.line, out.buffer = z, None, buffer"
