@@ -8,6 +8,7 @@ failure is an ordinary traceback into the cell.
 import ast
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -138,6 +139,6 @@ def test_the_notebook_tells_a_story():
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     assert kinds[0] == "markdown"
-    assert ("code", "code") not in set(zip(kinds, kinds[1:], strict=False))
+    assert ("code", "code") not in set(itertools.pairwise(kinds))
     assert any("<svg" in (stored(cell, "text/html") or "") for cell in cells("code"))
     assert not any(o["output_type"] == "error" for cell in cells("code") for o in cell["outputs"])
