@@ -59,17 +59,18 @@ def learning_to_learn() -> None:
         return loss(w)
 
     print("\nThe loss after five steps of training, and the learning rate that its gradient finds:")
-    lr = ts.tensor(np.array(0.02), requires_grad=True)
+    lr = ts.tensor(np.array(0.02))
     for i in range(31):
-        final = after_training(lr)
-        slope = ts.grad(final, lr)
+        final, pullback = ts.vjp(after_training, lr)
+        (slope,) = pullback(1.0)
         if i % 10 == 0:
             print(f"  lr = {lr.item():.4f}: loss {final.item():.6f}, dloss/dlr {slope.item():+.4f}")
-        lr.assign_(lr - 0.0005 * slope)
+        if i < 30:
+            lr = lr - 0.0005 * slope
     h = 1e-6
-    slope = ts.grad(after_training(lr), lr).item()
     sides = [after_training(ts.tensor(lr.numpy() + s * h)).item() for s in (1, -1)]
-    print(f"  the last slope by the tape {slope:+.6f}, by differences {(sides[0] - sides[1]) / (2 * h):+.6f}")
+    difference = (sides[0] - sides[1]) / (2 * h)
+    print(f"  the last slope by the tape {slope.item():+.6f}, by differences {difference:+.6f}")
 
 
 def taylor() -> None:

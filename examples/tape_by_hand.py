@@ -8,6 +8,7 @@ L by what it made, and hands every input its share. Where shares of one number m
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tinygrad_seq as ts
@@ -19,14 +20,16 @@ class Record(NamedTuple):
     value: float
 
 
-FORWARD = {
+FORWARD: dict[str, Callable[..., float]] = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
     "multiply": lambda x, y: x * y,
     "tanh": math.tanh,
     "square": lambda x: x * x,
 }
-BACKWARD = {  # from g = dL/dz, the value z and the arguments: g dz/dx for each of them
+BACKWARD: dict[
+    str, Callable[..., tuple[float, ...]]
+] = {  # from g = dL/dz, the value z and the arguments: g dz/dx for each of them
     "add": lambda g, z, x, y: (g, g),
     "subtract": lambda g, z, x, y: (g, -g),
     "multiply": lambda g, z, x, y: (g * y, g * x),
@@ -88,12 +91,13 @@ def main() -> None:
     found = {}
     for step in ts.step(loss):
         print("  " + str(step).replace("\n", "\n  "))
-        found[step.number] = step.cotangents[0].item()
+        found.update({step.number: g.item() for g in step.cotangents if g is not None})
 
     loss.backward()
+    gradients = [leaf.grad.item() for leaf in leaves if leaf.grad is not None]
     print("\ndL/d     by hand      by ts.step   by backward()")
-    for n, (name, leaf_) in enumerate(zip(numbers, leaves, strict=True)):
-        print(f"  {name}  {by_hand[n]:+.10f} {found[n]:+.10f} {leaf_.grad.item():+.10f}")
+    for n, (name, gradient) in enumerate(zip(numbers, gradients, strict=True)):
+        print(f"  {name}  {by_hand[n]:+.10f} {found[n]:+.10f} {gradient:+.10f}")
     largest = max(abs(by_hand[n] - found[n]) for n in found)
     print(f"the largest difference between the two tapes: {largest:.1e}")
 
