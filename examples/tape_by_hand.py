@@ -91,7 +91,8 @@ def main() -> None:
     found = {}
     for step in ts.step(loss):
         print("  " + str(step).replace("\n", "\n  "))
-        found.update({step.number: g.item() for g in step.cotangents if g is not None})
+        for g in step.cotangents:  # every record here makes one value
+            found[step.number] = 0.0 if g is None else g.item()
 
     loss.backward()
     gradients = [leaf.grad.item() for leaf in leaves if leaf.grad is not None]
