@@ -62,7 +62,10 @@ MORE = {  # what we accept and NumPy does not
     "var": "as mean",
     "unstack": "axis may be any integer",
 }
-OVERFLOW = {"prod": "pairs are multiplied first: what overflows on the way differs"}
+INFINITE = {  # where other values than NumPy's are right
+    "prod": "pairs are multiplied first: what overflows on the way differs",
+    "tensordot": "of 0 times infinity NumPy's BLAS may make 0",
+}
 NUMBERS = {  # the dtype of a Python number beside arrays
     "concatenate": "a float64, with axis=None too",
     "clip": "weak, as first argument too",
@@ -147,6 +150,8 @@ def numpys(call):
     """NumPy's value, or error; None for what NumPy has not, and for numbers alone, which are Python's."""
     if call.name in WITHOUT or not any(hasattr(part, "dtype") for part in call.parts()):
         return None
+    if "where" in call.kwargs or "out" in call.kwargs:  # ours to refuse; NumPy may crash
+        return None
     function = REFERENCES.get(call.name) or getattr(np, call.name)
     try:
         return function(*map(plain, call.args), **{name: plain(value) for name, value in call.kwargs.items()})
@@ -172,7 +177,7 @@ def compare(call, value, expected):
             w = w.astype(z.dtype)
         assert (np.shape(z), z.dtype) == (w.shape, w.dtype), f"{z.dtype}{z.shape}, NumPy: {w.dtype}{w.shape}"
         tolerance = TOLERANCE.get(w.dtype.char, 0)
-        if call.name not in OVERFLOW or np.all(np.isfinite([z, w])):
+        if call.name not in INFINITE or np.all(np.isfinite([z, w])):
             np.testing.assert_allclose(z, w, tolerance, tolerance, equal_nan=True)
 
 
@@ -184,7 +189,11 @@ def derive(call, value):
         return
     for create_graph in (False, True):
         gs = [np.ones(z.shape, z.dtype) for z in zs]
-        grads = ts.grad(zs, xs, gs, zeros=True, retain_graph=True, create_graph=create_graph)
+        try:
+            grads = ts.grad(zs, xs, gs, zeros=True, retain_graph=True, create_graph=create_graph)
+        except np.linalg.LinAlgError:  # a matrix that was all but singular, and whose transpose is
+            assert call.name in ("solve", "cholesky")
+            return
         for x, grad in zip(xs, grads, strict=True):
             assert (grad.shape, grad.dtype) == (x.shape, x.dtype), "a gradient of another shape or dtype"
 
