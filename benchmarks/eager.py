@@ -181,9 +181,8 @@ def compare(contenders: dict[str, Timed], rounds: int) -> dict[str, list[tuple[f
 
 def report(title: str, times: dict[str, list[tuple[float, float]]], scale: float, unit: str) -> None:
     """A line per contender: medians forward, backward, both, and the median ratio of ours to it."""
-    print(
-        f"\n{title}\n{'':12}{'forward':>10}{'backward':>10}{'both':>10}   ours / theirs: forward, backward, both"
-    )
+    print(f"\n{title}")
+    print(f"{'':12}{'forward':>10}{'backward':>10}{'both':>10}   ours / theirs, likewise")
     for name, rows in times.items():
         columns = [[f for f, _ in rows], [b for _, b in rows], [f + b for f, b in rows]]
         mine = [[f for f, _ in times["ours"]], [b for _, b in times["ours"]], [f + b for f, b in times["ours"]]]

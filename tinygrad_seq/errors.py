@@ -71,12 +71,10 @@ def call_of(record: Record) -> str:
     """The call behind a record: matmul(x: float32[3,4], y: constant)."""
     if record.op is None:
         return "a leaf"
-    arrays = ["constant" if line is None else describe(_Made(*line)) for line in record.inputs]
+    arrays = ["constant" if line is None else output_of(*line) for line in record.inputs]
     return spelled(record.op, arrays, record.meta)
 
 
-class _Made:
-    """One output of a record, as `describe` wants it."""
-
-    def __init__(self, record: Record, i: int) -> None:
-        self.shape, self.dtype = record.shapes[i], record.dtypes[i]
+def output_of(record: Record, i: int) -> str:
+    """One output of a record: float32[3,4]."""
+    return f"{record.dtypes[i]}[{','.join(map(str, record.shapes[i]))}]"

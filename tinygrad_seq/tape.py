@@ -116,16 +116,22 @@ Line = tuple[Record, int]  # a record and the index of one of its outputs
 
 
 class Leaf(Record):
-    """The line of a tensor that requires a gradient; the gradient accumulates here."""
+    """The line of a tensor that requires a gradient; the gradient accumulates here.
 
-    __slots__ = ("grad",)
+    grad  the gradient so far
+    gone  whether the tensor has given up this line: a gradient that arrived now would reach nobody
+    """
+
+    __slots__ = ("grad", "gone")
 
     grad: Tensor | None
+    gone: bool
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.op = None  # type: ignore[assignment]  # the one record that no primitive made
         self.inputs, self.meta, self.saved, self.buffers = (), (), (), ()
-        self.shapes, self.dtypes, self.serial, self.grad = (shape,), (dtype,), next_serial(), None
+        self.shapes, self.dtypes, self.serial = (shape,), (dtype,), next_serial()
+        self.grad, self.gone = None, False
 
 
 def tape(lines: Iterable[Line]) -> list[Record]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq import backend, habits
-from tinygrad_seq.errors import describe
+from tinygrad_seq.errors import describe, output_of
 from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
@@ -97,6 +97,8 @@ class Tensor(Operators, Protocols):
                 f"only a float tensor can require a gradient, not {describe(self)}: astype it first"
             )
         if value != self.requires_grad:
+            if isinstance(self.line, tuple) and isinstance(self.line[0], Leaf):
+                self.line[0].gone = True
             self.line = (Leaf(self.shape, self.dtype), 0) if value else None
 
     @property
@@ -152,6 +154,11 @@ class Tensor(Operators, Protocols):
                 [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
             ):
                 if isinstance(record, Leaf):
+                    if record.gone:
+                        raise RuntimeError(
+                            f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after "
+                            f"it was used: do that before the forward pass"
+                        )
                     with accumulating:
                         record.grad = accumulated(record.grad, cotangents[0])
 
