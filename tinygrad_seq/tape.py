@@ -184,6 +184,7 @@ def reverse(
         ends = {record for record, _ in targets}
         passed = between(ends, records)
         needed = passed | ends
+    anomaly = mode.anomaly
     sums: dict[Record, list] = {}
     own: set[int] = set()  # ids of arrays in `sums` that were allocated here and may be added into
 
@@ -209,7 +210,8 @@ def reverse(
         if slots is None:
             continue
         if own:
-            own.difference_update(map(id, slots))
+            for cotangent in slots:
+                own.discard(id(cotangent))
         shares = []
         if record in passed:
             try:
@@ -217,7 +219,7 @@ def reverse(
             except Exception as error:
                 error.add_note(f"in the reverse pass of {call_of(record)}")
                 raise
-            if mode.anomaly:
+            if anomaly:
                 from tinygrad_seq.anomaly import watch_back
 
                 watch_back(record, slots, shares)

@@ -106,7 +106,10 @@ def sigmoid(x, /):
     >>> ts.sigmoid(ts.tensor([0.0, 1.0, -1e30])).numpy().round(3)
     array([0.5  , 0.731, 0.   ], dtype=float32)
     """
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    z = np.tanh(0.5 * x)
+    z *= 0.5
+    z += 0.5
+    return z
 
 
 sigmoid.partials(lambda z: z * (1 - z))
