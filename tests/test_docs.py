@@ -2,9 +2,13 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
+import re
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinygrad_seq
@@ -17,7 +21,7 @@ RUNNER = {"optionflags": doctest.ELLIPSIS, "report": True}
 
 @pytest.mark.parametrize("name", ["tinygrad_seq", *MODULES])
 def test_docstrings(name):
-    failed, _ = doctest.testmod(importlib.import_module(name), **RUNNER)
+    failed, _ = doctest.testmod(importlib.import_module(name), extraglobs={"ts": tinygrad_seq}, **RUNNER)
     assert failed == 0
 
 
@@ -28,10 +32,72 @@ def test_pages(page):
     assert failed == 0
 
 
-def test_public_functions_show_an_example():
-    """What `ts.__all__` offers has a docstring; a composition, which has no equation, shows an example."""
-    for name in tinygrad_seq.__all__:
-        thing = getattr(tinygrad_seq, name)
-        if name == "__version__":
-            continue
-        assert thing.__doc__, f"ts.{name} has no docstring"
+# --- every public name shows an example ---------------------------------------------------------------
+
+SPACES = {"ts": tinygrad_seq, "nn": tinygrad_seq.nn, "init": tinygrad_seq.nn.init, "optim": tinygrad_seq.optim}
+ALL = {
+    name: getattr(space, "__all__", [part for part in vars(space) if not part.startswith("_")])
+    for name, space in SPACES.items()
+}
+NO_EXAMPLE = {
+    "ts.__version__": "a string",
+    "Tensor.line": "for ops: where on the tape a tensor was made",
+    "Tensor.buffer": "for ops: the memory of a leaf",
+    "Tensor.mutable": "for optimizers: the array, about to be changed",
+}
+PARSER = doctest.DocTestParser()
+
+
+def public():
+    """Everything public by name, once; of what a module without `__all__` holds, what it defines."""
+    seen = set()
+    for space, names in ALL.items():
+        for name in names:
+            thing = getattr(SPACES[space], name)
+            home = thing.__name__ if inspect.ismodule(thing) else getattr(thing, "__module__", "")
+            if (
+                home.startswith("tinygrad_seq")
+                and id(thing) not in seen
+                and f"{space}.{name}" not in NO_EXAMPLE
+            ):
+                seen.add(id(thing))
+                yield pytest.param(thing, id=f"{space}.{name}")
+
+
+def examples(thing):
+    """The source of all examples in a docstring."""
+    return "".join(example.source for example in PARSER.get_examples(inspect.getdoc(thing) or ""))
+
+
+@pytest.mark.parametrize("thing", list(public()))
+def test_every_public_name_shows_an_example_that_runs(thing):
+    """As `test_docstrings` runs it; but what that does not find, since it was made by a function, runs here."""
+    names = {"ts": tinygrad_seq, "np": np}
+    names |= {} if inspect.ismodule(thing) else vars(sys.modules[thing.__module__])
+    test = PARSER.get_doctest(inspect.getdoc(thing) or "", names, repr(thing), None, None)
+    assert test.examples, f"{thing} has no example in its docstring"
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
+
+
+CLASSES = [p for p in public() if inspect.isclass(p.values[0])]
+
+
+@pytest.mark.parametrize("kind", [p.values[0] for p in CLASSES], ids=[p.id for p in CLASSES])
+def test_every_public_method_occurs_in_an_example(kind):
+    """In one of its own, or of its class, or of a class that this one inherits from."""
+    family = [base for base in kind.__mro__ if base.__module__.startswith("tinygrad_seq")]
+    shown = "".join(map(examples, family))
+    for base in family:
+        for name, member in vars(base).items():
+            exempt = any(f"{other.__name__}.{name}" in NO_EXAMPLE for other in family)
+            if name.startswith("_") or exempt or not (callable(member) or isinstance(member, property)):
+                continue
+            assert ">>>" in (inspect.getdoc(member) or "") or re.search(rf"\.{name}\b", shown), (
+                f"no example shows {kind.__name__}.{name}"
+            )
+
+
+def test_what_needs_no_example_exists():
+    for path in NO_EXAMPLE:
+        owner, name = path.split(".")
+        assert hasattr(SPACES.get(owner, tinygrad_seq.Tensor), name), path

@@ -12,16 +12,17 @@ import tinygrad_seq as ts
 
 PACKAGE = Path(ts.__file__).parent
 LAYERS = [  # every module may import what stands before it
-    {"version", "errors", "broadcasting", "signature", "backend"},
+    {"version", "tree", "errors", "broadcasting", "signature", "backend"},
     {"rules"},
     {"tape"},
+    {"anomaly"},
     {"recording"},
     {"primitive"},
     {"habits"},
     {"ops"},
     {"operators", "protocols"},
     {"tensor"},
-    {"derive", "serialize"},
+    {"derive", "drawing", "folding", "serialize", "show"},
     {"nn", "optim", "testing"},
     {"train"},
 ]

@@ -15,7 +15,8 @@ from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
 from tinygrad_seq.testing import check_grad
 
 LANGUAGE = {
-    "tensor", "Tensor", "no_grad", "grad", "jvp", "primitive", "example", "numpy_function", "save", "load",
+    "tensor", "Tensor", "no_grad", "detect_anomaly", "tape", "step", "primitive", "example", "numpy_function",
+    "save", "load", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
     "__version__",
 }  # fmt: skip
 

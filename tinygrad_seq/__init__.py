@@ -11,7 +11,8 @@ tensor([ 6., 12.], float32, cpu)
 from typing import NoReturn
 
 from tinygrad_seq import habits, nn, optim
-from tinygrad_seq.derive import grad, jvp
+from tinygrad_seq.anomaly import detect_anomaly
+from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
@@ -67,6 +68,7 @@ from tinygrad_seq.ops.softmax import log_softmax, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.serialize import load, save
+from tinygrad_seq.show import step, tape
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor, tensor
@@ -77,9 +79,17 @@ __all__ = [  # in the order in which a reader should meet them
     "tensor",
     "Tensor",
     "no_grad",
+    "detect_anomaly",
     # derivatives
     "grad",
+    "vjp",
     "jvp",
+    "jacobian",
+    "hessian",
+    "hvp",
+    # the tape
+    "tape",
+    "step",
     # elementwise
     "safe_product",
     "add",

@@ -1,16 +1,26 @@
-"""Derivatives as functions: what is built on the reverse pass, and its mirror image, forward mode."""
+"""Derivatives as functions: what is built on the reverse pass, and on its mirror image, forward mode.
+
+    reverse mode   grad, vjp, jacobian      one pass back gives J'g, the gradient of <z, g>
+    forward mode   jvp                      one pass along gives J v, the derivative in a direction
+    both           hessian, hvp             forward over reverse
+
+All take functions of tensors or of trees of them (tuples, lists, dicts), all return tensors that are on
+the tape wherever what they were made from is, and so all compose, to any order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq import tree
 from tinygrad_seq.errors import describe
-from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.rules import push, read
-from tinygrad_seq.tape import Leaf, Line, Record, recording, reverse, tape, walking
+from tinygrad_seq.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
 from tinygrad_seq.tensor import Tensor, own, seed_of, tensor
 
 
@@ -32,7 +42,8 @@ def grad(
                 lawful, and has zero derivative
 
     Only what lies between inputs and outputs is computed. `retain_graph` and `create_graph` as in
-    `Tensor.backward`. RuntimeError for an output or input that is not on the tape.
+    `Tensor.backward`. TypeError for an output or input that is no tensor, RuntimeError for one that is not
+    on the tape.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor(3.0, requires_grad=True)
@@ -44,7 +55,11 @@ def grad(
         raise TypeError("ts.grad takes results, not functions: in place of grad(f, x), ts.grad(f(x), x)")
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    given: Sequence = [cotangents] if isinstance(outputs, Tensor) else cotangents or [None] * len(ys)  # type: ignore
+    if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:
+        raise TypeError(f"grad takes tensors, not {describe(others[0])}")
+    given: Sequence = (
+        [cotangents] if isinstance(outputs, Tensor) else [None] * len(ys) if cotangents is None else cotangents  # type: ignore
+    )
     if len(given) != len(ys):
         raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
     seeds = [
@@ -53,14 +68,9 @@ def grad(
         if not (zeros and y.line is None)
     ]
     targets = [_line(x) for x in xs]
-    ends = {record for record, _ in targets}
-    found: dict[Record, list] = {}
     with walking(create_graph):
-        for record, shares in reverse(
-            seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph
-        ):
-            if record in ends:
-                found[record] = shares
+        walk = reverse(seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph)
+        found = {record: cotangents for record, cotangents, _ in walk}
     result: list[Tensor | None] = []
     for x, (record, i) in zip(xs, targets, strict=True):
         share = found[record][i] if record in found else None
@@ -70,17 +80,39 @@ def grad(
     return result[0] if isinstance(inputs, Tensor) else result
 
 
-def _line(x: Tensor) -> Line:
-    if x.line is None:
-        raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
-    return x.line
+def vjp(f: Callable, *primals) -> tuple:
+    """`f(*primals)` and its pullback, g -> J'g.
+
+    primals   trees of tensors; floats are differentiated by, integers and booleans are constants
+    pullback  takes a tree like f's value, of cotangents, and returns a tuple with a tree like each primal,
+              of gradients (None for an integer); it can be called again and again
+
+    TypeError if f returns anything but a tree of float tensors. Under `no_grad` the derivatives are right,
+    and off the tape.
+
+    >>> import tinygrad_seq as ts
+    >>> y, pullback = ts.vjp(lambda x: x * x, ts.tensor([1.0, 2.0]))
+    >>> pullback([1.0, 10.0])[0].numpy()
+    array([ 2., 40.], dtype=float32)
+    """
+    call = _Call(f, primals)
+
+    def pullback(cotangents) -> tuple:
+        given = tree.beside(call.value, cotangents)
+        if any(g is None for g in given):
+            raise ValueError("every output of f needs a cotangent: zeros, where it does not matter")
+        return call.gradients(call.outputs, given)
+
+    return tree.each(call.public, call.value), pullback
 
 
-def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | Tensor]) -> tuple:
-    """`f(*primals)` and its derivative along `tangents`, by one pass forward along the tape.
+def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
+    """`f(*primals)` and its derivative along `tangents`, J v, by one pass forward along the tape.
 
-    A tangent has its primal's shape. Returns what `f` returns, a tensor or a tuple of them, and the
-    tangent of it, which is on the tape in its turn wherever the primals or tangents are.
+    primals   trees of tensors, as for `vjp`
+    tangents  a tree like each primal, of directions of the same shapes; None for an integer
+
+    Returns the value of f and a tree like it, of tangents.
 
     >>> import tinygrad_seq as ts
     >>> y, dy = ts.jvp(lambda x: x * x, [ts.tensor(3.0)], [1.0])
@@ -89,42 +121,176 @@ def jvp(f: Callable, primals: Sequence[Tensor], tangents: Sequence[ArrayLike | T
     """
     if len(primals) != len(tangents):
         raise ValueError(f"{len(primals)} primals take a tangent each, not {len(tangents)}")
-    xs = [_own_line(x) for x in primals]
+    call = _Call(f, primals)
     pushed: dict[Record, Sequence] = {}
-    for x, dx in zip(xs, tangents, strict=True):
-        dx = dx if isinstance(dx, Tensor) else tensor(np.asarray(dx, dtype=x.dtype), device=x.device)
-        if dx.shape != x.shape:
-            raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {dx.shape}")
-        pushed[_line(x)[0]] = [dx]
-    with recording(True):
-        outputs = f(*xs)
-    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    with walking(create_graph=True):
-        for record in tape(y.line for y in ys if y.line is not None):
+    along = tree.beside(tuple(primals), tuple(tangents))
+    for x, v in zip(tree.leaves(call.primals), along, strict=True):
+        if (v is None) != (x.dtype.kind != "f"):
+            raise TypeError(
+                f"{describe(x)} needs a tangent, zeros where it stands still"
+                if v is None
+                else f"{describe(x)} is no float and has no tangent: pass None in its place"
+            )
+        if v is None:
+            continue
+        v = v if isinstance(v, Tensor) else tensor(v, dtype=x.dtype, device=x.device)
+        if v.shape != x.shape:
+            raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {v.shape}")
+        pushed[_line(x)[0]] = [v if v.dtype == x.dtype else v.astype(x.dtype)]
+    with walking(create_graph=call.live(along)):
+        for record in tape(y.line for y in call.outputs if y.line is not None):
             if record.op is None or record in pushed:
                 continue
-            along = [pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs]
-            if any(dx is not None for dx in along):
-                pushed[record] = push(record, along, read(record, as_tensors=True))
+            shares = [
+                pushed[line[0]][line[1]] if line and line[0] in pushed else None for line in record.inputs
+            ]
+            if any(share is not None for share in shares):
+                pushed[record] = push(record, shares, read(record, as_tensors=True))
     dys = [
         pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))
-        for y in ys
+        for y in call.outputs
     ]
-    private = {_line(x)[0] for x, given in zip(xs, primals, strict=True) if given.line is None}
-    ys, dys = ([_without(private, t) for t in tensors] for tensors in (ys, dys))
-    return (ys[0], dys[0]) if isinstance(outputs, Tensor) else (tuple(ys), tuple(dys))
+    return tree.each(call.public, call.value), tree.like(call.value, map(call.public, dys))
 
 
-def _without(private: set[Record], t: Tensor) -> Tensor:
-    """`t`, off the tape if that leads to no leaf but the private ones, which nobody can ask for a gradient."""
-    if t.line is None or any(isinstance(r, Leaf) and r not in private for r in tape([t.line])):
-        return t
-    return Tensor(t._data, None, t.buffer)
+def jacobian(f: Callable, *primals):
+    """All partial derivatives of `f` at `primals`: a pass back for every element of its value.
+
+    Returns a tree like f's value, and in the place of each of its tensors y a tree like the primals (a tuple
+    of them if there are several) of tensors of shape y.shape + x.shape.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.jacobian(lambda x: x * x, ts.tensor([1.0, 2.0])).numpy()
+    array([[2., 0.],
+           [0., 4.]], dtype=float32)
+    """
+    call = _Call(f, primals)
+    rows = []
+    for y in call.outputs:
+        basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        passes = [tree.leaves(call.gradients([y], [e])) for e in basis]
+        parts = [
+            reshape(stack([found[i] for found in passes]), y.shape + x.shape)
+            if passes
+            else Tensor(np.zeros(y.shape + x.shape, x.dtype))
+            for i, x in enumerate(call.inputs)
+        ]
+        rows.append(_alone(tree.like(call.floats(), parts)))
+    return tree.like(call.value, rows)
 
 
-def _own_line(x: Tensor) -> Tensor:
-    """`x` on a line of its own, so that only this use of it has a tangent."""
+def hessian(f: Callable, *primals):
+    """All second derivatives of `f`, whose value is one number: the Jacobian of its gradient.
+
+    Returns a tree like the primals (a tuple of them if there are several) of such trees, of tensors of
+    shape x.shape + x'.shape.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.hessian(lambda x: (x**3).sum(), ts.tensor([1.0, 2.0])).numpy()
+    array([[ 6.,  0.],
+           [ 0., 12.]], dtype=float32)
+    """
+    return jacobian(_gradient(f), *primals)
+
+
+def hvp(f: Callable, primals: Sequence, tangents: Sequence):
+    """The Hessian of `f` times `tangents`, without the Hessian: the gradient, pushed forward along them.
+
+    Returns a tree like the primals (a tuple of them if there are several).
+
+    >>> import tinygrad_seq as ts
+    >>> ts.hvp(lambda x: (x**3).sum(), [ts.tensor([1.0, 2.0])], [[1.0, 1.0]]).numpy()
+    array([ 6., 12.], dtype=float32)
+    """
+    return jvp(_gradient(f), primals, tangents)[1]
+
+
+# --- what they share ----------------------------------------------------------------------------------
+
+
+class _Call:
+    """One call of a function on primals that are each on a line of their own, so that only this use counts."""
+
+    def __init__(self, f: Callable, primals: Sequence) -> None:
+        self.primals = tuple(tree.each(_own_line, x) for x in primals)
+        given, own_lines = tree.leaves(tuple(primals)), tree.leaves(self.primals)
+        self.inputs = [x for x in own_lines if x.dtype.kind == "f"]
+        self.private = {
+            _line(x)[0]
+            for x, t in zip(own_lines, given, strict=True)
+            if x.line is not None and getattr(t, "line", None) is None
+        }
+        with recording(True):
+            self.value = f(*self.primals)
+        self.outputs: list[Tensor] = tree.leaves(self.value)
+        for y in self.outputs or [self.value]:
+            if not isinstance(y, Tensor) or y.dtype.kind != "f":
+                raise TypeError(
+                    f"only float tensors are differentiated, and this function returned {describe(y)}"
+                )
+
+    def floats(self) -> tuple:
+        """The primals, without their integers."""
+        return tuple(tree.each(lambda x: x if x.dtype.kind == "f" else None, x) for x in self.primals)
+
+    def gradients(self, outputs: Sequence[Tensor], cotangents: Sequence) -> tuple:
+        """A tree like each primal, of the gradients of <outputs, cotangents>."""
+        if not self.inputs:
+            return self.floats()
+        found = grad(
+            outputs,
+            self.inputs,
+            cotangents,
+            retain_graph=True,
+            create_graph=self.live(cotangents),
+            zeros=True,
+        )
+        return tree.like(self.floats(), map(self.public, cast(list[Tensor], found)))
+
+    def live(self, directions: Sequence) -> bool:
+        """Whether a derivative along `directions` can itself be differentiated, and so has to be recorded."""
+        moving = any(isinstance(v, Tensor) and v.line is not None for v in directions)
+        return mode.recording and (moving or self.exposed(self.outputs))
+
+    def exposed(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether `tensors` depend on a leaf that is not private, so that a gradient can be asked for."""
+        records = tape(t.line for t in tensors if t.line is not None)
+        return any(isinstance(record, Leaf) and record not in self.private for record in records)
+
+    def public(self, t: Tensor) -> Tensor:
+        """`t`, off the tape where nobody can ask for a gradient, and under `no_grad`."""
+        return t if mode.recording and self.exposed([t]) else Tensor(t._data, None, t.buffer)
+
+
+def _own_line(x: ArrayLike | Tensor) -> Tensor:
+    """`x` on a line of its own, if it is a float."""
+    x = x if isinstance(x, Tensor) else tensor(x)
+    if x.dtype.kind != "f":
+        return x
     if x.line is None:
         return Tensor(x._data, (Leaf(x.shape, x.dtype), 0), x.buffer)
     with recording(True):
         return reshape(x, x.shape)
+
+
+def _gradient(f: Callable) -> Callable:
+    """The gradient of f, a function whose value is one number; of several primals, a tuple."""
+
+    def gradient(*primals):
+        value, pullback = vjp(f, *primals)
+        if not isinstance(value, Tensor) or value.size != 1:
+            given = describe(value) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise TypeError(f"second derivatives are of a function whose value is one number, not {given}")
+        return _alone(pullback(np.ones(value.shape)))
+
+    return gradient
+
+
+def _alone(parts: tuple):
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _line(x: Tensor) -> Line:
+    if x.line is None:
+        raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
+    return x.line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -36,13 +36,22 @@ def describe(x: object) -> str:
     return f"{type(x).__name__} {x!r:.40}"
 
 
+def spelled(op: Primitive, arrays: Sequence[str], meta: tuple) -> str:
+    """A call of arrays so described: matmul(x: float32[3,4], y: float32[5,2])."""
+    given = [f"{name}: {array}" for name, array in zip(_names(op, len(arrays)), arrays, strict=True)]
+    given += [f"{p.name}={value!r}" for p, value in zip(op.metadata, meta, strict=True)]
+    return f"{op.name}({', '.join(given)})"
+
+
+def _names(op: Primitive, count: int) -> list[str]:
+    return [*op.arguments, *(f"{op.variadic}[{i}]" for i in range(count - len(op.arguments)))]
+
+
 def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None:
     """Add to `error` what was called with what and, where the signature tells, why that cannot work."""
-    names = [*op.arguments, *(f"{op.variadic}[{i}]" for i in range(len(arrays) - len(op.arguments)))]
-    given = [f"{name}: {describe(array)}" for name, array in zip(names, arrays, strict=True)]
-    given += [f"{p.name}={value!r}" for p, value in zip(op.metadata, meta, strict=True)]
-    reason = op.signature and op.signature.mismatch(names, [np.shape(array) for array in arrays])
-    error.add_note(f"in {op.name}({', '.join(given)})" + (f": {reason}" if reason else ""))
+    shapes = [np.shape(array) for array in arrays]
+    reason = op.signature and op.signature.mismatch(_names(op, len(arrays)), shapes)
+    error.add_note(f"in {spelled(op, list(map(describe, arrays)), meta)}" + (f": {reason}" if reason else ""))
 
 
 def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:
@@ -60,20 +69,12 @@ def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoRetur
 
 def call_of(record: Record) -> str:
     """The call behind a record: matmul(x: float32[3,4], y: constant)."""
-    op = record.op
-    if op is None:
+    if record.op is None:
         return "a leaf"
-    names = [*op.arguments, *[op.variadic] * (len(record.inputs) - len(op.arguments))]
-    given = [
-        f"{name}: " + ("constant" if line is None else describe(_Made(*line)))
-        for name, line in zip(names, record.inputs, strict=True)
-    ]
-    given += [f"{p.name}={value!r}" for p, value in zip(op.metadata, record.meta, strict=True)]
-    return f"{op.name}({', '.join(given)})"
+    arrays = ["constant" if line is None else output_of(*line) for line in record.inputs]
+    return spelled(record.op, arrays, record.meta)
 
 
-class _Made:
-    """One output of a record, as `describe` wants it."""
-
-    def __init__(self, record: Record, i: int) -> None:
-        self.shape, self.dtype = record.shapes[i], record.dtypes[i]
+def output_of(record: Record, i: int) -> str:
+    """One output of a record: float32[3,4]."""
+    return f"{record.dtypes[i]}[{','.join(map(str, record.shapes[i]))}]"

@@ -89,6 +89,16 @@ def primitive(
     many       the forward function returns a tuple of arrays
 
     Raises TypeError where the declaration could not be tested or understood.
+
+    >>> import tinygrad_seq as ts
+    >>> @ts.primitive("()->()")
+    ... def cube(x, /):
+    ...     "z = x^3"
+    ...     return x * x * x
+    >>> cube.partials(lambda x: 3 * x * x)
+    >>> x = ts.tensor(2.0, requires_grad=True)
+    >>> float(ts.grad(cube(x), x))
+    12.0
     """
 
     def register(forward: Callable) -> Op:
@@ -274,6 +284,14 @@ def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
     """Register a composition: what a Tensor answers when NumPy's function of that name is called.
 
     Like a primitive, it answers a keyword that it does not take with the one that it does.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> @ts.numpy_function
+    ... def diff(x):
+    ...     "Differences of neighbours."
+    ...     return x[1:] - x[:-1]
+    >>> np.diff(ts.tensor([1.0, 3.0, 6.0]))
+    tensor([2., 3.], float32, cpu)
     """
     parameters = inspect.signature(function).parameters.values()
     takes = [p.name for p in parameters if p.default is not p.empty or p.name == "axis"]

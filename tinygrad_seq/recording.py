@@ -22,7 +22,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe, explain, refuse
-from tinygrad_seq.tape import Record, mode, next_serial
+from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
@@ -72,8 +72,12 @@ def settle(z, *sources: tuple):
     Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
     one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
     """
-    if not backend.is_array(z):
-        return (z if isinstance(z, np.generic) else np.asarray(z)[()]), None
+    if not backend.is_array(z) and not isinstance(z, np.generic):
+        z = np.asarray(z)[()]
+    if z.dtype.kind not in "fiub":  # of Python's unbounded integers, say
+        raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(z)}")
+    if isinstance(z, np.generic):
+        return z, None
     for array, buffer, callers in sources:
         if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
             return frozen(backend.copy(z) if callers else z.view()), buffer
@@ -86,7 +90,8 @@ def settle(z, *sources: tuple):
 def stub(op: Primitive) -> FunctionType:
     """The function of a primitive before its first call, which compiles it in place."""
     namespace: dict = {"finish": op.finish, "__name__": op.forward.__module__}
-    exec(f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)", namespace)
+    text = f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)"
+    exec(compile(text, f"<the call of {op.name}>", "exec"), namespace)
     function: FunctionType = namespace[op.name]
     namespace["function"] = function
     function.__doc__ = op.forward.__doc__
@@ -96,23 +101,25 @@ def stub(op: Primitive) -> FunctionType:
 
 def specialise(op: Primitive) -> None:
     """Compile the call of `op` for its arguments, and put it into the function of `op`."""
+    from tinygrad_seq.anomaly import watch
     from tinygrad_seq.tensor import Tensor
 
     text = "\n".join(source(op)) + "\n"
     filename = f"<the call of {op.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)  # debuggers show it
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, Record, Tensor, isinstance)
+    helpers = (operand, keep, settle, plain, explain, refuse, watch, Record, Tensor, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
-    namespace.update(_op=op, _forward=op.forward, _mode=mode, _next_serial=next_serial)
-    namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS)
+    namespace.update(_op=op, _forward=op.forward, _mode=mode, _watchers=watchers, _next_serial=next_serial)
+    namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS, _scalars=SCALARS)
     exec(compile(text, filename, "exec"), namespace)
     call, function = namespace["call"], op.function
     function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
     function.__code__ = call.__code__  # last: another thread may be calling
 
 
+SCALARS = frozenset(np.dtype(code).type for code in "?bhilqBHILQefd")  # NumPy's 0-d results: no memory to share
 ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
@@ -149,11 +156,13 @@ def source(op: Primitive) -> Iterator[str]:
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
     yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
     yield "    except Exception as error:"
-    yield f"        _explain(_op, error, {_tuple(arrays)}, {_tuple(p.name for p in op.metadata)})"
+    given = f"{_tuple(arrays)}, {_tuple(p.name for p in op.metadata)}"
+    yield f"        _explain(_op, error, {given})"
     yield "        raise"
     yield "    if raw: return z"
     yield from _wrap(op)
     yield from _record(op)
+    yield f"    if _watchers and _mode.watching: _watch(_op, {given}, out)"
     yield "    return out"
 
 
@@ -169,6 +178,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     yield f"    if z.__class__ is _ndarray and z.base is None{own}{' and not rest' if op.variadic else ''}:"
     yield "        z.setflags(write=False)"
     yield "        buffer = None"
+    yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(z{sources})"
     yield "    out = _new(_Tensor)"
     yield "    out._data, out.line, out.buffer = z, None, buffer"

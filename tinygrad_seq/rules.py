@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
 def read(record: Record, as_tensors: bool) -> tuple:
     """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
-    op, saved = record.op, record.saved or ()
-    for name, value, buffer in zip(op.reads, saved, record.buffers, strict=True):
+    saved = record.saved or ()
+    if any(record.buffers):
+        _refuse_stale(record, saved)
+    return tuple(_as_tensors(record, saved)) if as_tensors else saved
+
+
+def _refuse_stale(record: Record, saved: tuple) -> None:
+    """RuntimeError if memory that the rules read was changed after the record was made."""
+    for name, value, buffer in zip(record.op.reads, saved, record.buffers, strict=True):
         if buffer is not None and value is not None and _stamp(buffer) > record.serial:
             raise RuntimeError(
-                f"{name} of {op.name}, {describe(value)}, was changed in place, by assign_ or an optimizer "
-                f"step, after {op.name} read it and before its derivative did: call backward() first, or "
-                f"compute with a copy, x.detach()"
+                f"{name} of {record.op.name}, {describe(value)}, was changed in place, by assign_ or an "
+                f"optimizer step, after {record.op.name} read it and before its derivative did: call "
+                f"backward() first, or compute with a copy, x.detach()"
             )
-    return tuple(_as_tensors(record, saved)) if as_tensors else saved
 
 
 def _stamp(buffer: Buffer | tuple) -> int:
@@ -67,7 +73,7 @@ def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
     """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
-    op = record.op
+    op, meta = record.op, record.meta
     g = cotangents[0]
     if op.many:
         like = next(c for c in cotangents if c is not None)
@@ -75,15 +81,16 @@ def pull(
             np.zeros_like(like, shape=shape) if c is None else c
             for c, shape in zip(cotangents, record.shapes, strict=True)
         ]
-    joint = None if op.joint is None else op.joint(g, values, record.meta, None)
+    joint = None if op.joint is None else op.joint(g, values, meta, None)
     shares = []
     for i, line in enumerate(record.inputs):
         if line is not None and line[0] in needed:
-            shape, dtype = line[0].shapes[line[1]], line[0].dtypes[line[1]]
-            share = op.pulls[i](g, values, record.meta, shape) if joint is None else joint[i]
+            source, k = line
+            shape, dtype = source.shapes[k], source.dtypes[k]
+            share = op.pulls[i](g, values, meta, shape) if joint is None else joint[i]
             if share.shape != shape:
                 share = unbroadcast(share, shape, *_axes(record, i, len(shape)))
-            shares.append((line, _cast(share, dtype)))
+            shares.append((line, share if share.dtype is dtype else _cast(share, dtype)))
     return shares
 
 

@@ -49,6 +49,12 @@ def load(path: str | os.PathLike) -> object:
 
     FileNotFoundError if there is no such file; ValueError, which names it, if it is truncated, damaged
     or none of ours; ModuleNotFoundError without safetensors.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/weights", {"w": tensor([1.0, 2.0], requires_grad=True)})
+    ...     load(f"{folder}/weights")["w"].requires_grad
+    True
     """
     safetensors = _safetensors()
     path = os.fspath(path)

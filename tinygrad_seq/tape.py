@@ -31,12 +31,15 @@ next_serial = itertools.count(1).__next__
 
 
 class Mode(threading.local):
-    """Whether calls are recorded; every thread has its own."""
+    """How calls are treated; every thread has its own."""
 
-    recording = True
+    recording = True  # calls are recorded
+    watching = False  # the values of calls are looked at
+    anomaly = False  # the values of walks are looked at
 
 
 mode = Mode()
+watchers: list[object] = []  # one for every block that watches, in any thread: empty, it costs nothing
 
 
 @contextmanager
@@ -65,8 +68,12 @@ def no_grad() -> AbstractContextManager[None]:
 @contextmanager
 def walking(create_graph: bool) -> Iterator[None]:
     """The context of a walk: its rules divide by zero where a zero cotangent makes it harmless."""
-    with recording(create_graph), np.errstate(all="ignore"):
-        yield
+    watching, mode.watching = mode.watching, False
+    try:
+        with recording(create_graph), np.errstate(all="ignore"):
+            yield
+    finally:
+        mode.watching = watching
 
 
 class Buffer:
@@ -89,9 +96,10 @@ class Record:
     shapes   the shape of every output
     dtypes   the dtype of every output
     serial   its place in time
+    where    the line of the program that made it, noted in anomaly mode only
     """
 
-    __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial")
+    __slots__ = ("op", "inputs", "meta", "saved", "buffers", "shapes", "dtypes", "serial", "where")
 
     op: Primitive
     inputs: tuple[Line | None, ...]
@@ -101,39 +109,45 @@ class Record:
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[np.dtype, ...]
     serial: int
+    where: str
 
 
 Line = tuple[Record, int]  # a record and the index of one of its outputs
 
 
 class Leaf(Record):
-    """The line of a tensor that requires a gradient; the gradient accumulates here."""
+    """The line of a tensor that requires a gradient; the gradient accumulates here.
 
-    __slots__ = ("grad",)
+    grad  the gradient so far
+    gone  whether the tensor has given up this line: a gradient that arrived now would reach nobody
+    """
+
+    __slots__ = ("grad", "gone")
 
     grad: Tensor | None
+    gone: bool
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.op = None  # type: ignore[assignment]  # the one record that no primitive made
         self.inputs, self.meta, self.saved, self.buffers = (), (), (), ()
-        self.shapes, self.dtypes, self.serial, self.grad = (shape,), (dtype,), next_serial(), None
+        self.shapes, self.dtypes, self.serial = (shape,), (dtype,), next_serial()
+        self.grad, self.gone = None, False
 
 
 def tape(lines: Iterable[Line]) -> list[Record]:
     """The records that `lines` depend on, oldest first."""
-    found: set[Record] = set()
-    pending = [record for record, _ in lines]
+    pending = list({record for record, _ in lines})
+    found = set(pending)
     while pending:
-        record = pending.pop()
-        if record not in found:
-            found.add(record)
-            pending.extend(line[0] for line in record.inputs if line is not None)
+        for line in pending.pop().inputs:
+            if line is not None and line[0] not in found:
+                found.add(line[0])
+                pending.append(line[0])
     return sorted(found, key=attrgetter("serial"))
 
 
-def between(targets: Iterable[Line], records: Iterable[Record]) -> set[Record]:
-    """Those of `records`, oldest first, that have an input which leads back to one of `targets`."""
-    ends = {record for record, _ in targets}
+def between(ends: set[Record], records: Iterable[Record]) -> set[Record]:
+    """Those of `records`, oldest first, that have an input which leads back to one of `ends`."""
     found: set[Record] = set()
     for record in records:
         if any(line is not None and (line[0] in found or line[0] in ends) for line in record.inputs):
@@ -147,13 +161,15 @@ def reverse(
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
-) -> Iterator[tuple[Record, list]]:
+    every: bool = False,
+) -> Iterator[tuple[Record, list, list]]:
     """Walk the tape of `seeds`, pairs of a line and its cotangent, backwards.
 
-    Yields every record with its cotangents, one per output (None: no share arrived), as soon as they are
-    complete. With `targets` only what leads to one of those lines is walked. The walk frees what it
-    leaves behind unless `retain_graph`. With `create_graph` cotangents are Tensors, the rules run on
-    Tensors, and so the walk is recorded in its turn.
+    Yields the leaves, or the records of `targets` if they are given, or `every` record: each with its
+    cotangents, one per output (None: no share arrived), and the shares that it hands on, each behind its
+    line. With `targets` only what leads to one of them is walked. The walk frees what it leaves behind unless
+    `retain_graph`. With `create_graph` cotangents are Tensors, the rules run on Tensors, and so the walk is
+    recorded in its turn.
     """
     records = tape(line for line, _ in seeds)
     if any(record.saved is None for record in records):
@@ -161,10 +177,14 @@ def reverse(
             "this tape was freed by an earlier backward(); pass retain_graph=True to that one to walk it again"
         )
     if targets is None:
-        needed = passed = set(records)
+        needed = set(records)
+        passed = {record for record in records if record.op is not None}
+        ends = needed - passed
     else:
-        passed = between(targets, records)
-        needed = passed | {record for record, _ in targets}
+        ends = {record for record, _ in targets}
+        passed = between(ends, records)
+        needed = passed | ends
+    anomaly = mode.anomaly
     sums: dict[Record, list] = {}
     own: set[int] = set()  # ids of arrays in `sums` that were allocated here and may be added into
 
@@ -189,16 +209,23 @@ def reverse(
         slots = sums.pop(record, None)
         if slots is None:
             continue
-        own.difference_update(map(id, slots))
-        yield record, slots
-        if record.op is None or record not in passed:
-            continue
-        try:
-            values = read(record, create_graph)
-            for line, share in pull(record, slots, values, needed):
-                deposit(line, share)
-        except Exception as error:
-            error.add_note(f"in the reverse pass of {call_of(record)}")
-            raise
-        if not retain_graph:
+        if own:
+            for cotangent in slots:
+                own.discard(id(cotangent))
+        shares = []
+        if record in passed:
+            try:
+                shares = pull(record, slots, read(record, create_graph), needed)
+            except Exception as error:
+                error.add_note(f"in the reverse pass of {call_of(record)}")
+                raise
+            if anomaly:
+                from tinygrad_seq.anomaly import watch_back
+
+                watch_back(record, slots, shares)
+        if every or record in ends:
+            yield record, slots, shares
+        for line, share in shares:
+            deposit(line, share)
+        if shares and not retain_graph:
             record.inputs, record.saved, record.buffers = (), None, ()

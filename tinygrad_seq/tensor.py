@@ -7,6 +7,7 @@ would need the old value is an error and not a wrong number.
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Iterator
 from typing import NoReturn
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq import backend, habits
-from tinygrad_seq.errors import describe
+from tinygrad_seq.errors import describe, output_of
 from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
@@ -30,6 +31,26 @@ class Tensor(Operators, Protocols):
 
     Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
     tensors requires a gradient. `t.grad` is the gradient that `backward()` accumulated, or None.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    >>> x.shape, x.ndim, x.size, x.dtype, x.device
+    ((1, 3), 2, 3, dtype('float32'), 'cpu')
+    >>> y = x.T @ x
+    >>> y.requires_grad, y.is_leaf, x.is_leaf, x.mT.shape
+    (True, False, True, (3, 1))
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([[12., 12., 12.]], float32, cpu)
+    >>> x.zero_grad()
+    >>> x.grad is None
+    True
+    >>> x.data, x.numpy()
+    (array([[1., 2., 3.]], dtype=float32), array([[1., 2., 3.]], dtype=float32))
+    >>> x.detach()
+    tensor([[1., 2., 3.]], float32, cpu)
+    >>> x.max().item(), x.reshape(3, 1).shape, x.transpose(1, 0).shape
+    (3.0, (3, 1), (3, 1))
     """
 
     __slots__ = ("_data", "line", "buffer")
@@ -76,6 +97,8 @@ class Tensor(Operators, Protocols):
                 f"only a float tensor can require a gradient, not {describe(self)}: astype it first"
             )
         if value != self.requires_grad:
+            if isinstance(self.line, tuple) and isinstance(self.line[0], Leaf):
+                self.line[0].gone = True
             self.line = (Leaf(self.shape, self.dtype), 0) if value else None
 
     @property
@@ -127,10 +150,15 @@ class Tensor(Operators, Protocols):
         """
         seed = seed_of(self, gradient, recorded=create_graph)
         with walking(create_graph):
-            for record, cotangents in reverse(
+            for record, cotangents, _ in reverse(
                 [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
             ):
                 if isinstance(record, Leaf):
+                    if record.gone:
+                        raise RuntimeError(
+                            f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after "
+                            f"it was used: do that before the forward pass"
+                        )
                     with accumulating:
                         record.grad = accumulated(record.grad, cotangents[0])
 
@@ -243,6 +271,12 @@ class Tensor(Operators, Protocols):
         )
         return f"tensor({values}, {self.dtype}, {self.device}{tape})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the values, and below them dtype, shape, device and place on the tape."""
+        tape = "constant" if self.line is None else "leaf" if self.is_leaf else f"from {self.line[0].op.name}"
+        values = html.escape(np.array2string(self.numpy(), separator=", "))
+        return f"<pre>{values}</pre><small>{describe(self)}, {self.device}, {tape}</small>"
+
     def __format__(self, spec: str) -> str:
         return format(self._one("format").item() if spec else str(self), spec)
 
@@ -276,25 +310,30 @@ def tensor(
     """
     if isinstance(data, Tensor):
         data = data._data
-    elif isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) and x.line for x in data):
+    elif any(isinstance(x, Tensor) and x.line for x in _elements(data)):
         raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
-    if dtype is None and _of_python_numbers(data):
-        host = np.array(data)
-        host = host.astype(np.float32) if host.dtype == np.float64 else host
-    else:
-        host = np.array(data, dtype=dtype)
-    array = backend.asarray(host, device)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(array)}")
-    t = Tensor(array, None, Buffer())
+    host = np.array(data)
+    if (
+        dtype is None
+        and host.dtype == np.float64
+        and all(type(x) in (float, int, bool) for x in _elements(data))
+    ):
+        dtype = np.float32
+    for kind in (host.dtype, np.dtype(dtype or host.dtype)):
+        if kind.kind not in "fiub":
+            raise TypeError(f"a tensor holds floats, integers or booleans, not {kind}")
+    t = Tensor(backend.asarray(host if dtype is None else host.astype(dtype), device), None, Buffer())
     t.requires_grad = requires_grad
     return t
 
 
-def _of_python_numbers(data: object) -> bool:
+def _elements(data: object) -> Iterator[object]:
+    """What nested lists hold."""
     if isinstance(data, (list, tuple)):
-        return all(map(_of_python_numbers, data))
-    return isinstance(data, (float, int)) and not isinstance(data, np.generic)
+        for part in data:
+            yield from _elements(part)
+    else:
+        yield data
 
 
 def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:

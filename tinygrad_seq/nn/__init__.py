@@ -1,4 +1,15 @@
-"""Networks: modules, layers, recurrent cells and their runners, losses, weights from and to PyTorch."""
+"""Networks: modules, layers, recurrent cells and their runners, losses, weights from and to PyTorch.
+
+>>> import numpy as np
+>>> from tinygrad_seq import nn
+>>> rnn = nn.Recurrent(nn.LSTMCell(3, 5, rng=0))
+>>> ys, (h, c) = rnn(np.ones((7, 2, 3), np.float32))  # time, batch, features
+>>> ys.shape, h.shape, c.shape
+((7, 2, 5), (2, 5), (2, 5))
+>>> nn.mse(ys, np.zeros((7, 2, 5), np.float32)).backward()
+>>> all(p.grad is not None for p in rnn.parameters())
+True
+"""
 
 from typing import NoReturn
 

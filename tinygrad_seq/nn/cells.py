@@ -26,7 +26,25 @@ State = Tensor | tuple["State", ...]  # what a cell carries from step to step: a
 
 
 class Cell(Module):
-    """What a runner asks of a cell: a state to start from, and a step. Cells of your own inherit from it."""
+    """What a runner asks of a cell: a state to start from, and a step. Cells of your own inherit from it.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> class Leaky(nn.Cell):
+    ...     "h' = (h + x) / 2"
+    ...
+    ...     def initial_state(self, batch, like):
+    ...         return zeros_like(like, shape=(batch, like.shape[-1]))
+    ...
+    ...     def __call__(self, h, x):
+    ...         h = (h + x) / 2.0
+    ...         return h, h
+    >>> ys, h = nn.Recurrent(Leaky())(np.ones((3, 1, 1), np.float32))
+    >>> ys.numpy().ravel()
+    array([0.5  , 0.75 , 0.875], dtype=float32)
+    >>> nn.LSTMCell(3, 5).initial_state(batch=2, like=h)[0].shape
+    (2, 5)
+    """
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state before the first step for `batch` rows, of the dtype and on the device of `like`."""

@@ -6,6 +6,13 @@ or recurrent network. An initialiser returns a NumPy array. Those that draw take
 one into a parameter by `assign_`: `cell.Wh.assign_(nn.init.orthogonal((5, 5), rng=0))`.
 
 Weights act from the right, x W: a matrix is (input, output), its column j what unit j receives.
+
+>>> from tinygrad_seq import nn
+>>> cell = nn.LSTMCell(3, 5, rng=0)
+>>> cell.Wx.assign_(nn.init.xavier((3, 20), rng=0)).shape
+(3, 20)
+>>> cell.b.assign_(nn.init.forget_bias(5)).numpy()[4:7]
+array([0., 1., 1.], dtype=float32)
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class Parameter(Tensor):
 class Module:
     """The base of every model and layer.
 
+    >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
     >>> class Perceptron(nn.Module):
     ...     def __init__(self):
@@ -58,6 +59,21 @@ class Module:
       layers.1: Linear: 10 parameters
         weight: float32[4,2]
         bias: float32[2]
+
+    What a module holds is found on its attributes, by name:
+
+    >>> model = Perceptron()
+    >>> [name for name, p in model.named_parameters()] == [name for name, t in model.named_tensors()]
+    True
+    >>> len(model.parameters()), len(list(model.modules()))
+    (4, 3)
+    >>> model.load_state_dict(Perceptron().state_dict())
+    >>> model.eval().training, model.train().training
+    (False, True)
+    >>> model(ts.tensor([[1.0, 2.0, 3.0]])).sum().backward()
+    >>> model.zero_grad()
+    >>> any(p.grad is not None for p in model.parameters())
+    False
     """
 
     training: bool = True

@@ -11,7 +11,11 @@ from tinygrad_seq.primitive import numpy_function, primitive
 
 @primitive("()->()")
 def relu(x, /):
-    """z = max(x, 0); dz/dx = 0 at 0"""
+    """z = max(x, 0); dz/dx = 0 at 0
+
+    >>> ts.relu(ts.tensor([-1.0, 2.0])).numpy()
+    array([0., 2.], dtype=float32)
+    """
     return np.maximum(x, 0)
 
 
@@ -20,7 +24,11 @@ relu.partials(lambda x: x > 0)
 
 @primitive("(),()->()")
 def maximum(x, y, /):
-    """z = max(x, y); where they are equal, each has the derivative 1/2"""
+    """z = max(x, y); where they are equal, each has the derivative 1/2
+
+    >>> ts.maximum(ts.tensor([1.0, 5.0]), ts.tensor([3.0, 4.0])).numpy()
+    array([3., 5.], dtype=float32)
+    """
     return np.maximum(x, y)
 
 
@@ -35,7 +43,11 @@ maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
 
 @primitive("(),()->()")
 def minimum(x, y, /):
-    """z = min(x, y); where they are equal, each has the derivative 1/2"""
+    """z = min(x, y); where they are equal, each has the derivative 1/2
+
+    >>> ts.minimum(ts.tensor([1.0, 5.0]), ts.tensor([3.0, 4.0])).numpy()
+    array([1., 4.], dtype=float32)
+    """
     return np.minimum(x, y)
 
 
@@ -69,7 +81,12 @@ def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise TypeError("clip takes a bound once: a_min is min, and a_max is max")
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
-    least, most = extremes(np.result_type(x))
+    given = [
+        b if isinstance(b, (int, float)) else getattr(b, "dtype", None) or np.asarray(b).dtype
+        for b in (low, high)
+        if b is not None
+    ]
+    least, most = extremes(np.result_type(x, *given))
     return _clip(x, bound(low, least, least, most), bound(high, most, least, most))
 
 
@@ -89,7 +106,11 @@ def bound(given, default, least, most):
 
 @primitive("(),(),()->()")
 def where(condition, x, y, /):
-    """z = x where the condition holds, else y"""
+    """z = x where the condition holds, else y
+
+    >>> ts.where([True, False], ts.tensor([1.0, 2.0]), 0.0).numpy()
+    array([1., 0.], dtype=float32)
+    """
     return np.where(condition, x, y)
 
 
@@ -102,5 +123,10 @@ where.linear(
 
 @primitive("()->()")
 def stop_gradient(x, /):
-    """z = x, for which no derivative is passed on"""
+    """z = x, for which no derivative is passed on
+
+    >>> x = ts.tensor(3.0, requires_grad=True)
+    >>> float(ts.grad(x * ts.stop_gradient(x), x))
+    3.0
+    """
     return x

@@ -13,89 +13,149 @@ from tinygrad_seq.signature import example
 
 @primitive("()->()")
 def sign(x, /):
-    """z = x / |x|, 0 at 0"""
+    """z = x / |x|, 0 at 0
+
+    >>> ts.sign(ts.tensor([-3.0, 0.0, 2.0])).numpy()
+    array([-1.,  0.,  1.], dtype=float32)
+    """
     return np.sign(x)
 
 
 @primitive("()->()")
 def isnan(x, /):
-    """z = whether x is not a number"""
+    """z = whether x is not a number
+
+    >>> ts.isnan(ts.tensor([1.0, float("nan")])).numpy()
+    array([False,  True])
+    """
     return np.isnan(x)
 
 
 @primitive("()->()")
 def isfinite(x, /):
-    """z = whether x is neither infinite nor NaN"""
+    """z = whether x is neither infinite nor NaN
+
+    >>> ts.isfinite(ts.tensor([1.0, float("inf")])).numpy()
+    array([ True, False])
+    """
     return np.isfinite(x)
 
 
 @primitive("(),()->()")
 def equal(x, y, /):
-    """z = whether x = y"""
+    """z = whether x = y
+
+    >>> (ts.tensor([1, 2]) == 2).numpy()
+    array([False,  True])
+    """
     return np.equal(x, y)
 
 
 @primitive("(),()->()")
 def not_equal(x, y, /):
-    """z = whether x != y"""
+    """z = whether x != y
+
+    >>> (ts.tensor([1, 2]) != 2).numpy()
+    array([ True, False])
+    """
     return np.not_equal(x, y)
 
 
 @primitive("(),()->()")
 def less(x, y, /):
-    """z = whether x < y"""
+    """z = whether x < y
+
+    >>> (ts.tensor([1, 2]) < 2).numpy()
+    array([ True, False])
+    """
     return np.less(x, y)
 
 
 @primitive("(),()->()")
 def less_equal(x, y, /):
-    """z = whether x <= y"""
+    """z = whether x <= y
+
+    >>> (ts.tensor([1, 2]) <= 1).numpy()
+    array([ True, False])
+    """
     return np.less_equal(x, y)
 
 
 @primitive("(),()->()")
 def greater(x, y, /):
-    """z = whether x > y"""
+    """z = whether x > y
+
+    >>> (ts.tensor([1, 2]) > 1).numpy()
+    array([False,  True])
+    """
     return np.greater(x, y)
 
 
 @primitive("(),()->()")
 def greater_equal(x, y, /):
-    """z = whether x >= y"""
+    """z = whether x >= y
+
+    >>> (ts.tensor([1, 2]) >= 2).numpy()
+    array([False,  True])
+    """
     return np.greater_equal(x, y)
 
 
 @primitive("()->()")
 def logical_not(x, /):
-    """z = whether x is false"""
+    """z = whether x is false
+
+    >>> ts.logical_not(ts.tensor([True, False])).numpy()
+    array([False,  True])
+    """
     return np.logical_not(x)
 
 
 @primitive("(),()->()")
 def logical_and(x, y, /):
-    """z = whether both hold"""
+    """z = whether both hold
+
+    >>> ts.logical_and(ts.tensor([True, True]), [True, False]).numpy()
+    array([ True, False])
+    """
     return np.logical_and(x, y)
 
 
 @primitive("(),()->()")
 def logical_or(x, y, /):
-    """z = whether at least one holds"""
+    """z = whether at least one holds
+
+    >>> ts.logical_or(ts.tensor([True, False]), [False, False]).numpy()
+    array([ True, False])
+    """
     return np.logical_or(x, y)
 
 
 @primitive("()->()", examples=[example([True, False]), example([5, -1])])
 def invert(x, /):
-    """z = not x, of booleans; of integers, bit by bit"""
+    """z = not x, of booleans; of integers, bit by bit
+
+    >>> (~ts.tensor([True, False])).numpy()
+    array([False,  True])
+    """
     return np.invert(x)
 
 
 @primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
 def bitwise_and(x, y, /):
-    """z = x and y, of booleans; of integers, bit by bit"""
+    """z = x and y, of booleans; of integers, bit by bit
+
+    >>> (ts.tensor([6, 5]) & 3).numpy()
+    array([2, 1])
+    """
     return np.bitwise_and(x, y)
 
 
 @primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
 def bitwise_or(x, y, /):
-    """z = x or y, of booleans; of integers, bit by bit"""
+    """z = x or y, of booleans; of integers, bit by bit
+
+    >>> (ts.tensor([6, 5]) | 3).numpy()
+    array([7, 7])
+    """
     return np.bitwise_or(x, y)

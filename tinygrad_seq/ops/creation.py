@@ -12,11 +12,19 @@ EXAMPLES = [example("(a,b)"), example("(a)", shape=(2, 3))]
 
 @primitive(examples=EXAMPLES)
 def zeros_like(x, /, *, shape=None):
-    """z = 0, in the shape of x or in another"""
+    """z = 0, in the shape of x or in another
+
+    >>> ts.zeros_like(ts.tensor([1.0, 2.0])).numpy()
+    array([0., 0.], dtype=float32)
+    """
     return np.zeros_like(x, shape=shape)
 
 
 @primitive(examples=EXAMPLES)
 def ones_like(x, /, *, shape=None):
-    """z = 1, in the shape of x or in another"""
+    """z = 1, in the shape of x or in another
+
+    >>> ts.ones_like(ts.tensor(5), shape=(2,)).numpy()
+    array([1, 1])
+    """
     return np.ones_like(x, shape=shape)

@@ -82,6 +82,10 @@ def einsum(subscripts: str, *operands):
     inputs, result = spelled_out(subscripts, [x.ndim for x in arrays])
     sizes: dict[str, int] = {}
     for letters, x in zip(inputs, arrays, strict=True):
+        if len(set(zip(letters, x.shape, strict=True))) > len(set(letters)):
+            raise ValueError(
+                f"einsum({subscripts!r}): a diagonal of {letters} in shape {x.shape} has no length"
+            )
         for letter, size in zip(letters, x.shape, strict=True):
             if sizes.setdefault(letter, size) == 1:
                 sizes[letter] = size

@@ -19,7 +19,11 @@ POSITIVE = (0.0, math.inf)
 
 @primitive("(),()->()")
 def safe_product(a, p, /):
-    """z = a p, and 0 where a = 0, whatever p is"""
+    """z = a p, and 0 where a = 0, whatever p is
+
+    >>> ts.safe_product(ts.tensor([0.0, 2.0]), ts.tensor([float("inf"), 3.0])).numpy()
+    array([0., 6.], dtype=float32)
+    """
     return a * np.where(a == 0, 1, p)
 
 
@@ -29,7 +33,11 @@ safe_product.bilinear()
 
 @primitive("(),()->()")
 def add(x, y, /):
-    """z = x + y"""
+    """z = x + y
+
+    >>> (ts.tensor([1.0, 2.0]) + 1.0).numpy()
+    array([2., 3.], dtype=float32)
+    """
     return x + y
 
 
@@ -38,7 +46,11 @@ add.linear(lambda g: g, lambda g: g)
 
 @primitive("(),()->()")
 def subtract(x, y, /):
-    """z = x - y"""
+    """z = x - y
+
+    >>> (ts.tensor([1.0, 2.0]) - ts.tensor([3.0])).numpy()
+    array([-2., -1.], dtype=float32)
+    """
     return x - y
 
 
@@ -47,7 +59,12 @@ subtract.linear(lambda g: g, lambda g: -g)
 
 @primitive("(),()->()")
 def multiply(x, y, /):
-    """z = x y"""
+    """z = x y
+
+    >>> (ts.tensor([1.0, 2.0]) * ts.tensor([[3.0], [4.0]])).numpy()
+    array([[3., 6.],
+           [4., 8.]], dtype=float32)
+    """
     return x * y
 
 
@@ -56,7 +73,11 @@ multiply.partials(lambda y: y, lambda x: x)
 
 @primitive("(),()->()")
 def divide(x, y, /):
-    """z = x / y"""
+    """z = x / y
+
+    >>> (ts.tensor([1.0, 2.0]) / 4.0).numpy()
+    array([0.25, 0.5 ], dtype=float32)
+    """
     return x / y
 
 
@@ -70,7 +91,11 @@ divide.partials(lambda y: inverse(y), lambda y, z: -z / y, singular=True)
 
 @primitive("()->()")
 def negative(x, /):
-    """z = -x"""
+    """z = -x
+
+    >>> (-ts.tensor([1.0, -2.0])).numpy()
+    array([-1.,  2.], dtype=float32)
+    """
     return -x
 
 
@@ -83,6 +108,9 @@ def power(x, p, /):
 
     d/dx x^0 = 0 and d/dp 0^p = 0 (p >= 0), at x = 0 too and at every order. For x < 0 the derivative in
     p is not real: NaN.
+
+    >>> (ts.tensor([1.0, 2.0]) ** 3).numpy()
+    array([1., 8.], dtype=float32)
     """
     return x**p
 
@@ -96,7 +124,11 @@ power.partials(
 
 @primitive("()->()")
 def square(x, /):
-    """z = x^2"""
+    """z = x^2
+
+    >>> ts.square(ts.tensor([1.0, -2.0])).numpy()
+    array([1., 4.], dtype=float32)
+    """
     return np.square(x)
 
 
@@ -105,7 +137,11 @@ square.partials(lambda x: 2 * x, singular=True)
 
 @primitive("()->()", domain={"x": POSITIVE})
 def sqrt(x, /):
-    """z = sqrt x; dz/dx is infinite at 0"""
+    """z = sqrt x; dz/dx is infinite at 0
+
+    >>> ts.sqrt(ts.tensor([0.0, 4.0])).numpy()
+    array([0., 2.], dtype=float32)
+    """
     return np.sqrt(x)
 
 
@@ -114,7 +150,11 @@ sqrt.partials(lambda z: 0.5 / z, singular=True)
 
 @primitive("()->()")
 def abs(x, /):
-    """z = |x|; dz/dx = 0 at 0"""
+    """z = |x|; dz/dx = 0 at 0
+
+    >>> ts.abs(ts.tensor([1.0, -2.0])).numpy()
+    array([1., 2.], dtype=float32)
+    """
     return np.abs(x)
 
 

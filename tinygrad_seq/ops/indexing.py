@@ -166,6 +166,10 @@ _scatter_along_axis.rides(
 )
 
 
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
 @numpy_function
 def take_along_axis(x, indices, axis: int | None = -1):
     """For every position the element that `indices`, an integer array of x's rank, names along `axis`.
@@ -177,6 +181,14 @@ def take_along_axis(x, indices, axis: int | None = -1):
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
+    shape, picked = np.shape(x), np.shape(indices)
+    if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
+        axis %= len(shape)
+        others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
+        x, indices = (
+            broadcast_to(a, (*others[:axis], size, *others[axis:]))
+            for a, size in ((x, shape[axis]), (indices, picked[axis]))
+        )
     return _take_along_axis(x, indices, axis)
 
 

@@ -50,7 +50,12 @@ def matmul(x, y):
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def tril(x, /, k=0):
-    """z = x on and below the k-th diagonal of every matrix, else 0"""
+    """z = x on and below the k-th diagonal of every matrix, else 0
+
+    >>> ts.tril(ts.tensor([[1, 2], [3, 4]])).numpy()
+    array([[1, 0],
+           [3, 4]])
+    """
     return np.tril(matrices(x), k)
 
 
@@ -67,7 +72,12 @@ tril.rides(k=lambda k: k)
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def triu(x, /, k=0):
-    """z = x on and above the k-th diagonal of every matrix, else 0"""
+    """z = x on and above the k-th diagonal of every matrix, else 0
+
+    >>> ts.triu(ts.tensor([[1, 2], [3, 4]]), k=1).numpy()
+    array([[0, 2],
+           [0, 0]])
+    """
     return np.triu(matrices(x), k)
 
 
@@ -116,6 +126,10 @@ def cholesky(a, /):
     """z = the lower triangular L with L L' = a, of a symmetric positive definite a
 
     Only the lower triangle of a is read, as by NumPy, so only it has a derivative.
+
+    >>> ts.cholesky(ts.tensor([[4.0, 2.0], [2.0, 5.0]])).numpy()
+    array([[2., 0.],
+           [1., 2.]], dtype=float32)
     """
     return np.linalg.cholesky(a)
 

@@ -15,13 +15,21 @@ EXAMPLES = [example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1,
 
 @primitive(examples=EXAMPLES)
 def argmax(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first largest element, in the flattened x without an axis"""
+    """z = the index of the first largest element, in the flattened x without an axis
+
+    >>> ts.argmax(ts.tensor([[1.0, 3.0], [4.0, 2.0]]), axis=1).numpy()
+    array([1, 0])
+    """
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(examples=EXAMPLES)
 def argmin(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first smallest element, in the flattened x without an axis"""
+    """z = the index of the first smallest element, in the flattened x without an axis
+
+    >>> ts.argmin(ts.tensor([[1.0, 3.0], [4.0, 2.0]]), axis=1).numpy()
+    array([0, 1])
+    """
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 

@@ -147,7 +147,7 @@ def repeat(x, repeats: int | Sequence[int] | np.ndarray, axis: int | None = None
     array([1, 1, 2])
     """
     if axis is None or not np.ndim(x):
-        x, axis = reshape(x, -1), axis or 0
+        x, axis = reshape(x, -1), 0 if axis is None else axis
     (axis,) = normalize(axis, np.ndim(x))
     return take(x, np.repeat(np.arange(np.shape(x)[axis]), np.asarray(repeats)), axis)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import ones_like
-from tinygrad_seq.ops.elementwise import safe_product, sqrt, square
+from tinygrad_seq.ops.elementwise import astype, safe_product, sqrt, square
 from tinygrad_seq.ops.exponential import finite
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.shape import concatenate, reshape, transpose
@@ -61,7 +61,11 @@ def axes_from_end(axis, s):
 
 @primitive(examples=EXAMPLES)
 def sum(x, /, axis=None, *, keepdims=False):
-    """z = sum_i x_i"""
+    """z = sum_i x_i
+
+    >>> ts.sum(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).numpy()
+    array([4., 6.], dtype=float32)
+    """
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
@@ -71,13 +75,22 @@ sum.rides(axis=axes_from_end)
 
 @primitive(examples=NONEMPTY)
 def max(x, /, axis=None, *, keepdims=False):
-    """z = max_i x_i; elements that tie for it share the derivative equally"""
+    """z = max_i x_i; elements that tie for it share the derivative equally
+
+    >>> ts.max(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True).numpy()
+    array([[2.],
+           [4.]], dtype=float32)
+    """
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(examples=NONEMPTY)
 def min(x, /, axis=None, *, keepdims=False):
-    """z = min_i x_i; elements that tie for it share the derivative equally"""
+    """z = min_i x_i; elements that tie for it share the derivative equally
+
+    >>> ts.min(ts.tensor([[1.0, 2.0], [3.0, 4.0]])).item()
+    1.0
+    """
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
@@ -100,6 +113,9 @@ def logsumexp(x, /, axis=None, *, keepdims=False):
     """z = log sum_i exp x_i, shifted by max x against overflow
 
     Of nothing but -inf, and of nothing at all, it is -inf, with zero derivative.
+
+    >>> ts.logsumexp(ts.tensor([[0.0, 0.0], [1.0, 1.0]]), axis=1).numpy().round(3)
+    array([0.693, 1.693], dtype=float32)
     """
     with np.errstate(divide="ignore", over="ignore"):
         m = (
@@ -131,6 +147,8 @@ def mean(x, axis=None, *, keepdims=False):
     >>> ts.mean(ts.tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0).numpy()
     array([2., 4.], dtype=float32)
     """
+    if np.result_type(x) == np.float16:  # whose sums would overflow at 65,504
+        return mean(astype(x, np.float32), axis, keepdims=keepdims).astype(np.float16)
     shape = np.shape(x)
     return sum(x, axis, keepdims=keepdims) / math.prod(shape[a] for a in axes_of(axis, len(shape)))
 
@@ -175,7 +193,7 @@ def prod(x, axis=None, *, keepdims=False):
     rest = tuple(a for a in range(x.ndim) if a not in reduced)
     shape = tuple(x.shape[a] for a in rest)
     n = math.prod(x.shape[a] for a in reduced)
-    wide = np.prod(np.empty(0, x.dtype)).dtype  # NumPy multiplies small integers as large ones
+    wide = np.result_type(np.prod(np.empty(0, x.dtype)))  # NumPy multiplies small integers as large ones
     factors = reshape(transpose(x, rest + reduced), (*shape, n))
     factors = factors if factors.dtype == wide else factors.astype(wide)
     while n > 1:

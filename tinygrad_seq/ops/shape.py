@@ -14,7 +14,13 @@ from tinygrad_seq.signature import example
 
 @primitive(examples=[example("(a,B)", shape=-1), example("(2,6)", shape=(3, -1)), example("()", shape=(1, 1))])
 def reshape(x, /, shape):
-    """z = x in another shape, in C order; one size may be -1"""
+    """z = x in another shape, in C order; one size may be -1
+
+    >>> ts.reshape(ts.tensor([[1, 2, 3], [4, 5, 6]]), (3, -1)).numpy()
+    array([[1, 2],
+           [3, 4],
+           [5, 6]])
+    """
     return np.reshape(x, shape)
 
 
@@ -31,13 +37,19 @@ def resolve(shape, size: int) -> tuple[int, ...]:
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", axes=(1, -1, 0)), example("()")])
 def transpose(x, /, axes=None):
-    """z_{i_axes} = x_i; without axes, in reversed order"""
+    """z_{i_axes} = x_i; without axes, in reversed order
+
+    >>> ts.transpose(ts.tensor([[1, 2, 3], [4, 5, 6]])).shape
+    (3, 2)
+    """
     return np.transpose(x, axes)
 
 
 def inverse(axes):
     """The permutation that undoes `axes`."""
-    return None if axes is None else tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
+    if axes is None or isinstance(axes, int):  # an int is the order of a single axis
+        return axes
+    return tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
 
 
 transpose.linear(lambda g, axes: np.transpose(g, inverse(axes)))
@@ -68,7 +80,12 @@ def swapaxes(x, axis1: int, axis2: int):
     examples=[example("(3)", shape=(2, 3)), example("(3,1)", shape=(2, 3, 4)), example("()", shape=(0, 2))],
 )
 def broadcast_to(x, /, shape):
-    """z_{...i} = x_i: repeated along leading axes and along axes of length 1"""
+    """z_{...i} = x_i: repeated along leading axes and along axes of length 1
+
+    >>> ts.broadcast_to(ts.tensor([1, 2]), (2, 2)).numpy()
+    array([[1, 2],
+           [1, 2]])
+    """
     return np.broadcast_to(x, shape)
 
 
@@ -167,7 +184,11 @@ def stack(arrays, axis: int = 0):
     many=True,
 )
 def split(x, /, indices_or_sections, axis=0):
-    """z = x cut along an axis: into equal sections, or before each of the given indices"""
+    """z = x cut along an axis: into equal sections, or before each of the given indices
+
+    >>> [part.shape for part in ts.split(ts.tensor([1, 2, 3, 4, 5]), [2, 3])]
+    [(2,), (1,), (2,)]
+    """
     x = backend.array(x)
     parts = tuple(np.split(x, indices_or_sections, axis))
     if np.ndim(indices_or_sections) and sum(part.shape[axis] for part in parts) != x.shape[axis]:
@@ -184,7 +205,11 @@ split.rides(
 
 @primitive(examples=[example("(A,b)"), example("(a,B,c)", axis=-2), example("(A)")], many=True)
 def unstack(x, /, axis=0):
-    """z = the slices of x along an axis: one record for all time steps, where indexing takes one each"""
+    """z = the slices of x along an axis: one record for all time steps, where indexing takes one each
+
+    >>> [row.numpy() for row in ts.unstack(ts.tensor([[1, 2], [3, 4]]))]
+    [array([1, 2]), array([3, 4])]
+    """
     x = backend.array(x)
     return tuple(np.moveaxis(x, np.lib.array_utils.normalize_axis_index(axis, x.ndim), 0))
 

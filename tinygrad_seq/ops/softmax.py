@@ -23,7 +23,11 @@ def shifted(x, axis):
 
 @primitive(examples=EXAMPLES)
 def softmax(x, /, axis=-1):
-    """z_i = exp x_i / sum_j exp x_j"""
+    """z_i = exp x_i / sum_j exp x_j
+
+    >>> ts.softmax(ts.tensor([0.0, 0.0, -float("inf")])).numpy()
+    array([0.5, 0.5, 0. ], dtype=float32)
+    """
     e = np.exp(shifted(x, axis))
     total = np.sum(e, axis=axis, keepdims=True)
     return e / np.where(total == 0, 1, total)
@@ -41,7 +45,11 @@ softmax.rides(axis=axes_from_end)
 
 @primitive(examples=EXAMPLES)
 def log_softmax(x, /, axis=-1):
-    """z_i = x_i - log sum_j exp x_j"""
+    """z_i = x_i - log sum_j exp x_j
+
+    >>> ts.log_softmax(ts.tensor([1000.0, 1000.0])).numpy().round(3)
+    array([-0.693, -0.693], dtype=float32)
+    """
     y = shifted(x, axis)
     with np.errstate(divide="ignore"):
         return y - finite(np.log(np.sum(np.exp(y), axis=axis, keepdims=True)))

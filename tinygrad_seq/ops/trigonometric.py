@@ -9,7 +9,11 @@ from tinygrad_seq.primitive import primitive
 
 @primitive("()->()")
 def sin(x, /):
-    """z = sin x"""
+    """z = sin x
+
+    >>> ts.sin(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([0.   , 0.841], dtype=float32)
+    """
     return np.sin(x)
 
 
@@ -18,7 +22,11 @@ sin.partials(lambda x: np.cos(x), singular=True)
 
 @primitive("()->()")
 def cos(x, /):
-    """z = cos x"""
+    """z = cos x
+
+    >>> ts.cos(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([1.  , 0.54], dtype=float32)
+    """
     return np.cos(x)
 
 
@@ -27,7 +35,11 @@ cos.partials(lambda x: -np.sin(x), singular=True)
 
 @primitive("(),()->()")
 def arctan2(y, x, /):
-    """z = the angle of the point (x, y), within [-pi, pi]; at the origin without a derivative: NaN"""
+    """z = the angle of the point (x, y), within [-pi, pi]; at the origin without a derivative: NaN
+
+    >>> ts.arctan2(ts.tensor([0.0, 1.0]), ts.tensor([1.0, -1.0])).numpy().round(3)
+    array([0.   , 2.356], dtype=float32)
+    """
     return np.arctan2(y, x)
 
 

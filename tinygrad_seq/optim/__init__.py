@@ -1,4 +1,18 @@
-"""Training: optimizers, bounds for exploding gradients, schedules of the learning rate."""
+"""Training: optimizers, bounds for exploding gradients, schedules of the learning rate.
+
+>>> import tinygrad_seq as ts
+>>> from tinygrad_seq import optim
+>>> x = ts.tensor([3.0, -2.0], requires_grad=True)
+>>> sgd, schedule = optim.SGD([x], lr=0.0, momentum=0.5), optim.warmup(3, optim.cosine(0.4, steps=30))
+>>> for _ in range(33):
+...     sgd.zero_grad()
+...     (x * x).sum().backward()
+...     norm = optim.clip_grad_norm_([x], 5.0)
+...     sgd.lr = schedule(sgd.steps)
+...     sgd.step()
+>>> abs(x.numpy()).max() < 1e-3
+np.True_
+"""
 
 from typing import NoReturn
 

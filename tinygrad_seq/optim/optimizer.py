@@ -19,7 +19,44 @@ from tinygrad_seq.tensor import Tensor
 class Optimizer:
     """What the optimizers share: the parameters, the learning rate, and the order of a step.
 
-    ValueError without parameters; TypeError for what is no leaf tensor of floats.
+    ValueError without parameters; TypeError for what is no leaf tensor of floats. An optimizer of your own
+    states its `update`, and in `slots` what it remembers:
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import optim
+    >>> class Signs(optim.Optimizer):
+    ...     "p <- p - lr sign(g) (Bernstein et al. 2018), and a count of the updates"
+    ...
+    ...     def __init__(self, parameters, lr):
+    ...         super().__init__(parameters, lr)
+    ...         self.count = [np.zeros((), np.int64) for _ in self.parameters]
+    ...
+    ...     def slots(self):
+    ...         return {"count": self.count}
+    ...
+    ...     def update(self, i, p, g, scratch):
+    ...         self.count[i] += 1
+    ...         np.subtract(p, self.lr * np.sign(g), out=p)
+    >>> p = ts.tensor([3.0, -2.0], requires_grad=True)
+    >>> optimizer = Signs([p], lr=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (p * p).sum().backward()
+    ...     optimizer.step()
+    >>> p.numpy()
+    array([ 2., -1.], dtype=float32)
+    >>> state = optimizer.state_dict()
+    >>> state
+    {'lr': 0.5, 'steps': 2, 'count': [array(2)]}
+    >>> Signs([p], lr=1.0).load_state_dict(state)
+
+    `update` and `slots` are called by `step` and `state_dict`:
+
+    >>> optimizer.slots()
+    {'count': [array(2)]}
+    >>> optimizer.update(0, array := np.ones(2, np.float32), np.ones(2), np.empty(2))
+    >>> array
+    array([0.5, 0.5], dtype=float32)
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:

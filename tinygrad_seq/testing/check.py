@@ -29,7 +29,7 @@ def laws_of(op: Primitive) -> tuple[Law, ...]:
 
 
 def hold(op: Primitive, law: Law) -> int:
-    """Let Hypothesis try to break a law; AssertionError with the smallest call that does.
+    """Let Hypothesis try to break a law; an error that ends in the smallest call that does.
 
     Returns the number of calls tried. How many and which is up to the Hypothesis profile, whose number of
     examples is divided among the example calls of the op, of which each gets 10 at least.
@@ -38,20 +38,35 @@ def hold(op: Primitive, law: Law) -> int:
     kinds = families(op)
     each = max(10, math.ceil(settings().max_examples / len(kinds)))
     for example in kinds:
+        last: Call | None = None
 
-        @settings(max_examples=each, report_multiple_bugs=False)
+        @settings(max_examples=each, report_multiple_bugs=False, deadline=None)
         @given(calls(op, example))
         def holds(call: Call) -> None:
-            nonlocal tried
+            nonlocal tried, last
             tried += 1
+            last = call
             law(call)
 
-        holds()
+        try:
+            holds()
+        except Exception as error:  # Hypothesis ends with the smallest call that breaks the law
+            error.add_note(broken(op, law, last))
+            raise
     return tried
 
 
+def broken(op: Primitive, law: Law, call: Call | None) -> str:
+    """Which law of which op is broken, and the smallest call that was found to break it."""
+    says = (law.__doc__ or "").strip().splitlines()[0]
+    return f"{op.name} breaks the law {law.__name__}: {says}\n    smallest call found: {call}"
+
+
 def check_primitive(op: Op | Primitive) -> None:
-    """Hold a primitive to all the laws that it is under.
+    """Hold a primitive to all the laws that it is under, the ones of this package's own.
+
+    AssertionError for the first law that is broken, with the law, the smallest call that Hypothesis found to
+    break it, and what differs; an error that the op or a rule of it raised, with the same in its notes.
 
     >>> import numpy as np
     >>> from tinygrad_seq.primitive import Primitive
@@ -63,7 +78,10 @@ def check_primitive(op: Op | Primitive) -> None:
     """
     op = op if isinstance(op, Primitive) else op.primitive
     for law in laws_of(op):
-        hold(op, law)
+        try:
+            hold(op, law)
+        except AssertionError as error:
+            raise AssertionError(f"{error.__notes__[-1]}\n    what differs: {error}") from None
 
 
 def drawn(op: Primitive, count: int) -> list[Call]:

@@ -40,13 +40,22 @@ def size_of(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
     return max(1.0, inner([np.abs(x) for x in xs], [np.abs(y) for y in ys]))
 
 
+class DisagreementError(AssertionError):
+    """Two numbers that should be one: `found` by a rule, `expected` from differences or another rule."""
+
+    def __init__(self, what: str, found: float, expected: float, error: float, tolerance: str) -> None:
+        super().__init__(
+            f"{what}: {found:.12g} against {expected:.12g}, a relative error of {error:.1e} where {tolerance} "
+            f"allows {TOLERANCE[tolerance]:.0e}"
+        )
+        self.found, self.expected, self.error = found, expected, error
+
+
 def agree(what: str, left: float, right: float, scale: float, tolerance: str) -> None:
-    """AssertionError unless the two numbers agree; NaN agrees with nothing."""
+    """A DisagreementError unless the two numbers agree; NaN agrees with nothing."""
     error = abs(left - right) / scale
-    assert error <= TOLERANCE[tolerance], (
-        f"{what}: {left:.12g} against {right:.12g}, a relative error of {error:.1e} where {tolerance} allows "
-        f"{TOLERANCE[tolerance]:.0e}"
-    )
+    if not error <= TOLERANCE[tolerance]:
+        raise DisagreementError(what, left, right, error, tolerance)
 
 
 def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = False) -> None:
@@ -62,46 +71,6 @@ def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
     """A direction: random numbers between 1/2 and 3/2 of either sign."""
     return (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)).astype(dtype)
-
-
-def check_grad(f: Callable, *arrays: np.ndarray, order: int = 2, seed: int = 0) -> None:
-    """Hold the derivatives of `f`, up to `order`, against finite differences, along random directions.
-
-    f       a function of Tensors that returns a Tensor, or a sequence of them
-    arrays  float64 arrays to call it with, every one of them differentiated by
-
-    An AssertionError says at which order the two disagree.
-
-    >>> import numpy as np, tinygrad_seq as ts
-    >>> from tinygrad_seq.testing import check_grad
-    >>> check_grad(lambda x, w: ts.tanh(x @ w), np.ones((2, 3)), np.eye(3))
-    """
-    rng = np.random.default_rng(seed)
-    name, tolerance = getattr(f, "__name__", "f"), "difference"
-    xs = [np.array(a, dtype=np.float64) for a in arrays]
-    for left in range(order, 0, -1):
-        _check(f, xs, rng, name, tolerance)
-        if left > 1:
-            f, name, tolerance = _pullback(f, xs, rng), f"the pullback of {name}", "difference2"
-
-
-def _check(f: Callable, arrays: list[np.ndarray], rng: np.random.Generator, name: str, tolerance: str) -> None:
-    directions = [noise(rng, a.shape) for a in arrays]
-    gs = [noise(rng, z.shape) for z in sequence(f(*map(leaf, arrays)))]
-    grads = [g.numpy() for g in gradients(f, list(map(leaf, arrays)), gs)]
-
-    def along(t: float) -> float:
-        moved = [leaf(a + t * v) for a, v in zip(arrays, directions, strict=True)]
-        return inner([z.numpy() for z in sequence(f(*moved))], gs)
-
-    what = f"{name}: its derivative and finite differences disagree"
-    agree(what, inner(grads, directions), slope(along), size_of(grads, directions), tolerance)
-
-
-def _pullback(f: Callable, arrays: list[np.ndarray], rng: np.random.Generator) -> Callable:
-    """The gradient of f, along a fixed random cotangent, as a function of Tensors in its turn."""
-    gs = [noise(rng, z.shape) for z in sequence(f(*map(leaf, arrays)))]
-    return lambda *xs: gradients(f, xs, gs, create_graph=True)
 
 
 def gradients(
@@ -123,6 +92,41 @@ def pulled_back(
     """`ts.grad` of sequences, with zeros for what does not matter: always a list of Tensors."""
     found = ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
     return cast("list[ts.Tensor]", found)
+
+
+def moved(
+    f: Callable,
+    arrays: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+    directions: Sequence[np.ndarray],
+) -> Callable[[float], float]:
+    """<f(x + t v), g> as a function of t."""
+
+    def along(t: float) -> float:
+        xs = [leaf(a + t * v) for a, v in zip(arrays, directions, strict=True)]
+        return inner([z.numpy() for z in f(*xs)], cotangents)
+
+    return along
+
+
+def pullback(f: Callable, cotangents: Sequence[np.ndarray]) -> Callable:
+    """The gradient of f, along fixed cotangents, as a function of Tensors in its turn."""
+    return lambda *xs: gradients(f, xs, cotangents, create_graph=True)
+
+
+def agree_along(
+    f: Callable,
+    arrays: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    what: str,
+    tolerance: str,
+) -> None:
+    """A DisagreementError unless <J'g, v> is the slope of <f(x + t v), g>, along a random direction v."""
+    directions = [noise(rng, a.shape) for a in arrays]
+    grads = [dx.numpy() for dx in gradients(f, list(map(leaf, arrays)), cotangents)]
+    numeric = slope(moved(f, arrays, cotangents, directions))
+    agree(what, inner(grads, directions), numeric, size_of(grads, directions), tolerance)
 
 
 def leaf(array: np.ndarray) -> ts.Tensor:

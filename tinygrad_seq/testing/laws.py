@@ -97,7 +97,7 @@ def vjp(call: Call) -> None:
 
 
 def vjp2(call: Call) -> None:
-    """The same for the pullback (x, g) -> J(x)'g, which with create_graph is recorded in its turn."""
+    """The pullback (x, g) -> J(x)'g, recorded by create_graph, has the right VJP in its turn."""
     rng = call.rng()
     gs = cotangents(call, rng)
     us, vs = ([noise(rng, a.shape) for a in actives(call, call.arrays)] for _ in range(2))
@@ -127,7 +127,7 @@ def jvp(call: Call) -> None:
 
 
 def jvp2(call: Call) -> None:
-    """The pullback pushed forward is its own pullback: the same duality for x -> J(x)'g."""
+    """The duality of JVP and VJP holds for the pullback x -> J(x)'g too."""
     rng = call.rng()
     gs = cotangents(call, rng)
     us, vs = ([noise(rng, a.shape) for a in actives(call, call.arrays)] for _ in range(2))

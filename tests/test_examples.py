@@ -1,0 +1,144 @@
+"""The short examples as processes of their own, and the notebook, whose outputs are held to what it prints.
+
+The notebook runs here without Jupyter: its cells are plain Python, executed one after the other in one
+namespace, which is all that a kernel does with them. So the test needs no extra, takes a second, and a
+failure is an ordinary traceback into the cell.
+"""
+
+import ast
+import contextlib
+import io
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.examples
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+NOTEBOOK = EXAMPLES / "tour.ipynb"
+SHORT = ["tape_by_hand.py", "higher_order.py"]
+
+
+def printed(name):
+    """What an example prints; it must print nothing to standard error."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def numbers(text):
+    return [float(x) for x in re.findall(r"[-+]?\d+\.\d+(?:e[-+]\d+)?", text)]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_example_is_short_and_says_how_to_run_it(name):
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    assert f"python examples/{name}" in text
+
+
+def test_tape_by_hand_agrees_with_the_library():
+    lines = printed("tape_by_hand.py").splitlines()
+    rows = [line for line in lines if re.match(r"  [wxbt]  ", line)]
+    assert len(rows) == 4
+    for row in rows:
+        by_hand, by_step, by_backward = numbers(row)
+        assert by_hand == by_step == by_backward != 0
+    (last,) = numbers(lines[-1])
+    assert last < 1e-15
+
+
+def test_tape_by_hand_shows_the_same_table_twice():
+    """By hand and by the library: number, op, and where the arguments came from."""
+    lines = printed("tape_by_hand.py").splitlines()
+    rows = [line.split() for line in lines if re.match(r"  %\d ", line)]
+    by_hand = [
+        [row[0], row[1], *row[3:]] for row in rows if len(row) > 2 and row[1] != "f64[]" and row[2] != "g"
+    ]
+    ours = [[row[0], row[2], *row[3:]] for row in rows if row[1] == "f64[]"]
+    assert len(ours) == 9
+    assert by_hand == ours
+
+
+def test_higher_order_shows_what_it_promises():
+    text = printed("higher_order.py")
+    newton, curvature, learning, taylor = text.split("\n\n")
+    values = [float(x) for x in re.findall(r"f = (\S+)", newton)]
+    assert values[0] > 1
+    assert values[-1] < 1e-25
+    by_products, exact = numbers(curvature)
+    assert by_products == pytest.approx(exact, abs=1e-8)
+    losses = [float(x) for x in re.findall(r"loss (\d+\.\d+)", learning)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] / 100
+    by_tape, by_differences = numbers(learning.splitlines()[-1])
+    assert by_tape == pytest.approx(by_differences, abs=1e-5)
+    for line in taylor.splitlines()[1:]:
+        found, right = numbers(line)
+        assert found == pytest.approx(right, abs=1e-9)
+
+
+# --- the notebook -------------------------------------------------------------------------------------
+
+
+def cells(kind):
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def execute(source, names, label):
+    """Run a cell; what it prints, and the value of its last line, as a notebook shows it."""
+    *statements, last = ast.parse(source).body
+    if not isinstance(last, ast.Expr):
+        statements, last = [*statements, last], None
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(ast.Module(statements, []), label, "exec"), names)
+        value = None if last is None else eval(compile(ast.Expression(last.value), label, "eval"), names)
+    return out.getvalue(), value
+
+
+def stored(cell, kind):
+    """What the notebook holds of a cell's output: its printed text, or its value in a MIME type."""
+    if kind == "stdout":
+        return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
+    values = [o["data"].get(kind) for o in cell["outputs"] if o["output_type"] == "execute_result"]
+    return "".join(values[0]) if values and values[0] is not None else None
+
+
+def test_the_notebook_prints_what_it_holds():
+    names = {"__name__": "__main__"}
+    code = cells("code")
+    assert len(code) > 10
+    for i, cell in enumerate(code, 1):
+        assert cell["execution_count"] == i
+        text, value = execute("".join(cell["source"]), names, f"cell {i}")
+        assert text == stored(cell, "stdout"), f"cell {i}"
+        assert (None if value is None else repr(value)) == stored(cell, "text/plain"), f"cell {i}"
+        if hasattr(value, "_repr_html_"):  # the picture depends on the version of Graphviz
+            assert value._repr_html_().split("<svg")[0] == stored(cell, "text/html").split("<svg")[0], (
+                f"cell {i}"
+            )
+
+
+def test_the_notebook_tells_a_story():
+    """Text before every piece of code, pictures in it, and no error among its outputs."""
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    kinds = [cell["cell_type"] for cell in notebook["cells"]]
+    assert kinds[0] == "markdown"
+    assert ("code", "code") not in set(itertools.pairwise(kinds))
+    assert any("<svg" in (stored(cell, "text/html") or "") for cell in cells("code"))
+    assert not any(o["output_type"] == "error" for cell in cells("code") for o in cell["outputs"])

@@ -1,0 +1,61 @@
+"""Trees: what is a branch, what is a leaf, and in which order they come."""
+
+from collections import OrderedDict, namedtuple
+
+import pytest
+
+from tinygrad_seq import tree
+
+Pair = namedtuple("Pair", "left right")
+
+TREES = [
+    1,
+    None,
+    (),
+    [],
+    {},
+    (1, [2, None], {"b": 3, "a": (4,)}),
+    Pair(1, Pair([2], None)),
+    [None, [[], ()], {"x": None}],
+    OrderedDict(z=1, a=[2]),
+]
+
+
+@pytest.mark.parametrize("t", TREES, ids=repr)
+def test_like_rebuilds_a_tree_from_its_leaves(t):
+    again = tree.like(t, tree.leaves(t))
+    assert again == t
+    assert isinstance(again, dict) if isinstance(t, dict) else type(again) is type(t)
+
+
+@pytest.mark.parametrize("t", TREES, ids=repr)
+def test_beside_itself_are_its_leaves(t):
+    assert tree.beside(t, t) == tree.leaves(t)
+
+
+def test_leaves_come_in_the_order_in_which_they_were_written():
+    assert tree.leaves(TREES[5]) == [1, 2, 3, 4]
+    assert tree.leaves({"b": 1, "a": 2}) == [1, 2]
+
+
+def test_text_and_arrays_are_leaves():
+    assert tree.leaves(["ab", {1, 2}, range(3)]) == ["ab", {1, 2}, range(3)]
+
+
+def test_each_keeps_the_shape():
+    assert tree.each(lambda x: x * 10, Pair(1, {"a": [2, None]})) == Pair(10, {"a": [20, None]})
+    assert type(tree.each(str, Pair(1, 2))) is Pair
+
+
+def test_beside_finds_what_stands_in_the_places_of_leaves():
+    assert tree.beside((1, {"a": 2, "b": 3}), [None, {"b": "y", "a": (5, 6)}]) == [None, (5, 6), "y"]
+    assert tree.beside((1, None), ("x", "ignored")) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("t", "other"),
+    [((1, 2), (1,)), ([1], 1), ({"a": 1}, {"b": 1}), ({"a": 1}, {"a": 1, "b": 2}), ({"a": 1}, [1]), ((), None)],
+)
+def test_beside_refuses_another_shape(t, other):
+    with pytest.raises(ValueError, match=r"a tree like .* is needed, not"):
+        tree.beside(t, other)

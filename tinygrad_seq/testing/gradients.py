@@ -1,0 +1,129 @@
+"""check_grad: the derivatives of any function of Tensors, held against finite differences.
+
+One random direction tells whether a derivative is right, at the cost of five calls. Only where it is not
+are the differences taken element by element, and the rules on the tape tried one by one, for a report that
+says where the derivative is wrong, by how much, and whose fault it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import tinygrad_seq as ts
+from tinygrad_seq.errors import describe
+from tinygrad_seq.testing.differences import (
+    DisagreementError,
+    agree_along,
+    gradients,
+    leaf,
+    moved,
+    noise,
+    pullback,
+    sequence,
+    slope,
+)
+from tinygrad_seq.testing.suspects import suspects
+
+ELEMENTS = 1000  # of an input that are compared one by one, for a report
+WORST = 3  # of its elements that are shown
+NOTICEABLE = 1e-6  # the relative error of an element from which on it is counted as wrong
+
+Arrays = Sequence[np.ndarray]
+
+
+def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed: int = 0) -> None:
+    """Hold the derivatives of `f`, up to `order`, against finite differences.
+
+    f       a function of Tensors that returns a Tensor, or a sequence of them
+    inputs  arrays, Tensors or numbers to call it with. Floats are differentiated by, all of them and in
+            float64, whatever their dtype: in float32 a difference quotient has three right digits, which
+            would prove nothing. Integers and booleans (labels, masks) are constants
+    order   1 for the gradient alone, 2 for the gradient of the gradient too, and so on
+    seed    of the random directions
+
+    AssertionError, with a report, where a derivative is wrong; TypeError if `f` returns something else than
+    float64 Tensors (a float32 parameter that it uses is lawful, a cast of its result is not) or if no input
+    is a float; ValueError if two calls of `f` differ.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> from tinygrad_seq.testing import check_grad
+    >>> check_grad(lambda x, w: ts.tanh(x @ w), np.ones((2, 3)), np.eye(3))
+    """
+    given = [np.array(x.numpy() if isinstance(x, ts.Tensor) else x) for x in inputs]
+    floats = [i for i, x in enumerate(given) if x.dtype.kind == "f"]
+    if not floats:
+        raise TypeError(f"none of the inputs is a float: {', '.join(map(describe, given)) or 'there are none'}")
+
+    def of_floats(*xs: ts.Tensor) -> Sequence[ts.Tensor]:
+        at = dict(zip(floats, xs, strict=True))
+        value = f(*(at.get(i, ts.tensor(x)) for i, x in enumerate(given)))
+        if not isinstance(value, (ts.Tensor, list, tuple)):
+            raise TypeError(f"{name} has to return a Tensor, or a sequence of them, not {describe(value)}")
+        return sequence(value)
+
+    arrays = [given[i].astype(np.float64) for i in floats]
+    name = what = getattr(f, "__name__", "f")
+    g, tolerance = of_floats, "difference"
+    _refuse_what_is_no_function(g, arrays, name)
+    rng = np.random.default_rng(seed)
+    for level in range(1, order + 1):
+        cotangents = [noise(rng, z.shape) for z in g(*map(leaf, arrays))]
+        try:
+            disagree = f"{what}: its derivative and finite differences disagree"
+            agree_along(g, arrays, cotangents, rng, disagree, tolerance)
+        except DisagreementError as error:
+            names = [f"input {i}" for i in floats]
+            report = [
+                str(error),
+                *where(g, arrays, cotangents, names),
+                *suspects(of_floats, arrays, level),
+            ]
+            raise AssertionError("\n".join(report)) from None
+        g, what, tolerance = pullback(g, cotangents), f"the pullback of {what}", "difference2"
+
+
+def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str) -> None:
+    """Two calls give float64 Tensors, and the same ones."""
+    first, second = (list(f(*map(leaf, arrays))) for _ in range(2))
+    for z, again in zip(first, second, strict=True):
+        if not isinstance(z, ts.Tensor) or z.dtype != np.float64:
+            raise TypeError(
+                f"{name} of float64 Tensors has to return float64 Tensors, not {describe(z)}: with less "
+                f"precision differences prove nothing; if it is a model, model.to(dtype=np.float64) first"
+            )
+        if not np.array_equal(z.numpy(), again.numpy(), equal_nan=True):
+            raise ValueError(f"two calls of {name} with equal inputs differ: draw random numbers before them")
+
+
+def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str]) -> Iterator[str]:
+    """A line for every input, and one for each of its worst elements."""
+    grads = [dx.numpy() for dx in gradients(f, list(map(leaf, arrays)), cotangents)]
+    for i, (name, array, grad) in enumerate(zip(names, arrays, grads, strict=True)):
+        numeric = np.full(array.shape, np.nan)
+        places = list(np.ndindex(array.shape))[:ELEMENTS]
+        for place in places:
+            directions = [np.zeros_like(a) for a in arrays]
+            directions[i][place] = 1.0
+            numeric[place] = slope(moved(f, arrays, cotangents, directions))
+        errors = {place: _relative(grad[place], numeric[place]) for place in places}
+        wrong = sorted(
+            (p for p in places if not errors[p] <= NOTICEABLE),
+            key=lambda p: -np.nan_to_num(errors[p], nan=np.inf),
+        )
+        compared = f"{len(wrong)} of {len(places)} elements are wrong" if wrong else "right"
+        rest = (
+            f" (the first {len(places)} of its {array.size} were compared)" if len(places) < array.size else ""
+        )
+        yield f"  {name}, {describe(array)}: {compared}{rest}"
+        for place in wrong[:WORST]:
+            yield (
+                f"    [{', '.join(map(str, place))}]  derivative {grad[place]:.9g}  differences "
+                f"{numeric[place]:.9g}  relative error {errors[place]:.1e}"
+            )
+
+
+def _relative(found: np.ndarray, expected: np.ndarray) -> float:
+    return abs(found - expected) / max(1.0, abs(found), abs(expected))

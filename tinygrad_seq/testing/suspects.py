@@ -1,0 +1,150 @@
+"""Whose fault it is: the rules on a tape, each held alone at the very values of the call that went wrong.
+
+The function is called once more, while every op on its tape notes what its forward function was given and
+where it was called from. Then each of these calls is held, for each of its arguments alone, against
+differences of that forward function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import tinygrad_seq
+from tinygrad_seq import recording
+from tinygrad_seq.errors import describe
+from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.tape import Record, next_serial, tape
+from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.testing.differences import DisagreementError, agree_along, leaf, noise, pullback, sequence
+
+OURS = (str(Path(tinygrad_seq.__file__).parent), str(Path(np.__file__).parent), "<the call of ")
+
+
+class Noted(NamedTuple):
+    """A call of a forward function: its arrays and metadata, and the line of the user's that led to it."""
+
+    arrays: tuple
+    meta: dict[str, object]
+    line: str
+
+
+def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int) -> Iterator[str]:
+    """A line for every rule on the tape of f(*arrays) that is wrong there, to first or to second order."""
+    found = False
+    seen = set()
+    for record, noted in calls_on_tape(f, arrays):
+        for i, line in enumerate(record.inputs):
+            if line is None or (record.op, i, noted.line) in seen:
+                continue
+            if complaint := wrong(record, noted, i, order):
+                seen.add((record.op, i, noted.line))
+                yield from (f"  suspect: {complaint}", f"    called at {noted.line}")
+                found = True
+    if not found:
+        yield (
+            "  no rule is suspect: each is right at these values. Look for a value that leaves the tape "
+            "(.numpy(), .data, detach, no_grad), or for a kink (abs, max, relu, where) a small step away"
+        )
+
+
+def calls_on_tape(f: Callable, arrays: Sequence[np.ndarray]) -> list[tuple[Record, Noted]]:
+    """The records of f(*arrays), oldest first, each with what its op was called with."""
+    noted: dict[int, Noted] = {}
+    with noting([record.op for record in records(f, arrays)], noted):
+        made = records(f, arrays)
+    return [(record, noted[record.serial]) for record in made if record.serial in noted]
+
+
+def records(f: Callable, arrays: Sequence[np.ndarray]) -> list[Record]:
+    """The tape of f(*arrays), without its leaves."""
+    with np.errstate(all="ignore"):
+        lines = [z.line for z in f(*map(leaf, arrays)) if z.line is not None]
+    return [record for record in tape(lines) if record.op is not None]
+
+
+@contextmanager
+def noting(ops: Iterable[Primitive], noted: dict[int, Noted]) -> Iterator[None]:
+    """While this lasts, every call of one of `ops` is noted, by the serial of the record that it makes."""
+    before = {op: op.forward for op in ops}
+    for op, forward in before.items():
+        op.forward = _note(op, forward, noted)
+        recording.specialise(op)
+    try:
+        yield
+    finally:
+        for op, forward in before.items():
+            op.forward = forward
+            recording.specialise(op)
+
+
+def _note(op: Primitive, forward: Callable, noted: dict[int, Noted]) -> Callable:
+    signature = inspect.signature(forward)
+
+    def note(*args, **kwargs):
+        z = forward(*args, **kwargs)
+        given = signature.bind(*args, **kwargs).arguments
+        arrays = [given[name] for name in op.arguments] + list(given.get(op.variadic or "", ()))
+        meta = {p.name: given[p.name] for p in op.metadata if p.name in given}
+        noted[next_serial() + 1] = Noted(tuple(map(np.array, arrays)), meta, users_line())
+        return z
+
+    return note
+
+
+def users_line() -> str:
+    """The innermost line of the stack that is neither this package's nor NumPy's: file, number and text."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    file, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{file}:{number}  {linecache.getline(file, number).strip()}".rstrip()
+
+
+def wrong(record: Record, noted: Noted, i: int, order: int) -> str | None:
+    """What is wrong with the rule of the i-th argument of a record at its call; None if it is right."""
+    op, rng = record.op, np.random.default_rng(0)
+    on_tape = [k for k, line in enumerate(record.inputs) if line is not None]
+    name = op.arguments[i] if i < len(op.arguments) else f"{op.variadic}[{i - len(op.arguments)}]"
+    rule = f"VJP rule of {name} in {op.name}({', '.join(map(describe, noted.arrays))}){declared(op, i)}"
+
+    def of(places: Sequence[int]) -> Callable:
+        """The op as a function of these of its arguments."""
+
+        def f(*xs: Tensor) -> Sequence[Tensor]:
+            at = dict(zip(places, xs, strict=True))
+            return sequence(op.function(*(at.get(k, a) for k, a in enumerate(noted.arrays)), **noted.meta))
+
+        return f
+
+    try:
+        what = f"the {rule}"
+        gs = [noise(rng, shape) for shape in record.shapes]
+        agree_along(of([i]), [noted.arrays[i]], gs, rng, what, "difference")
+        if order > 1:
+            what, pulled = f"the derivative of the {rule}", pullback(of(on_tape), gs)
+            us = [noise(rng, noted.arrays[i].shape)]
+            xs = [noted.arrays[k] for k in on_tape]
+            agree_along(lambda *xs: [pulled(*xs)[on_tape.index(i)]], xs, us, rng, what, "difference2")
+    except DisagreementError as error:
+        return (
+            f"{what}\n    derivative {error.found:.9g}  differences {error.expected:.9g}  relative error "
+            f"{error.error:.1e}, along a random direction"
+        )
+    except Exception as error:  # a rule that cannot even be computed with
+        return f"{what}\n    {type(error).__name__}: {error}"
+    return None
+
+
+def declared(op: Primitive, i: int) -> str:
+    """Where the rule of the i-th argument stands in the source."""
+    rule = op.joint_rule or (op.rules[i] if i < len(op.rules) else None)
+    code = getattr(rule and rule.function, "__code__", None)
+    return f", declared at {code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -1,0 +1,67 @@
+"""Trees: tensors in tuples, lists and dicts, as states and results come.
+
+A leaf is whatever is none of these; None is a branch without leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+
+def leaves(tree: object) -> list:
+    """The leaves of a tree, from left to right; those of a dict in the order of its keys' insertion.
+
+    >>> leaves(({"h": 1, "c": [2, None]}, 3))
+    [1, 2, 3]
+    """
+    return list(_walk(tree))
+
+
+def _walk(tree: object) -> Iterator:
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, (tuple, list)):
+        for branch in tree:
+            yield from _walk(branch)
+    elif tree is not None:
+        yield tree
+
+
+def like(tree, values: Iterable):
+    """A tree of the shape of `tree` with `values` for its leaves.
+
+    >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
+    {'h': 'a', 'c': ['b', None]}
+    """
+    values = iter(values)
+
+    def build(branch):
+        if isinstance(branch, dict):
+            return {key: build(value) for key, value in branch.items()}
+        if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
+            return type(branch)(*map(build, branch))
+        if isinstance(branch, (tuple, list)):
+            return type(branch)(map(build, branch))
+        return None if branch is None else next(values)
+
+    return build(tree)
+
+
+def each(function: Callable, tree):
+    """The tree of the function's values at the leaves."""
+    return like(tree, map(function, leaves(tree)))
+
+
+def beside(tree: object, other: object) -> list:
+    """What stands in `other` in the places of the leaves of `tree`; a ValueError where the shapes differ.
+
+    >>> beside((1, [2]), ("a", ["b"]))
+    ['a', 'b']
+    """
+    if isinstance(tree, dict) and isinstance(other, dict) and tree.keys() == other.keys():
+        return [x for key in tree for x in beside(tree[key], other[key])]
+    if isinstance(tree, (tuple, list)) and isinstance(other, (tuple, list)) and len(tree) == len(other):
+        return [x for pair in zip(tree, other, strict=True) for x in beside(*pair)]
+    if isinstance(tree, (dict, tuple, list)):
+        raise ValueError(f"a tree like {tree!r:.80} is needed, not {other!r:.80}")
+    return [] if tree is None else [other]
