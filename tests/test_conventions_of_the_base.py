@@ -275,3 +275,11 @@ def test_pad_by_a_dict_names_the_axes_that_grow():
     np.testing.assert_array_equal(ts.pad(leaf(x), {0: 1}).numpy(), np.pad(x, ((1, 1), (0, 0))))
     with pytest.raises(TypeError, match="constant_values"):
         ts.pad(leaf(x), 1, constant_values=leaf(1.0))
+
+
+def test_axes_beyond_those_there_are():
+    """They are errors, and never counted round the end again."""
+    with pytest.raises(ValueError, match="tensordot over 2 axes of arrays of 1 and 2 axes"):
+        ts.tensordot(ts.tensor([1.0, 2.0]), ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axes=2)
+    with pytest.raises(np.exceptions.AxisError):
+        ts.take_along_axis(ts.tensor([[1.0, 2.0]]), np.zeros((3, 2), int), axis=-3)

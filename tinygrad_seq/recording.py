@@ -176,7 +176,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
         return
     own = "".join(f" and z is not {x}_" for x in op.arguments)
     yield f"    if z.__class__ is _ndarray and z.base is None{own}{' and not rest' if op.variadic else ''}:"
-    yield "        z.setflags(write=False)"
+    yield "        z.setflags(False)"  # write; a keyword would take twice the time
     yield "        buffer = None"
     yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(z{sources})"
@@ -214,7 +214,8 @@ def _record(op: Primitive) -> Iterator[str]:
     yield f"        record.inputs = {_tuple(inputs)}"
     yield f"        record.meta = {_tuple(meta)}"
     yield f"        record.saved = {_tuple(saved)}"
-    yield f"        record.buffers = {_tuple(buffers)}"
+    owned = " or ".join(f"{buffer} is not None" for buffer in dict.fromkeys(buffers) if buffer != "None")
+    yield f"        record.buffers = ({_tuple(buffers)} if {owned or False} else ())"
     if op.many:
         yield "        record.shapes = tuple([part.shape for part in z])"
         yield "        record.dtypes = tuple([part.dtype for part in z])"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def read(record: Record, as_tensors: bool) -> tuple:
     """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
     saved = record.saved or ()
-    if any(record.buffers):
+    if record.buffers:
         _refuse_stale(record, saved)
     return tuple(_as_tensors(record, saved)) if as_tensors else saved
 
@@ -49,7 +49,8 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
     op = record.op
     made = [(record, i) for i in range(len(record.shapes))]
     lines = dict(zip(op.arguments, record.inputs, strict=False))
-    for name, value, buffer in zip(op.reads, saved, record.buffers, strict=True):
+    buffers = record.buffers or (None,) * len(saved)
+    for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
         if value is None or name == "s":
             yield value
         elif name == op.variadic:
@@ -57,7 +58,7 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
                 _handle(v, line, None) for v, line in zip(value, record.inputs[len(lines) :], strict=True)
             )
         elif name == "z" and op.many:
-            yield tuple(map(_handle, value, made, buffer))
+            yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
         else:
             yield _handle(value, made[0] if name == "z" else lines[name], buffer)
 

@@ -92,7 +92,7 @@ class Record:
     inputs   for every array argument the line that it came from, None for a constant
     meta     the values of the metadata arguments, in the order of the op's parameters
     saved    the arrays that the rules read, in the order of `op.reads`; None once a walk has freed them
-    buffers  beside `saved`: the Buffer of memory that can change, else None
+    buffers  beside `saved`: the Buffer of memory that can change, else None; empty if none can
     shapes   the shape of every output
     dtypes   the dtype of every output
     serial   its place in time

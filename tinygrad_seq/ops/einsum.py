@@ -186,6 +186,8 @@ def tensordot(x, y, axes=2):
     """
     rank_x, rank_y = np.ndim(x), np.ndim(y)
     if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
+        if not 0 <= axes <= min(rank_x, rank_y):
+            raise ValueError(f"tensordot over {axes} axes of arrays of {rank_x} and {rank_y} axes")
         pairs = [(rank_x - axes + i, i) for i in range(axes)]
     else:
         a, b = axes

@@ -183,7 +183,7 @@ def take_along_axis(x, indices, axis: int | None = -1):
         x, axis = reshape(x, -1), 0
     shape, picked = np.shape(x), np.shape(indices)
     if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
-        axis %= len(shape)
+        axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
         others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
         x, indices = (
             broadcast_to(a, (*others[:axis], size, *others[axis:]))
