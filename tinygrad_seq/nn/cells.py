@@ -58,18 +58,14 @@ class Cell(Module):
 class GatedCell(Cell):
     """What the cells below share: the parameters of `gates` affine maps of x and h."""
 
+    gates: int
+
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        gates: int,
-        rng: init.Rng = None,
-        dtype: DTypeLike = np.float32,
+        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
         rng = np.random.default_rng(rng)
         bound = 1 / math.sqrt(hidden_size)
-        width = gates * hidden_size
+        width = self.gates * hidden_size
         self.Wx = Parameter(init.uniform((input_size, width), bound, rng=rng, dtype=dtype))
         self.Wh = Parameter(init.uniform((hidden_size, width), bound, rng=rng, dtype=dtype))
         self.b = Parameter(init.uniform((width,), bound, rng=rng, dtype=dtype))
@@ -94,10 +90,7 @@ class RNNCell(GatedCell):
     (1, 5)
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
-    ) -> None:
-        super().__init__(input_size, hidden_size, gates=1, rng=rng, dtype=dtype)
+    gates = 1
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         h = tanh(x @ self.Wx + self.b + h @ self.Wh)
@@ -121,10 +114,7 @@ class LSTMCell(GatedCell):
     ((1, 5), (1, 5), (1, 5))
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
-    ) -> None:
-        super().__init__(input_size, hidden_size, gates=4, rng=rng, dtype=dtype)
+    gates = 4
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """h = c = 0, each (batch, H), of the dtype and on the device of `like`."""
@@ -156,10 +146,7 @@ class GRUCell(GatedCell):
     (1, 5)
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
-    ) -> None:
-        super().__init__(input_size, hidden_size, gates=3, rng=rng, dtype=dtype)
+    gates = 3
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         gates = [2 * self.Wh.shape[0]]  # where r and z end and n begins
@@ -190,11 +177,13 @@ class ResetAfterGRUCell(GatedCell):
     (1, 5)
     """
 
+    gates = 3
+
     def __init__(
         self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
         rng = np.random.default_rng(rng)
-        super().__init__(input_size, hidden_size, gates=3, rng=rng, dtype=dtype)
+        super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         bound = 1 / math.sqrt(hidden_size)
         self.bh = Parameter(init.uniform((3 * hidden_size,), bound, rng=rng, dtype=dtype))
 
