@@ -146,6 +146,33 @@ def test_gradients_agree(torch, kind, structure):
             np.testing.assert_allclose(found[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("structure", ["one", "layers both ways"])
+@pytest.mark.parametrize("kind", CELLS)
+def test_gradients_of_the_gradient_agree(torch, kind, structure):
+    """Second order: of <dL/dx, u>, by the input and every weight."""
+    ours, layers, both = network(kind, structure)
+    torchs = theirs(torch, kind, layers, both)
+    nn.from_torch({name: t.numpy() for name, t in torchs.state_dict().items()}, ours)
+    rng = np.random.default_rng(1)
+    xs, us = rng.normal(size=(T, B, I)), rng.normal(size=(T, B, I))
+
+    x = torch.tensor(xs, requires_grad=True)
+    (slope,) = torch.autograd.grad((torchs(x)[0] ** 2).sum(), x, create_graph=True)
+    (slope * torch.tensor(us)).sum().backward()
+
+    own = ts.tensor(xs, requires_grad=True)
+    slope = ts.grad((ours(own)[0] ** 2).sum(), own, create_graph=True)
+    second = ts.grad((slope * us).sum(), [own, *ours.parameters()])
+    np.testing.assert_allclose(second[0].numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
+    for p, found in zip(ours.parameters(), second[1:], strict=True):
+        p.assign_(found)  # in the place of the weights, so that they take PyTorch's shapes
+    arrays = nn.to_torch(ours)
+    for name, p in torchs.named_parameters():
+        if not name.startswith("bias_hh") or kind == "GRU":
+            np.testing.assert_allclose(arrays[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
 # --- on their own -------------------------------------------------------------------------------------
 
 
