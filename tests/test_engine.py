@@ -1,7 +1,5 @@
 """The reverse pass on graphs of every shape, and what backward and grad promise about leaves."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -263,21 +261,3 @@ def test_no_grad_nests_and_ends_with_an_exception():
         with ts.no_grad():
             pass
         assert not (x * x).requires_grad
-
-
-def test_no_grad_is_per_thread():
-    x, seen, inside, done = leaf(1.0), [], threading.Event(), threading.Event()
-
-    def other():
-        inside.wait(10)
-        seen.append((x * x).requires_grad)
-        done.set()
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    with ts.no_grad():
-        inside.set()
-        assert done.wait(10)
-        assert not (x * x).requires_grad
-    thread.join()
-    assert seen == [True]
