@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def read(record: Record, as_tensors: bool) -> tuple:
     """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
     saved = record.saved or ()
-    if record.buffers:
-        _refuse_stale(record, saved)
+    for buffer in record.buffers:
+        if buffer is not None and _stamp(buffer) > record.serial:
+            _refuse_stale(record, saved)
     return tuple(_as_tensors(record, saved)) if as_tensors else saved
 
 
