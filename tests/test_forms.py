@@ -211,7 +211,8 @@ max(NONE) | argmax(NONE) | cumsum(S, 3) | sort(S, 3) | flip(S, 3) | reshape(S, (
 reshape(S, (4, -1, -1)) | transpose(S, (0, 1)) | transpose(S, (0, 0, 1)) | swapaxes(S, 3, 0) |
 moveaxis(S, (0, 1), (1,)) | moveaxis(S, (0, 0), (1, 2)) | broadcast_to(V, (5,)) | broadcast_to(V, (-1, 4))
 | expand_dims(M, 7) | expand_dims(M, (0, 0)) | squeeze(ROW, 1) | squeeze(ROW, (0, 0)) | concatenate([]) |
-stack([]) | concatenate([ONE, ONE]) | stack([V, M]) | split(S, 5) | unstack(S, axis=9) | roll(S, 1, 9) |
+stack([]) | concatenate([ONE, ONE]) | stack([V, M]) | split(S, 5) | split(S, -1) | split(S, 1, 3) |
+unstack(S, axis=9) | roll(S, 1, 9) |
 roll(S, (1, 2, 3), (0, 1)) | pad(S, (1, 2, 3)) | pad(S, -1) | pad(S, 1.0) | repeat(S, -1, 0) |
 repeat(S, [1, 2], 1) | repeat(S, 2, 9) | tile(S, 1.5) | take(S, 24) | take(S, -25) | take(S, [0, 9], 0) |
 take(S, [0], 5) | take_along_axis(M, a([[9]]), 0) | take_along_axis(M, a([0]), 0) | S[2] | S[5,] | S[[2]]

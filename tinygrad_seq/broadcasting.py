@@ -18,20 +18,21 @@ def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
     The last `core` axes belong to the op and are never broadcast. A ValueError says so where `g` cannot
     have come from such an array.
     """
-    lead, loop = g.ndim - len(shape), g.ndim - core
+    sizes = g.shape
+    lead, loop = len(sizes) - len(shape), len(sizes) - core
     loops = made[len(made) - loop :] if 0 < loop <= len(made) else ()
     stretched = tuple(
-        a for a, n in enumerate(loops) if g.shape[a] == n and (a < lead or (shape[a - lead] == 1 and n != 1))
+        [a for a, n in enumerate(loops) if sizes[a] == n and (a < lead or (shape[a - lead] == 1 and n != 1))]
     )
-    rest = tuple(a for a in range(g.ndim) if a not in stretched)
-    left = tuple(1 if a in stretched else size for a, size in enumerate(g.shape))
+    left = tuple([1 if a in stretched else n for a, n in enumerate(sizes)])
     if left[max(lead, 0) :] != shape or len(stretched) < lead:
-        raise ValueError(f"a cotangent of shape {g.shape} is no broadcast of its argument's shape {shape}")
-    rows = math.prod(g.shape[a] for a in stretched)
+        raise ValueError(f"a cotangent of shape {sizes} is no broadcast of its argument's shape {shape}")
+    rows = math.prod([sizes[a] for a in stretched])
     if rows <= BLOCK:
-        return np.reshape(np.sum(g, axis=stretched), shape)
-    by_row = np.reshape(np.transpose(g, stretched + rest), (rows, *(g.shape[a] for a in rest)))
-    return np.reshape(_sum_rows(by_row), shape)
+        return g.sum(axis=stretched).reshape(shape)
+    rest = tuple([a for a in range(len(sizes)) if a not in stretched])
+    by_row = g.transpose(stretched + rest).reshape((rows, *[sizes[a] for a in rest]))
+    return _sum_rows(by_row).reshape(shape)
 
 
 def _sum_rows(g):

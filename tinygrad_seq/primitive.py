@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from tinygrad_seq import recording
 from tinygrad_seq.errors import refuse
+from tinygrad_seq.rules import compiled_pull
 from tinygrad_seq.signature import Example, Signature
 
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ class Rule(NamedTuple):
     names: tuple[str, ...]
     form: str = "{}"
 
+    def call(self, function: str, places: dict[str, str]) -> str:
+        """The source of a call of the rule under the name `function`; `places` says where each name stands."""
+        return self.form.format(f"{function}({', '.join(places[name] for name in self.names)})")
+
     def compiled(self, places: dict[str, str]) -> Callable:
-        """The rule as a function of (g, values, meta, s); `places` says where each name stands."""
+        """The rule as a function of (g, values, meta, s)."""
         from tinygrad_seq.ops.elementwise import safe_product
 
-        value = self.form.format(f"rule({', '.join(places[name] for name in self.names)})")
         scope = {"rule": self.function, "safe_product": safe_product}
-        return eval(f"lambda g, values, meta, s: {value}", scope)
+        return eval(f"lambda g, values, meta, s: {self.call('rule', places)}", scope)
 
 
 class Op(Protocol):
@@ -250,6 +254,7 @@ class Primitive:
         self.pulls = [rule.compiled(places) if rule else _nothing for rule in self.rules]
         self.pushing = [rule.compiled(places) if rule else _nothing for rule in self.pushes]
         self.joint = self.joint_rule and self.joint_rule.compiled(places)
+        self.pull = compiled_pull(self, places)
         recording.specialise(self)
 
     # --- what scan and the laws ask -------------------------------------------------------------------

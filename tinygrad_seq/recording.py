@@ -13,7 +13,6 @@ lookup, about a third less time per call than one general function. What it does
 from __future__ import annotations
 
 import inspect
-import linecache
 from collections.abc import Iterable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe, explain, refuse
+from tinygrad_seq.rules import write_out
 from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
 if TYPE_CHECKING:
@@ -104,16 +104,13 @@ def specialise(op: Primitive) -> None:
     from tinygrad_seq.anomaly import watch
     from tinygrad_seq.tensor import Tensor
 
-    text = "\n".join(source(op)) + "\n"
-    filename = f"<the call of {op.name}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)  # debuggers show it
     namespace = op.function.__globals__
     helpers = (operand, keep, settle, plain, explain, refuse, watch, Record, Tensor, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _watchers=watchers, _next_serial=next_serial)
     namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS, _scalars=SCALARS)
-    exec(compile(text, filename, "exec"), namespace)
+    write_out(source(op), f"<the call of {op.name}>", namespace)
     call, function = namespace["call"], op.function
     function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
     function.__code__ = call.__code__  # last: another thread may be calling

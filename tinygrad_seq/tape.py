@@ -178,41 +178,35 @@ def reverse(
         )
     if targets is None:
         needed = set(records)
-        passed = {record for record in records if record.op is not None}
-        ends = needed - passed
+        ends = {record for record in records if record.op is None}
+        passed = needed - ends
     else:
         ends = {record for record, _ in targets}
         passed = between(ends, records)
         needed = passed | ends
     anomaly = mode.anomaly
     sums: dict[Record, list] = {}
-    own: set[int] = set()  # ids of arrays in `sums` that were allocated here and may be added into
-
-    def deposit(line: Line, share) -> None:
-        record, i = line
-        slots = sums.get(record)
-        if slots is None:
-            slots = sums[record] = [None] * len(record.shapes)
-        total = slots[i]
-        if total is None:
-            slots[i] = share
-        elif id(total) in own:
-            total += share
-        else:
-            slots[i] = total = total + share
-            if not create_graph and total.ndim:  # NumPy's 0-d results are scalars: no memory to add into
-                own.add(id(total))
-
-    for line, cotangent in seeds:
-        deposit(line, cotangent)
+    own: set[Line] = set()  # lines whose sum was allocated here and may be added into
+    shares = list(seeds)  # what the record behind handed on, or at first the caller
     for record in reversed(records):
+        for line, share in shares:
+            source, i = line
+            slots = sums.get(source)
+            if slots is None:
+                slots = sums[source] = [None] * len(source.shapes)
+            total = slots[i]
+            if total is None:
+                slots[i] = share
+            elif line in own:
+                total += share
+                slots[i] = total  # of values, NumPy's scalars and Tensors, += has made new ones
+            else:
+                slots[i] = total + share
+                own.add(line)
+        shares = []
         slots = sums.pop(record, None)
         if slots is None:
             continue
-        if own:
-            for cotangent in slots:
-                own.discard(id(cotangent))
-        shares = []
         if record in passed:
             try:
                 shares = pull(record, slots, read(record, create_graph), needed)
@@ -225,7 +219,5 @@ def reverse(
                 watch_back(record, slots, shares)
         if every or record in ends:
             yield record, slots, shares
-        for line, share in shares:
-            deposit(line, share)
         if shares and not retain_graph:
             record.inputs, record.saved, record.buffers = (), None, ()
