@@ -72,6 +72,7 @@ class Op(Protocol):
     linear: Callable[..., None]
     bilinear: Callable[[], None]
     rides: Callable[..., None]
+    at_once: Callable[..., None]
     __name__: str
 
     def __call__(self, *arrays: object, **metadata: object) -> Tensor: ...
@@ -145,8 +146,10 @@ class Primitive:
         self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
         self.kind = "rules"  # unless it follows from the op being linear or bilinear
         self.riding: dict[str, Rule] = {}
+        self.stacking: Callable | None = None  # the op on stacks, where that has a better form,
+        self.summing: Callable | None = None  # and its sum over a stack of calls
         self.function = recording.stub(self)
-        declarations = ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides")
+        declarations = ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides", "at_once")
         self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
 
     def _refuse_what_could_not_be_tested(self) -> None:
@@ -209,6 +212,10 @@ class Primitive:
         repeated along the axis first). It returns NotImplemented where the op does not ride.
         """
         self.riding = {name: Rule(rule, _names(rule)) for name, rule in rules.items()}
+
+    def at_once(self, *, stacking: Callable, summing: Callable) -> None:
+        """Better forms for many steps at once: the op on stacks, and the sum of its values over stacks of all arguments."""
+        self.stacking, self.summing = stacking, summing
 
     def _each(self, rules: Sequence[Callable | None]) -> tuple[Rule | None, ...]:
         if len(rules) != len(self.arguments):

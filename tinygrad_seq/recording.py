@@ -159,7 +159,10 @@ def source(op: Primitive) -> Iterator[str]:
     yield "    if raw: return z"
     yield from _wrap(op)
     yield from _record(op)
-    yield f"    if _watchers and _mode.watching: _watch(_op, {given}, out)"
+    originals = _tuple([*op.arguments, *([f"*{op.variadic}"] if op.variadic else [])])
+    yield "    if _watchers:"
+    yield f"        if _mode.trace: _mode.trace.note(_op, {originals}, {given}, out)"
+    yield f"        if _mode.watching: _watch(_op, {given}, out)"
     yield "    return out"
 
 

@@ -25,6 +25,7 @@ from tinygrad_seq.rules import pull, read
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.scan.trace import Trace
     from tinygrad_seq.tensor import Tensor
 
 next_serial = itertools.count(1).__next__
@@ -35,11 +36,12 @@ class Mode(threading.local):
 
     recording = True  # calls are recorded
     watching = False  # the values of calls are looked at
+    trace: Trace | None = None  # the step of a scan that is being recorded
     anomaly = False  # the values of walks are looked at
 
 
 mode = Mode()
-watchers: list[object] = []  # one for every block that watches, in any thread: empty, it costs nothing
+watchers: list[object] = []  # one for every block that watches or traces, in any thread: empty, it costs nothing
 
 
 @contextmanager

@@ -48,6 +48,15 @@ def matmul(x, y):
     return _matmul(x, y)
 
 
+def summed_products(x, y):
+    """sum_t x_t y_t for stacks of matrices: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
+    t, n, k = x.shape
+    return np.matmul(np.reshape(np.moveaxis(x, 0, 1), (n, t * k)), np.reshape(y, (t * k, y.shape[2])))
+
+
+_matmul.at_once(stacking=matmul, summing=summed_products)
+
+
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def tril(x, /, k=0):
     """z = x on and below the k-th diagonal of every matrix, else 0

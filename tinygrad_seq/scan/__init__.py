@@ -1,0 +1,5 @@
+"""scan: record a step once, derive its backward pass, run both as programs."""
+
+from tinygrad_seq.scan.scan import scan, unrolled
+
+__all__ = ["scan", "unrolled"]

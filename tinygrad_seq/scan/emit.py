@@ -1,0 +1,209 @@
+"""NumPy source for a planned loop: every operation writes into memory that is there already.
+
+A short table says how each primitive is written with `out=` (as the last argument, which is what NumPy's
+functions take it for, and quicker than the keyword); an op that is not in it is computed by its forward
+function and copied. The source is a real file to a debugger.
+"""
+
+from __future__ import annotations
+
+import itertools
+import keyword
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_seq.rules import write_out
+from tinygrad_seq.scan.plan import Plan
+from tinygrad_seq.scan.program import Operation
+
+SAME = """add subtract multiply divide negative square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2
+    maximum minimum sign isnan isfinite equal not_equal less less_equal greater greater_equal logical_and
+    logical_or logical_not bitwise_and bitwise_or invert""".split()  # NumPy's ufuncs of the same name
+
+TABLE: dict[str, tuple[str, ...]] = {name: (f"{name}({{args}}, {{z}})",) for name in SAME}
+TABLE |= {
+    "abs": ("absolute({x}, {z})",),
+    "relu": ("maximum({x}, 0, {z})",),
+    "sigmoid": ("multiply({x}, half, {z})", "tanh({z}, {z})", "multiply({z}, half, {z})", "add({z}, half, {z})"),
+    "matmul": ("matmul({x}, {y}, {z})",),
+    "sum": ("add.reduce({x}, {axis}, None, {z}, {keepdims})",),
+    "max": ("maximum.reduce({x}, {axis}, None, {z}, {keepdims})",),
+    "min": ("minimum.reduce({x}, {axis}, None, {z}, {keepdims})",),
+    "where": ("copyto({z}, {v2})", "copyto({z}, {v1}, where={v0})"),
+    "safe_product": ("copyto({z}, {v1})", "copyto({z}, 1, where={v0} == 0)", "multiply({z}, {v0}, {z})"),
+    "astype": ("copyto({z}, {x}, 'unsafe')",),
+    "cast": ("copyto({z}, {x}, 'unsafe')",),
+    "zeros_like": ("{z}.fill(0)",),
+    "ones_like": ("{z}.fill(1)",),
+    "clip": ("maximum({v0}, {v1}, {z})", "minimum({z}, {v2}, {z})"),
+    "contract": ("einsum({subscripts}, {x}, {y}, out={z}, optimize=True)",),
+}
+IN_PLACE = frozenset([*SAME, "abs", "relu", "sigmoid"])  # may write over an argument of the same shape
+REDUCTIONS = {"sum", "max", "min"}
+VIEWED = {"transpose", "reshape", "getitem", "broadcast_to", "stop_gradient", "split", "unstack"}
+
+
+class Emitted(NamedTuple):
+    """A loop as a function of (constants, fixed, rows), and which values these hold, in order.
+
+    fixed  memory that is the same at every step
+    rows   what is another array at every step
+    totals  the accumulators stand at the end of `fixed`
+    """
+
+    source: str
+    function: Callable
+    constants: tuple[int, ...]
+    fixed: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+counter = itertools.count(1)
+
+
+def emitted(plan: Plan, name: str) -> Emitted:
+    """The source of `plan`, compiled."""
+    loop = plan.loop
+    names = identifiers(plan)
+    makers = {v: call for call in loop.operations for v in call.outputs}
+    namespace: dict = {f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]}
+    body: list[tuple[str, str]] = []
+    for k, call in enumerate(plan.calls):
+        note = equation(call, names)
+        for line in written(call, k, plan, names, namespace):
+            body.append((line, note))
+            note = ""
+    for v in loop.totals:
+        body.append((f"add(sum_{names[v]}, {names[v]}, sum_{names[v]})", f"summed over the steps: {names[v]}"))
+    for j, v in plan.copies:
+        body.append((f"copyto(next_{names[loop.carries[j][0]]}, {names[v]})", ""))
+
+    text = " ".join(line for line, _ in body)
+    used = lambda v: _mentions(text, names[v])  # noqa: E731
+    stepwise = {v: _changes(v, plan) for v in plan.homes}
+    rows = [v for v in (*loop.inputs, *(b for b, _ in loop.carries)) if used(v)]
+    rows += [v for v in makers if v in plan.homes and stepwise[v] and used(v)]
+    fixed = [v for v in makers if v in plan.homes and not stepwise[v] and used(v)]
+    constants = [v for v in (*loop.constants, *loop.numbers) if used(v)]
+    copied = [f"next_{names[loop.carries[j][0]]}" for j, _ in plan.copies]
+
+    def unpacked(parts: list[str], of: str) -> str:
+        return f"    ({', '.join(parts)},) = {of}" if parts else ""
+
+    heads = [
+        f"def {name}(constants, fixed, rows, half):",
+        unpacked([names[v] for v in constants], "constants"),
+        unpacked([*(names[v] for v in fixed), *(f"sum_{names[v]}" for v in loop.totals)], "fixed"),
+        f"    for {', '.join([*(names[v] for v in rows), *copied])}, in rows:",
+    ]
+    width = min(max((len(line) for line, _ in body), default=0), 60)
+    lines = [f"        {line:{width}}  # {note}" if note else f"        {line}" for line, note in body]
+    source = [*filter(None, heads), *(lines or ["        pass"])]
+    write_out(source, f"<{name}, {next(counter)}>", namespace)
+    return Emitted("\n".join(source), namespace[name], tuple(constants), tuple(fixed), tuple(rows))
+
+
+def _changes(v: int, plan: Plan) -> bool:
+    """Whether a value lies in other memory at every step."""
+    home = plan.homes.get(v)
+    if home is None or home[0] in ("carry", "stack"):
+        return True  # also a carry before the step
+    return _changes(home[1], plan) if home[0] in ("view", "part") else False
+
+
+def _mentions(text: str, name: str) -> bool:
+    import re
+
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
+
+
+def identifiers(plan: Plan) -> dict[int, str]:
+    """A name for every value: the user's, or one made of what it is."""
+    loop = plan.loop
+    names: dict[int, str] = {}
+    taken = {*SAME, "half", "fixed", "rows", "constants", "absolute", "matmul", "copyto", "concatenate", "einsum"}
+
+    def give(v: int, wish: str) -> None:
+        wish = wish if wish.isidentifier() and not keyword.iskeyword(wish) else "v"
+        name = wish
+        for i in itertools.count(1):
+            if name not in taken:
+                break
+            name = f"{wish}{i}"
+        taken.add(name)
+        names[v] = name
+
+    known = loop.names
+    after = {v for _, v in loop.carries}
+    for v, _ in loop.carries:
+        give(v, f"{known.get(v, 'c')}_prev" if known.get(v) in {known.get(a) for a in after} else known.get(v, "c"))
+    for v in (*loop.constants, *loop.numbers):
+        if v not in names:
+            give(v, known.get(v, "k"))
+    for v in loop.inputs:
+        if v not in names:
+            give(v, known.get(v, "x"))
+    for call in loop.operations:
+        for v in call.outputs:
+            if v not in names:
+                give(v, known.get(v, "a"))
+    return names
+
+
+def equation(call: Operation, names: dict[int, str]) -> str:
+    """What a call computes, in words short enough for a comment."""
+    made = ", ".join(names[v] for v in call.outputs)
+    meta = [repr(m) for m in call.meta if m is not None]
+    return f"{made} = {call.op.name}({', '.join([*(names[v] for v in call.inputs), *meta])})"
+
+
+def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict) -> Iterator[str]:
+    """The lines of one call."""
+    op, args = call.op, [names[v] for v in call.inputs]
+    zs = [names[v] for v in call.outputs]
+    if op.name == "concatenate":
+        placed = {
+            home[3] for home in (plan.homes.get(v, ()) for v in call.inputs) if home[:2] == ("part", call.outputs[0])
+        }
+        if not placed:
+            namespace[f"axis{k}"] = call.metadata()["axis"]
+            yield f"concatenate(({', '.join(args)},), axis{k}, {zs[0]})"
+            return
+        axis = call.metadata()["axis"]
+        at = 0
+        for i, v in enumerate(call.inputs):
+            size = plan.loop.values[v].shape[axis]
+            if i not in placed:
+                rank = len(plan.loop.values[v].shape)
+                key = tuple(slice(at, at + size) if a == axis % rank else slice(None) for a in range(rank))
+                namespace[f"part{k}_{i}"] = key
+                yield f"{zs[0]}[part{k}_{i}] = {args[i]}"
+            at += size
+        return
+    if op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
+        yield f"square({args[0]}, {zs[0]})"
+        return
+    if op.name in TABLE and not (op.name in REDUCTIONS and not plan.loop.values[call.inputs[0]].shape):
+        meta = call.metadata()
+        if "axis" in meta:
+            axis = meta["axis"]
+            meta["axis"] = tuple(range(len(plan.loop.values[call.inputs[0]].shape))) if axis is None else axis
+        fields = {name: repr(value) for name, value in meta.items() if name not in ("dtype", "shape")}
+        fields |= {f"v{i}": a for i, a in enumerate(args)} | {"args": ", ".join(args), "z": zs[0], "x": args[0]}
+        fields["y"] = args[-1]
+        for line in TABLE[op.name]:
+            yield line.format(**fields)
+        return
+    namespace[f"forward{k}"] = op.forward
+    given = list(args)
+    for i, p in enumerate(op.metadata):
+        namespace[f"meta{k}_{i}"] = call.meta[i]
+        given.append(f"{p.name}=meta{k}_{i}" if p.kind is p.KEYWORD_ONLY else f"meta{k}_{i}")
+    if op.many:
+        for i, z in enumerate(zs):
+            yield f"{'made' if i else 'made = forward' + str(k) + '(' + ', '.join(given) + ')'}" if not i else ""
+            yield f"{z}[...] = made[{i}]"
+    else:
+        yield f"{zs[0]}[...] = forward{k}({', '.join(given)})"

@@ -1,0 +1,247 @@
+"""Running a loop: its memory, its derivative, and its one record on the tape.
+
+The memory of a run is a `Workspace`. What a caller receives are views of it, so nothing is copied; a
+workspace is used again only when nobody holds a view of it any more, which Python's reference counts tell
+exactly. So nothing that anybody can still see is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_seq.scan import backward
+from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.program import Parts, Program, taken_apart
+from tinygrad_seq.scan.riding import on_stacks
+
+POOL = 4  # workspaces that a loop keeps for its next runs
+
+
+class Run(NamedTuple):
+    """What a run of a loop made: the carries after it, what it kept of all steps, and its totals, by value."""
+
+    finals: dict[int, np.ndarray]
+    kept: dict[int, np.ndarray]
+    totals: dict[int, np.ndarray]
+
+
+class Loop:
+    """A loop ready to run; with `saved`, it keeps for its derivative what that reads."""
+
+    def __init__(self, program: Program, saved: Collection[int] = (), name: str = "scan") -> None:
+        self.program = program
+        self.plan = planned(program, saved, IN_PLACE)
+        self.code = emitted(self.plan, name)
+        self.pool: list[Workspace] = []
+        self.lock = threading.Lock()
+
+    def __call__(self, given: Mapping[int, object], n: int, reverse: bool) -> Run:
+        """Run `n` steps, from the last to the first if `reverse`.
+
+        `given` holds, by value: carries before the first step, inputs stacked, constants.
+        """
+        work = self._take(n, reverse)
+        for (before, _), rows in zip(self.program.carries, work.carries, strict=True):
+            rows[0][...] = given[before]
+        for total in work.totals:
+            total.fill(0)
+        constants = [self._constant(v, given) for v in self.code.constants]
+        rows = [rows_of(given[v], reverse) if v in work.outside else work.rows[v] for v in self.code.rows]
+        rows += [work.carries[j][1:] for j, _ in self.plan.copies]
+        steps = zip(*rows) if rows else iter([()] * n)
+        self.code.function(constants, work.fixed, steps, HALF)
+        finals = {after: np.array(rows[n]) for (_, after), rows in zip(self.program.carries, work.carries, strict=True)}
+        finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
+        run = Run(finals, work.handed_out(), {v: t.copy() for v, t in zip(self.program.totals, work.totals, strict=True)})
+        with self.lock:
+            self.pool = [work, *self.pool][:POOL]
+        return run
+
+    def _constant(self, v: int, given: Mapping[int, object]):
+        if v in self.program.numbers:
+            x = self.program.numbers[v]
+            return np.asarray(x, self.program.values[v].dtype) if isinstance(x, (float, int)) else x
+        x = np.asarray(given[v], self.program.values[v].dtype)
+        return np.ascontiguousarray(x) if x.ndim else x
+
+    def _take(self, n: int, reverse: bool) -> Workspace:
+        with self.lock:
+            for work in self.pool:
+                if (work.n, work.reverse) == (n, reverse) and work.idle():
+                    self.pool.remove(work)
+                    return work
+        return Workspace(self, n, reverse)
+
+
+HALF = np.asarray(0.5, np.float32)
+
+
+def rows_of(stack, reverse: bool) -> list:
+    """The rows of a stack as arrays, in the order in which a loop meets them."""
+    rows = list(stack) if stack.ndim > 1 else [stack[t, ...] for t in range(len(stack))]
+    return rows[::-1] if reverse else rows
+
+
+class Workspace:
+    """The memory of a loop of `n` steps, and the views of it that the emitted source works on."""
+
+    def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
+        self.plan, self.n, self.reverse = loop.plan, n, reverse
+        plan, program = loop.plan, loop.program
+        self.outside = set(program.inputs)
+        values = program.values
+        self.stacks: dict[int, np.ndarray] = {}
+        self.wide: dict[int, np.ndarray] = {}
+        self.carries: list[list] = []
+        self.rows: dict[int, list] = {}
+        for j, (before, _) in enumerate(program.carries):
+            spec = values[before]
+            whole = np.empty((n + 1 if plan.wide[j] else 2, *spec.shape), spec.dtype)
+            rows = [whole[i % len(whole), ...] for i in range(n + 1)]
+            if plan.wide[j]:
+                self.wide[j] = whole
+                rows = rows[::-1] if reverse else rows
+            self.carries.append(rows)
+            self.rows[before] = rows[:n]
+        scratch = [np.empty(spec.shape, spec.dtype) for spec in plan.scratch]
+        self.memory: dict[int, np.ndarray] = {}
+        for v in program_order(program):
+            self._bind(v, scratch, values)
+        self.totals = [np.zeros(values[v].shape, values[v].dtype) for v in program.totals]
+        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
+        self.at_rest = [sys.getrefcount(a) for a in self._owners()]
+
+    def _bind(self, v: int, scratch: list, values) -> None:
+        if v in self.memory or v in self.rows or v not in self.plan.homes:
+            return
+        kind, *where = self.plan.homes[v]
+        if kind == "carry":
+            self.rows[v] = self.carries[where[0]][1:]
+        elif kind == "stack":
+            stack = self.stacks[v] = np.empty((self.n, *values[v].shape), values[v].dtype)
+            self.rows[v] = rows_of(stack, self.reverse)
+        elif kind == "scratch":
+            self.memory[v] = scratch[where[0]]
+        else:
+            base, call, i = where
+            self._bind(base, scratch, values)
+            look = looking(kind, call, i, values)
+            if base in self.rows:
+                self.rows[v] = [look(row) for row in self.rows[base]]
+            else:
+                self.memory[v] = look(self.memory[base])
+
+    def _owners(self) -> list[np.ndarray]:
+        return [*self.stacks.values(), *self.wide.values()]
+
+    def idle(self) -> bool:
+        """Whether nobody else holds a view of the memory."""
+        return [sys.getrefcount(a) for a in self._owners()] == self.at_rest
+
+    def handed_out(self) -> dict[int, np.ndarray]:
+        """The values kept of all steps, in the order of time."""
+        return {v: self._all_steps(v) for v in self.plan.kept}
+
+    def _all_steps(self, v: int):
+        for j, (before, after) in enumerate(self.plan.loop.carries):
+            if v == before or self.plan.homes.get(v) == ("carry", j):
+                first = (v == before) != self.reverse
+                return self.wide[j][:-1] if first else self.wide[j][1:]
+        kind, *where = self.plan.homes[v]
+        if kind == "stack":
+            return self.stacks[v][:]
+        base, call, i = where
+        specs = self.plan.loop.values
+        stack = self._all_steps(base)
+        if kind == "part":
+            look = looking(kind, call, i, specs)
+            return look(stack)
+        found = on_stacks_raw(call, stack, self.n, specs)
+        return found[i] if call.op.many else found
+
+
+def on_stacks_raw(call, stack, n: int, specs):
+    """A view of a value at all steps, as plain arrays."""
+    meta, _ = call.op.lift([specs[call.inputs[0]].shape], [True], n, call.metadata())
+    return call.op.forward(stack, **meta)
+
+
+def looking(kind: str, call, i: int, values):
+    """The function that makes, of the memory of a base, the view that a value is of it."""
+    if kind == "part":
+        axis = call.metadata()["axis"]
+        rank = len(values[call.inputs[i]].shape)
+        sizes = [values[v].shape[axis] for v in call.inputs]
+        here = slice(sum(sizes[:i]), sum(sizes[: i + 1]))
+        behind = rank - axis % rank - 1
+        key = (Ellipsis, here, *[slice(None)] * behind)
+        return lambda whole: whole[key]
+    meta, many = call.metadata(), call.op.many
+    forward = call.op.forward
+    return (lambda x: forward(x, **meta)[i]) if many else (lambda x: forward(x, **meta))
+
+
+def program_order(program: Program):
+    for call in program.operations:
+        yield from call.outputs
+
+
+def execute(parts: Parts, program: Program, loop, given: Mapping[int, object], n: int, reverse: bool) -> dict:
+    """All values of a program that somebody wants, by value: run what comes before, the loop, what comes after.
+
+    `loop(env, n, reverse)` runs the loop part and returns its `Run`, of arrays or of tensors. Given tensors,
+    what is not in the loop is recorded as any other call.
+    """
+    env = {**given, **program.numbers}
+    varying = set(parts.stacked)
+    for call in parts.constant:
+        _store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
+    for call in parts.before:
+        _lift(env, call, varying, program, n)
+    run = loop(env, n, reverse) if parts.loop.carries or parts.loop.operations else Run({}, {}, {})
+    env.update(run.kept)
+    varying.update(run.kept)
+    for call in parts.after:
+        varying.update(call.outputs)
+        if not (call.op.summing and set(call.outputs) <= set(program.totals) and not set(call.outputs) & _read(parts)):
+            _lift(env, call, varying, program, n)
+    makers = {v: call for call in parts.after for v in call.outputs}
+    totals = {}
+    for v in program.totals:
+        if v in run.totals:
+            totals[v] = run.totals[v]
+        elif v not in varying:
+            totals[v] = env[v] * n
+        elif v in env:
+            totals[v] = np.sum(env[v], axis=0)
+        else:
+            call = makers[v]
+            stacks = [
+                env[u] if u in varying else np.broadcast_to(env[u], (n, *program.values[u].shape)) for u in call.inputs
+            ]
+            totals[v] = call.op.summing(*stacks)
+    return {"env": env, "finals": run.finals, "totals": totals, "varying": varying}
+
+
+def _read(parts: Parts) -> set[int]:
+    return {v for call in parts.after for v in call.inputs}
+
+
+def _store(env: dict, call, made) -> None:
+    env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+
+
+def _lift(env: dict, call, varying: set[int], program: Program, n: int) -> None:
+    specs = program.values
+    arrays = [env[v] for v in call.inputs]
+    on = [v in varying for v in call.inputs]
+    shapes = [specs[v].shape for v in call.inputs]
+    ndim = len(specs[call.outputs[0]].shape)
+    _store(env, call, on_stacks(call.op, arrays, on, shapes, ndim, n, call.metadata()))
+    varying.update(call.outputs)

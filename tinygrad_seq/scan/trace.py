@@ -1,0 +1,200 @@
+"""Recording a step: the tape of one step of a loop, on which every argument has a line.
+
+While a step is recorded each call of a primitive leaves a `Record` as always, but a complete one: what the
+step only captures (a parameter, a constant array, a number) gets a line of its own, so that the step can
+be replayed with other values in every place. There is no second tracer: the tape is the program.
+
+The tensors of a step are `Traced`: they compute with the values of the first step, which hold for no other,
+and so refuse to be looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from tinygrad_seq import backend
+from tinygrad_seq.errors import describe
+from tinygrad_seq.recording import plain
+from tinygrad_seq.tape import Leaf, Line, Record, mode, next_serial, watchers
+from tinygrad_seq.tensor import Tensor
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from tinygrad_seq.primitive import Primitive
+
+HERE = str(Path(__file__).parents[1])
+Place = tuple["CodeType", int, int]  # the code that called, its line, and its instruction
+
+
+class Traced(Tensor):
+    """A tensor of a step that is being recorded: it has a shape and a dtype, and no value to look at."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args, **kwargs) -> NoReturn:
+        raise TypeError(
+            f"the step of a scan is recorded once for all time steps, so the value of {describe(self)} in it "
+            f"cannot be looked at: choose between values with where, return as an output what you want to "
+            f"see, or run the loop as it stands, nn.Recurrent(..., unroll=True)"
+        )
+
+    numpy = item = backward = detach = assign_ = mutable = __array__ = _refuse
+    __float__ = __int__ = __index__ = __bool__ = __contains__ = __reduce__ = _refuse
+    data = property(_refuse)
+
+    def __repr__(self) -> str:
+        return f"tensor(of the step of a scan, {describe(self)})"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+class Escaped:
+    """What a tensor of a step holds once the step is over: nothing, and the words that say so."""
+
+    def __init__(self, what: str) -> None:
+        self.__dict__["what"] = what
+
+    def _refuse(self, *args, **kwargs) -> NoReturn:
+        raise RuntimeError(
+            f"{self.__dict__['what']} was made within the step of a scan and is used outside of it, where it "
+            f"stands for no time step: return it from the step, as an output"
+        )
+
+    __getattr__ = __array__ = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+    for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
+        locals()[f"__{_name}__"] = locals()[f"__r{_name}__"] = _refuse
+    __neg__ = __invert__ = __getitem__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore
+    __hash__ = object.__hash__
+
+
+class Trace:
+    """The records of one step, and what it captured.
+
+    records   the calls, in order
+    made      those records and the placeholders: what belongs to the step
+    captured  what the step uses from outside, by its line: a Tensor, an array or a number
+    values    the array of the first step, for every line
+    places    where in the user's code a record was made
+    names     what the user calls a line, where that is known
+    quiet     records made under no_grad: no derivative passes
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.made: set[Record] = set()
+        self.captured: dict[Line, object] = {}
+        self.values: dict[Line, object] = {}
+        self.places: dict[Record, Place] = {}
+        self.names: dict[Line, str] = {}
+        self.quiet: set[Record] = set()
+        self._constants: dict[int, Line] = {}
+        self._tensors: list[Tensor] = []
+
+    def placeholder(self, array, name: str | None = None) -> Traced:
+        """A tensor of the step that stands for what comes from outside, step by step."""
+        leaf = Leaf(np.shape(array), array.dtype)
+        t: Traced = object.__new__(Traced)
+        Tensor.__init__(t, array, (leaf, 0))
+        self.made.add(leaf)
+        self.values[leaf, 0] = array
+        self._tensors.append(t)
+        if name:
+            self.names[leaf, 0] = name
+        return t
+
+    def note(self, op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
+        """Put a call on the tape of the step."""
+        outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
+        record: Record = object.__new__(Record)
+        frame = _user()
+        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
+        record.inputs = tuple([self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)])
+        record.shapes = tuple([t.shape for t in outputs])
+        record.dtypes = tuple([t.dtype for t in outputs])
+        z = tuple([t._data for t in outputs])
+        known = dict(zip(op.arguments, arrays, strict=False))
+        known.update({op.variadic: arrays[len(op.arguments) :], "z": z if op.many else z[0]})
+        known["s"] = tuple(map(np.shape, arrays[len(op.arguments) :]))
+        record.saved, record.buffers = tuple([known[name] for name in op.reads]), ()
+        for i, t in enumerate(outputs):
+            t.line, t.buffer = (record, i), None
+            t.__class__ = Traced
+            self.values[record, i] = t._data
+        self._tensors += outputs
+        self.records.append(record)
+        self.made.add(record)
+        self.places[record] = (frame.f_code, frame.f_lineno, frame.f_lasti)
+        if not mode.recording:
+            self.quiet.add(record)
+
+    def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
+        """The line of an argument; what has none is captured, and gets one."""
+        if isinstance(x, Tensor) and x.line is not None:
+            line = x.line
+            if line[0] in self.made or line in self.captured:
+                return line
+        elif isinstance(x, (float, int)):  # a number counts anew wherever it stands
+            dtype = np.result_type(*[a if isinstance(a, (float, int)) else a.dtype for a in arrays])
+            array = np.asarray(x, dtype)
+            line = (Leaf((), dtype), 0)
+        else:
+            x = x if isinstance(x, Tensor) else array
+            if id(x) in self._constants:
+                return self._constants[id(x)]
+            line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
+        self.captured[line], self.values[line] = x, array
+        if frame is not None and (name := _name_of(x, frame)):
+            self.names[line] = name
+        return line
+
+    def end(self) -> None:
+        """The step is over: its tensors no longer stand for anything."""
+        for t in self._tensors:
+            t._data = Escaped(describe(t))
+
+
+@contextmanager
+def tracing(trace: Trace | None) -> Iterator[None]:
+    """Record the calls of this thread in `trace`; None: let them pass, though a step is being recorded."""
+    before, mode.trace = mode.trace, trace
+    watchers.append(None)
+    try:
+        yield
+    finally:
+        watchers.pop()
+        mode.trace = before
+
+
+def _user():
+    """The innermost frame that does not belong to this package; a cell's equations are the user's."""
+    frame = sys._getframe(2)
+    inner = frame
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
+        if frame.f_code.co_name == "__call__":  # a layer or a cell: its variables are the names of the field
+            return frame
+        frame = frame.f_back
+    return frame if frame.f_back is not None else inner
+
+
+def _name_of(x, frame) -> str | None:
+    """What the code in `frame` calls x: a variable, or an attribute of its self."""
+    if not (isinstance(x, Tensor) or backend.is_array(x)):
+        return None
+    variables = frame.f_locals
+    for name, value in variables.items():
+        if value is x:
+            return name
+    for name, value in getattr(variables.get("self"), "__dict__", {}).items():
+        if value is x:
+            return name
+    return None
