@@ -12,7 +12,7 @@ import tinygrad_seq as ts
 
 PACKAGE = Path(ts.__file__).parent
 LAYERS = [  # every module may import what stands before it
-    {"version", "tree", "errors", "broadcasting", "signature", "backend"},
+    {"version", "tree", "errors", "broadcasting", "signature", "backend", "generated"},
     {"rules"},
     {"tape"},
     {"anomaly"},

@@ -258,9 +258,7 @@ class Primitive:
         places = {"g": "g", "s": "s"}
         places.update({name: f"values[{i}]" for i, name in enumerate(self.reads)})
         places.update({p.name: f"meta[{i}]" for i, p in enumerate(self.metadata)})
-        self.pulls = [rule.compiled(places) if rule else _nothing for rule in self.rules]
         self.pushing = [rule.compiled(places) if rule else _nothing for rule in self.pushes]
-        self.joint = self.joint_rule and self.joint_rule.compiled(places)
         self.pull = compiled_pull(self, places)
         recording.specialise(self)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe, explain, refuse
-from tinygrad_seq.rules import write_out
+from tinygrad_seq.generated import write_out
 from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
 if TYPE_CHECKING:
@@ -187,12 +187,12 @@ def _wrap(op: Primitive) -> Iterator[str]:
 def _record(op: Primitive) -> Iterator[str]:
     """Put `out` on the tape if an argument that has a rule is on it."""
     ruled = [x for x, rule in zip(op.arguments, op.rules, strict=False) if rule]
-    on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint else [])
+    on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint_rule else [])
     if not on_tape:
         return
     inputs = [f"{x}_line" if x in ruled else "None" for x in op.arguments]
     if op.variadic:
-        inputs.append("*rest_lines" if op.joint else "*[None] * len(rest)")
+        inputs.append("*rest_lines" if op.joint_rule else "*[None] * len(rest)")
     saved, buffers = [], []
     for name in op.reads:
         if name == "s":

@@ -7,15 +7,15 @@ is a zero.
 
 from __future__ import annotations
 
-import linecache
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
 from tinygrad_seq.broadcasting import unbroadcast
 from tinygrad_seq.errors import describe
+from tinygrad_seq.generated import write_out
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
@@ -25,21 +25,20 @@ if TYPE_CHECKING:
 def read(record: Record, as_tensors: bool) -> tuple:
     """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
     saved = record.saved or ()
-    for buffer in record.buffers:
-        if buffer is not None and _stamp(buffer) > record.serial:
-            _refuse_stale(record, saved)
+    for i, buffer in enumerate(record.buffers):
+        if buffer is not None and saved[i] is not None and _stamp(buffer) > record.serial:
+            _refuse_stale(record, i)
     return tuple(_as_tensors(record, saved)) if as_tensors else saved
 
 
-def _refuse_stale(record: Record, saved: tuple) -> None:
-    """RuntimeError if memory that the rules read was changed after the record was made."""
-    for name, value, buffer in zip(record.op.reads, saved, record.buffers, strict=True):
-        if buffer is not None and value is not None and _stamp(buffer) > record.serial:
-            raise RuntimeError(
-                f"{name} of {record.op.name}, {describe(value)}, was changed in place, by assign_ or an "
-                f"optimizer step, after {record.op.name} read it and before its derivative did: call "
-                f"backward() first, or compute with a copy, x.detach()"
-            )
+def _refuse_stale(record: Record, i: int) -> NoReturn:
+    """RuntimeError: memory that the rules read was changed after the record was made."""
+    name, value = record.op.reads[i], cast(tuple, record.saved)[i]
+    raise RuntimeError(
+        f"{name} of {record.op.name}, {describe(value)}, was changed in place, by assign_ or an "
+        f"optimizer step, after {record.op.name} read it and before its derivative did: call "
+        f"backward() first, or compute with a copy, x.detach()"
+    )
 
 
 def _stamp(buffer: Buffer | tuple) -> int:
@@ -123,13 +122,6 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
     return names["pull"]
 
 
-def write_out(lines: Iterable[str], filename: str, namespace: dict) -> None:
-    """Run generated source in `namespace`, so that debuggers and tracebacks can show it."""
-    text = "\n".join(lines) + "\n"
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    exec(compile(text, filename, "exec"), namespace)
-
-
 def fitted(share, record: Record, i: int):
     """The share of the i-th input in its shape, by summing where it was broadcast, and in its dtype."""
     source, k = cast("Line", record.inputs[i])
@@ -180,7 +172,7 @@ def _push_linear(record: Record, tangents: Sequence, values: tuple):
     """The op on the tangents: what has none is constant, and its tangent is zero."""
     op = record.op
     saved = dict(zip(op.reads, values, strict=True))
-    if op.joint is not None:
+    if op.joint_rule:
         like = next(dx for dx in tangents if dx is not None)
         arrays = [
             np.zeros_like(like, shape=shape) if dx is None else dx

@@ -1,0 +1,13 @@
+"""Generated source: compiled once, and shown by debuggers and tracebacks like any other file."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterable
+
+
+def write_out(lines: Iterable[str], filename: str, namespace: dict) -> None:
+    """Run `lines` of source in `namespace`; `filename` is what debuggers and tracebacks call them."""
+    text = "\n".join(lines) + "\n"
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    exec(compile(text, filename, "exec"), namespace)
