@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.rules import write_out
+from tinygrad_seq.generated import write_out
 from tinygrad_seq.scan.plan import Plan
 from tinygrad_seq.scan.program import Operation
 
