@@ -18,7 +18,8 @@ from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.recording import frozen, keep
 from tinygrad_seq.scan.backward import derived, reached
-from tinygrad_seq.scan.loop import Loop, Run, execute
+from tinygrad_seq.scan.execute import execute
+from tinygrad_seq.scan.loop import Loop, Run
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Operation, Program, taken_apart
 from tinygrad_seq.signature import example
