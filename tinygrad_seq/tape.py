@@ -41,7 +41,9 @@ class Mode(threading.local):
 
 
 mode = Mode()
-watchers: list[object] = []  # one for every block that watches or traces, in any thread: empty, it costs nothing
+watchers: list[
+    object
+] = []  # one for every block that watches or traces, in any thread: empty, it costs nothing
 
 
 @contextmanager

@@ -85,7 +85,9 @@ def derived(
         carried = [(before, after) for before, after in loop.carries if before in live]
         later = [trace.placeholder(values[after], f"d{loop.names.get(after, '')}") for _, after in carried]
         given = {
-            v: trace.placeholder(values[v], f"d{loop.names.get(v, '')}") for v in loop.outputs if v in cotangents and v in live
+            v: trace.placeholder(values[v], f"d{loop.names.get(v, '')}")
+            for v in loop.outputs
+            if v in cotangents and v in live
         }
         shares: dict[int, list[Traced]] = {}
         for (_, after), g in zip(carried, later, strict=True):

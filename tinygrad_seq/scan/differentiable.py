@@ -1,19 +1,18 @@
 """The loop as one record of the tape, and what becomes of it in each kind of derivative.
 
-    reverse mode           the backward loop, emitted like the loop itself
-    of higher order        the loop unrolled, from its recorded step: the loop is the meaning
-    forward mode           the same
+reverse mode           the backward loop, emitted like the loop itself
+of higher order        the loop unrolled, from its recorded step: the loop is the meaning
+forward mode           the same
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.derive import jvp, vjp
+from tinygrad_seq.derive import vjp
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.recording import frozen, keep
@@ -46,7 +45,10 @@ class Differentiable:
     def pull(self, g: Sequence, arrays: Sequence, kept: Sequence, n: int, reverse: bool) -> list:
         """The cotangents of the arguments, from those of the carries after the loop and of its outputs."""
         back, program = self.back, self.program
-        known = {**dict(zip(self.sources, arrays, strict=True)), **dict(zip(self.loop.plan.kept, kept, strict=True))}
+        known = {
+            **dict(zip(self.sources, arrays, strict=True)),
+            **dict(zip(self.loop.plan.kept, kept, strict=True)),
+        }
         given = {b: known[v] for b, v in back.reads.items()}
         finals = dict(zip((before for before, _ in program.carries), g, strict=False))
         given |= {b: finals[v] for b, v in zip(self._before(), back.carries, strict=True)}
@@ -135,7 +137,9 @@ def _vjp(g, arrays, z, call):
     return [found.get(i) for i in range(len(arrays))]
 
 
-SCAN = Primitive(_scan, examples=[example("(a)", call=None)], many=True)  # its laws are those of random programs
+SCAN = Primitive(
+    _scan, examples=[example("(a)", call=None)], many=True
+)  # its laws are those of random programs
 SCAN.joint_vjp(_vjp)
 
 
@@ -158,7 +162,10 @@ def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: b
         record.op, record.serial, record.inputs = SCAN, next_serial(), lines
         record.meta = (Call(what, n, reverse),)
         kept = tuple(run.kept[v] for v in what.loop.plan.kept)
-        record.saved = (tuple(a if isinstance(x, Tensor) else keep(a) for a, x in zip(arrays, given, strict=True)), kept)
+        record.saved = (
+            tuple(a if isinstance(x, Tensor) else keep(a) for a, x in zip(arrays, given, strict=True)),
+            kept,
+        )
         buffers = tuple(x.buffer if isinstance(x, Tensor) else None for x in given)
         record.buffers = (buffers, None)
         record.shapes, record.dtypes = tuple(t.shape for t in made), tuple(t.dtype for t in made)

@@ -18,15 +18,52 @@ from tinygrad_seq.generated import write_out
 from tinygrad_seq.scan.plan import Plan
 from tinygrad_seq.scan.program import Operation
 
-SAME = """add subtract multiply divide negative square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2
-    maximum minimum sign isnan isfinite equal not_equal less less_equal greater greater_equal logical_and
-    logical_or logical_not bitwise_and bitwise_or invert""".split()  # NumPy's ufuncs of the same name
+SAME = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "negative",
+    "square",
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "logaddexp",
+    "tanh",
+    "sin",
+    "cos",
+    "arctan2",
+    "maximum",
+    "minimum",
+    "sign",
+    "isnan",
+    "isfinite",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "bitwise_and",
+    "bitwise_or",
+    "invert",
+]  # NumPy's ufuncs of the same name
 
 TABLE: dict[str, tuple[str, ...]] = {name: (f"{name}({{args}}, {{z}})",) for name in SAME}
 TABLE |= {
     "abs": ("absolute({x}, {z})",),
     "relu": ("maximum({x}, 0, {z})",),
-    "sigmoid": ("multiply({x}, half, {z})", "tanh({z}, {z})", "multiply({z}, half, {z})", "add({z}, half, {z})"),
+    "sigmoid": (
+        "multiply({x}, half, {z})",
+        "tanh({z}, {z})",
+        "multiply({z}, half, {z})",
+        "add({z}, half, {z})",
+    ),
     "matmul": ("matmul({x}, {y}, {z})",),
     "sum": ("add.reduce({x}, {axis}, None, {z}, {keepdims})",),
     "max": ("maximum.reduce({x}, {axis}, None, {z}, {keepdims})",),
@@ -68,7 +105,9 @@ def emitted(plan: Plan, name: str) -> Emitted:
     loop = plan.loop
     names = identifiers(plan)
     makers = {v: call for call in loop.operations for v in call.outputs}
-    namespace: dict = {f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]}
+    namespace: dict = {
+        f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]
+    }
     body: list[tuple[str, str]] = []
     for k, call in enumerate(plan.calls):
         note = equation(call, names)
@@ -123,7 +162,18 @@ def identifiers(plan: Plan) -> dict[int, str]:
     """A name for every value: the user's, or one made of what it is."""
     loop = plan.loop
     names: dict[int, str] = {}
-    taken = {*SAME, "half", "fixed", "rows", "constants", "absolute", "matmul", "copyto", "concatenate", "einsum"}
+    taken = {
+        *SAME,
+        "half",
+        "fixed",
+        "rows",
+        "constants",
+        "absolute",
+        "matmul",
+        "copyto",
+        "concatenate",
+        "einsum",
+    }
 
     def give(v: int, wish: str) -> None:
         wish = wish if wish.isidentifier() and not keyword.iskeyword(wish) else "v"
@@ -138,7 +188,10 @@ def identifiers(plan: Plan) -> dict[int, str]:
     known = loop.names
     after = {v for _, v in loop.carries}
     for v, _ in loop.carries:
-        give(v, f"{known.get(v, 'c')}_prev" if known.get(v) in {known.get(a) for a in after} else known.get(v, "c"))
+        give(
+            v,
+            f"{known.get(v, 'c')}_prev" if known.get(v) in {known.get(a) for a in after} else known.get(v, "c"),
+        )
     for v in (*loop.constants, *loop.numbers):
         if v not in names:
             give(v, known.get(v, "k"))
@@ -165,7 +218,9 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
     zs = [names[v] for v in call.outputs]
     if op.name == "concatenate":
         placed = {
-            home[3] for home in (plan.homes.get(v, ()) for v in call.inputs) if home[:2] == ("part", call.outputs[0])
+            home[3]
+            for home in (plan.homes.get(v, ()) for v in call.inputs)
+            if home[:2] == ("part", call.outputs[0])
         }
         if not placed:
             namespace[f"axis{k}"] = call.metadata()["axis"]
@@ -203,7 +258,9 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
         given.append(f"{p.name}=meta{k}_{i}" if p.kind is p.KEYWORD_ONLY else f"meta{k}_{i}")
     if op.many:
         for i, z in enumerate(zs):
-            yield f"{'made' if i else 'made = forward' + str(k) + '(' + ', '.join(given) + ')'}" if not i else ""
+            yield (
+                f"{'made' if i else 'made = forward' + str(k) + '(' + ', '.join(given) + ')'}" if not i else ""
+            )
             yield f"{z}[...] = made[{i}]"
     else:
         yield f"{zs[0]}[...] = forward{k}({', '.join(given)})"

@@ -28,7 +28,11 @@ def execute(parts: Parts, program: Program, loop, given: Mapping[int, object], n
     varying.update(run.kept)
     for call in parts.after:
         varying.update(call.outputs)
-        if not (call.op.summing and set(call.outputs) <= set(program.totals) and not set(call.outputs) & _read(parts)):
+        if not (
+            call.op.summing
+            and set(call.outputs) <= set(program.totals)
+            and not set(call.outputs) & _read(parts)
+        ):
             _lift(env, call, varying, program, n)
     makers = {v: call for call in parts.after for v in call.outputs}
     totals = {}
@@ -42,7 +46,8 @@ def execute(parts: Parts, program: Program, loop, given: Mapping[int, object], n
         else:
             call = makers[v]
             stacks = [
-                env[u] if u in varying else np.broadcast_to(env[u], (n, *program.values[u].shape)) for u in call.inputs
+                env[u] if u in varying else np.broadcast_to(env[u], (n, *program.values[u].shape))
+                for u in call.inputs
             ]
             totals[v] = call.op.summing(*stacks)
     return {"env": env, "finals": run.finals, "totals": totals, "varying": varying}

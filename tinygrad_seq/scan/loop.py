@@ -55,7 +55,11 @@ class Loop:
         steps = zip(*rows) if rows else iter([()] * n)
         self.code.function(constants, work.fixed, steps, HALF)
         finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
-        run = Run(finals, work.handed_out(), {v: t.copy() for v, t in zip(self.program.totals, work.totals, strict=True)})
+        run = Run(
+            finals,
+            work.handed_out(),
+            {v: t.copy() for v, t in zip(self.program.totals, work.totals, strict=True)},
+        )
         with self.lock:
             self.pool = [work, *self.pool][:POOL]
         return run

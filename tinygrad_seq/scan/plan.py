@@ -107,7 +107,13 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     for call in loop.operations:
         if call.op.name == "concatenate" and call.outputs[0] not in base:
             for i, v in enumerate(call.inputs):
-                free = v in made and v not in base and v not in plan.homes and v not in reshaped and call.inputs.count(v) == 1
+                free = (
+                    v in made
+                    and v not in base
+                    and v not in plan.homes
+                    and v not in reshaped
+                    and call.inputs.count(v) == 1
+                )
                 if free and made[v].op.name != "concatenate":
                     plan.homes[v] = ("part", call.outputs[0], call, i)
 
@@ -116,7 +122,9 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     return plan
 
 
-def _share_scratch(plan: Plan, made: dict[int, Operation], base: dict[int, int], in_place: Collection[str]) -> None:
+def _share_scratch(
+    plan: Plan, made: dict[int, Operation], base: dict[int, int], in_place: Collection[str]
+) -> None:
     """Give the remaining values memory, that of values which nobody reads any more where it fits."""
     loop = plan.loop
     owner = {v: home[1] for v, home in plan.homes.items() if home[0] == "part"}

@@ -143,7 +143,9 @@ def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda ca
         if fixed.issuperset(call.inputs):
             constant.append(call)
             fixed.update(call.outputs)
-        elif all(v in fixed or v in stacked for v in call.inputs) and rides(call, program, fixed) and early(call):
+        elif (
+            all(v in fixed or v in stacked for v in call.inputs) and rides(call, program, fixed) and early(call)
+        ):
             before.append(call)
             stacked.update(call.outputs)
         else:

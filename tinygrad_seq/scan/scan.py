@@ -17,8 +17,8 @@ from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.differentiable import Differentiable, run_loop
 from tinygrad_seq.scan.execute import execute
-from tinygrad_seq.scan.program import Numbering, Program, hashable, key_of, named, taken_apart
-from tinygrad_seq.scan.trace import HERE, Trace, Traced, tracing
+from tinygrad_seq.scan.program import Numbering, Program, key_of, named, taken_apart
+from tinygrad_seq.scan.trace import Trace, tracing
 from tinygrad_seq.tape import mode
 from tinygrad_seq.tensor import Tensor, tensor
 
@@ -124,7 +124,9 @@ class Step:
         return made
 
 
-def scan(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False, remat: int | None = None):
+def scan(
+    step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False, remat: int | None = None
+):
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
     step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step

@@ -118,7 +118,9 @@ class Trace:
         record: Record = object.__new__(Record)
         frame = _user()
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
-        record.inputs = tuple([self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)])
+        record.inputs = tuple(
+            [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
+        )
         record.shapes = tuple([t.shape for t in outputs])
         record.dtypes = tuple([t.dtype for t in outputs])
         z = tuple([t._data for t in outputs])
