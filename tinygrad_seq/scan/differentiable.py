@@ -8,7 +8,7 @@ of higher order        the derivative of the loop unrolled, from its recorded st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class BackwardLoop:
 
 
 def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed within the backward loop, while z is at hand, not for all steps at once."""
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand, not for all steps at once."""
     return not pointwise(call)
 
 
@@ -68,7 +68,7 @@ class Differentiable:
         return self.backwards[cotangents]
 
     def first_step(self, arrays: Sequence) -> dict[int, object]:
-        """Every value of one step, for rules to run on: they may ask of values what they could not of shapes."""
+        """Every value of one step, for rules to run on."""
         program = self.program
         env = {**dict(zip(self.sources, arrays, strict=True)), **program.numbers}
         env.update({v: env[v][0] for v in program.inputs})
@@ -77,6 +77,11 @@ class Differentiable:
                 made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
                 env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
         return env
+
+    def present(self, g: Sequence) -> frozenset[int]:
+        """The outputs that have a cotangent, of cotangents for all of `made`."""
+        outputs = zip(self.program.outputs, g[len(self.program.carries) :], strict=False)
+        return frozenset(v for v, dz in outputs if dz is not None)
 
     @property
     def made(self) -> tuple[int, ...]:
@@ -92,7 +97,7 @@ class Differentiable:
         """The cotangents of the arguments, from those of `made`, None for what has none."""
         program, count = self.program, len(self.program.carries)
         arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
-        back = self.backward(frozenset(v for v in program.outputs if arriving[v] is not None), arrays)
+        back = self.backward(self.present(g), arrays)
         derivation = back.derivation
         known = dict(zip(self.sources, arrays, strict=True)) | dict(
             zip(self.loop.plan.kept, made[count:], strict=True)
@@ -108,10 +113,7 @@ class Differentiable:
         shares = dict(zip(derivation.carries, found.finals, strict=True))
         for v, parts in derivation.gradients.items():
             shares[v] = sum_of([found.stacked(b) if v in program.inputs else found.totals[b] for b in parts])
-        return [
-            shares.get(v, np.zeros_like(x)) if v in self.active else None
-            for v, x in zip(self.sources, arrays, strict=True)
-        ]
+        return [shares[v] if v in self.active and v in shares else None for v in self.sources]
 
     def unrolled(self, arguments: Sequence, n: int, reverse: bool) -> tuple:
         """The loop as it stands, on tensors: the carries after it, and its outputs."""
@@ -145,7 +147,8 @@ def sum_of(parts: list):
 # --- the op -------------------------------------------------------------------------------------------
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True)
+class Call:
     """The metadata of the op: which loop, and how it is run."""
 
     what: Differentiable
@@ -176,20 +179,27 @@ def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: b
 
 
 def _vjp(g, arrays, z, call):
-    what, n, reverse = call
+    what, n, reverse = call.what, call.n, call.reverse
     if not any(isinstance(c, Tensor) for c in g):
         return what.pull(g, arrays, z, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
-    function = Pullback(call, present)
-    found = iter(closed(function, [*arrays, *z, *(g[i] for i in present)]))
-    return [next(found) if v in what.active else None for v in what.sources]
+    derivation = what.backward(
+        what.present(g), [x._data if isinstance(x, Tensor) else x for x in arrays]
+    ).derivation
+    targets = what.active.intersection((*derivation.carries, *derivation.gradients))
+    found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
+    return [next(found) if v in targets else None for v in what.sources]
 
 
-class Pullback(NamedTuple):
-    """The pullback of a loop as a function: of its arguments, of what it made, and of the cotangents `present`."""
+@dataclass(frozen=True)
+class Pullback:
+    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of what
+    the loop made, and of the cotangents `present` of that.
+    """
 
     call: Call
     present: tuple[int, ...]
+    targets: frozenset[int]
 
     def split(self, arguments: Sequence) -> tuple[Sequence, Sequence, list]:
         what = self.call.what
@@ -205,15 +215,15 @@ class Pullback(NamedTuple):
         return tuple(x for x in found if x is not None)
 
     def meaning(self, tensors: Sequence) -> tuple:
-        """The pullback of the loop unrolled: what the loop made depends on its arguments, and is not looked at."""
-        what, n, reverse = self.call
+        """The pullback of the loop unrolled, which makes again what the loop made."""
+        what, n, reverse = self.call.what, self.call.n, self.call.reverse
         sources, _, g = self.split(tensors)
-        places = [i for i, v in enumerate(what.sources) if v in what.active]
+        places = [i for i, v in enumerate(what.sources) if v in self.targets]
         given = [c for v, c in zip(what.made, g, strict=False) if v in what.live]
 
-        def loop(*active):
+        def loop(*targets):
             whole = list(sources)
-            for i, x in zip(places, active, strict=True):
+            for i, x in zip(places, targets, strict=True):
                 whole[i] = x
             made = what.unrolled(whole, n, reverse)
             return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
@@ -231,7 +241,7 @@ def _jvp(g, arrays, call):
     """The scan of the pushed step."""
     from tinygrad_seq.scan.scan import scan
 
-    what, n, reverse = call
+    what, n, reverse = call.what, call.n, call.reverse
     program = what.program
     known = dict(zip(what.sources, arrays, strict=True))
     along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}

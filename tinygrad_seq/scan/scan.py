@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -131,7 +131,8 @@ def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, 
     return list(carry), [concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
-class Segment(NamedTuple):
+@dataclass(frozen=True)
+class Segment:
     """Some steps of a loop as a function of carries, inputs and constants."""
 
     compiled: Compiled

@@ -38,9 +38,13 @@ class Step:
         inputs = tuple(number(x.line) for x in rows)
         operations = number.operations([*self.after, *self.ys])
         outputs = tuple(number(line) for line in self.ys)
-        captured = {number.number[line]: x for line, x in trace.captured.items() if line in number.number}
-        numbers = {v: x for v, x in captured.items() if type(x) in (int, bool)}
-        self.captured = {v: x for v, x in captured.items() if v not in numbers}
+        captured = {line: x for line, x in trace.captured.items() if line in number.number}
+        numbers = {number.number[line]: x for line, x in captured.items() if isinstance(x, int)}
+        self.captured = {
+            number.number[line]: trace.values[line] if isinstance(x, float) else x
+            for line, x in captured.items()
+            if not isinstance(x, int)
+        }
         self.program = Program(
             number.specs(), operations, carries, inputs, tuple(self.captured), numbers, outputs
         )
