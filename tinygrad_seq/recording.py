@@ -198,7 +198,8 @@ def _record(op: Primitive) -> Iterator[str]:
         if name == "s":
             value, buffer = "tuple(map(_shape, rest))", "None"
         elif name == op.variadic:
-            value, buffer = "tuple(map(_keep, rest))", "None"
+            value = "tuple([x if t else _keep(x) for x, t in zip(rest, tensors)])"
+            buffer = "(tuple(rest_buffers) if any(rest_buffers) else None)"
         elif name == "z":
             value, buffer = "z", "buffer"
         else:  # an array of the caller's is copied, if he can still change it

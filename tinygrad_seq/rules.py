@@ -57,9 +57,7 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
         if value is None or name == "s":
             yield value
         elif name == op.variadic:
-            yield tuple(
-                _handle(v, line, None) for v, line in zip(value, record.inputs[len(lines) :], strict=True)
-            )
+            yield tuple(map(_handle, value, record.inputs[len(lines) :], buffer or (None,) * len(value)))
         elif name == "z" and op.many:
             yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
         else:
@@ -67,10 +65,11 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
 
 
 def _handle(value, line: Line | None, buffer: Buffer | None):
-    """A saved value as the Tensor that it was; a constant array stays one."""
+    """A saved value as the Tensor that it was; a constant array or number stays one."""
     from tinygrad_seq.tensor import Tensor
 
-    return value if line is None and buffer is None else Tensor(value, line, buffer)
+    constant = (line is None and buffer is None) or isinstance(value, (float, int))
+    return value if constant else Tensor(value, line, buffer)
 
 
 def pull(
@@ -78,7 +77,9 @@ def pull(
 ) -> list[tuple[Line, object]]:
     """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
     op, g = record.op, cotangents[0]
-    if op.many:
+    if op.takes_none:
+        g = cotangents
+    elif op.many:
         like = next(c for c in cotangents if c is not None)
         g = [
             np.zeros_like(like, shape=shape) if c is None else c
@@ -89,7 +90,7 @@ def pull(
 
 SHARE = """\
     line = inputs[{i}]
-    if line is not None and line[0] in needed:
+    if line is not None and line[0] in needed{given}:
         source, k = line
         s = source.shapes[k]
         share = {value}
@@ -112,12 +113,13 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
     if op.joint_rule:
         names["rule"] = op.joint_rule.function
         lines += [f"    joint = {op.joint_rule.call('rule', places)}", "    for i in range(len(inputs)):"]
-        lines.append(textwrap.indent(SHARE.format(i="i", value="joint[i]"), "    "))
+        share = SHARE.format(i="i", value="joint[i]", given=" and joint[i] is not None")
+        lines.append(textwrap.indent(share, "    "))
     else:
         for i, rule in enumerate(op.rules):
             if rule:
                 names[f"rule{i}"] = rule.function
-                lines.append(SHARE.format(i=i, value=rule.call(f"rule{i}", places)))
+                lines.append(SHARE.format(i=i, value=rule.call(f"rule{i}", places), given=""))
     write_out([*lines, "    return shares"], f"<the call of {op.name}, backwards>", names)
     return names["pull"]
 
@@ -148,6 +150,8 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
         (dx, dy), (x, y), meta = tangents, values, _metadata(record)
         terms = [] if dx is None else [op.function(dx, y, **meta)]
         z = _total(terms if dy is None else [*terms, op.function(x, dy, **meta)])
+    elif op.joint_push:
+        z = op.joint_push(tangents, values, record.meta, None)
     elif op.pushing:
         z = _total(
             [
@@ -159,7 +163,7 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
     else:
         raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
     return [
-        _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
+        None if dz is None else _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
         for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
     ]
 

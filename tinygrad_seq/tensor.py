@@ -21,7 +21,7 @@ from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
 from tinygrad_seq.recording import frozen
-from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
+from tinygrad_seq.tape import Buffer, Leaf, Line, mode, next_serial, reverse, walking
 
 accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
 
@@ -362,7 +362,7 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
 def own(share) -> Tensor:
     """A cotangent as a Tensor with memory of its own: nobody's change of another value reaches it."""
     if isinstance(share, Tensor):
-        return Tensor(frozen(backend.copy(share._data)), share.line)
+        return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
     return Tensor(backend.copy(share), None, Buffer())
 
 

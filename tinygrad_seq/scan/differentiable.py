@@ -1,95 +1,129 @@
-"""The loop as one record of the tape, and what becomes of it in each kind of derivative.
+"""A loop as an op, and what becomes of it in each kind of derivative.
 
-reverse mode           the backward loop, emitted like the loop itself
-of higher order        the loop unrolled, from its recorded step: the loop is the meaning
-forward mode           the same
+reverse mode           the backward loop, derived and emitted like the loop itself
+forward mode           the scan of the pushed step, with carries (C, dC) and inputs (x, dx)
+of higher order        the derivative of the loop unrolled, from its recorded step: the loop is the meaning
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_seq.derive import vjp
+from tinygrad_seq.derive import jvp, vjp
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.recording import frozen, keep
-from tinygrad_seq.scan.backward import derived, reached
+from tinygrad_seq.scan.backward import Backward, derived, reached
+from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.execute import execute
 from tinygrad_seq.scan.loop import Loop, Run
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Operation, Program, taken_apart
 from tinygrad_seq.signature import example
-from tinygrad_seq.tape import Record, mode, next_serial, recording
+from tinygrad_seq.tape import mode, recording
 from tinygrad_seq.tensor import Tensor
 
 
-class Differentiable:
-    """A loop and its backward loop, for one choice of arguments that need a gradient."""
+class BackwardLoop:
+    """A backward program, ready to run."""
 
-    def __init__(self, program: Program, active: frozenset[int], values: Mapping[int, object]) -> None:
-        self.program = program
+    def __init__(self, derivation: Backward) -> None:
+        self.derivation = derivation
+        self.program = derivation.program
+        self.parts = taken_apart(self.program, early=not_pointwise)
+        self.loop = Loop(self.parts.loop, name="backward")
+
+
+def not_pointwise(call: Operation) -> bool:
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand, not for all steps at once."""
+    return not pointwise(call)
+
+
+class Differentiable:
+    """A loop that can give the gradients of the arguments `active`.
+
+    sources  its arguments: the carries before the first step, inputs of all steps, constants
+    live     the values that depend on what is active
+    """
+
+    def __init__(self, program: Program, active: frozenset[int], arrays: Sequence) -> None:
+        self.program, self.active = program, active
         self.sources = (*(before for before, _ in program.carries), *program.inputs, *program.constants)
         self.live = reached(program, active)
+        self.backwards: dict[frozenset[int], BackwardLoop] = {}
         saved: set[int] = set()
         if active:
-            self.back = derived(program, active, program.outputs, values)
+            every = self.backward(frozenset(self.live.intersection(program.outputs)), arrays)
             own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
-            saved = own & set(self.back.reads.values())
-            self.parts = taken_apart(self.back.program, early=not_pointwise)
-            self.back_loop = Loop(self.parts.loop, name="backward")
+            saved = own & set(every.derivation.reads.values())
         self.loop = Loop(program, saved)
 
-    def pull(self, g: Sequence, arrays: Sequence, kept: Sequence, n: int, reverse: bool) -> list:
-        """The cotangents of the arguments, from those of the carries after the loop and of its outputs."""
-        back, program = self.back, self.program
-        known = {
-            **dict(zip(self.sources, arrays, strict=True)),
-            **dict(zip(self.loop.plan.kept, kept, strict=True)),
-        }
-        given = {b: known[v] for b, v in back.reads.items()}
-        finals = dict(zip((before for before, _ in program.carries), g, strict=False))
-        given |= {b: finals[v] for b, v in zip(self._before(), back.carries, strict=True)}
-        outputs = dict(zip(program.outputs, g[len(program.carries) :], strict=True))
-        given |= {b: outputs[v] for b, v in back.cotangents.items()}
-        found = execute(self.parts, back.program, self.back_loop, given, n, not reverse)
-        shares: dict[int, object] = {
-            v: found["finals"][j] if b != a else given[b]
-            for (b, a), v, j in zip(back.program.carries, back.carries, self._places(), strict=True)
-        }
-        for v, parts in back.gradients.items():
-            fixed = v not in program.inputs
-            made = [found["totals"][b] if fixed else self._stacked(found, b, n) for b in parts]
-            shares[v] = made[0] if len(made) == 1 else sum(made[1:], made[0])
-        return [
-            shares[v] if v in shares else np.zeros_like(x) for v, x in zip(self.sources, arrays, strict=True)
-        ]
+    def backward(self, cotangents: frozenset[int], arrays: Sequence) -> BackwardLoop:
+        """The backward loop for cotangents of these outputs."""
+        if cotangents not in self.backwards:
+            values = self.first_step(arrays)
+            self.backwards[cotangents] = BackwardLoop(derived(self.program, self.active, cotangents, values))
+        return self.backwards[cotangents]
 
-    def _before(self) -> list[int]:
-        return [b for b, _ in self.back.program.carries]
-
-    def _places(self) -> list[int | None]:
-        inside = {pair: j for j, pair in enumerate(self.parts.loop.carries)}
-        return [inside.get(pair) for pair in self.back.program.carries]
-
-    def _stacked(self, found: dict, b: int, n: int):
-        value = found["env"][b]
-        return value if b in found["varying"] else np.broadcast_to(value, (n, *value.shape))
-
-    def unrolled(self, arrays: Sequence, n: int, reverse: bool) -> tuple:
-        """The loop as it stands, on tensors: the carries after it and its outputs."""
+    def first_step(self, arrays: Sequence) -> dict[int, object]:
+        """Every value of one step, for rules to run on."""
         program = self.program
         env = {**dict(zip(self.sources, arrays, strict=True)), **program.numbers}
+        env.update({v: env[v][0] for v in program.inputs})
+        with np.errstate(all="ignore"):
+            for call in program.operations:
+                made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
+                env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+        return env
+
+    def present(self, g: Sequence) -> frozenset[int]:
+        """The outputs that have a cotangent, of cotangents for all of `made`."""
+        outputs = zip(self.program.outputs, g[len(self.program.carries) :], strict=False)
+        return frozenset(v for v, dz in outputs if dz is not None)
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """What the loop returns: its carries after the last step, its outputs, and what it saved."""
+        return (*(after for _, after in self.program.carries), *self.loop.plan.kept)
+
+    def compute(self, arrays: Sequence, n: int, reverse: bool) -> tuple:
+        """The values of `made`; of all but the carries, those of all steps."""
+        run = self.loop(dict(zip(self.sources, arrays, strict=True)), n, reverse)
+        return (*run.finals.values(), *(run.kept[v] for v in self.loop.plan.kept))
+
+    def pull(self, g: Sequence, arrays: Sequence, made: Sequence, n: int, reverse: bool) -> list:
+        """The cotangents of the arguments, from those of `made`, None for what has none."""
+        program, count = self.program, len(self.program.carries)
+        arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
+        back = self.backward(self.present(g), arrays)
+        derivation = back.derivation
+        known = dict(zip(self.sources, arrays, strict=True)) | dict(
+            zip(self.loop.plan.kept, made[count:], strict=True)
+        )
+        given = {b: known[v] for b, v in derivation.reads.items()}
+        given |= {b: arriving[v] for b, v in derivation.cotangents.items()}
+        finals = {before: i for i, (before, _) in enumerate(program.carries)}
+        for (b, _), v in zip(back.program.carries, derivation.carries, strict=True):
+            dz = g[finals[v]]
+            given[b] = np.zeros_like(made[finals[v]]) if dz is None else dz
+
+        found = execute(back.parts, back.program, back.loop, given, n, not reverse)
+        shares = dict(zip(derivation.carries, found.finals, strict=True))
+        for v, parts in derivation.gradients.items():
+            shares[v] = sum_of([found.stacked(b) if v in program.inputs else found.totals[b] for b in parts])
+        return [shares[v] if v in self.active and v in shares else None for v in self.sources]
+
+    def unrolled(self, arguments: Sequence, n: int, reverse: bool) -> tuple:
+        """The loop as it stands, on tensors: the carries after it, and its outputs."""
+        program = self.program
+        env = dict(zip(self.sources, arguments, strict=True))
         rows = {v: unstack(env[v]) for v in program.inputs}
         outputs: dict[int, list] = {v: [None] * n for v in program.outputs}
         for t in reversed(range(n)) if reverse else range(n):
             env.update({v: rows[v][t] for v in rows})
-            for call in program.operations:
-                with recording(mode.recording and not call.quiet):
-                    made = call.op.function(*[env[v] for v in call.inputs], **call.metadata())
-                env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+            replay(program, env)
             for v, ys in outputs.items():
                 ys[t] = env[v]
             env.update(zip([b for b, _ in program.carries], [env[a] for _, a in program.carries], strict=True))
@@ -97,13 +131,25 @@ class Differentiable:
         return (*finals, *(stack(ys) for ys in outputs.values()))
 
 
-def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed within the backward loop, while z is at hand, not for all steps at once."""
-    return not pointwise(call)
+def replay(program: Program, env: dict) -> None:
+    """The operations of one step, on tensors."""
+    env.update(program.numbers)
+    for call in program.operations:
+        with recording(mode.recording and not call.quiet):
+            made = call.op.function(*[env[v] for v in call.inputs], **call.metadata())
+        env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
 
 
-class Call(NamedTuple):
-    """The metadata of a loop's record: what was run, and how."""
+def sum_of(parts: list):
+    return parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
+
+
+# --- the op -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Call:
+    """The metadata of the op: which loop, and how it is run."""
 
     what: Differentiable
     n: int
@@ -114,62 +160,116 @@ class Call(NamedTuple):
 
 
 def _scan(*arrays, call):
-    """z = the carries after a loop, and its outputs"""
-    what = call.what
-    run = what.loop(dict(zip(what.sources, arrays, strict=True)), call.n, call.reverse)
-    return (*run.finals.values(), *(run.kept[v] for v in what.program.outputs))
+    """z = the carries after a loop, its outputs, and what it saved of all steps"""
+    return call.what.compute(arrays, call.n, call.reverse)
 
 
-def _vjp(g, arrays, z, call):
-    if not any(isinstance(x, Tensor) for x in g):
-        return call.what.pull(g, arrays, z, call.n, call.reverse)
-    floats = [i for i, x in enumerate(arrays) if getattr(x, "dtype", None) is not None and x.dtype.kind == "f"]
-
-    def loop(*xs):
-        whole = list(arrays)
-        for i, x in zip(floats, xs, strict=True):
-            whole[i] = x
-        made = call.what.unrolled(whole, call.n, call.reverse)
-        return tuple(y for y in made if y.dtype.kind == "f")
-
-    y, pullback = vjp(loop, *[arrays[i] for i in floats])
-    found = dict(zip(floats, pullback(tuple(c for c in g if c.dtype.kind == "f")), strict=True))
-    return [found.get(i) for i in range(len(arrays))]
-
-
-SCAN = Primitive(
-    _scan, examples=[example("(a)", call=None)], many=True
-)  # its laws are those of random programs
-SCAN.joint_vjp(_vjp)
+SCAN = Primitive(_scan, examples=[example("(a)", call=None)], many=True)  # its laws are those of random steps
 
 
 def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: bool) -> Run:
-    """Run a loop on tensors, and record it if one of them is on the tape."""
-    SCAN.function  # noqa: B018
-    if not hasattr(SCAN, "reads"):
-        SCAN.finish()
+    """Run a loop on tensors, or arrays."""
+    out = SCAN.function(*[env[v] for v in what.sources], call=Call(what, n, reverse))
+    made = [z if isinstance(z, Tensor) else Tensor(z) for z in out]
+    for v, z in zip(what.made, made, strict=True):
+        if v not in what.live and mode.trace is None:
+            z.line = None  # no derivative passes
+    count = len(what.program.carries)
+    return Run(dict(enumerate(made[:count])), dict(zip(what.program.outputs, made[count:], strict=False)), {})
+
+
+def _vjp(g, arrays, z, call):
+    what, n, reverse = call.what, call.n, call.reverse
+    if not any(isinstance(c, Tensor) for c in g):
+        return what.pull(g, arrays, z, n, reverse)
+    present = tuple(i for i, c in enumerate(g) if c is not None)
+    derivation = what.backward(
+        what.present(g), [x._data if isinstance(x, Tensor) else x for x in arrays]
+    ).derivation
+    targets = what.active.intersection((*derivation.carries, *derivation.gradients))
+    found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
+    return [next(found) if v in targets else None for v in what.sources]
+
+
+@dataclass(frozen=True)
+class Pullback:
+    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of what
+    the loop made, and of the cotangents `present` of that.
+    """
+
+    call: Call
+    present: tuple[int, ...]
+    targets: frozenset[int]
+
+    def split(self, arguments: Sequence) -> tuple[Sequence, Sequence, list]:
+        what = self.call.what
+        i, j = len(what.sources), len(what.sources) + len(what.made)
+        g: list = [None] * len(what.made)
+        for place, c in zip(self.present, arguments[j:], strict=True):
+            g[place] = c
+        return arguments[:i], arguments[i:j], g
+
+    def compute(self, arrays: Sequence) -> tuple:
+        sources, made, g = self.split(arrays)
+        found = self.call.what.pull(g, sources, made, self.call.n, self.call.reverse)
+        return tuple(x for x in found if x is not None)
+
+    def meaning(self, tensors: Sequence) -> tuple:
+        """The pullback of the loop unrolled, which makes again what the loop made."""
+        what, n, reverse = self.call.what, self.call.n, self.call.reverse
+        sources, _, g = self.split(tensors)
+        places = [i for i, v in enumerate(what.sources) if v in self.targets]
+        given = [c for v, c in zip(what.made, g, strict=False) if v in what.live]
+
+        def loop(*targets):
+            whole = list(sources)
+            for i, x in zip(places, targets, strict=True):
+                whole[i] = x
+            made = what.unrolled(whole, n, reverse)
+            return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
+
+        made, pullback = vjp(loop, *[sources[i] for i in places])
+        return pullback(tuple(np.zeros_like(y) if c is None else c for y, c in zip(made, given, strict=False)))
+
+    def follows(self, arrays: Sequence) -> list[bool]:
+        what = self.call.what
+        made = [False] * len(what.made)
+        return [v in what.active for v in what.sources] + made + [True] * len(self.present)
+
+
+def _jvp(g, arrays, call):
+    """The scan of the pushed step."""
+    from tinygrad_seq.scan.scan import scan
+
+    what, n, reverse = call.what, call.n, call.reverse
     program = what.program
-    given = [env[v] for v in what.sources]
-    arrays = [x._data if isinstance(x, Tensor) else x for x in given]
-    run = what.loop(dict(zip(what.sources, arrays, strict=True)), n, reverse)
-    finals = {j: Tensor(frozen(z)) for j, z in run.finals.items()}
-    outputs = {v: Tensor(frozen(run.kept[v].view())) for v in program.outputs}
-    lines = tuple(x.line if isinstance(x, Tensor) else None for x in given)
-    if mode.recording and any(lines):
-        made = [*finals.values(), *outputs.values()]
-        values = [*(a for _, a in program.carries), *program.outputs]
-        record: Record = object.__new__(Record)
-        record.op, record.serial, record.inputs = SCAN, next_serial(), lines
-        record.meta = (Call(what, n, reverse),)
-        kept = tuple(run.kept[v] for v in what.loop.plan.kept)
-        record.saved = (
-            tuple(a if isinstance(x, Tensor) else keep(a) for a, x in zip(arrays, given, strict=True)),
-            kept,
-        )
-        buffers = tuple(x.buffer if isinstance(x, Tensor) else None for x in given)
-        record.buffers = (buffers, None)
-        record.shapes, record.dtypes = tuple(t.shape for t in made), tuple(t.dtype for t in made)
-        for i, (t, v) in enumerate(zip(made, values, strict=True)):
-            if v in what.live:
-                t.line = (record, i)
-    return Run(finals, outputs, {})
+    known = dict(zip(what.sources, arrays, strict=True))
+    along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}
+    live = reached(program, along.keys())
+    carries = [before for before, _ in program.carries]
+    wanted = [
+        v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
+    ]
+
+    def step(carry, x):
+        env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]
+        tangents = {v: along[v] for v in program.constants if v in along} | carry[1] | x[1]
+
+        def replayed(*moving):
+            env.update(zip(tangents, moving, strict=True))
+            replay(program, env)
+            return [env[v] for v in wanted]
+
+        _, pushed = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
+        dz = dict(zip(wanted, pushed, strict=True))
+        after = [env[v] for _, v in program.carries], {u: dz[v] for u, v in program.carries if u in live}
+        return after, {v: dz[v] for v in program.outputs if v in live}
+
+    start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}
+    xs = {v: known[v] for v in program.inputs}, {v: along[v] for v in program.inputs if v in along}
+    (_, dcarry), dys = scan(step, ([known[v] for v in carries], start), xs, length=n, reverse=reverse)
+    return [dcarry.get(v) for v in carries] + [dys.get(v) for v in what.made[len(carries) :]]
+
+
+SCAN.joint_vjp(_vjp, zeros=False)
+SCAN.joint_jvp(_jvp)

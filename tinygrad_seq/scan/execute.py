@@ -2,70 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.scan.loop import Run
-from tinygrad_seq.scan.program import Parts, Program
+from tinygrad_seq.scan.program import Operation, Parts, Program
 from tinygrad_seq.scan.riding import on_stacks
 
 
-def execute(parts: Parts, program: Program, loop, given: Mapping[int, object], n: int, reverse: bool) -> dict:
-    """All values of a program that somebody wants, by value: run what comes before, the loop, what comes after.
+class Values(NamedTuple):
+    """What a run of a program made.
 
-    `loop(env, n, reverse)` runs the loop part and returns its `Run`, of arrays or of tensors. Given tensors,
-    what is not in the loop is recorded as any other call.
+    env      by value: one array, or that of all steps stacked, if it is in
+    varying  the values that change from step to step
+    finals   its carries after the last step
+    totals   its totals, by value
     """
+
+    env: dict[int, object]
+    varying: set[int]
+    finals: list
+    totals: dict[int, object]
+    shapes: Callable[[int], tuple[int, ...]]
+
+    def stacked(self, v: int):
+        """A value at all steps."""
+        return self.env[v] if v in self.varying else np.broadcast_to(self.env[v], self.shapes(v))
+
+
+def execute(
+    parts: Parts, program: Program, loop: Callable[..., Run], given: Mapping[int, object], n: int, reverse: bool
+) -> Values:
+    """Run a program for `n` steps; `given` are its arguments by value.
+
+    `loop(env, n, reverse)` runs the loop part. Given tensors, what is not in the loop is recorded as any
+    other call.
+    """
+    specs = program.values
     env = {**given, **program.numbers}
     varying = set(parts.stacked)
+
+    def everywhere(v: int):
+        return env[v] if v in varying else np.broadcast_to(env[v], (n, *specs[v].shape))
+
+    def lifted(call: Operation) -> None:
+        arrays, on = [env[v] for v in call.inputs], [v in varying for v in call.inputs]
+        shapes, ndim = [specs[v].shape for v in call.inputs], len(specs[call.outputs[0]].shape)
+        store(env, call, on_stacks(call.op, arrays, on, shapes, ndim, n, call.metadata()))
+        varying.update(call.outputs)
+
     for call in parts.constant:
-        _store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
+        store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
     for call in parts.before:
-        _lift(env, call, varying, program, n)
+        lifted(call)
     run = loop(env, n, reverse) if parts.loop.carries or parts.loop.operations else Run({}, {}, {})
     env.update(run.kept)
     varying.update(run.kept)
+    summed = {call.outputs[0]: call for call in parts.after if call.op.summing and sums(call, parts, program)}
     for call in parts.after:
-        varying.update(call.outputs)
-        if not (
-            call.op.summing
-            and set(call.outputs) <= set(program.totals)
-            and not set(call.outputs) & _read(parts)
-        ):
-            _lift(env, call, varying, program, n)
-    makers = {v: call for call in parts.after for v in call.outputs}
-    totals = {}
+        if call.outputs[0] not in summed:
+            lifted(call)
+
+    totals = dict(run.totals)
     for v in program.totals:
-        if v in run.totals:
-            totals[v] = run.totals[v]
-        elif v not in varying:
-            totals[v] = env[v] * n
-        elif v in env:
-            totals[v] = np.sum(env[v], axis=0)
-        else:
-            call = makers[v]
-            stacks = [
-                env[u] if u in varying else np.broadcast_to(env[u], (n, *program.values[u].shape))
-                for u in call.inputs
-            ]
-            totals[v] = call.op.summing(*stacks)
-    return {"env": env, "finals": run.finals, "totals": totals, "varying": varying}
+        if v in summed:
+            totals[v] = summed[v].op.summing(*map(everywhere, summed[v].inputs))
+        elif v not in totals:
+            totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
+    places = {pair: j for j, pair in enumerate(parts.loop.carries)}
+    finals = [run.finals[places[pair]] if pair in places else given[pair[0]] for pair in program.carries]
+    return Values(env, varying, finals, totals, lambda v: (n, *specs[v].shape))
 
 
-def _read(parts: Parts) -> set[int]:
-    return {v for call in parts.after for v in call.inputs}
+def sums(call: Operation, parts: Parts, program: Program) -> bool:
+    """Whether nothing but the sum of a call over all steps is asked for."""
+    (v,) = call.outputs
+    return v in program.totals and v not in program.outputs and all(v not in c.inputs for c in parts.after)
 
 
-def _store(env: dict, call, made) -> None:
+def store(env: dict, call: Operation, made) -> None:
+    """Put what a call made into `env`."""
     env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
-
-
-def _lift(env: dict, call, varying: set[int], program: Program, n: int) -> None:
-    specs = program.values
-    arrays = [env[v] for v in call.inputs]
-    on = [v in varying for v in call.inputs]
-    shapes = [specs[v].shape for v in call.inputs]
-    ndim = len(specs[call.outputs[0]].shape)
-    _store(env, call, on_stacks(call.op, arrays, on, shapes, ndim, n, call.metadata()))
-    varying.update(call.outputs)
