@@ -37,7 +37,7 @@ class BackwardLoop:
 
 
 def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand, not for all steps at once."""
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
     return not pointwise(call)
 
 
@@ -193,8 +193,8 @@ def _vjp(g, arrays, z, call):
 
 @dataclass(frozen=True)
 class Pullback:
-    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of what
-    the loop made, and of the cotangents `present` of that.
+    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of
+    what the loop made, and of the cotangents `present` of that.
     """
 
     call: Call

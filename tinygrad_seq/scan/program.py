@@ -115,9 +115,7 @@ def key_of(program: Program) -> tuple:
     """What makes two recorded steps the same program."""
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
-    outside = {v for pair in program.carries for v in pair} | {*program.inputs, *program.constants}
-    specs = tuple([(v, program.values[v]) for v in sorted(outside)])
-    return calls, program.carries, program.inputs, program.constants, numbers, program.outputs, specs
+    return calls, program.carries, program.inputs, program.constants, numbers, program.outputs, program.values
 
 
 class Parts(NamedTuple):
