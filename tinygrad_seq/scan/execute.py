@@ -79,12 +79,8 @@ def execute(
 def sums(call: Operation, parts: Parts, program: Program) -> bool:
     """Whether nothing but the sum of a call over all steps is asked for, and its op has a form for that."""
     v = call.outputs[0]
-    return (
-        summable(call, program)
-        and v in program.totals
-        and v not in program.outputs
-        and all(v not in c.inputs for c in parts.after)
-    )
+    alone = v not in program.outputs and all(v not in other.inputs for other in parts.after)
+    return summable(call, program) and v in program.totals and alone
 
 
 def store(env: dict, call: Operation, made) -> None:
