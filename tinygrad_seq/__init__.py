@@ -88,6 +88,8 @@ __all__ = [  # in the order in which a reader should meet them
     "jacobian",
     "hessian",
     "hvp",
+    # loops over time
+    "scan",
     # the tape
     "tape",
     "step",

@@ -191,7 +191,7 @@ class Primitive:
         self.rules = self._each(rules)
 
     def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
-        """One rule for all arguments, returning a cotangent for each, or None; its `s` holds all their shapes.
+        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes.
 
         zeros  the cotangent of an output that nothing depends on is zeros; else it is None
         """
@@ -202,7 +202,7 @@ class Primitive:
         self.pushes = self._each(rules)
 
     def joint_jvp(self, rule: Callable) -> None:
-        """One rule for all arguments: the tangent of every output, from `g`, the arguments' tangents or None."""
+        """One rule for all arguments: the tangent of each output, from `g`, the arguments' tangents or None."""
         self.joint_push_rule = self._rule(rule)
 
     def partials(self, *rules: Callable | None, singular: bool = False) -> None:

@@ -68,7 +68,7 @@ def _handle(value, line: Line | None, buffer: Buffer | None):
     """A saved value as the Tensor that it was; a constant array or number stays one."""
     from tinygrad_seq.tensor import Tensor
 
-    constant = (line is None and buffer is None) or isinstance(value, (float, int))
+    constant = (line is None and buffer is None) or type(value) in (float, int, bool)
     return value if constant else Tensor(value, line, buffer)
 
 
@@ -76,10 +76,9 @@ def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
     """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
-    op, g = record.op, cotangents[0]
-    if op.takes_none:
-        g = cotangents
-    elif op.many:
+    op = record.op
+    g = cotangents if op.takes_none else cotangents[0]
+    if op.many and not op.takes_none:
         like = next(c for c in cotangents if c is not None)
         g = [
             np.zeros_like(like, shape=shape) if c is None else c
@@ -90,12 +89,15 @@ def pull(
 
 SHARE = """\
     line = inputs[{i}]
-    if line is not None and line[0] in needed{given}:
+    if line is not None and line[0] in needed:
         source, k = line
         s = source.shapes[k]
         share = {value}
         if share.shape != s or share.dtype is not source.dtypes[k]: share = fitted(share, record, {i})
         shares.append((line, share))"""
+JOINT = "    for i, x in enumerate({}):\n        if x is None: continue\n" + textwrap.indent(
+    SHARE.format(i="i", value="x"), "    "
+)
 
 
 def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
@@ -112,14 +114,12 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
     ]
     if op.joint_rule:
         names["rule"] = op.joint_rule.function
-        lines += [f"    joint = {op.joint_rule.call('rule', places)}", "    for i in range(len(inputs)):"]
-        share = SHARE.format(i="i", value="joint[i]", given=" and joint[i] is not None")
-        lines.append(textwrap.indent(share, "    "))
+        lines.append(JOINT.format(op.joint_rule.call("rule", places)))
     else:
         for i, rule in enumerate(op.rules):
             if rule:
                 names[f"rule{i}"] = rule.function
-                lines.append(SHARE.format(i=i, value=rule.call(f"rule{i}", places), given=""))
+                lines.append(SHARE.format(i=i, value=rule.call(f"rule{i}", places)))
     write_out([*lines, "    return shares"], f"<the call of {op.name}, backwards>", names)
     return names["pull"]
 

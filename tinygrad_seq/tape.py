@@ -69,6 +69,12 @@ def no_grad() -> AbstractContextManager[None]:
     return recording(False)
 
 
+def refuse_in_a_step(what: str) -> None:
+    """RuntimeError while the step of a scan is recorded: it runs once for all time steps."""
+    if mode.trace is not None:
+        raise RuntimeError(f"the step of a scan is recorded once for all time steps, and so {what}")
+
+
 @contextmanager
 def walking(create_graph: bool) -> Iterator[None]:
     """The context of a walk: its rules divide by zero where a zero cotangent makes it harmless."""

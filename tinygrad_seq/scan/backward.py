@@ -69,7 +69,7 @@ def derived(
 
     `values` are the values of some step, for the rules to run on.
     """
-    trace = Trace()
+    trace = Trace(first_order=True)
     live = reached(loop, sources)
     fixed = {*loop.constants, *loop.numbers}
     stand_ins: dict[int, Traced] = {}
@@ -123,7 +123,7 @@ def derived(
         values=number.specs(),
         operations=operations,
         carries=tuple((g, number(line)) for g, line in carries),
-        inputs=tuple([*(b for b, v in reads.items() if v not in fixed), *outputs.values()]),
+        inputs=(*(b for b, v in reads.items() if v not in fixed), *outputs.values()),
         constants=tuple(b for b, v in reads.items() if v in fixed),
         numbers=literals,
         outputs=tuple(dict.fromkeys(b for v, bs in parts.items() if v not in fixed for b in bs)),

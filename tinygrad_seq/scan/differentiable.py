@@ -37,24 +37,26 @@ class BackwardLoop:
 
 
 def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand, not for all steps at once."""
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
     return not pointwise(call)
 
 
 class Differentiable:
-    """A loop that can give the gradients of the arguments `active`.
+    """A loop that can give the gradients of the arguments `active`, where it depends on them.
 
     sources  its arguments: the carries before the first step, inputs of all steps, constants
     live     the values that depend on what is active
     """
 
     def __init__(self, program: Program, active: frozenset[int], arrays: Sequence) -> None:
-        self.program, self.active = program, active
+        self.program = program
         self.sources = (*(before for before, _ in program.carries), *program.inputs, *program.constants)
         self.live = reached(program, active)
+        made = {*(after for _, after in program.carries), *program.outputs}
+        self.active = active if self.live & made else frozenset()
         self.backwards: dict[frozenset[int], BackwardLoop] = {}
         saved: set[int] = set()
-        if active:
+        if self.active:
             every = self.backward(frozenset(self.live.intersection(program.outputs)), arrays)
             own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
             saved = own & set(every.derivation.reads.values())
@@ -193,8 +195,8 @@ def _vjp(g, arrays, z, call):
 
 @dataclass(frozen=True)
 class Pullback:
-    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of what
-    the loop made, and of the cotangents `present` of that.
+    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of
+    what the loop made, and of the cotangents `present` of that.
     """
 
     call: Call

@@ -56,8 +56,10 @@ SAME = [
 
 TABLE: dict[str, tuple[str, ...]] = {name: (f"{name}({{args}}, {{z}})",) for name in SAME}
 TABLE |= {
+    "maximum": ("maximum({x}, {y}, out={z})",),  # in its place it is deprecated
+    "minimum": ("minimum({x}, {y}, out={z})",),
     "abs": ("absolute({x}, {z})",),
-    "relu": ("maximum({x}, 0, {z})",),
+    "relu": ("maximum({x}, 0, out={z})",),
     "sigmoid": (
         "multiply({x}, half, {z})",
         "tanh({z}, {z})",
@@ -74,7 +76,7 @@ TABLE |= {
     "cast": ("copyto({z}, {x}, 'unsafe')",),
     "zeros_like": ("{z}.fill(0)",),
     "ones_like": ("{z}.fill(1)",),
-    "clip": ("maximum({v0}, {v1}, {z})", "minimum({z}, {v2}, {z})"),
+    "clip": ("maximum({v0}, {v1}, out={z})", "minimum({z}, {v2}, out={z})"),
     "contract": ("einsum({subscripts}, {x}, {y}, out={z}, optimize=True)",),
 }
 IN_PLACE = frozenset([*SAME, "abs", "relu", "sigmoid"])  # may write over an argument of the same shape

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_seq.scan.loop import Run
-from tinygrad_seq.scan.program import Operation, Parts, Program
+from tinygrad_seq.scan.program import Operation, Parts, Program, summable
 from tinygrad_seq.scan.riding import on_stacks
 
 
@@ -60,7 +60,7 @@ def execute(
     run = loop(env, n, reverse) if parts.loop.carries or parts.loop.operations else Run({}, {}, {})
     env.update(run.kept)
     varying.update(run.kept)
-    summed = {call.outputs[0]: call for call in parts.after if call.op.summing and sums(call, parts, program)}
+    summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
     for call in parts.after:
         if call.outputs[0] not in summed:
             lifted(call)
@@ -77,9 +77,10 @@ def execute(
 
 
 def sums(call: Operation, parts: Parts, program: Program) -> bool:
-    """Whether nothing but the sum of a call over all steps is asked for."""
-    (v,) = call.outputs
-    return v in program.totals and v not in program.outputs and all(v not in c.inputs for c in parts.after)
+    """Whether nothing but the sum of a call over all steps is asked for, and its op has a form for that."""
+    v = call.outputs[0]
+    alone = v not in program.outputs and all(v not in other.inputs for other in parts.after)
+    return summable(call, program) and v in program.totals and alone
 
 
 def store(env: dict, call: Operation, made) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_seq.scan.emit import IN_PLACE, emitted
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.program import Program
+from tinygrad_seq.scan.riding import on_stacks
 
 POOL = 4  # workspaces that a loop keeps for its next runs
 
@@ -163,14 +164,9 @@ class Workspace:
         if kind == "part":
             look = looking(kind, call, i, specs)
             return look(stack)
-        found = on_stacks_raw(call, stack, self.n, specs)
+        shapes, ndim = [specs[call.inputs[0]].shape], len(specs[v].shape)
+        found = on_stacks(call.op, [stack], [True], shapes, ndim, self.n, call.metadata())
         return found[i] if call.op.many else found
-
-
-def on_stacks_raw(call, stack, n: int, specs):
-    """A view of a value at all steps, as plain arrays."""
-    meta, _ = call.op.lift([specs[call.inputs[0]].shape], [True], n, call.metadata())
-    return call.op.forward(stack, **meta)
 
 
 def looking(kind: str, call, i: int, values):

@@ -58,11 +58,11 @@ def _size(spec: Spec) -> int:
     return size
 
 
-def is_view(call: Operation) -> bool:
-    """Whether a call only looks at its argument in another way."""
-    if call.op.name == "getitem":
-        return len(call.inputs) == 1
-    return call.op.name in VIEWS
+def is_view(call: Operation, loop: Program) -> bool:
+    """Whether a call only looks at its argument in another way; a single element is a copy."""
+    if call.op.name == "getitem" and len(call.inputs) > 1:
+        return False
+    return call.op.name in VIEWS and all(loop.values[v].shape for v in call.outputs)
 
 
 def pointwise(call: Operation) -> bool:
@@ -85,7 +85,7 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
 
     for call in loop.operations:
         source = base.get(call.inputs[0], call.inputs[0])
-        if is_view(call) and (source in made or source in carried):
+        if is_view(call, loop) and (source in made or source in carried):
             if call.op.name == "reshape" and call.inputs[0] in base:  # of a view, which may not be in one piece
                 continue
             for i, v in enumerate(call.outputs):

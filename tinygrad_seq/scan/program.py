@@ -115,9 +115,7 @@ def key_of(program: Program) -> tuple:
     """What makes two recorded steps the same program."""
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
-    outside = {v for pair in program.carries for v in pair} | {*program.inputs, *program.constants}
-    specs = tuple([(v, program.values[v]) for v in sorted(outside)])
-    return calls, program.carries, program.inputs, program.constants, numbers, program.outputs, specs
+    return calls, program.carries, program.inputs, program.constants, numbers, program.outputs, program.values
 
 
 class Parts(NamedTuple):
@@ -191,10 +189,19 @@ def rides(call: Operation, program: Program, fixed: set[int]) -> bool:
 
 def late(call: Operation, program: Program, fixed: set[int]) -> bool:
     """Whether to sum a call over the steps after the loop: if that takes no more memory than its inputs do."""
-    if call.op.summing:
+    if summable(call, program):
         return True
     size = sum(math.prod(program.values[v].shape) for v in call.outputs)
     return size <= sum(math.prod(program.values[v].shape) for v in call.inputs if v not in fixed)
+
+
+def summable(call: Operation, program: Program) -> bool:
+    """Whether the op has a form for the sum of its values over all steps, without loop axes of its own."""
+    signature = call.op.signature
+    if not (call.op.summing and signature):
+        return False
+    ranks = [len(program.values[v].shape) for v in call.inputs]
+    return ranks == [len(core) for core in signature.inputs]
 
 
 def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:

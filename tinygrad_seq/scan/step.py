@@ -64,15 +64,15 @@ class Step:
                 raise TypeError(f"a carry of a scan is a tensor like {describe(was)}, not {describe(now)}")
             if (now.shape, now.dtype) != (was.shape, was.dtype):
                 raise TypeError(
-                    f"the carry {describe(was)} became {describe(now)} in the step of a scan{self._place(now)}: shape "
-                    f"and dtype of a carry stay; start with one like it, or astype it (a float of NumPy widens, "
-                    f"as in x / np.sqrt(3): write math.sqrt)"
+                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: "
+                    f"shape and dtype of a carry stay; start with one like it, or astype it (a float of NumPy "
+                    f"widens, as in x / np.sqrt(3): write math.sqrt)"
                 )
         for y in tree.leaves(ys):
             if not isinstance(y, Tensor):
                 raise TypeError(
-                    f"an output of the step of a scan is a tensor, not {describe(y)}, which would be the same at "
-                    f"every step"
+                    f"an output of the step of a scan is a tensor, not {describe(y)}, which would be the same "
+                    f"at every step"
                 )
         line = self.trace.line
         return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys

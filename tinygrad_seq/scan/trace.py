@@ -20,8 +20,9 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
+from tinygrad_seq.ops.choice import stop_gradient
 from tinygrad_seq.recording import plain
-from tinygrad_seq.tape import Leaf, Line, Record, mode, next_serial, watchers
+from tinygrad_seq.tape import Leaf, Line, Record, mode, next_serial, refuse_in_a_step, watchers
 from tinygrad_seq.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
 
 HERE = str(Path(__file__).parents[1])
+NUMBERS = (float, int, bool)  # exactly: NumPy's float64 is a float as well, but keeps its dtype
 Place = tuple["CodeType", int, int]  # the code that called, its line, and its instruction
 
 
@@ -45,9 +47,22 @@ class Traced(Tensor):
             f"see, or run the loop as it stands, nn.Recurrent(..., unroll=True)"
         )
 
-    numpy = item = backward = detach = assign_ = mutable = __array__ = _refuse
+    numpy = item = __array__ = _refuse
     __float__ = __int__ = __index__ = __bool__ = __contains__ = __reduce__ = _refuse
     data = property(_refuse)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient may be asked for."""
+        return self.dtype.kind == "f"
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        refuse_in_a_step("its tensors are on the tape; stop_gradient takes one off")
+
+    def detach(self) -> Tensor:
+        """The same values, through which no gradient flows."""
+        return stop_gradient(self)
 
     def __repr__(self) -> str:
         return f"tensor(of the step of a scan, {describe(self)})"
@@ -87,9 +102,12 @@ class Trace:
     places    where in the user's code a record was made
     names     what the user calls a line, where that is known
     quiet     records made under no_grad: no derivative passes
+
+    first_order  nothing of what is recorded is differentiated again
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, first_order: bool = False) -> None:
+        self.first_order = first_order
         self.records: list[Record] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
@@ -145,8 +163,8 @@ class Trace:
             line = x.line
             if line[0] in self.made or line in self.captured:
                 return line
-        elif isinstance(x, (float, int)):  # a number counts anew wherever it stands
-            dtype = np.result_type(*[a if isinstance(a, (float, int)) else a.dtype for a in arrays])
+        elif type(x) in NUMBERS:  # it counts anew wherever it stands
+            dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
             array = np.asarray(x, dtype)
             line = (Leaf((), dtype), 0)
         else:
@@ -158,6 +176,10 @@ class Trace:
         if frame is not None and (name := _name_of(x, frame)):
             self.names[line] = name
         return line
+
+    def varies(self, x) -> bool:
+        """Whether x belongs to the step, so that it may be another at every step."""
+        return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
 
     def end(self) -> None:
         """The step is over: its tensors no longer stand for anything."""
