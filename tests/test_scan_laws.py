@@ -4,13 +4,12 @@ Of random steps built from the registry, of every primitive in every place that 
 every cell.
 """
 
-import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops, run
+from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
