@@ -29,8 +29,14 @@ from tinygrad_seq.testing.strategies import (
 
 TOLERANCE = 1e-12  # relative to the largest number that is compared
 SHAPES = [(2, 3), (), (3,), (2,), (1, 3), (3, 1), (2, 1, 3), (0,), (2, 0)]
-TAME = {"abs", "broadcast_to", "clip", "concatenate", "cos", "getitem", "max", "maximum", "min", "minimum", "negative", "ones_like", "pad", "relu", "reshape", "roll", "sigmoid", "sign", "sin", "softmax", "split", "stack", "stop_gradient", "take_along_axis", "tanh", "transpose", "tril", "triu", "unstack", "where", "zeros_like"}
-STEEP = {"exp", "expm1", "power", "divide", "multiply", "matmul", "contract", "safe_product", "solve", "square", "cast"}
+TAME = {  # whose values are no larger than their arguments
+    "abs", "broadcast_to", "clip", "concatenate", "cos", "getitem", "max", "maximum", "min", "minimum", "negative",
+    "ones_like", "pad", "relu", "reshape", "roll", "sigmoid", "sign", "sin", "softmax", "split", "stack",
+    "stop_gradient", "take_along_axis", "tanh", "transpose", "tril", "triu", "unstack", "where", "zeros_like",
+}  # fmt: skip
+STEEP = {
+    "exp", "expm1", "power", "divide", "multiply", "matmul", "contract", "safe_product", "solve", "square", "cast",
+}  # fmt: skip
 
 
 # --- the loop, and the loop as it stands --------------------------------------------------------------
@@ -43,7 +49,7 @@ def leaf(array) -> ts.Tensor:
 
 
 def run(loop: Callable, step: Callable, init, xs=None, by=(), *, seed: int = 0, dropped: int = 0, **how):
-    """What a loop returns, as a tree of arrays; which parts of it are on the tape; its gradients by the tensors `by`.
+    """What a loop returns, as a tree of arrays; which parts of it are on the tape; its gradients by `by`.
 
     The cotangents are random. The bits of `dropped` name outputs that have none.
     """
@@ -105,7 +111,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class RandomLoop:
-    """A loop to run: the shapes of what goes in, the calls of its step, and where carries and outputs come from.
+    """A loop to run: the shapes of what goes in, the calls of its step, where carries and outputs come from.
 
     carries  for each its shape, and (kind, pick) of what it is after a step
     counter  whether an integer is carried beside them, "counted" or "kept"
@@ -244,7 +250,7 @@ def statements(draw: st.DrawFn, names: list[str]) -> Statement:
 
 @st.composite
 def random_loops(draw: st.DrawFn, must: str | None = None, smooth: bool = False) -> RandomLoop:
-    """A loop of up to six calls, one of them of the primitive `must`; of differentiable ones alone if `smooth`."""
+    """A loop of up to six calls, one of them of the primitive `must`; of differentiable ones if `smooth`."""
     names = sorted(name for name, op in PRIMITIVES.items() if not smooth or differentiable(op))
     shape = st.sampled_from(SHAPES)
     update = st.tuples(shape, st.sampled_from(["tanh", "raw", "kept"]), PICKS)

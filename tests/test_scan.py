@@ -1,4 +1,4 @@
-"""What `scan` takes and gives: trees, integers, lengths, directions, and values of every kind. The loop is the meaning."""
+"""What `scan` takes and gives: trees, integers, lengths, directions, values of every kind: the loop's."""
 
 import warnings
 
@@ -326,6 +326,17 @@ def test_no_gradient_around_the_scan():
         is_the_loop(step, c, xs)
         made = scan(step, c, xs)
     assert not any(z.requires_grad for z in tree.leaves(made))
+
+
+def test_a_gradient_within_the_step():
+    """A step that descends an energy: the gradient is part of the program, and is differentiated in its turn."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
+
+    def step(c, x):
+        energy = (ts.tanh(c @ w) * x).sum() + (c * c).sum()
+        return c - 0.1 * ts.grad(energy, c, create_graph=True), energy
+
+    is_the_loop(step, c, xs, [c, xs, w])
 
 
 def test_an_attention_step():
