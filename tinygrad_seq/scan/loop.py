@@ -103,14 +103,7 @@ class Workspace:
         self.carries: list[list] = []
         self.rows: dict[int, list] = {}
         for j, (before, _) in enumerate(program.carries):
-            spec = values[before]
-            whole = np.empty((n + 1 if plan.wide[j] else 2, *spec.shape), spec.dtype)
-            rows = [whole[i % len(whole), ...] for i in range(n + 1)]
-            if plan.wide[j]:
-                self.wide[j] = whole
-                rows = rows[::-1] if reverse else rows
-            self.carries.append(rows)
-            self.rows[before] = rows[:n]
+            self._bind_carry(j, before)
         scratch = [np.empty(spec.shape, spec.dtype) for spec in plan.scratch]
         self.memory: dict[int, np.ndarray] = {}
         for v in program_order(program):
@@ -118,6 +111,16 @@ class Workspace:
         self.totals = [np.zeros(values[v].shape, values[v].dtype) for v in program.totals]
         self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
         self.at_rest = [sys.getrefcount(a) for a in self._owners()]
+
+    def _bind_carry(self, j: int, before: int) -> None:
+        spec = self.plan.loop.values[before]
+        whole = np.empty((self.n + 1 if self.plan.wide[j] else 2, *spec.shape), spec.dtype)
+        rows = [whole[i % len(whole), ...] for i in range(self.n + 1)]
+        if self.plan.wide[j]:
+            self.wide[j] = whole
+            rows = rows[::-1] if self.reverse else rows
+        self.carries.append(rows)
+        self.rows[before] = rows[: self.n]
 
     def _bind(self, v: int, scratch: list, values) -> None:
         if v in self.memory or v in self.rows or v not in self.plan.homes:

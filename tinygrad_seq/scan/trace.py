@@ -76,12 +76,13 @@ class Traced(Tensor):
 class Escaped:
     """What a tensor of a step holds once the step is over: nothing, and the words that say so."""
 
-    def __init__(self, what: str) -> None:
-        self.__dict__["what"] = what
+    def __init__(self, array) -> None:
+        self.__dict__["like"] = np.shape(array), array.dtype
 
     def _refuse(self, *args, **kwargs) -> NoReturn:
+        what = describe(np.broadcast_to(np.empty((), self.__dict__["like"][1]), self.__dict__["like"][0]))
         raise RuntimeError(
-            f"{self.__dict__['what']} was made within the step of a scan and is used outside of it, where it "
+            f"{what} was made within the step of a scan and is used outside of it, where it "
             f"stands for no time step: return it from the step, as an output"
         )
 
@@ -184,7 +185,7 @@ class Trace:
     def end(self) -> None:
         """The step is over: its tensors no longer stand for anything."""
         for t in self._tensors:
-            t._data = Escaped(describe(t))
+            t._data = Escaped(t._data)
 
 
 @contextmanager
