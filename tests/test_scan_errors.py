@@ -81,7 +81,9 @@ def test_a_value_cannot_be_looked_at(name, of):
 
 
 def test_what_looking_says():
-    error, _ = refused(lambda c, x: (c if c.sum() > 0 else x, None), TypeError, "recorded once for all time steps")
+    error, _ = refused(
+        lambda c, x: (c if c.sum() > 0 else x, None), TypeError, "recorded once for all time steps"
+    )
     assert "where" in str(error) and "unroll" in str(error) and "bool[]" in str(error)
 
 
@@ -228,7 +230,7 @@ def test_what_a_step_returns(made, words):
 @pytest.mark.parametrize("now", [{"a": 1, "c": 2}, {"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_the_keys_of_a_carry(now):
     refused(
-        lambda c, x: ({key: c["a"] for key in now}, None),
+        lambda c, x: (dict.fromkeys(now, c["a"]), None),
         TypeError,
         "carry of the form",
         {"a": start(), "b": start()},
@@ -256,7 +258,9 @@ def test_a_carry_that_widens():
     c = ts.tensor([1.0, 2.0, 3.0])
     error, _ = refused(lambda c, x: (c / np.sqrt(3), None), TypeError, "math.sqrt", c, None, length=3)
     assert "became float64[3]" in str(error)
-    refused(lambda c, x: (c + 0.5, None), TypeError, r"int64\[\] became float64\[\]", ts.tensor(0), None, length=3)
+    refused(
+        lambda c, x: (c + 0.5, None), TypeError, r"int64\[\] became float64\[\]", ts.tensor(0), None, length=3
+    )
 
 
 # --- how many steps -----------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ Of random steps built from the registry, of every primitive in every place that 
 every cell.
 """
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
