@@ -65,7 +65,8 @@ class Traced(Tensor):
         return stop_gradient(self)
 
     def __repr__(self) -> str:
-        return f"tensor(of the step of a scan, {describe(self)})"
+        record, i = self.line
+        return f"tensor(of the step of a scan, {record.dtypes[i]}{list(record.shapes[i])})"
 
     __str__ = __repr__
 
