@@ -39,11 +39,11 @@ class Step:
         operations = number.operations([*self.after, *self.ys])
         outputs = tuple(number(line) for line in self.ys)
         captured = {line: x for line, x in trace.captured.items() if line in number.number}
-        numbers = {number.number[line]: x for line, x in captured.items() if isinstance(x, int)}
+        numbers = {number.number[line]: x for line, x in captured.items() if type(x) in (int, bool)}
         self.captured = {
-            number.number[line]: trace.values[line] if isinstance(x, float) else x
+            number.number[line]: trace.numbers[line] if type(x) is float else x
             for line, x in captured.items()
-            if not isinstance(x, int)
+            if type(x) not in (int, bool)
         }
         self.program = Program(
             number.specs(), operations, carries, inputs, tuple(self.captured), numbers, outputs

@@ -65,7 +65,8 @@ class Traced(Tensor):
         return stop_gradient(self)
 
     def __repr__(self) -> str:
-        return f"tensor(of the step of a scan, {describe(self)})"
+        record, i = self.line
+        return f"tensor(of the step of a scan, {record.dtypes[i]}{list(record.shapes[i])})"
 
     __str__ = __repr__
 
@@ -93,13 +94,28 @@ class Escaped:
     __hash__ = object.__hash__
 
 
+class Noted(Record):
+    """The record of a call in a step; what its rules read is put together when they ask for it."""
+
+    __slots__ = ("arrays", "made")
+
+    @property
+    def saved(self) -> tuple:  # type: ignore[override]
+        """The arrays that the rules read."""
+        op, rest = self.op, self.arrays[len(self.op.arguments) :]
+        known = dict(zip(op.arguments, self.arrays, strict=False))
+        known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
+        known["s"] = tuple(map(np.shape, rest))
+        return tuple([known[name] for name in op.reads])
+
+
 class Trace:
     """The records of one step, and what it captured.
 
     records   the calls, in order
     made      those records and the placeholders: what belongs to the step
     captured  what the step uses from outside, by its line: a Tensor, an array or a number
-    values    the array of the first step, for every line
+    numbers   those of Python, by their line, as arrays of the dtype that they take
     places    where in the user's code a record was made
     names     what the user calls a line, where that is known
     quiet     records made under no_grad: no derivative passes
@@ -112,7 +128,7 @@ class Trace:
         self.records: list[Record] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
-        self.values: dict[Line, object] = {}
+        self.numbers: dict[Line, np.ndarray] = {}
         self.places: dict[Record, Place] = {}
         self.names: dict[Line, str] = {}
         self.quiet: set[Record] = set()
@@ -125,7 +141,6 @@ class Trace:
         t: Traced = object.__new__(Traced)
         Tensor.__init__(t, array, (leaf, 0))
         self.made.add(leaf)
-        self.values[leaf, 0] = array
         self._tensors.append(t)
         if name:
             self.names[leaf, 0] = name
@@ -134,23 +149,19 @@ class Trace:
     def note(self, op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """Put a call on the tape of the step."""
         outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
-        record: Record = object.__new__(Record)
+        record: Noted = object.__new__(Noted)
         frame = _user()
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
         record.inputs = tuple(
             [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
         )
-        record.shapes = tuple([t.shape for t in outputs])
-        record.dtypes = tuple([t.dtype for t in outputs])
-        z = tuple([t._data for t in outputs])
-        known = dict(zip(op.arguments, arrays, strict=False))
-        known.update({op.variadic: arrays[len(op.arguments) :], "z": z if op.many else z[0]})
-        known["s"] = tuple(map(np.shape, arrays[len(op.arguments) :]))
-        record.saved, record.buffers = tuple([known[name] for name in op.reads]), ()
+        record.arrays, record.made = arrays, tuple([t._data for t in outputs])
+        record.shapes = tuple([z.shape for z in record.made])
+        record.dtypes = tuple([z.dtype for z in record.made])
+        record.buffers = ()
         for i, t in enumerate(outputs):
             t.line, t.buffer = (record, i), None
             t.__class__ = Traced
-            self.values[record, i] = t._data
         self._tensors += outputs
         self.records.append(record)
         self.made.add(record)
@@ -166,14 +177,14 @@ class Trace:
                 return line
         elif type(x) in NUMBERS:  # it counts anew wherever it stands
             dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
-            array = np.asarray(x, dtype)
             line = (Leaf((), dtype), 0)
+            self.numbers[line] = np.asarray(x, dtype)
         else:
             x = x if isinstance(x, Tensor) else array
             if id(x) in self._constants:
                 return self._constants[id(x)]
             line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
-        self.captured[line], self.values[line] = x, array
+        self.captured[line] = x
         if frame is not None and (name := _name_of(x, frame)):
             self.names[line] = name
         return line
