@@ -9,6 +9,7 @@ from random_steps import agree, is_the_loop, leaf, run
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.scan.scan import PROGRAMS
 
 
 def normal(*shape, seed=0):
@@ -329,7 +330,7 @@ def test_no_gradient_around_the_scan():
 
 
 def test_a_gradient_within_the_step():
-    """A step that descends an energy: the gradient is part of the program, and is differentiated in its turn."""
+    """A step that descends an energy: the gradient is part of the program, and has a derivative itself."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
 
     def step(c, x):
@@ -357,6 +358,28 @@ def test_an_attention_step():
 def test_products_of_stacks_of_matrices_in_the_loop():
     c, w = leaf(0.1 * normal(2, 4, 5)), leaf(normal(2, 4, 4))
     is_the_loop(lambda c, x: (ts.tanh(w @ c), None), c, None, [w, c], length=3)
+
+
+NAMES = """add half rows fixed constants made made0 forward0 forward1 meta0_0 meta1_0 axis0 part0_0 next_c next_h
+    sum_w sum_v c_prev range zip np matmul c copyto einsum None1 lambda_ out scan backward e x w"""
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_names_of_the_users_that_the_source_uses_too(name):
+    """Variables of a step give their names to the emitted source, where they must not shadow its own."""
+    code = f"""
+def step(c, x):
+    {name} = ts.tanh(c @ captured + x)
+    left, middle, right = ts.unstack({name}[0])
+    {name} = ts.sort({name}, axis=0) * left + ts.cumsum({name}, axis=1) * middle
+    {name} = ts.concatenate([{name}[:1] * right, ts.tanh({name}[1:])], axis=0)
+    return {name}, ({name}.sum(), c)
+"""
+    captured, c, xs = leaf(normal(3, 3)), leaf(normal(2, 3)), leaf(normal(4, 2, 3))
+    scope = {"ts": ts, "captured": captured}
+    exec(compile(code, __file__, "exec"), scope)
+    PROGRAMS.clear()  # of steps that are alike the first gives the names
+    is_the_loop(scope["step"], c, xs, [c, xs, captured])
 
 
 # --- integers -----------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ def test_a_loop_of_training():
 # --- an exception on the way --------------------------------------------------------------------------
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -284,7 +284,7 @@ def fragile(at):
     def doubled(x, /):
         calls.append(1)
         if len(calls) == at[0]:
-            raise Stop(len(calls))
+            raise StopError(len(calls))
         return x * 2.0
 
     op = Primitive(doubled, "()->()")
@@ -311,7 +311,7 @@ def test_an_exception_in_mid_program_leaves_the_next_call_right(at):
     scan(body, *problem(1))
     calls.clear()
     fails[0] = at
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         values_and_gradients(scan)
     fails[0] = 0
     found = values_and_gradients(scan)
