@@ -360,26 +360,27 @@ def test_products_of_stacks_of_matrices_in_the_loop():
     is_the_loop(lambda c, x: (ts.tanh(w @ c), None), c, None, [w, c], length=3)
 
 
-NAMES = """add half rows fixed constants made made0 forward0 forward1 meta0_0 meta1_0 axis0 part0_0 next_c next_h
-    sum_w sum_v c_prev range zip np matmul c copyto einsum None1 lambda_ out scan backward e x w"""
+NAMES = """add half rows fixed constants made made0 forward0 forward1 meta0_0 meta1_0 axis0 part0_0
+    next_c next_d sum_w sum_a sum_a1 c_prev a a1 k k1 range zip np matmul copyto einsum scan backward c d x"""
 
 
 @pytest.mark.parametrize("name", NAMES.split())
 def test_names_of_the_users_that_the_source_uses_too(name):
     """Variables of a step give their names to the emitted source, where they must not shadow its own."""
     code = f"""
-def step(c, x):
-    {name} = ts.tanh(c @ captured + x)
+def step(carry, row):
+    c, d = carry
+    {name} = ts.tanh(c @ w + row)
     left, middle, right = ts.unstack({name}[0])
     {name} = ts.sort({name}, axis=0) * left + ts.cumsum({name}, axis=1) * middle
-    {name} = ts.concatenate([{name}[:1] * right, ts.tanh({name}[1:])], axis=0)
-    return {name}, ({name}.sum(), c)
+    {name} = ts.concatenate([{name}[:1] * right, ts.tanh({name}[1:] * v)], axis=0)
+    return ({name}, carry[0]), ({name}.sum() * carry[1], carry[0])
 """
-    captured, c, xs = leaf(normal(3, 3)), leaf(normal(2, 3)), leaf(normal(4, 2, 3))
-    scope = {"ts": ts, "captured": captured}
+    w, v, c, xs = leaf(normal(3, 3)), leaf(normal(3)), leaf(normal(2, 3)), leaf(normal(4, 2, 3))
+    scope = {"ts": ts, "w": w, "v": v}
     exec(compile(code, __file__, "exec"), scope)
     PROGRAMS.clear()  # of steps that are alike the first gives the names
-    is_the_loop(scope["step"], c, xs, [c, xs, captured])
+    is_the_loop(scope["step"], (c, c * 2.0), xs, [c, xs, w, v])
 
 
 # --- integers -----------------------------------------------------------------------------------------

@@ -427,6 +427,38 @@ def test_forward_mode_of_a_random_step(loop):
     agree(*results)
 
 
+def test_a_delay_line_to_second_order():
+    """What depends on a leaf at the first steps alone, as carries that are older inputs do."""
+    results = []
+    for loop in (scan, unrolled):
+        b, w, xs = leaf([1.0, 2.0]), leaf([0.5, 0.3]), ts.tensor(np.arange(8.0).reshape(4, 2))
+        (c, d), ys = loop(lambda c, x, w=w: ((c[1] * 2.0, x), c[1] * c[0] * w), (ts.tensor(np.ones(2)), b), xs)
+        value = ts.sin(c).sum() + ts.sin(d).sum() + ts.sin(ys).sum()
+        grads = ts.grad(value, [b, w], create_graph=True)
+        results.append(numbers([*grads, *ts.grad(sum((g.sum() for g in grads), 0.0), [b, w])]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+def test_forward_mode_past_what_has_no_derivative():
+    """Comparisons, choices and carries that start anew: no tangent passes, and none is asked for."""
+    c, xs = np.array([0.1, 0.5, -0.3]), np.arange(12.0).reshape(4, 3) / 7
+
+    def step(c, x):
+        a, b, n = c
+        best = ts.argmax(a)
+        return (ts.where(a > x, a * 0.5, x * b), ts.zeros_like(b), n + best), (b, ts.sign(a) * a, best)
+
+    def through(loop):
+        def f(c, xs):
+            made = loop(step, (c, c * 2.0, ts.tensor(0)), xs)
+            return tuple(z for z in tree.leaves(made) if z.dtype.kind == "f")
+
+        return f
+
+    given, tangents = [ts.tensor(c), ts.tensor(xs)], [np.ones(3), np.ones((4, 3))]
+    agree(*[numbers(ts.jvp(through(loop), given, tangents)) for loop in (scan, unrolled)])
+
+
 # --- scans within scans -------------------------------------------------------------------------------
 
 
