@@ -55,7 +55,7 @@ class Compiled:
         program = self.program
         sources = (*(before for before, _ in program.carries), *program.inputs, *program.constants)
         found = execute(self.parts, program, self._loop, dict(zip(sources, arguments, strict=True)), n, reverse)
-        return list(map(_tensor, found.finals)), [_tensor(found.stacked(v)) for v in program.outputs]
+        return list(map(_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
 
     def _loop(self, env: dict, n: int, reverse: bool):
         loop = self.parts.loop
@@ -165,6 +165,12 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
     outputs = outputs[::-1] if reverse else outputs
     parts = zip(*map(tree.leaves, outputs), strict=True)
     return carry, tree.like(outputs[0], [stack(part) for part in parts])
+
+
+def _own(x) -> Tensor:
+    """A tensor with memory of its own, as if it had been stacked."""
+    x = _tensor(x)
+    return x if x.buffer is None else concatenate([x])
 
 
 def _tensor(x) -> Tensor:
