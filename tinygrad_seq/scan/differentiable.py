@@ -264,7 +264,8 @@ def _jvp(g, arrays, call):
 
         _, pushed = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
         dz = dict(zip(wanted, pushed, strict=True))
-        after = [env[v] for _, v in program.carries], {u: dz[v] for u, v in program.carries if u in live}
+        along_carries = {u: dz.get(v, np.zeros_like(env[v])) for u, v in program.carries if u in live}
+        after = [env[v] for _, v in program.carries], along_carries
         return after, {v: dz[v] for v in program.outputs if v in live}
 
     start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}

@@ -137,7 +137,7 @@ def emitted(plan: Plan, name: str) -> Emitted:
         f"def {name}(constants, fixed, rows, half):",
         unpacked([names[v] for v in constants], "constants"),
         unpacked([*(names[v] for v in fixed), *(f"sum_{names[v]}" for v in loop.totals)], "fixed"),
-        f"    for {', '.join([*(names[v] for v in rows), *copied])}, in rows:",
+        f"    for {''.join(f'{name}, ' for name in (*(names[v] for v in rows), *copied)) or '_'} in rows:",
     ]
     width = min(max((len(line) for line, _ in body), default=0), 60)
     lines = [f"        {line:{width}}  # {note}" if note else f"        {line}" for line, note in body]
@@ -178,7 +178,7 @@ def identifiers(plan: Plan) -> dict[int, str]:
     }
 
     def give(v: int, wish: str) -> None:
-        wish = wish if wish.isidentifier() and not keyword.iskeyword(wish) else "v"
+        wish = wish if wish.isidentifier() and "__" not in wish and not keyword.iskeyword(wish) else "v"
         name = wish
         for i in itertools.count(1):
             if name not in taken:
@@ -225,8 +225,8 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
             if home[:2] == ("part", call.outputs[0])
         }
         if not placed:
-            namespace[f"axis{k}"] = call.metadata()["axis"]
-            yield f"concatenate(({', '.join(args)},), axis{k}, {zs[0]})"
+            namespace[f"axis__{k}"] = call.metadata()["axis"]
+            yield f"concatenate(({', '.join(args)},), axis__{k}, {zs[0]})"
             return
         axis = call.metadata()["axis"]
         at = 0
@@ -235,8 +235,8 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
             if i not in placed:
                 rank = len(plan.loop.values[v].shape)
                 key = tuple(slice(at, at + size) if a == axis % rank else slice(None) for a in range(rank))
-                namespace[f"part{k}_{i}"] = key
-                yield f"{zs[0]}[part{k}_{i}] = {args[i]}"
+                namespace[f"part__{k}_{i}"] = key
+                yield f"{zs[0]}[part__{k}_{i}] = {args[i]}"
             at += size
         return
     if op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
@@ -253,16 +253,15 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
         for line in TABLE[op.name]:
             yield line.format(**fields)
         return
-    namespace[f"forward{k}"] = op.forward
+    namespace[f"forward__{k}"] = op.forward
     given = list(args)
     for i, p in enumerate(op.metadata):
-        namespace[f"meta{k}_{i}"] = call.meta[i]
-        given.append(f"{p.name}=meta{k}_{i}" if p.kind is p.KEYWORD_ONLY else f"meta{k}_{i}")
-    if op.many:
-        for i, z in enumerate(zs):
-            yield (
-                f"{'made' if i else 'made = forward' + str(k) + '(' + ', '.join(given) + ')'}" if not i else ""
-            )
-            yield f"{z}[...] = made[{i}]"
-    else:
-        yield f"{zs[0]}[...] = forward{k}({', '.join(given)})"
+        namespace[f"meta__{k}_{i}"] = call.meta[i]
+        given.append(f"{p.name}=meta__{k}_{i}" if p.kind is p.KEYWORD_ONLY else f"meta__{k}_{i}")
+    made = f"forward__{k}({', '.join(given)})"
+    if not op.many:
+        yield f"{zs[0]}[...] = {made}"
+        return
+    yield f"made__{k} = {made}"
+    for i, z in enumerate(zs):
+        yield f"{z}[...] = made__{k}[{i}]"

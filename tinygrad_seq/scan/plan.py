@@ -60,7 +60,9 @@ def _size(spec: Spec) -> int:
 
 def is_view(call: Operation, loop: Program) -> bool:
     """Whether a call only looks at its argument in another way; a single element is a copy."""
-    if call.op.name == "getitem" and len(call.inputs) > 1:
+    if call.op.name == "getitem" and (
+        len(call.inputs) > 1 or any(isinstance(k, bool) for k in call.metadata()["key"])
+    ):
         return False
     return call.op.name in VIEWS and all(loop.values[v].shape for v in call.outputs)
 

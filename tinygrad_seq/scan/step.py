@@ -52,7 +52,11 @@ class Step:
     def _outcome(self, made, init, before):
         """The lines of the carry after the step and of its outputs, checked."""
         if not isinstance(made, tuple) or len(made) != 2:
-            given = f"a tuple of {len(made)}" if isinstance(made, tuple) else f"a {type(made).__name__}"
+            given = (
+                f"a tuple of {len(made)}"
+                if isinstance(made, tuple)
+                else f"a {'Tensor' if isinstance(made, Tensor) else type(made).__name__}"
+            )
             raise TypeError(f"the step of a scan returns (carry, y), None for no y, not {given}")
         carry, ys = made
         try:
