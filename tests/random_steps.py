@@ -80,10 +80,19 @@ def agree(found, expected, tolerance: float = TOLERANCE) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale)
 
 
-def is_the_loop(step: Callable, init, xs=None, by=(), *, tolerance: float = TOLERANCE, **how) -> None:
+def is_the_loop(
+    step: Callable,
+    init,
+    xs=None,
+    by=(),
+    *,
+    loop: Callable = scan,
+    tolerance: float = TOLERANCE,
+    **how,
+) -> None:
     """scan is the unrolled loop: in its tree, in every value and in every first derivative by `by`."""
     values, on_tape, grads = run(unrolled, step, init, xs, by, **how)
-    found, on_its_tape, found_grads = run(scan, step, init, xs, by, **how)
+    found, on_its_tape, found_grads = run(loop, step, init, xs, by, **how)
     agree(found, values, tolerance)
     assert all(on >= needed for on, needed in zip(on_its_tape, on_tape, strict=True))
     agree(found_grads, grads, tolerance)

@@ -288,6 +288,11 @@ def test_the_number_of_steps(xs, length, words):
     refused(lambda c, x: (c, None), ValueError, words, xs=xs, length=length)
 
 
+@pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
+def test_a_segment_has_steps(k):
+    refused(lambda c, x: (c, None), ValueError, "remat is a number of steps, 1 or more", remat=k)
+
+
 # --- out of the step ----------------------------------------------------------------------------------
 
 USES = {

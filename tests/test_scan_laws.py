@@ -4,6 +4,8 @@ Of random steps built from the registry, of every primitive in every place that 
 every cell.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,14 @@ def test_a_random_step_with(name, loop):
     loop = loop.draw(random_loops(name))
     init, xs, weights, by = loop.given()
     is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, **loop.how())
+
+
+@settings(max_examples=max(40, settings().max_examples))
+@given(random_loops(), st.integers(1, 5))
+def test_a_random_step_that_is_computed_again(loop, k):
+    """remat: less memory, the same numbers, whether k divides the number of steps or not."""
+    init, xs, weights, by = loop.given()
+    is_the_loop(loop.step(weights), init, xs, by, loop=partial(scan, remat=k), seed=loop.seed, **loop.how())
 
 
 # --- every primitive, in every place ------------------------------------------------------------------
@@ -201,6 +211,13 @@ SIZES = [(7, 2), (1, 2), (7, 1), (1, 1)]
 @pytest.mark.parametrize("kind", CELLS)
 def test_every_cell(kind, reverse, steps, batch):
     is_the_loop(*problem(kind, steps, batch), reverse=reverse)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 10])
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell_computed_again(kind, k):
+    for reverse in (False, True):
+        is_the_loop(*problem(kind, 7, 2), loop=partial(scan, remat=k), reverse=reverse)
 
 
 @pytest.mark.parametrize("kind", CELLS)
