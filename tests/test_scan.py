@@ -163,6 +163,15 @@ def test_a_step_that_ignores_both():
     is_the_loop(lambda c, x: (w, w), c, xs, [c, xs, w])
 
 
+def test_a_weight_that_is_added_at_every_step():
+    """Its share of the gradient is the same at every step: T times it."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=2))
+    is_the_loop(lambda c, x: (c + w, None), c, xs, [c, w])
+    is_the_loop(lambda c, x: (c + w * 2.0, w), c, None, [c, w], length=5)
+    is_the_loop(lambda c, x: (c + x + w, c), c, xs, [c, xs, w])
+    is_the_loop(lambda c, x: (c - w.sum(), None), c, xs, [c, w])
+
+
 def test_a_carry_that_is_returned_unchanged():
     c, w, xs = leaf(normal(3)), leaf(normal(3, 3)), leaf(normal(4, 3))
     is_the_loop(lambda c, x: (c, x * c), c, xs, [c, xs])
