@@ -349,6 +349,33 @@ def test_a_gradient_within_the_step():
     is_the_loop(step, c, xs, [c, xs, w])
 
 
+def test_a_gradient_within_the_step_past_no_grad():
+    """And it stops at what was computed under no_grad, and at stop_gradient, as outside of a step."""
+    c, xs = leaf(normal(3)), leaf(normal(4, 3))
+
+    def step(c, x):
+        with ts.no_grad():
+            quiet = ts.tanh(c)
+        slope = ts.grad((quiet * c * x + ts.stop_gradient(c) * c).sum(), c, create_graph=True)
+        return ts.tanh(slope), c
+
+    is_the_loop(step, c, xs, [c, xs])
+
+
+def test_derivatives_within_the_step():
+    """vjp, jvp and hvp of functions of the carry, of the input and of what is captured."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
+
+    def step(c, x):
+        _, pullback = ts.vjp(lambda c, x: ts.tanh(c @ w) * x, c, x)
+        dc, dx = pullback(c * x)
+        _, pushed = ts.jvp(lambda c: ts.where(c > 0, ts.tanh(c), c * 0.5), [c], [x])
+        product = ts.hvp(lambda c: (ts.tanh(c) * x).sum(), [c], [x])
+        return ts.tanh(dc), (dx, pushed, product)
+
+    is_the_loop(step, c, xs, [c, xs, w])
+
+
 def test_an_attention_step():
     """Queries of the carry over a captured memory: products of three axes, a softmax, a mean."""
     memory, w = leaf(normal(2, 5, 3)), leaf(normal(3, 3))
@@ -644,6 +671,10 @@ def test_no_rule_runs_for_what_needs_no_gradient():
     carry, _ = scan(lambda c, x: (product(c, w) + x, None), c, xs)
     carry.sum().backward()
     assert set(calls) == {"x"}
+    calls.clear()
+    with ts.no_grad():
+        scan(lambda c, x: (product(c, w) * x, None), c, xs)
+    assert not calls
 
 
 def test_unused_inputs_have_no_gradient():

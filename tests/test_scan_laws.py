@@ -456,6 +456,26 @@ def test_a_delay_line_to_second_order():
     agree(*results, tolerance=10 * TOLERANCE)
 
 
+def test_no_grad_within_the_step_to_every_order():
+    """What a step computes under no_grad, and stops, is a constant of every derivative."""
+    w, xs = leaf([0.5, 0.3]), leaf(np.arange(8.0).reshape(4, 2) / 7)
+    c = leaf([1.0, 2.0])
+
+    def step(c, x):
+        with ts.no_grad():
+            quiet = ts.tanh(c * w) * x
+        return ts.tanh(c * quiet + x * w), (quiet * w, ts.stop_gradient(c) * c)
+
+    results = []
+    for loop in (scan, unrolled):
+        value = lambda c, xs, loop=loop: sum(ts.sin(z).sum() for z in tree.leaves(loop(step, c, xs)))  # noqa: E731
+        grads = ts.grad(value(c, xs), [c, xs, w], create_graph=True)
+        second = ts.grad(sum((ts.sin(g).sum() for g in grads), 0.0), [c, xs, w])
+        pushed = ts.jvp(value, [c.detach(), xs.detach()], [np.ones(2), np.ones((4, 2))])
+        results.append(numbers([*grads, *second, *pushed]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
 def test_forward_mode_past_what_has_no_derivative():
     """Comparisons, choices and carries that start anew: no tangent passes, and none is asked for."""
     c, xs = np.array([0.1, 0.5, -0.3]), np.arange(12.0).reshape(4, 3) / 7
