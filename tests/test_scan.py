@@ -9,6 +9,7 @@ from random_steps import agree, is_the_loop, leaf, run
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.scan.scan import PROGRAMS
 
 
 def normal(*shape, seed=0):
@@ -160,6 +161,15 @@ def test_a_step_that_ignores_both():
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=2))
     is_the_loop(lambda c, x: (w * 2.0, ts.exp(w)), c, xs, [c, xs, w])
     is_the_loop(lambda c, x: (w, w), c, xs, [c, xs, w])
+
+
+def test_a_weight_that_is_added_at_every_step():
+    """Its share of the gradient is the same at every step: T times it."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=2))
+    is_the_loop(lambda c, x: (c + w, None), c, xs, [c, w])
+    is_the_loop(lambda c, x: (c + w * 2.0, w), c, None, [c, w], length=5)
+    is_the_loop(lambda c, x: (c + x + w, c), c, xs, [c, xs, w])
+    is_the_loop(lambda c, x: (c - w.sum(), None), c, xs, [c, w])
 
 
 def test_a_carry_that_is_returned_unchanged():
@@ -329,7 +339,7 @@ def test_no_gradient_around_the_scan():
 
 
 def test_a_gradient_within_the_step():
-    """A step that descends an energy: the gradient is part of the program, and is differentiated in its turn."""
+    """A step that descends an energy: the gradient is part of the program, and has a derivative itself."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
 
     def step(c, x):
@@ -357,6 +367,29 @@ def test_an_attention_step():
 def test_products_of_stacks_of_matrices_in_the_loop():
     c, w = leaf(0.1 * normal(2, 4, 5)), leaf(normal(2, 4, 4))
     is_the_loop(lambda c, x: (ts.tanh(w @ c), None), c, None, [w, c], length=3)
+
+
+NAMES = """add half rows fixed constants made made0 forward0 forward1 meta0_0 meta1_0 axis0 part0_0
+    next_c next_d sum_w sum_a sum_a1 c_prev a a1 k k1 range zip np matmul copyto einsum scan backward c d x"""
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_names_of_the_users_that_the_source_uses_too(name):
+    """Variables of a step give their names to the emitted source, where they must not shadow its own."""
+    code = f"""
+def step(carry, row):
+    c, d = carry
+    {name} = ts.tanh(c @ w + row)
+    left, middle, right = ts.unstack({name}[0])
+    {name} = ts.sort({name}, axis=0) * left + ts.cumsum({name}, axis=1) * middle
+    {name} = ts.concatenate([{name}[:1] * right, ts.tanh({name}[1:] * v)], axis=0)
+    return ({name}, carry[0]), ({name}.sum() * carry[1], carry[0])
+"""
+    w, v, c, xs = leaf(normal(3, 3)), leaf(normal(3)), leaf(normal(2, 3)), leaf(normal(4, 2, 3))
+    scope = {"ts": ts, "w": w, "v": v}
+    exec(compile(code, __file__, "exec"), scope)
+    PROGRAMS.clear()  # of steps that are alike the first gives the names
+    is_the_loop(scope["step"], (c, c * 2.0), xs, [c, xs, w, v])
 
 
 # --- integers -----------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ Of random steps built from the registry, of every primitive in every place that 
 every cell.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,14 @@ def test_a_random_step_with(name, loop):
     loop = loop.draw(random_loops(name))
     init, xs, weights, by = loop.given()
     is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, **loop.how())
+
+
+@settings(max_examples=max(40, settings().max_examples))
+@given(random_loops(), st.integers(1, 5))
+def test_a_random_step_that_is_computed_again(loop, k):
+    """remat: less memory, the same numbers, whether k divides the number of steps or not."""
+    init, xs, weights, by = loop.given()
+    is_the_loop(loop.step(weights), init, xs, by, loop=partial(scan, remat=k), seed=loop.seed, **loop.how())
 
 
 # --- every primitive, in every place ------------------------------------------------------------------
@@ -201,6 +211,13 @@ SIZES = [(7, 2), (1, 2), (7, 1), (1, 1)]
 @pytest.mark.parametrize("kind", CELLS)
 def test_every_cell(kind, reverse, steps, batch):
     is_the_loop(*problem(kind, steps, batch), reverse=reverse)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 10])
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell_computed_again(kind, k):
+    for reverse in (False, True):
+        is_the_loop(*problem(kind, 7, 2), loop=partial(scan, remat=k), reverse=reverse)
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -383,6 +400,11 @@ def test_hessian_vector_products(name, reverse):
     )
 
 
+def second_of(pairs, by):
+    outputs, along = zip(*pairs, strict=True)
+    return ts.grad(outputs, by, along, zeros=True)
+
+
 @settings(max_examples=max(20, settings().max_examples // 5))
 @given(random_loops(smooth=True))
 def test_the_gradient_of_the_gradient_of_a_random_step(loop):
@@ -394,9 +416,9 @@ def test_the_gradient_of_the_gradient_of_a_random_step(loop):
             zs = [z for z in made if z.dtype.kind == "f"]
             value = sum((ts.sum(ts.tanh(z) * (i + 0.5)) for i, z in enumerate(zs)), 0.0)
             grads = ts.grad(value, by, create_graph=True, zeros=True) if by else []
-            on_tape = [g for g in grads if g.requires_grad]
-            along = [noise(np.random.default_rng([loop.seed, i]), g.shape) for i, g in enumerate(on_tape)]
-            second = ts.grad(on_tape, by, along, zeros=True) if on_tape else [ts.zeros_like(x) for x in by]
+            along = [noise(np.random.default_rng([loop.seed, i]), g.shape) for i, g in enumerate(grads)]
+            pairs = [(g, v) for g, v in zip(grads, along, strict=True) if g.requires_grad]
+            second = second_of(pairs, by) if pairs else map(ts.zeros_like, by)
         results.append(numbers([*grads, *second]))
     agree(*results, tolerance=10 * TOLERANCE)
 
@@ -420,6 +442,38 @@ def test_forward_mode_of_a_random_step(loop):
         with np.errstate(all="ignore"):
             results.append(numbers(ts.jvp(f, [t.detach() for t in floats], tangents)))
     agree(*results)
+
+
+def test_a_delay_line_to_second_order():
+    """What depends on a leaf at the first steps alone, as carries that are older inputs do."""
+    results = []
+    for loop in (scan, unrolled):
+        b, w, xs = leaf([1.0, 2.0]), leaf([0.5, 0.3]), ts.tensor(np.arange(8.0).reshape(4, 2))
+        (c, d), ys = loop(lambda c, x, w=w: ((c[1] * 2.0, x), c[1] * c[0] * w), (ts.tensor(np.ones(2)), b), xs)
+        value = ts.sin(c).sum() + ts.sin(d).sum() + ts.sin(ys).sum()
+        grads = ts.grad(value, [b, w], create_graph=True)
+        results.append(numbers([*grads, *ts.grad(sum((g.sum() for g in grads), 0.0), [b, w])]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+def test_forward_mode_past_what_has_no_derivative():
+    """Comparisons, choices and carries that start anew: no tangent passes, and none is asked for."""
+    c, xs = np.array([0.1, 0.5, -0.3]), np.arange(12.0).reshape(4, 3) / 7
+
+    def step(c, x):
+        a, b, n = c
+        best = ts.argmax(a)
+        return (ts.where(a > x, a * 0.5, x * b), ts.zeros_like(b), n + best), (b, ts.sign(a) * a, best)
+
+    def through(loop):
+        def f(c, xs):
+            made = loop(step, (c, c * 2.0, ts.tensor(0)), xs)
+            return tuple(z for z in tree.leaves(made) if z.dtype.kind == "f")
+
+        return f
+
+    given, tangents = [ts.tensor(c), ts.tensor(xs)], [np.ones(3), np.ones((4, 3))]
+    agree(*[numbers(ts.jvp(through(loop), given, tangents)) for loop in (scan, unrolled)])
 
 
 # --- scans within scans -------------------------------------------------------------------------------

@@ -17,11 +17,13 @@ def normal(*shape, seed=0):
     return np.random.default_rng([seed, *shape]).normal(size=shape)
 
 
-W, U = leaf(normal(3, 3)), leaf(normal(3))
+W, U, V = leaf(normal(3, 3)), leaf(normal(3)), leaf(normal(3, 3, seed=1))
+WEIGHTS = [W, U, V]
 
 
 def step(c, x):
-    h = ts.tanh(c @ W + x * U)
+    """The gradient of W is summed after the loop back, that of V within it."""
+    h = ts.tanh(c @ W + x * U + ts.einsum("ij,j->i", V, c))
     return h, (h, h * x, x * U, h[0], h[:, None])
 
 
@@ -39,7 +41,7 @@ def gradients(made, by, **how):
 
 def expected(seed, steps=5):
     c, xs = problem(seed, steps)
-    return gradients(unrolled(step, c, xs), [c, xs, W, U])
+    return gradients(unrolled(step, c, xs), [c, xs, *WEIGHTS])
 
 
 def close(found, wanted):
@@ -55,26 +57,26 @@ def test_forward_passes_before_backward_passes_in_any_order(order):
     problems = [problem(seed) for seed in range(3)]
     made = [scan(step, c, xs) for c, xs in problems]
     for i in order:
-        close(gradients(made[i], [*problems[i], W, U]), expected(i))
+        close(gradients(made[i], [*problems[i], *WEIGHTS]), expected(i))
 
 
 def test_many_forward_passes_before_any_backward_pass():
     problems = [problem(seed) for seed in range(12)]
     made = [scan(step, c, xs) for c, xs in problems]
     for i in np.random.default_rng(0).permutation(12):
-        close(gradients(made[i], [*problems[i], W, U]), expected(i))
+        close(gradients(made[i], [*problems[i], *WEIGHTS]), expected(i))
 
 
 def test_a_second_walk():
     """retain_graph: the same numbers, also when other loops ran forward and backward in between."""
     c, xs = problem(0)
     made = scan(step, c, xs)
-    first = gradients(made, [c, xs, W, U], retain_graph=True)
+    first = gradients(made, [c, xs, *WEIGHTS], retain_graph=True)
     for seed in range(1, 4):
         other = problem(seed)
-        gradients(scan(step, *other), [*other, W, U])
-    close(gradients(made, [c, xs, W, U], retain_graph=True), first)
-    close(gradients(made, [c, xs, W, U]), first)
+        gradients(scan(step, *other), [*other, *WEIGHTS])
+    close(gradients(made, [c, xs, *WEIGHTS], retain_graph=True), first)
+    close(gradients(made, [c, xs, *WEIGHTS]), first)
     close(first, expected(0))
 
 
@@ -92,8 +94,8 @@ def test_gradients_accumulate_in_leaves():
         value(scan(step, c, xs)).backward()
     for t, g in zip((c, xs), expected(0)[:2], strict=True):
         np.testing.assert_allclose(t.grad.numpy(), 3 * g, rtol=1e-11)
-    W.zero_grad()
-    U.zero_grad()
+    for w in WEIGHTS:
+        w.zero_grad()
 
 
 def test_a_scan_over_the_result_of_a_scan():
@@ -103,7 +105,7 @@ def test_a_scan_over_the_result_of_a_scan():
         c, xs = problem()
         _, (ys, *_) = loop(step, c, xs)
         last, (zs, *_) = loop(step, ys[-1], ys)
-        results.append([zs.numpy(), *gradients((last, zs), [c, xs, W, U])])
+        results.append([zs.numpy(), *gradients((last, zs), [c, xs, *WEIGHTS])])
     close(*results)
 
 
@@ -149,13 +151,13 @@ def test_a_result_outlives_the_next_calls(name, tape):
 
 def test_gradients_outlive_the_next_calls():
     c, xs = problem(0)
-    grads = ts.grad(value(scan(step, c, xs)), [c, xs, W, U])
+    grads = ts.grad(value(scan(step, c, xs)), [c, xs, *WEIGHTS])
     rows = [g.data[:1] for g in grads]
     copies = [np.array(g.numpy()) for g in grads]
     del grads[1]
     for seed in range(1, 9):
         other = problem(seed)
-        gradients(scan(step, *other), [*other, W, U])
+        gradients(scan(step, *other), [*other, *WEIGHTS])
     for row, copied in zip(rows, copies, strict=True):
         np.testing.assert_array_equal(row, copied[:1])
 
@@ -175,7 +177,7 @@ def test_a_result_that_is_detached_and_changed():
     made = scan(step, c, xs)
     for z in tree.leaves(made):
         z.detach().assign_(np.zeros(z.shape))
-    close(gradients(made, [c, xs, W, U]), expected(0))
+    close(gradients(made, [c, xs, *WEIGHTS]), expected(0))
 
 
 def test_outputs_are_their_own_though_they_are_the_input():
@@ -245,9 +247,9 @@ def test_a_tensor_changed_after_backward_is_lawful():
     old = W.numpy()
     W.assign_(np.zeros((3, 3)))
     W.assign_(old)
-    close(gradients(scan(step, c, xs), [c, xs, W, U]), expected(0))
-    W.zero_grad()
-    U.zero_grad()
+    close(gradients(scan(step, c, xs), [c, xs, *WEIGHTS]), expected(0))
+    for w in WEIGHTS:
+        w.zero_grad()
 
 
 def test_a_loop_of_training():
@@ -273,7 +275,7 @@ def test_a_loop_of_training():
 # --- an exception on the way --------------------------------------------------------------------------
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -284,7 +286,7 @@ def fragile(at):
     def doubled(x, /):
         calls.append(1)
         if len(calls) == at[0]:
-            raise Stop(len(calls))
+            raise StopError(len(calls))
         return x * 2.0
 
     op = Primitive(doubled, "()->()")
@@ -311,7 +313,7 @@ def test_an_exception_in_mid_program_leaves_the_next_call_right(at):
     scan(body, *problem(1))
     calls.clear()
     fails[0] = at
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         values_and_gradients(scan)
     fails[0] = 0
     found = values_and_gradients(scan)
@@ -367,7 +369,7 @@ def test_two_threads_at_once():
             c, xs = problem(10 * i + k, 4 + k)
             made = scan(step, c, xs)
             kept = [*kept[-3:], (made, [np.array(z.numpy()) for z in tree.leaves(made)])]
-            close(gradients(made, [c, xs, W, U]), wanted[i, k])
+            close(gradients(made, [c, xs, *WEIGHTS]), wanted[i, k])
             for held, copies in kept:
                 for z, copied in zip(tree.leaves(held), copies, strict=True):
                     np.testing.assert_array_equal(z.numpy(), copied)
@@ -419,4 +421,4 @@ def test_recording_in_one_thread_is_not_seen_by_another():
 def test_a_tensor_made_in_one_thread_is_walked_in_another():
     c, xs = problem()
     made = at_once(lambda i: scan(step, c, xs), 1)[0]
-    close(at_once(lambda i: gradients(made, [c, xs, W, U]), 1)[0], expected(0))
+    close(at_once(lambda i: gradients(made, [c, xs, *WEIGHTS]), 1)[0], expected(0))
