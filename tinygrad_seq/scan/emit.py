@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_seq.generated import write_out
+from tinygrad_seq.scan.gates import scale
 from tinygrad_seq.scan.plan import Plan
 from tinygrad_seq.scan.program import Operation
 
@@ -66,6 +67,7 @@ TABLE |= {
         "multiply({z}, half, {z})",
         "add({z}, half, {z})",
     ),
+    "gates": ("multiply({x}, {s}, {z})", "tanh({z}, {z})", "multiply({z}, {s}, {z})", "add({z}, {r}, {z})"),
     "matmul": ("matmul({x}, {y}, {z})",),
     "sum": ("add.reduce({x}, {axis}, None, {z}, {keepdims})",),
     "max": ("maximum.reduce({x}, {axis}, None, {z}, {keepdims})",),
@@ -79,7 +81,10 @@ TABLE |= {
     "clip": ("maximum({v0}, {v1}, out={z})", "minimum({z}, {v2}, out={z})"),
     "contract": ("einsum({subscripts}, {x}, {y}, out={z}, optimize=True)",),
 }
-IN_PLACE = frozenset([*SAME, "abs", "relu", "sigmoid"])  # may write over an argument of the same shape
+ARRAYS: dict[str, dict[str, Callable]] = {  # what the lines of an op read besides its arguments
+    "gates": {"s": scale, "r": lambda **given: 1 - scale(**given)},
+}
+IN_PLACE = frozenset([*SAME, "abs", "relu", "sigmoid", "gates"])  # may write over an argument of the same shape
 REDUCTIONS = {"sum", "max", "min"}
 VIEWED = {"transpose", "reshape", "getitem", "broadcast_to", "stop_gradient", "split", "unstack"}
 
@@ -250,6 +255,11 @@ def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespac
         fields = {name: repr(value) for name, value in meta.items() if name not in ("dtype", "shape")}
         fields |= {f"v{i}": a for i, a in enumerate(args)} | {"args": ", ".join(args), "z": zs[0], "x": args[0]}
         fields["y"] = args[-1]
+        for name, make in ARRAYS.get(op.name, {}).items():
+            fields[name] = f"{name}__{k}"
+            spec = plan.loop.values[call.outputs[0]]  # in its full shape: to broadcast takes twice the time
+            array = make(dtype=spec.dtype, **call.metadata())
+            namespace[fields[name]] = np.ascontiguousarray(np.broadcast_to(array, spec.shape))
         for line in TABLE[op.name]:
             yield line.format(**fields)
         return

@@ -17,6 +17,7 @@ from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable, run_loop
 from tinygrad_seq.scan.execute import execute
+from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tape import mode
@@ -31,8 +32,8 @@ class Compiled:
     """A program, where its operations run, and its loop for each set of arguments that need a gradient."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.parts = taken_apart(program)
+        self.program = gathered(program)
+        self.parts = taken_apart(self.program)
         self.loops: dict[frozenset[int], Differentiable] = {}
 
     @classmethod
