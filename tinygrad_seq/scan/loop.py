@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_seq.scan.emit import IN_PLACE, emitted
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.program import Program
-from tinygrad_seq.scan.riding import on_stacks
+from tinygrad_seq.scan.riding import Lifted
 
 POOL = 4  # workspaces that a loop keeps for its next runs
 
@@ -168,7 +168,7 @@ class Workspace:
             look = looking(kind, call, i, specs)
             return look(stack)
         shapes, ndim = [specs[call.inputs[0]].shape], len(specs[v].shape)
-        found = on_stacks(call.op, [stack], [True], shapes, ndim, self.n, call.metadata())
+        found = Lifted(call.op, shapes, [True], ndim, call.metadata())([stack], self.n)
         return found[i] if call.op.many else found
 
 
