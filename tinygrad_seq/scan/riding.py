@@ -34,6 +34,7 @@ class Lifted:
         meta: Mapping[str, object],
     ) -> None:
         self.op, self.shapes, self.stacked, self.meta = op, shapes, stacked, dict(meta)
+        self._last: tuple[int, tuple] | None = None  # a number of steps, and what lift said to it
         self.padded: list[tuple[int, Shape]] = []  # the arguments that get axes, with their shapes behind time
         if op.signature:
             loop = ndim - len(op.signature.outputs[0])
@@ -44,10 +45,13 @@ class Lifted:
 
     def __call__(self, arrays: Sequence, n: int):
         """The results of all `n` steps, stacked."""
-        lifted = self.op.lift(self.shapes, self.stacked, n, self.meta)
-        if lifted is None:
-            raise TypeError(f"{self.op.name} does not ride along a leading axis")
-        meta, repeat = lifted
+        last = self._last
+        if last is None or last[0] != n:
+            lifted = self.op.lift(self.shapes, self.stacked, n, self.meta)
+            if lifted is None:
+                raise TypeError(f"{self.op.name} does not ride along a leading axis")
+            last = self._last = n, lifted
+        meta, repeat = last[1]
         given = list(arrays)
         for i, shape in self.padded:
             given[i] = np.reshape(given[i], (n, *shape))
