@@ -24,7 +24,6 @@ ALIASES = {"absolute": "abs", "amax": "max", "amin": "min"}  # NumPy's internal 
 OF_SHAPES = {"shape", "ndim", "size"}
 OF_VALUES = {"allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
 OF_DTYPES = {"result_type", "can_cast"}
-NOTHING = np.empty(())  # in the shape of a tensor, it answers for it
 
 
 class Protocols:
@@ -54,9 +53,9 @@ class Protocols:
 
     def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
         name = function.__name__
-        if name in OF_SHAPES:
-            shapes = (np.broadcast_to(NOTHING, x.shape) if isinstance(x, Protocols) else x for x in args)
-            return function(*shapes, **kwargs)
+        if name in OF_SHAPES and isinstance(args[0], Protocols):
+            whole = len(args) == 1 and not kwargs  # else the size along an axis
+            return getattr(args[0], name) if whole else function(np.empty(args[0].shape), *args[1:], **kwargs)
         if name in OF_VALUES:
             return function(
                 *(backend.to_numpy(x.data) if isinstance(x, Protocols) else x for x in args), **kwargs

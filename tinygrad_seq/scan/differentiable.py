@@ -17,7 +17,7 @@ from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.scan.backward import Backward, derived, reached
 from tinygrad_seq.scan.closed import closed
-from tinygrad_seq.scan.execute import execute
+from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.loop import Loop, Run
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Operation, Program, taken_apart
@@ -34,6 +34,7 @@ class BackwardLoop:
         self.program = derivation.program
         self.parts = taken_apart(self.program, early=not_pointwise)
         self.loop = Loop(self.parts.loop, name="backward")
+        self.execute = Execution(self.parts, self.program)
 
 
 def not_pointwise(call: Operation) -> bool:
@@ -111,7 +112,7 @@ class Differentiable:
             dz = g[finals[v]]
             given[b] = np.zeros_like(made[finals[v]]) if dz is None else dz
 
-        found = execute(back.parts, back.program, back.loop, given, n, not reverse)
+        found = back.execute(back.loop, given, n, not reverse)
         shares = dict(zip(derivation.carries, found.finals, strict=True))
         for v, parts in derivation.gradients.items():
             shares[v] = sum_of([found.stacked(b) if v in program.inputs else found.totals[b] for b in parts])

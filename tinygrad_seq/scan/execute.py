@@ -9,71 +9,80 @@ import numpy as np
 
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.program import Operation, Parts, Program, summable
-from tinygrad_seq.scan.riding import on_stacks
+from tinygrad_seq.scan.riding import Lifted
 
 
 class Values(NamedTuple):
     """What a run of a program made.
 
     env      by value: one array, or that of all steps stacked, if it is in
-    varying  the values that change from step to step
     finals   its carries after the last step
     totals   its totals, by value
+    stacked  a value at all steps
     """
 
     env: dict[int, object]
-    varying: set[int]
     finals: list
     totals: dict[int, object]
-    shapes: Callable[[int], tuple[int, ...]]
-
-    def stacked(self, v: int):
-        """A value at all steps."""
-        return self.env[v] if v in self.varying else np.broadcast_to(self.env[v], self.shapes(v))
+    stacked: Callable[[int], object]
 
 
-def execute(
-    parts: Parts, program: Program, loop: Callable[..., Run], given: Mapping[int, object], n: int, reverse: bool
-) -> Values:
-    """Run a program for `n` steps; `given` are its arguments by value.
+class Execution:
+    """A program whose operations have their places, ready to run around its loop."""
 
-    `loop(env, n, reverse)` runs the loop part. Given tensors, what is not in the loop is recorded as any
-    other call.
-    """
-    specs = program.values
-    env = {**given, **program.numbers}
-    varying = set(parts.stacked)
+    def __init__(self, parts: Parts, program: Program) -> None:
+        self.parts, self.program = parts, program
+        self.loops = bool(parts.loop.carries or parts.loop.operations)
+        varying = {*parts.stacked, *parts.loop.outputs}
+        self.before = [self._lifted(call, varying) for call in parts.before]
+        self.summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
+        self.after = []
+        for call in parts.after:
+            varying.update(call.outputs)
+            if call.outputs[0] not in self.summed:
+                self.after.append(self._lifted(call, varying))
+        self.varying = varying
+        self.metadata = [call.metadata() for call in parts.constant]
+        self.places = {pair: j for j, pair in enumerate(parts.loop.carries)}
 
-    def everywhere(v: int):
-        return env[v] if v in varying else np.broadcast_to(env[v], (n, *specs[v].shape))
+    def _lifted(self, call: Operation, varying: set[int]) -> tuple[Operation, Lifted]:
+        values = self.program.values
+        shapes, on = [values[v].shape for v in call.inputs], [v in varying for v in call.inputs]
+        return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
 
-    def lifted(call: Operation) -> None:
-        arrays, on = [env[v] for v in call.inputs], [v in varying for v in call.inputs]
-        shapes, ndim = [specs[v].shape for v in call.inputs], len(specs[call.outputs[0]].shape)
-        store(env, call, on_stacks(call.op, arrays, on, shapes, ndim, n, call.metadata()))
-        varying.update(call.outputs)
+    def __call__(
+        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, object], n: int, reverse: bool
+    ) -> Values:
+        """Run the program for `n` steps; `given` are its arguments by value.
 
-    for call in parts.constant:
-        store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
-    for call in parts.before:
-        lifted(call)
-    run = loop(env, n, reverse) if parts.loop.carries or parts.loop.operations else Run({}, {}, {})
-    env.update(run.kept)
-    varying.update(run.kept)
-    summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
-    for call in parts.after:
-        if call.outputs[0] not in summed:
-            lifted(call)
+        `loop(env, n, reverse)` runs the loop part. Given tensors, what is not in the loop is recorded as any
+        other call.
+        """
+        program, parts, varying = self.program, self.parts, self.varying
+        env = {**given, **program.numbers}
 
-    totals = dict(run.totals)
-    for v in program.totals:
-        if v in summed:
-            totals[v] = summed[v].op.summing(*map(everywhere, summed[v].inputs))
-        elif v not in totals:
-            totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
-    places = {pair: j for j, pair in enumerate(parts.loop.carries)}
-    finals = [run.finals[places[pair]] if pair in places else given[pair[0]] for pair in program.carries]
-    return Values(env, varying, finals, totals, lambda v: (n, *specs[v].shape))
+        def stacked(v: int):
+            return env[v] if v in varying else np.broadcast_to(env[v], (n, *program.values[v].shape))
+
+        for call, meta in zip(parts.constant, self.metadata, strict=True):
+            store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
+        for call, lifted in self.before:
+            store(env, call, lifted([env[v] for v in call.inputs], n))
+        run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
+        env.update(run.kept)
+        for call, lifted in self.after:
+            store(env, call, lifted([env[v] for v in call.inputs], n))
+
+        totals = run.totals
+        for v in program.totals:
+            if v in self.summed:
+                totals[v] = self.summed[v].op.summing(*map(stacked, self.summed[v].inputs))
+            elif v not in totals:
+                totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
+        finals = [
+            run.finals[self.places[pair]] if pair in self.places else given[pair[0]] for pair in program.carries
+        ]
+        return Values(env, finals, totals, stacked)
 
 
 def sums(call: Operation, parts: Parts, program: Program) -> bool:

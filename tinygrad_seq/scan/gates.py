@@ -4,8 +4,8 @@
     sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)  split(z)
 
 Sigmoid is a tanh, sigmoid(x) = tanh(x / 2) / 2 + 1/2, so that z = s tanh(s x) + 1 - s is either, with
-s = 1/2 or s = 1. Where all parts of a split go through one of the two, one pass over memory in one piece takes the
-place of several over its parts.
+s = 1/2 or s = 1. Where all parts of a split go through one of the two, one pass over memory in one piece
+takes the place of several over its parts.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_seq.scan.emit import IN_PLACE, emitted
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.program import Program
-from tinygrad_seq.scan.riding import on_stacks
+from tinygrad_seq.scan.riding import Lifted
 
 POOL = 4  # workspaces that a loop keeps for its next runs
 
@@ -58,7 +58,7 @@ class Loop:
         finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
         run = Run(
             finals,
-            work.handed_out(),
+            dict(work.kept),
             {v: t.copy() for v, t in zip(self.program.totals, work.totals, strict=True)},
         )
         with self.lock:
@@ -91,7 +91,10 @@ def rows_of(stack, reverse: bool) -> list:
 
 
 class Workspace:
-    """The memory of a loop of `n` steps, and the views of it that the emitted source works on."""
+    """The memory of a loop of `n` steps, and the views of it that the emitted source works on.
+
+    kept  the values kept of all steps, in the order of time: what is handed out
+    """
 
     def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
         self.plan, self.n, self.reverse = loop.plan, n, reverse
@@ -101,7 +104,7 @@ class Workspace:
         self.stacks: dict[int, np.ndarray] = {}
         self.wide: dict[int, np.ndarray] = {}
         self.carries: list[list] = []
-        self.rows: dict[int, list] = {}
+        self.rows: dict[int, list] = {}  # by value: its memory at every step, in the order of the loop
         for j, (before, _) in enumerate(program.carries):
             self._bind_carry(j, before)
         scratch = [np.empty(spec.shape, spec.dtype) for spec in plan.scratch]
@@ -110,7 +113,8 @@ class Workspace:
             self._bind(v, scratch, values)
         self.totals = [np.zeros(values[v].shape, values[v].dtype) for v in program.totals]
         self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
-        self.at_rest = [sys.getrefcount(a) for a in self._owners()]
+        self.kept = {v: self._all_steps(v) for v in plan.kept}
+        self.at_rest = self._references()
 
     def _bind_carry(self, j: int, before: int) -> None:
         spec = self.plan.loop.values[before]
@@ -142,16 +146,12 @@ class Workspace:
             else:
                 self.memory[v] = look(self.memory[base])
 
-    def _owners(self) -> list[np.ndarray]:
-        return [*self.stacks.values(), *self.wide.values()]
+    def _references(self) -> list[int]:
+        return list(map(sys.getrefcount, (*self.stacks.values(), *self.wide.values(), *self.kept.values())))
 
     def idle(self) -> bool:
-        """Whether nobody else holds a view of the memory."""
-        return [sys.getrefcount(a) for a in self._owners()] == self.at_rest
-
-    def handed_out(self) -> dict[int, np.ndarray]:
-        """The values kept of all steps, in the order of time."""
-        return {v: self._all_steps(v) for v in self.plan.kept}
+        """Whether nobody else holds what was handed out, or a view of it."""
+        return self._references() == self.at_rest
 
     def _all_steps(self, v: int):
         for j, (before, after) in enumerate(self.plan.loop.carries):
@@ -168,7 +168,7 @@ class Workspace:
             look = looking(kind, call, i, specs)
             return look(stack)
         shapes, ndim = [specs[call.inputs[0]].shape], len(specs[v].shape)
-        found = on_stacks(call.op, [stack], [True], shapes, ndim, self.n, call.metadata())
+        found = Lifted(call.op, shapes, [True], ndim, call.metadata())([stack], self.n)
         return found[i] if call.op.many else found
 
 

@@ -16,7 +16,7 @@ from tinygrad_seq import backend, tree
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable, run_loop
-from tinygrad_seq.scan.execute import execute
+from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
@@ -34,6 +34,8 @@ class Compiled:
     def __init__(self, program: Program) -> None:
         self.program = gathered(program)
         self.parts = taken_apart(self.program)
+        self.execute = Execution(self.parts, self.program)
+        self.sources = (*(v for v, _ in program.carries), *program.inputs, *program.constants)
         self.loops: dict[frozenset[int], Differentiable] = {}
 
     @classmethod
@@ -54,8 +56,7 @@ class Compiled:
     def __call__(self, arguments: Sequence, n: int, reverse: bool) -> tuple[list, list]:
         """The carries after `n` steps, and the outputs of all steps."""
         program = self.program
-        sources = (*(before for before, _ in program.carries), *program.inputs, *program.constants)
-        found = execute(self.parts, program, self._loop, dict(zip(sources, arguments, strict=True)), n, reverse)
+        found = self.execute(self._loop, dict(zip(self.sources, arguments, strict=True)), n, reverse)
         return list(map(_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
 
     def _loop(self, env: dict, n: int, reverse: bool):

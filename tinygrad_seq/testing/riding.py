@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq.scan.riding import on_stacks
+from tinygrad_seq.scan.riding import Lifted
 from tinygrad_seq.testing.differences import leaf, noise, pulled_back, same, sequence
 from tinygrad_seq.testing.strategies import Call, lawful
 
@@ -42,7 +42,7 @@ def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator)
     stacks = [np.stack(a) if on else a[0] for a, on in zip(zip(*steps, strict=True), stacked, strict=True)]
     what = f"{call}, riding with {stacked}"
     whole_args = args(call, stacks)
-    whole = sequence(on_stacks(op, whole_args, stacked, shapes, zs[0][0].ndim, n, call.metadata()))
+    whole = sequence(Lifted(op, shapes, stacked, zs[0][0].ndim, call.metadata())(whole_args, n))
     for z, *parts in zip(whole, *zs, strict=True):
         same(f"{what}: the value", z.numpy(), np.stack([part.numpy() for part in parts]))
     if not any(call.active):
