@@ -365,6 +365,24 @@ def test_an_error_in_the_step_is_the_users():
     assert files[-1] == __file__
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_an_anomaly_names_the_line_of_the_step():
+    """Where every value is looked at, the loop runs as it stands: the op that made the NaN, at its step."""
+    calls = []
+
+    def step(c, x):
+        calls.append(1)
+        return c - 1.0, ts.log(c)
+
+    with (
+        ts.detect_anomaly(),
+        pytest.raises(FloatingPointError, match=r"log made NaN.*test_scan_errors") as caught,
+    ):
+        scan(step, ts.tensor(2.5), length=9)
+    assert len(calls) == 4
+    assert f"line {step.__code__.co_firstlineno + 2}" in str(caught.value)
+
+
 def test_shapes_that_do_not_fit():
     error, files = refused(lambda c, x: (c, x @ np.ones((4, 2))), ValueError, "matmul|axis|shape")
     assert __file__ in files
