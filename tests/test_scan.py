@@ -262,6 +262,72 @@ def test_the_first_and_the_last_of_a_vector():
         is_the_loop(step, c, xs, [c, xs], reverse=reverse)
 
 
+GATES = {  # the activations of the parts of a split, on which axis, and what else is made of them
+    "all sigmoid": ("sigmoid sigmoid", -1, None),
+    "all tanh": ("tanh tanh tanh", 1, None),
+    "mixed": ("sigmoid tanh sigmoid tanh", -1, None),
+    "another function": ("sigmoid relu tanh", -1, None),
+    "another axis": ("sigmoid tanh", 0, None),
+    "a part used twice": ("sigmoid tanh", -1, lambda parts, gates: parts[0] * gates[1]),
+    "a part given out": ("sigmoid tanh", -1, lambda parts, gates: parts[1]),
+    "a gate given out": ("sigmoid tanh", -1, lambda parts, gates: gates[0]),
+    "an activation twice": ("sigmoid tanh", -1, lambda parts, gates: ts.sigmoid(parts[0]) + ts.exp(gates[0])),
+}
+
+
+@pytest.mark.parametrize("where", ["carry", "input"])
+@pytest.mark.parametrize("name", GATES)
+def test_activations_of_the_parts_of_a_split(name, where):
+    """Which a scan may compute at once, whatever else is done with the parts, and whatever they hold."""
+    functions, axis, more = GATES[name]
+    functions = [getattr(ts, f) for f in functions.split()]
+    k = len(functions)
+    shape = (k, 2) if axis == 0 else (2, k)
+    c, xs, w = leaf(normal(*shape)), leaf(normal(4, *shape)), leaf(3 * normal(*shape, seed=1))
+
+    def step(c, x):
+        parts = ts.split(c * w if where == "carry" else x * w, k, axis=axis)
+        gates = [f(part) for f, part in zip(functions, parts, strict=True)]
+        product = gates[0]
+        for gate in gates[1:]:
+            product = product * gate
+        h = ts.tanh(c * product + x) if axis else ts.tanh(c + product + x)
+        return h, more(parts, gates) if more else product
+
+    for reverse in (False, True):
+        is_the_loop(step, c, xs, [c, xs, w], reverse=reverse)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.int32, np.float16, np.float32])
+def test_activations_of_the_parts_of_a_split_of_any_dtype(dtype):
+    """Of integers they are floats, in the loop, before it, and of what is captured."""
+    ids = np.array([[0, 1, 1, 3], [2, 0, 1, 1], [1, 1, 0, 0]]).astype(dtype)
+    dtype = np.tanh(ids).dtype
+    w, c = ts.tensor(ids[0]), ts.tensor(np.ones(2, dtype))
+
+    def step(state, i):
+        h, n = state
+        parts = [g for t in (n, i, w) for g in ts.split(t, 2, axis=-1)]
+        gates = [f(part) for f, part in zip([ts.sigmoid, ts.tanh] * 3, parts, strict=True)]
+        return (h * gates[0] + gates[1] * gates[2] + gates[3] * gates[4] + gates[5], i), gates
+
+    is_the_loop(step, (c, ts.tensor(ids[1])), ids, tolerance=20 * np.finfo(dtype).eps)
+
+
+def test_gates_under_no_grad():
+    c, xs = leaf(normal(2, 4)), leaf(normal(3, 2, 4))
+
+    def step(c, x):
+        i, f = ts.split(c + x, 2, axis=-1)
+        with ts.no_grad():
+            i = ts.sigmoid(i)
+        j, g = ts.split(c * x, 2, axis=-1)
+        j, g = ts.sigmoid(j), ts.tanh(g)
+        return ts.concatenate([i * ts.tanh(f), j * g], axis=-1), i
+
+    is_the_loop(step, c, xs, [c, xs])
+
+
 def test_concatenation_of_a_carry():
     """A shift register, and a projection of [x, h]."""
     c, h, xs, w = leaf(normal(4)), leaf(normal(2, 3)), leaf(normal(5, 2, 2)), leaf(normal(5, 3))
