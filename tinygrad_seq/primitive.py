@@ -285,6 +285,13 @@ class Primitive:
 
     # --- what scan and the laws ask -------------------------------------------------------------------
 
+    def differentiable(self, count: int) -> list[bool]:
+        """For each of `count` arguments whether a derivative passes through the op to it."""
+        if self.joint_rule:
+            return [True] * count
+        rules = [rule is not None for rule in self.rules]
+        return rules + [False] * (count - len(rules))
+
     def lift(
         self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]
     ) -> tuple[dict[str, object], bool] | None:

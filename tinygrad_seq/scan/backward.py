@@ -40,13 +40,8 @@ class Backward(NamedTuple):
 
 def differentiable(call: Operation) -> list[bool]:
     """For every argument of a call whether a derivative passes."""
-    op = call.op
-    if call.quiet:
-        return [False] * len(call.inputs)
-    if op.joint_rule:
-        return [True] * len(call.inputs)
-    rules = [rule is not None for rule in op.rules]
-    return rules + [False] * (len(call.inputs) - len(rules))
+    count = len(call.inputs)
+    return [False] * count if call.quiet else call.op.differentiable(count)
 
 
 def reached(program: Program, sources: Collection[int]) -> set[int]:

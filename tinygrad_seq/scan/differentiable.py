@@ -21,6 +21,7 @@ from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.loop import Loop, Run
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Operation, Program, taken_apart
+from tinygrad_seq.scan.step import as_tensor
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import mode, recording
 from tinygrad_seq.tensor import Tensor
@@ -228,7 +229,7 @@ class Pullback:
             whole = list(sources)
             for i, x in zip(places, targets, strict=True):
                 whole[i] = x
-            made = what.unrolled(whole, n, reverse)
+            made = map(as_tensor, what.unrolled(whole, n, reverse))  # an array, where it depends on constants
             return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
 
         made, pullback = vjp(loop, *[sources[i] for i in places])
@@ -261,13 +262,13 @@ def _jvp(g, arrays, call):
         def replayed(*moving):
             env.update(zip(tangents, moving, strict=True))
             replay(program, env)
-            return [env[v] for v in wanted]
+            return [as_tensor(env[v]) for v in wanted]
 
-        _, pushed = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
-        dz = dict(zip(wanted, pushed, strict=True))
-        along_carries = {u: dz.get(v, np.zeros_like(env[v])) for u, v in program.carries if u in live}
-        after = [env[v] for _, v in program.carries], along_carries
-        return after, {v: dz[v] for v in program.outputs if v in live}
+        _, dzs = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
+        dz = dict(zip(wanted, dzs, strict=True))
+        after = [as_tensor(env[v]) for _, v in program.carries]  # an array, where it depends on constants
+        pushed = {u: as_tensor(dz.get(v, np.zeros_like(env[v]))) for u, v in program.carries if u in live}
+        return (after, pushed), {v: dz[v] for v in program.outputs if v in live}
 
     start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}
     xs = {v: known[v] for v in program.inputs}, {v: along[v] for v in program.inputs if v in along}

@@ -80,4 +80,5 @@ def _gathers(call: Operation, activations: Sequence[list], program: Program) -> 
     functions = [use[0] for use in activations]
     last = len(program.values[call.inputs[0]].shape) - 1
     alike = all(f.op.name in ("sigmoid", "tanh") and f.quiet == call.quiet for f in functions)
+    alike = alike and program.values[call.inputs[0]].dtype.kind == "f"
     return alike and len(functions) > 1 and call.metadata()["axis"] in (-1, last)

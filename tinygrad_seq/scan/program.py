@@ -90,11 +90,11 @@ class Numbering:
         for record in reversed(self.trace.records):
             if record in needed:
                 kept.append(record)
-                needed.update(line[0] for line in record.inputs if line is not None)
+                needed.update(line[0] for line in record.arguments)
         return tuple(map(self._operation, reversed(kept)))
 
     def _operation(self, record: Record) -> Operation:
-        inputs = tuple([self(line) for line in record.inputs if line is not None])
+        inputs = tuple(map(self, record.arguments))
         outputs = tuple([self((record, i)) for i in range(len(record.shapes))])
         return Operation(record.op, inputs, record.meta, outputs, record in self.trace.quiet)
 

@@ -19,9 +19,9 @@ from tinygrad_seq.scan.differentiable import Differentiable, run_loop
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
-from tinygrad_seq.scan.step import Step, steps_of
+from tinygrad_seq.scan.step import Step, as_tensor, steps_of
 from tinygrad_seq.tape import mode
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # those met last, by key
 CAPACITY = 128
@@ -57,7 +57,7 @@ class Compiled:
         """The carries after `n` steps, and the outputs of all steps."""
         program = self.program
         found = self.execute(self._loop, dict(zip(self.sources, arguments, strict=True)), n, reverse)
-        return list(map(_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
+        return list(map(as_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
 
     def _loop(self, env: dict, n: int, reverse: bool):
         loop = self.parts.loop
@@ -159,8 +159,8 @@ class Segment:
 def unrolled(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False):
     """What `scan` means: the loop itself, every step of which is recorded."""
     n = steps_of(xs, length)
-    carry = tree.each(_tensor, init)
-    rows = [unstack(_tensor(x)) for x in tree.leaves(xs)]
+    carry = tree.each(as_tensor, init)
+    rows = [unstack(as_tensor(x)) for x in tree.leaves(xs)]
     outputs = []
     for t in reversed(range(n)) if reverse else range(n):
         carry, y = step(carry, None if xs is None else tree.like(xs, [row[t] for row in rows]))
@@ -176,9 +176,5 @@ def _device(x) -> str:
 
 def _own(x) -> Tensor:
     """A tensor with memory of its own, as if it had been stacked."""
-    x = _tensor(x)
+    x = as_tensor(x)
     return x if x.buffer is None else concatenate([x])
-
-
-def _tensor(x) -> Tensor:
-    return x if isinstance(x, Tensor) else tensor(x)

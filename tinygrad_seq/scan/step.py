@@ -20,8 +20,8 @@ class Step:
     def __init__(self, step: Callable, init, xs) -> None:
         trace = self.trace = Trace()
         names = parameter_names(step)
-        self.carried = [_tensor(c) for c in tree.leaves(init)]
-        self.inputs = [_tensor(x) for x in tree.leaves(xs)]
+        self.carried = [as_tensor(c) for c in tree.leaves(init)]
+        self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
         with tracing(trace):
             before = [trace.placeholder(c._data, None) for c in self.carried]
             rows = [trace.placeholder(x._data[0, ...], None) for x in self.inputs]
@@ -121,5 +121,6 @@ def parameter_names(step: Callable) -> tuple[str, str]:
     return (names[0], names[1]) if len(names) == 2 else ("c", "x")
 
 
-def _tensor(x) -> Tensor:
+def as_tensor(x) -> Tensor:
+    """A tensor of x, if it is none."""
     return x if isinstance(x, Tensor) else tensor(x)

@@ -95,9 +95,16 @@ class Escaped:
 
 
 class Noted(Record):
-    """The record of a call in a step; what its rules read is put together when they ask for it."""
+    """The record of a call in a step; what its rules read is put together when they ask for it.
 
-    __slots__ = ("arrays", "made")
+    arguments  the line of every array argument; a walk sees those alone that a derivative passes through
+    """
+
+    __slots__ = ("arguments", "arrays", "made")
+
+    arguments: tuple[Line, ...]
+    arrays: tuple
+    made: tuple
 
     @property
     def saved(self) -> tuple:  # type: ignore[override]
@@ -152,9 +159,11 @@ class Trace:
         record: Noted = object.__new__(Noted)
         frame = _user()
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
-        record.inputs = tuple(
+        record.arguments = tuple(
             [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
         )
+        passes = op.differentiable(len(arrays)) if mode.recording else (False,) * len(arrays)
+        record.inputs = tuple([line if on else None for line, on in zip(record.arguments, passes, strict=True)])
         record.arrays, record.made = arrays, tuple([t._data for t in outputs])
         record.shapes = tuple([z.shape for z in record.made])
         record.dtypes = tuple([z.dtype for z in record.made])
