@@ -302,7 +302,7 @@ def test_activations_of_the_parts_of_a_split(name, where):
 def test_activations_of_the_parts_of_a_split_of_any_dtype(dtype):
     """Of integers they are floats, in the loop, before it, and of what is captured."""
     ids = np.array([[0, 1, 1, 3], [2, 0, 1, 1], [1, 1, 0, 0]]).astype(dtype)
-    dtype = np.tanh(ids).dtype
+    dtype = np.result_type(ts.tanh(ids), ts.sigmoid(ids))
     w, c = ts.tensor(ids[0]), ts.tensor(np.ones(2, dtype))
 
     def step(state, i):

@@ -49,15 +49,15 @@ def _stamp(buffer: Buffer | tuple) -> int:
 
 
 def _as_tensors(record: Record, saved: tuple) -> Iterator:
-    op = record.op
+    op, origins = record.op, getattr(record, "arguments", record.inputs)  # in a step also those of constants
     made = [(record, i) for i in range(len(record.shapes))]
-    lines = dict(zip(op.arguments, record.inputs, strict=False))
+    lines = dict(zip(op.arguments, origins, strict=False))
     buffers = record.buffers or (None,) * len(saved)
     for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
         if value is None or name == "s":
             yield value
         elif name == op.variadic:
-            yield tuple(map(_handle, value, record.inputs[len(lines) :], buffer or (None,) * len(value)))
+            yield tuple(map(_handle, value, origins[len(lines) :], buffer or (None,) * len(value)))
         elif name == "z" and op.many:
             yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
         else:
