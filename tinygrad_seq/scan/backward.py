@@ -10,13 +10,14 @@ the same primitives, taken apart in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.rules import pull
-from tinygrad_seq.scan.program import Numbering, Operation, Program, named
+from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.program import Numbering, Operation, Program
 from tinygrad_seq.scan.trace import Trace, Traced, tracing
 from tinygrad_seq.tape import Line, Record, next_serial, recording
 
@@ -73,14 +74,22 @@ def derived(
         if v in loop.numbers:
             return loop.numbers[v]
         if v not in stand_ins:
-            stand_ins[v] = trace.placeholder(values[v], loop.names.get(v))
+            stand_ins[v] = trace.placeholder(values[v], loop.names[v])
         return stand_ins[v]
+
+    def name(vs: Sequence[int], gradients: Sequence) -> None:
+        for v, g in zip(vs, gradients, strict=True):
+            if isinstance(g, Traced):
+                trace.names.setdefault(g.line, f"d{loop.names[v]}")
 
     with tracing(trace), recording(True), np.errstate(all="ignore"):
         carried = [(before, after) for before, after in loop.carries if before in live]
-        later = [trace.placeholder(values[after], f"d{loop.names.get(after, '')}") for _, after in carried]
+        names = loop.names
+        later = [trace.placeholder(values[after], f"d{names[after]}_next") for _, after in carried]
         given = {
-            v: trace.placeholder(values[v], f"d{loop.names.get(v, '')}")
+            v: trace.placeholder(
+                values[v], f"d{names[v]}_out" if v in dict(carried).values() else f"d{names[v]}"
+            )
             for v in loop.outputs
             if v in cotangents and v in live
         }
@@ -91,6 +100,7 @@ def derived(
             shares.setdefault(v, []).append(g)
         for call in reversed(loop.operations):
             arriving = [_sum(shares.pop(v, [])) if v in live else None for v in call.outputs]
+            name(call.outputs, arriving)
             if all(g is None for g in arriving):
                 continue
             record, lines = _record(call, loop, live, tensor_of)
@@ -98,11 +108,14 @@ def derived(
                 shares.setdefault(lines[line], []).append(share)
         earlier = [_sum(shares.get(before, [])) for before, _ in carried]
         earlier = [np.zeros_like(g) if e is None else e for e, g in zip(earlier, later, strict=True)]
+        name([before for before, _ in carried], earlier)
         gradients = {
             v: found if v in fixed else [_sum(found)]
             for v in sorted(sources)
             if v not in dict(carried) and (found := shares.get(v))
         }
+        for v, found in gradients.items():
+            name([v] * len(found), found)
 
     number = Numbering(trace)
     reads = {number(t.line): v for v, t in stand_ins.items()}
@@ -114,16 +127,22 @@ def derived(
     literals = {number.number[line]: x for line, x in trace.captured.items() if line in number.number}
     reads = {b: v for b, v in reads.items() if b in used}
     parts = {v: tuple(number(t.line) for t in found) for v, found in gradients.items()}
-    program = Program(
-        values=number.specs(),
-        operations=operations,
-        carries=tuple((g, number(line)) for g, line in carries),
-        inputs=(*(b for b, v in reads.items() if v not in fixed), *outputs.values()),
-        constants=tuple(b for b, v in reads.items() if v in fixed),
-        numbers=literals,
-        outputs=tuple(dict.fromkeys(b for v, bs in parts.items() if v not in fixed for b in bs)),
-        totals=tuple(dict.fromkeys(b for v, bs in parts.items() if v in fixed for b in bs)),
-        names=named(trace, number.number),
+    program = identified(
+        Program(
+            values=number.specs(),
+            operations=operations,
+            carries=tuple((g, number(line)) for g, line in carries),
+            inputs=(*(b for b, v in reads.items() if v not in fixed), *outputs.values()),
+            constants=tuple(b for b, v in reads.items() if v in fixed),
+            numbers=literals,
+            outputs=tuple(dict.fromkeys(b for v, bs in parts.items() if v not in fixed for b in bs)),
+            totals=tuple(dict.fromkeys(b for v, bs in parts.items() if v in fixed for b in bs)),
+            names={
+                number.number[line]: name
+                for line, name in trace.names.items()
+                if name and line in number.number
+            },
+        )
     )
     result = Backward(program, reads, {b: v for v, b in outputs.items()}, tuple(b for b, _ in carried), parts)
     trace.end()

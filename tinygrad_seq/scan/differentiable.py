@@ -52,7 +52,7 @@ class Differentiable:
 
     def __init__(self, program: Program, active: frozenset[int], arrays: Sequence) -> None:
         self.program = program
-        self.sources = (*(before for before, _ in program.carries), *program.inputs, *program.constants)
+        self.sources = program.arguments
         self.live = reached(program, active)
         made = {*(after for _, after in program.carries), *program.outputs}
         self.active = active if self.live & made else frozenset()
@@ -67,20 +67,9 @@ class Differentiable:
     def backward(self, cotangents: frozenset[int], arrays: Sequence) -> BackwardLoop:
         """The backward loop for cotangents of these outputs."""
         if cotangents not in self.backwards:
-            values = self.first_step(arrays)
+            values = first_step(self.program, arrays)
             self.backwards[cotangents] = BackwardLoop(derived(self.program, self.active, cotangents, values))
         return self.backwards[cotangents]
-
-    def first_step(self, arrays: Sequence) -> dict[int, object]:
-        """Every value of one step, for rules to run on."""
-        program = self.program
-        env = {**dict(zip(self.sources, arrays, strict=True)), **program.numbers}
-        env.update({v: env[v][0] for v in program.inputs})
-        with np.errstate(all="ignore"):
-            for call in program.operations:
-                made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
-                env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
-        return env
 
     def present(self, g: Sequence) -> frozenset[int]:
         """The outputs that have a cotangent, of cotangents for all of `made`."""
@@ -133,6 +122,17 @@ class Differentiable:
             env.update(zip([b for b, _ in program.carries], [env[a] for _, a in program.carries], strict=True))
         finals = [env[before] for before, _ in program.carries]
         return (*finals, *(stack(ys) for ys in outputs.values()))
+
+
+def first_step(program: Program, arrays: Sequence) -> dict[int, object]:
+    """Every value of the first step of a program with these arguments, for rules to run on."""
+    env = {**dict(zip(program.arguments, arrays, strict=True)), **program.numbers}
+    env.update({v: env[v][0] for v in program.inputs})
+    with np.errstate(all="ignore"):
+        for call in program.operations:
+            made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
+            env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+    return env
 
 
 def replay(program: Program, env: dict) -> None:

@@ -8,13 +8,13 @@ function and copied. The source is a real file to a debugger.
 from __future__ import annotations
 
 import itertools
-import keyword
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.generated import write_out
+from tinygrad_seq.scan.equations import equation, spelled
 from tinygrad_seq.scan.gates import scale
 from tinygrad_seq.scan.plan import Plan
 from tinygrad_seq.scan.program import Operation
@@ -110,14 +110,14 @@ counter = itertools.count(1)
 def emitted(plan: Plan, name: str) -> Emitted:
     """The source of `plan`, compiled."""
     loop = plan.loop
-    names = identifiers(plan)
+    names, spelling = identifiers(plan), spelled(loop)
     makers = {v: call for call in loop.operations for v in call.outputs}
     namespace: dict = {
         f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]
     }
     body: list[tuple[str, str]] = []
     for k, call in enumerate(plan.calls):
-        note = equation(call, names)
+        note = equation(call, spelling)
         for line in written(call, k, plan, names, namespace):
             body.append((line, note))
             note = ""
@@ -142,7 +142,7 @@ def emitted(plan: Plan, name: str) -> Emitted:
         f"def {name}(constants, fixed, rows, half):",
         unpacked([names[v] for v in constants], "constants"),
         unpacked([*(names[v] for v in fixed), *(f"sum_{names[v]}" for v in loop.totals)], "fixed"),
-        f"    for {''.join(f'{name}, ' for name in (*(names[v] for v in rows), *copied)) or '_'} in rows:",
+        f"    for {', '.join((*(names[v] for v in rows), *copied)) + ',' if rows or copied else '_'} in rows:",
     ]
     width = min(max((len(line) for line, _ in body), default=0), 60)
     lines = [f"        {line:{width}}  # {note}" if note else f"        {line}" for line, note in body]
@@ -165,58 +165,23 @@ def _mentions(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
 
 
+RESERVED = {
+    *SAME,
+    "half",
+    "fixed",
+    "rows",
+    "constants",
+    "absolute",
+    "matmul",
+    "copyto",
+    "concatenate",
+    "einsum",
+}
+
+
 def identifiers(plan: Plan) -> dict[int, str]:
-    """A name for every value: the user's, or one made of what it is."""
-    loop = plan.loop
-    names: dict[int, str] = {}
-    taken = {
-        *SAME,
-        "half",
-        "fixed",
-        "rows",
-        "constants",
-        "absolute",
-        "matmul",
-        "copyto",
-        "concatenate",
-        "einsum",
-    }
-
-    def give(v: int, wish: str) -> None:
-        wish = wish if wish.isidentifier() and "__" not in wish and not keyword.iskeyword(wish) else "v"
-        name = wish
-        for i in itertools.count(1):
-            if name not in taken:
-                break
-            name = f"{wish}{i}"
-        taken.add(name)
-        names[v] = name
-
-    known = loop.names
-    after = {v for _, v in loop.carries}
-    for v, _ in loop.carries:
-        give(
-            v,
-            f"{known.get(v, 'c')}_prev" if known.get(v) in {known.get(a) for a in after} else known.get(v, "c"),
-        )
-    for v in (*loop.constants, *loop.numbers):
-        if v not in names:
-            give(v, known.get(v, "k"))
-    for v in loop.inputs:
-        if v not in names:
-            give(v, known.get(v, "x"))
-    for call in loop.operations:
-        for v in call.outputs:
-            if v not in names:
-                give(v, known.get(v, "a"))
-    return names
-
-
-def equation(call: Operation, names: dict[int, str]) -> str:
-    """What a call computes, in words short enough for a comment."""
-    made = ", ".join(names[v] for v in call.outputs)
-    meta = [repr(m) for m in call.meta if m is not None]
-    return f"{made} = {call.op.name}({', '.join([*(names[v] for v in call.inputs), *meta])})"
+    """The names of all values, where they hide no function that the source calls."""
+    return {v: f"{name}_" if name in RESERVED else name for v, name in plan.loop.names.items()}
 
 
 def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict) -> Iterator[str]:

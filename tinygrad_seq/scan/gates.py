@@ -55,7 +55,7 @@ def gathered(program: Program) -> Program:
         for v in call.inputs:
             uses.setdefault(v, []).append(call)
 
-    values, operations, gone = list(program.values), [], set[int]()
+    values, operations, gone, names = list(program.values), [], set[int](), dict(program.names)
     for call in program.operations:
         if call.outputs[0] in gone:
             continue
@@ -69,8 +69,11 @@ def gathered(program: Program) -> Program:
         values.append(values[call.inputs[0]])
         operations.append(Operation(GATES, call.inputs, (kinds,), (z,), call.quiet))
         operations.append(call._replace(inputs=(z,), outputs=tuple(f.outputs[0] for f in functions)))
+        for v, f in zip(call.outputs, functions, strict=True):  # i = split(a)[0] is now the name of sigmoid(i)
+            if v in names:
+                names.setdefault(f.outputs[0], names[v])
         gone.update(f.outputs[0] for f in functions)
-    return replace(program, values=tuple(values), operations=tuple(operations))
+    return replace(program, values=tuple(values), operations=tuple(operations), names=names)
 
 
 def _gathers(call: Operation, activations: Sequence[list], program: Program) -> bool:

@@ -53,7 +53,7 @@ class Loop:
         constants = [self._constant(v, given) for v in self.code.constants]
         rows = [rows_of(given[v], reverse) if v in work.outside else work.rows[v] for v in self.code.rows]
         rows += [work.carries[j][1:] for j, _ in self.plan.copies]
-        steps = zip(*rows) if rows else iter([()] * n)
+        steps = zip(*rows, strict=True) if rows else iter([()] * n)
         self.code.function(constants, work.fixed, steps, HALF)
         finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
         run = Run(
@@ -154,7 +154,7 @@ class Workspace:
         return self._references() == self.at_rest
 
     def _all_steps(self, v: int):
-        for j, (before, after) in enumerate(self.plan.loop.carries):
+        for j, (before, _) in enumerate(self.plan.loop.carries):
             if v == before or self.plan.homes.get(v) == ("carry", j):
                 first = (v == before) != self.reverse
                 return self.wide[j][:-1] if first else self.wide[j][1:]

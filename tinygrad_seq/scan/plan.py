@@ -1,4 +1,4 @@
-"""Where every value of a loop lives: in a stack that keeps all steps, in scratch memory, or within another value.
+"""Where every value of a loop lives: in a stack that keeps all steps, in scratch memory, or in another value.
 
     constant  given, the same at every step
     input     given, one row of it at every step
@@ -13,7 +13,8 @@ A plan knows shapes and lifetimes and no array library: an emitter for another l
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from tinygrad_seq.scan.program import Operation, Program, Spec
@@ -42,20 +43,15 @@ class Plan:
     copies: list[tuple[int, int]] = field(default_factory=list)
     calls: list[Operation] = field(default_factory=list)
 
+    def of_all_steps(self) -> list[int]:
+        """The values of which there is memory for all steps."""
+        stacks = [home[1] for home in self.homes.values() if home[0] == "stack"]
+        return stacks + [after for (_, after), wide in zip(self.loop.carries, self.wide, strict=True) if wide]
+
     def memory(self) -> int:
-        """Bytes kept per step."""
-        bytes_of = lambda v: self.loop.values[v].dtype.itemsize * _size(self.loop.values[v])  # noqa: E731
-        stacks = {home[1] for home in self.homes.values() if home[0] == "stack"}
-        return sum(map(bytes_of, stacks)) + sum(
-            bytes_of(after) for (_, after), wide in zip(self.loop.carries, self.wide, strict=True) if wide
-        )
-
-
-def _size(spec: Spec) -> int:
-    size = 1
-    for n in spec.shape:
-        size *= n
-    return size
+        """Bytes kept of every step."""
+        specs = [self.loop.values[v] for v in self.of_all_steps()]
+        return sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in specs)
 
 
 def is_view(call: Operation, loop: Program) -> bool:
@@ -82,7 +78,6 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     plan = Plan(loop, kept)
     made = {v: call for call in loop.operations for v in call.outputs}
     base: dict[int, int] = {}  # of views: the value that has the memory
-    whole: set[int] = set()  # values that have memory of their own, in one piece
     carried = {before for before, _ in loop.carries}
 
     for call in loop.operations:
@@ -151,13 +146,16 @@ def _share_scratch(
             plan.scratch.append(spec)
         plan.homes[v] = ("scratch", slots.pop())
 
+    def give_back(values: Iterable[int]) -> None:
+        for v in values:
+            free[loop.values[v]].append(plan.homes[v][1])
+
     for i, call in enumerate(loop.operations):
-        read = [memory_of(v) for v in call.inputs]
-        dying = [v for v in dict.fromkeys(read) if last[v] == i and plan.homes.get(v, ("",))[0] == "scratch"]
-        ends = lambda: [free[loop.values[v]].append(plan.homes[v][1]) for v in dying]  # noqa: E731
+        read = dict.fromkeys(memory_of(v) for v in call.inputs)
+        dying = [v for v in read if last[v] == i and plan.homes.get(v, ("",))[0] == "scratch"]
         may = call.op.name in in_place and all(v not in base or base[v] not in dying for v in call.inputs)
-        if may:
-            ends()
+        if may:  # write over an argument that nobody reads any more
+            give_back(dying)
         for v in call.outputs:
             if v in base:
                 continue
@@ -166,7 +164,6 @@ def _share_scratch(
             elif plan.homes[v][0] == "part" and plan.homes[v][1] not in plan.homes:
                 take(plan.homes[v][1])
         if not may:
-            ends()
-        for v in dict.fromkeys(memory_of(v) for v in call.outputs):  # what nobody reads is free at once
-            if last[v] == i and plan.homes[v][0] == "scratch" and v in call.outputs:
-                free[loop.values[v]].append(plan.homes[v][1])
+            give_back(dying)
+        unread = dict.fromkeys(v for v in call.outputs if memory_of(v) == v and last[v] == i)
+        give_back(v for v in unread if plan.homes[v][0] == "scratch")

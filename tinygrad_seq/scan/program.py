@@ -15,7 +15,7 @@ it, since they choose between programs (an exponent, a size) more often than the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,6 +60,7 @@ class Program:
     numbers     whole numbers, by value
     outputs     values that are wanted from every step, stacked
     totals      values that are wanted summed over the steps
+    names       what to call the values
     """
 
     values: tuple[Spec, ...]
@@ -71,6 +72,11 @@ class Program:
     outputs: tuple[int, ...]
     totals: tuple[int, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> tuple[int, ...]:
+        """What it is given: the carries before the first step, inputs, constants."""
+        return (*(before for before, _ in self.carries), *self.inputs, *self.constants)
 
 
 class Numbering:
@@ -202,29 +208,3 @@ def summable(call: Operation, program: Program) -> bool:
         return False
     ranks = [len(program.values[v].shape) for v in call.inputs]
     return ranks == [len(core) for core in signature.inputs]
-
-
-def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
-    """What the user calls the values, where his code tells."""
-    names = {numbers[line]: name for line, name in trace.names.items() if line in numbers}
-    for record, (code, _, instruction) in trace.places.items():
-        for i, name in enumerate(assigned(code, instruction)):
-            if (line := (record, i)) in numbers and len(record.shapes) > i:
-                names[numbers[line]] = name
-    return names
-
-
-def assigned(code, instruction: int) -> Sequence[str]:
-    """The variables that the result of the call at an instruction is stored in at once."""
-    import dis
-
-    behind = [i for i in dis.get_instructions(code) if i.offset > instruction and i.opname != "CACHE"]
-    if not behind:
-        return []
-    count = 1
-    if behind[0].opname == "UNPACK_SEQUENCE":
-        count, behind = behind[0].arg or 0, behind[1:]
-    stores = behind[:count]
-    if all(i.opname in ("STORE_FAST", "STORE_NAME") for i in stores):
-        return [str(i.argval) for i in stores]
-    return []

@@ -18,6 +18,7 @@ from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable, run_loop
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.gates import gathered
+from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
 from tinygrad_seq.tape import mode
@@ -32,10 +33,9 @@ class Compiled:
     """A program, where its operations run, and its loop for each set of arguments that need a gradient."""
 
     def __init__(self, program: Program) -> None:
-        self.program = gathered(program)
+        self.program = identified(gathered(program))
         self.parts = taken_apart(self.program)
         self.execute = Execution(self.parts, self.program)
-        self.sources = (*(v for v, _ in program.carries), *program.inputs, *program.constants)
         self.loops: dict[frozenset[int], Differentiable] = {}
 
     @classmethod
@@ -46,7 +46,7 @@ class Compiled:
             if key in PROGRAMS:
                 PROGRAMS.move_to_end(key)
                 return PROGRAMS[key]
-        made = cls(recorded.program_with_names())
+        made = cls(recorded.named_program())
         with lock:
             PROGRAMS[key] = made
             while len(PROGRAMS) > CAPACITY:
@@ -56,14 +56,13 @@ class Compiled:
     def __call__(self, arguments: Sequence, n: int, reverse: bool) -> tuple[list, list]:
         """The carries after `n` steps, and the outputs of all steps."""
         program = self.program
-        found = self.execute(self._loop, dict(zip(self.sources, arguments, strict=True)), n, reverse)
+        found = self.execute(self._loop, dict(zip(program.arguments, arguments, strict=True)), n, reverse)
         return list(map(as_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
 
     def _loop(self, env: dict, n: int, reverse: bool):
         loop = self.parts.loop
-        sources = (*(before for before, _ in loop.carries), *loop.inputs, *loop.constants)
-        arrays = [x._data if isinstance(x := env[v], Tensor) else x for v in sources]
-        active = frozenset(v for v in sources if mode.recording and _differentiable(env[v]))
+        arrays = [x._data if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
+        active = frozenset(v for v in loop.arguments if mode.recording and _differentiable(env[v]))
         if active not in self.loops:
             self.loops[active] = Differentiable(loop, active, arrays)
         return run_loop(self.loops[active], env, n, reverse)

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.errors import describe
-from tinygrad_seq.scan.program import Numbering, Program, named
+from tinygrad_seq.scan.naming import named
+from tinygrad_seq.scan.program import Numbering, Program
 from tinygrad_seq.scan.trace import Trace, tracing
 from tinygrad_seq.tensor import Tensor, tensor
 
@@ -85,7 +86,7 @@ class Step:
         place = t.line and self.trace.places.get(t.line[0])
         return f" ({place[0].co_filename}, line {place[1]})" if place else ""
 
-    def program_with_names(self) -> Program:
+    def named_program(self) -> Program:
         """The program, with what the user calls its values."""
         return replace(self.program, names=named(self.trace, self.number.number))
 

@@ -183,6 +183,8 @@ class Trace:
         if isinstance(x, Tensor) and x.line is not None:
             line = x.line
             if line[0] in self.made or line in self.captured:
+                if frame is not None and line[0].op is None and line not in self.names:
+                    self.names[line] = _name_of(x, frame) or ""
                 return line
         elif type(x) in NUMBERS:  # it counts anew wherever it stands
             dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
@@ -194,8 +196,8 @@ class Trace:
                 return self._constants[id(x)]
             line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
         self.captured[line] = x
-        if frame is not None and (name := _name_of(x, frame)):
-            self.names[line] = name
+        if frame is not None:
+            self.names[line] = _name_of(x, frame) or ""
         return line
 
     def varies(self, x) -> bool:
@@ -242,4 +244,4 @@ def _name_of(x, frame) -> str | None:
     for name, value in getattr(variables.get("self"), "__dict__", {}).items():
         if value is x:
             return name
-    return None
+    return next((name for name in frame.f_code.co_names if frame.f_globals.get(name) is x), None)
