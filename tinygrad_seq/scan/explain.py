@@ -78,7 +78,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> w = ts.tensor(0.5, requires_grad=True)
-    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
+    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))  # doctest: +ELLIPSIS
     forward, t = 0 ... 2
     loop
         def scan(constants, fixed, rows, half):
@@ -88,6 +88,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
                 multiply(w, h, a)  # a = w * h
                 add(a, x, a1)      # a1 = a + x
                 tanh(a1, h_new)    # h_new = tanh(a1)
+    ...
     """
     n = steps_of(xs, length)
     recorded = Step(step, init, xs)
