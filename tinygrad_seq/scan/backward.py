@@ -11,7 +11,7 @@ the same primitives, taken apart in the same way.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def derived(
             for v in loop.outputs
             if v in cotangents and v in live
         }
-        shares: dict[int, list[Traced]] = {}
+        shares: dict[int, list[Any]] = {}
         for (_, after), g in zip(carried, later, strict=True):
             shares.setdefault(after, []).append(g)
         for v, g in given.items():
@@ -104,7 +104,7 @@ def derived(
             if all(g is None for g in arriving):
                 continue
             record, lines = _record(call, loop, live, tensor_of)
-            for line, share in pull(record, arriving, record.saved, {source for source, _ in lines}):
+            for line, share in pull(record, arriving, record.saved or (), {source for source, _ in lines}):
                 shares.setdefault(lines[line], []).append(share)
         earlier = [_sum(shares.get(before, [])) for before, _ in carried]
         earlier = [np.zeros_like(g) if e is None else e for e, g in zip(earlier, later, strict=True)]

@@ -40,6 +40,8 @@ class Traced(Tensor):
 
     __slots__ = ()
 
+    line: Line
+
     def _refuse(self, *args, **kwargs) -> NoReturn:
         raise TypeError(
             f"the step of a scan is recorded once for all time steps, so the value of {describe(self)} in it "
@@ -87,10 +89,10 @@ class Escaped:
             f"stands for no time step: return it from the step, as an output"
         )
 
-    __getattr__ = __array__ = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+    __getattr__ = __array__ = __array_ufunc__ = __array_function__ = _refuse
     for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
         locals()[f"__{_name}__"] = locals()[f"__r{_name}__"] = _refuse
-    __neg__ = __invert__ = __getitem__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore
+    __neg__ = __invert__ = __getitem__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __hash__ = object.__hash__
 
 
@@ -110,7 +112,7 @@ class Noted(Record):
     def saved(self) -> tuple:  # type: ignore[override]
         """The arrays that the rules read."""
         op, rest = self.op, self.arrays[len(self.op.arguments) :]
-        known = dict(zip(op.arguments, self.arrays, strict=False))
+        known: dict[str | None, object] = dict(zip(op.arguments, self.arrays, strict=False))
         known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
         known["s"] = tuple(map(np.shape, rest))
         return tuple([known[name] for name in op.reads])
@@ -132,7 +134,7 @@ class Trace:
 
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
-        self.records: list[Record] = []
+        self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
         self.numbers: dict[Line, np.ndarray] = {}
