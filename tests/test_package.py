@@ -23,6 +23,7 @@ LAYERS = [  # every module may import what stands before it
     {"operators", "protocols"},
     {"tensor"},
     {"derive", "drawing", "folding", "serialize", "show"},
+    {"scan"},
     {"nn", "optim", "testing"},
     {"train"},
 ]

@@ -16,7 +16,8 @@ from tinygrad_seq.testing import check_grad
 
 LANGUAGE = {
     "tensor", "Tensor", "no_grad", "detect_anomaly", "tape", "step", "primitive", "example", "numpy_function",
-    "save", "load", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
+    "save", "load", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan",
+    "explain",
     "__version__",
 }  # fmt: skip
 

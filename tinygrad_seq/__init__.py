@@ -67,6 +67,7 @@ from tinygrad_seq.ops.shape import (
 from tinygrad_seq.ops.softmax import log_softmax, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.scan import explain, scan
 from tinygrad_seq.serialize import load, save
 from tinygrad_seq.show import step, tape
 from tinygrad_seq.signature import example
@@ -87,6 +88,9 @@ __all__ = [  # in the order in which a reader should meet them
     "jacobian",
     "hessian",
     "hvp",
+    # loops over time
+    "scan",
+    "explain",
     # the tape
     "tape",
     "step",

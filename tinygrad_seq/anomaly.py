@@ -47,7 +47,7 @@ def detect_anomaly() -> Iterator[None]:
         mode.anomaly, mode.watching = before
 
 
-def watch(op: Primitive, arrays: tuple, meta: tuple, out: Tensor | tuple[Tensor, ...]) -> None:
+def look(op: Primitive, arrays: tuple, meta: tuple, out: Tensor | tuple[Tensor, ...]) -> None:
     """Look at the outcome of a call, and note for its record where it was made."""
     outputs = out if isinstance(out, tuple) else (out,)
     where = _line_of_the_user()

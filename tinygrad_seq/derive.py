@@ -62,6 +62,7 @@ def grad(
     )
     if len(given) != len(ys):
         raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
+    create_graph = create_graph or mode.trace is not None  # the walk is part of the step
     seeds = [
         seed_of(y, g, recorded=create_graph)
         for y, g in zip(ys, given, strict=True)
@@ -146,9 +147,9 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
             ]
             if any(share is not None for share in shares):
                 pushed[record] = push(record, shares, read(record, as_tensors=True))
+    found = [pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else None for y in call.outputs]
     dys = [
-        pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else Tensor(np.zeros_like(y._data))
-        for y in call.outputs
+        Tensor(np.zeros_like(y._data)) if dy is None else dy for y, dy in zip(call.outputs, found, strict=True)
     ]
     return tree.each(call.public, call.value), tree.like(call.value, map(call.public, dys))
 
@@ -250,7 +251,7 @@ class _Call:
     def live(self, directions: Sequence) -> bool:
         """Whether a derivative along `directions` can itself be differentiated, and so has to be recorded."""
         moving = any(isinstance(v, Tensor) and v.line is not None for v in directions)
-        return mode.recording and (moving or self.exposed(self.outputs))
+        return mode.recording and (moving or mode.trace is not None or self.exposed(self.outputs))
 
     def exposed(self, tensors: Iterable[Tensor]) -> bool:
         """Whether `tensors` depend on a leaf that is not private, so that a gradient can be asked for."""
@@ -258,8 +259,8 @@ class _Call:
         return any(isinstance(record, Leaf) and record not in self.private for record in records)
 
     def public(self, t: Tensor) -> Tensor:
-        """`t`, off the tape where nobody can ask for a gradient, and under `no_grad`."""
-        return t if mode.recording and self.exposed([t]) else Tensor(t._data, None, t.buffer)
+        """`t`, off the tape where nobody can ask for a gradient, and under `no_grad`; never within a step."""
+        return t if mode.trace or (mode.recording and self.exposed([t])) else Tensor(t._data, None, t.buffer)
 
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:

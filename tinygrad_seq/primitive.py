@@ -68,10 +68,12 @@ class Op(Protocol):
     vjp: Callable[..., None]
     joint_vjp: Callable[..., None]
     jvp: Callable[..., None]
+    joint_jvp: Callable[..., None]
     partials: Callable[..., None]
     linear: Callable[..., None]
     bilinear: Callable[[], None]
     rides: Callable[..., None]
+    at_once: Callable[..., None]
     __name__: str
 
     def __call__(self, *arrays: object, **metadata: object) -> Tensor: ...
@@ -142,11 +144,25 @@ class Primitive:
 
         self.rules: tuple[Rule | None, ...] = ()  # the VJP of every argument,
         self.joint_rule: Rule | None = None  # or of all of them together
+        self.takes_none = False  # whether that deals itself with outputs that no cotangent arrives at
         self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
+        self.joint_push_rule: Rule | None = None  # or of all of them together,
         self.kind = "rules"  # unless it follows from the op being linear or bilinear
         self.riding: dict[str, Rule] = {}
+        self.stacking: Callable | None = None  # the op on stacks, where that has a better form,
+        self.summing: Callable | None = None  # and its sum over a stack of calls
         self.function = recording.stub(self)
-        declarations = ("vjp", "joint_vjp", "jvp", "partials", "linear", "bilinear", "rides")
+        declarations = [
+            "vjp",
+            "joint_vjp",
+            "jvp",
+            "joint_jvp",
+            "partials",
+            "linear",
+            "bilinear",
+            "rides",
+            "at_once",
+        ]
         self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
 
     def _refuse_what_could_not_be_tested(self) -> None:
@@ -174,13 +190,20 @@ class Primitive:
         """A rule per argument: the cotangent of the argument, from `g`, that of the output."""
         self.rules = self._each(rules)
 
-    def joint_vjp(self, rule: Callable) -> None:
-        """One rule for all arguments, returning a cotangent for each; its `s` holds all their shapes."""
-        self.joint_rule = self._rule(rule)
+    def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
+        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes.
+
+        zeros  the cotangent of an output that nothing depends on is zeros; else it is None
+        """
+        self.joint_rule, self.takes_none = self._rule(rule), not zeros
 
     def jvp(self, *rules: Callable | None) -> None:
         """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
         self.pushes = self._each(rules)
+
+    def joint_jvp(self, rule: Callable) -> None:
+        """One rule for all arguments: the tangent of each output, from `g`, the arguments' tangents or None."""
+        self.joint_push_rule = self._rule(rule)
 
     def partials(self, *rules: Callable | None, singular: bool = False) -> None:
         """The partial derivatives of a pointwise op; VJP and JVP both follow.
@@ -210,6 +233,10 @@ class Primitive:
         """
         self.riding = {name: Rule(rule, _names(rule)) for name, rule in rules.items()}
 
+    def at_once(self, *, stacking: Callable, summing: Callable) -> None:
+        """Better forms for many steps at once: the op on stacks, and its sum over stacks of all arguments."""
+        self.stacking, self.summing = stacking, summing
+
     def _each(self, rules: Sequence[Callable | None]) -> tuple[Rule | None, ...]:
         if len(rules) != len(self.arguments):
             raise TypeError(
@@ -233,8 +260,8 @@ class Primitive:
             for argument, rule in zip(self.arguments, rules, strict=False):
                 for name in rule.names if rule else ():
                     readers.setdefault(name, set()).add(argument)
-        for name in self.joint_rule.names if self.joint_rule else ():
-            readers[name] = every
+        for rule in filter(None, (self.joint_rule, self.joint_push_rule)):
+            readers.update(dict.fromkeys(rule.names, every))
         if self.kind == "bilinear":
             x, y = self.arguments
             readers.setdefault(x, set()).add(y)
@@ -252,10 +279,18 @@ class Primitive:
         places.update({name: f"values[{i}]" for i, name in enumerate(self.reads)})
         places.update({p.name: f"meta[{i}]" for i, p in enumerate(self.metadata)})
         self.pushing = [rule.compiled(places) if rule else _nothing for rule in self.pushes]
+        self.joint_push = self.joint_push_rule and self.joint_push_rule.compiled(places)
         self.pull = compiled_pull(self, places)
         recording.specialise(self)
 
     # --- what scan and the laws ask -------------------------------------------------------------------
+
+    def differentiable(self, count: int) -> list[bool]:
+        """For each of `count` arguments whether a derivative passes through the op to it."""
+        if self.joint_rule:
+            return [True] * count
+        rules = [rule is not None for rule in self.rules]
+        return rules + [False] * (count - len(rules))
 
     def lift(
         self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]

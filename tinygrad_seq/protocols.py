@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ALIASES = {"absolute": "abs", "amax": "max", "amin": "min"}  # NumPy's internal name -> its public one
 
 # Questions about tensors, whose answers are no tensors: NumPy answers them, about the values or the dtypes.
-OF_VALUES = {"shape", "ndim", "size", "allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
+OF_SHAPES = {"shape", "ndim", "size"}
+OF_VALUES = {"allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
 OF_DTYPES = {"result_type", "can_cast"}
 
 
@@ -36,6 +37,8 @@ class Protocols:
         def data(self) -> np.ndarray: ...
         @property
         def dtype(self) -> np.dtype: ...
+        @property
+        def shape(self) -> tuple[int, ...]: ...
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
         if method != "__call__":
@@ -50,6 +53,9 @@ class Protocols:
 
     def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
         name = function.__name__
+        if name in OF_SHAPES and isinstance(args[0], Protocols):
+            whole = len(args) == 1 and not kwargs  # else the size along an axis
+            return getattr(args[0], name) if whole else function(np.empty(args[0].shape), *args[1:], **kwargs)
         if name in OF_VALUES:
             return function(
                 *(backend.to_numpy(x.data) if isinstance(x, Protocols) else x for x in args), **kwargs

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.anomaly import look
 from tinygrad_seq.errors import describe, explain, refuse
 from tinygrad_seq.generated import write_out
 from tinygrad_seq.tape import Record, mode, next_serial, watchers
@@ -54,9 +55,9 @@ def immutable(x) -> bool:
     return x.base is None or (isinstance(x.base, np.ndarray) and not x.base.flags.writeable)
 
 
-def keep(x):
-    """A constant that a rule will read: an array of the caller's is copied if he can still change it."""
-    return frozen(backend.copy(x)) if backend.is_array(x) and not immutable(x) else x
+def keep(x, ours: bool = False):
+    """A constant that a rule will read: if it is not `ours` it is copied if the caller can still change it."""
+    return x if ours or immutable(x) or not backend.is_array(x) else frozen(backend.copy(x))
 
 
 def frozen(array):
@@ -84,6 +85,14 @@ def settle(z, *sources: tuple):
     return frozen(z), None
 
 
+def watch(op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
+    """Note a call in the step of a scan that is being recorded; look at its values in anomaly mode."""
+    if mode.trace is not None:
+        mode.trace.note(op, given, arrays, meta, out)
+    if mode.watching:
+        look(op, arrays, meta, out)
+
+
 # --- the call -----------------------------------------------------------------------------------------
 
 
@@ -101,7 +110,6 @@ def stub(op: Primitive) -> FunctionType:
 
 def specialise(op: Primitive) -> None:
     """Compile the call of `op` for its arguments, and put it into the function of `op`."""
-    from tinygrad_seq.anomaly import watch
     from tinygrad_seq.tensor import Tensor
 
     namespace = op.function.__globals__
@@ -159,7 +167,8 @@ def source(op: Primitive) -> Iterator[str]:
     yield "    if raw: return z"
     yield from _wrap(op)
     yield from _record(op)
-    yield f"    if _watchers and _mode.watching: _watch(_op, {given}, out)"
+    originals = _tuple([*op.arguments, *([f"*{op.variadic}"] if op.variadic else [])])
+    yield f"    if _watchers: _watch(_op, {originals}, {given}, out)"
     yield "    return out"
 
 
@@ -195,7 +204,8 @@ def _record(op: Primitive) -> Iterator[str]:
         if name == "s":
             value, buffer = "tuple(map(_shape, rest))", "None"
         elif name == op.variadic:
-            value, buffer = "tuple(map(_keep, rest))", "None"
+            value = "tuple(map(_keep, rest, tensors))"
+            buffer = "(tuple(rest_buffers) if any(rest_buffers) else None)"
         elif name == "z":
             value, buffer = "z", "buffer"
         else:  # an array of the caller's is copied, if he can still change it

@@ -49,17 +49,15 @@ def _stamp(buffer: Buffer | tuple) -> int:
 
 
 def _as_tensors(record: Record, saved: tuple) -> Iterator:
-    op = record.op
+    op, origins = record.op, getattr(record, "arguments", record.inputs)  # in a step also those of constants
     made = [(record, i) for i in range(len(record.shapes))]
-    lines = dict(zip(op.arguments, record.inputs, strict=False))
+    lines = dict(zip(op.arguments, origins, strict=False))
     buffers = record.buffers or (None,) * len(saved)
     for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
         if value is None or name == "s":
             yield value
         elif name == op.variadic:
-            yield tuple(
-                _handle(v, line, None) for v, line in zip(value, record.inputs[len(lines) :], strict=True)
-            )
+            yield tuple(map(_handle, value, origins[len(lines) :], buffer or (None,) * len(value)))
         elif name == "z" and op.many:
             yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
         else:
@@ -67,18 +65,20 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
 
 
 def _handle(value, line: Line | None, buffer: Buffer | None):
-    """A saved value as the Tensor that it was; a constant array stays one."""
+    """A saved value as the Tensor that it was; a constant array or number stays one."""
     from tinygrad_seq.tensor import Tensor
 
-    return value if line is None and buffer is None else Tensor(value, line, buffer)
+    constant = (line is None and buffer is None) or type(value) in (float, int, bool)
+    return value if constant else Tensor(value, line, buffer)
 
 
 def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
     """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
-    op, g = record.op, cotangents[0]
-    if op.many:
+    op = record.op
+    g = cotangents if op.takes_none else cotangents[0]
+    if op.many and not op.takes_none:
         like = next(c for c in cotangents if c is not None)
         g = [
             np.zeros_like(like, shape=shape) if c is None else c
@@ -95,6 +95,9 @@ SHARE = """\
         share = {value}
         if share.shape != s or share.dtype is not source.dtypes[k]: share = fitted(share, record, {i})
         shares.append((line, share))"""
+JOINT = "    for i, x in enumerate({}):\n        if x is None: continue\n" + textwrap.indent(
+    SHARE.format(i="i", value="x"), "    "
+)
 
 
 def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
@@ -111,8 +114,7 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
     ]
     if op.joint_rule:
         names["rule"] = op.joint_rule.function
-        lines += [f"    joint = {op.joint_rule.call('rule', places)}", "    for i in range(len(inputs)):"]
-        lines.append(textwrap.indent(SHARE.format(i="i", value="joint[i]"), "    "))
+        lines.append(JOINT.format(op.joint_rule.call("rule", places)))
     else:
         for i, rule in enumerate(op.rules):
             if rule:
@@ -148,6 +150,8 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
         (dx, dy), (x, y), meta = tangents, values, _metadata(record)
         terms = [] if dx is None else [op.function(dx, y, **meta)]
         z = _total(terms if dy is None else [*terms, op.function(x, dy, **meta)])
+    elif op.joint_push:
+        z = op.joint_push(tangents, values, record.meta, None)
     elif op.pushing:
         z = _total(
             [
@@ -159,7 +163,7 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
     else:
         raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
     return [
-        _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
+        None if dz is None else _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
         for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
     ]
 

@@ -25,6 +25,7 @@ from tinygrad_seq.rules import pull, read
 
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.scan.trace import Trace
     from tinygrad_seq.tensor import Tensor
 
 next_serial = itertools.count(1).__next__
@@ -35,11 +36,14 @@ class Mode(threading.local):
 
     recording = True  # calls are recorded
     watching = False  # the values of calls are looked at
+    trace: Trace | None = None  # the step of a scan that is being recorded
     anomaly = False  # the values of walks are looked at
 
 
 mode = Mode()
-watchers: list[object] = []  # one for every block that watches, in any thread: empty, it costs nothing
+watchers: list[
+    object
+] = []  # one for every block that watches or traces, in any thread: empty, it costs nothing
 
 
 @contextmanager
@@ -63,6 +67,12 @@ def no_grad() -> AbstractContextManager[None]:
     False
     """
     return recording(False)
+
+
+def refuse_in_a_step(what: str) -> None:
+    """RuntimeError while the step of a scan is recorded: it runs once for all time steps."""
+    if mode.trace is not None:
+        raise RuntimeError(f"the step of a scan is recorded once for all time steps, and so {what}")
 
 
 @contextmanager

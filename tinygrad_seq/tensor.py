@@ -21,7 +21,7 @@ from tinygrad_seq.operators import Operators
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
 from tinygrad_seq.recording import frozen
-from tinygrad_seq.tape import Buffer, Leaf, Line, next_serial, reverse, walking
+from tinygrad_seq.tape import Buffer, Leaf, Line, mode, next_serial, refuse_in_a_step, reverse, walking
 
 accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
 
@@ -148,16 +148,15 @@ class Tensor(Operators, Protocols):
         >>> x.grad.numpy()
         array([2., 4.], dtype=float32)
         """
+        refuse_in_a_step("no gradient can accumulate in it: take ts.grad, which is part of the step")
         seed = seed_of(self, gradient, recorded=create_graph)
         with walking(create_graph):
-            for record, cotangents, _ in reverse(
-                [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph
-            ):
+            kept = retain_graph or create_graph
+            for record, cotangents, _ in reverse([seed], retain_graph=kept, create_graph=create_graph):
                 if isinstance(record, Leaf):
                     if record.gone:
                         raise RuntimeError(
-                            f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after "
-                            f"it was used: do that before the forward pass"
+                            f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after its use"
                         )
                     with accumulating:
                         record.grad = accumulated(record.grad, cotangents[0])
@@ -196,6 +195,7 @@ class Tensor(Operators, Protocols):
             raise RuntimeError(
                 "only a leaf can be changed in place; this tensor was computed: detach() it first"
             )
+        refuse_in_a_step("nothing can be changed in place in it: make what changes part of the carry")
         if self.buffer is None or self._data.base is not None:
             self._data, self.buffer = backend.copy(self._data), Buffer()
         self.buffer.stamp = next_serial()
@@ -309,7 +309,7 @@ def tensor(
             [3., 4.]], float32, cpu, requires_grad)
     """
     if isinstance(data, Tensor):
-        data = data._data
+        data = data.data
     elif any(isinstance(x, Tensor) and x.line for x in _elements(data)):
         raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
     host = np.array(data)
@@ -362,7 +362,7 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
 def own(share) -> Tensor:
     """A cotangent as a Tensor with memory of its own: nobody's change of another value reaches it."""
     if isinstance(share, Tensor):
-        return Tensor(frozen(backend.copy(share._data)), share.line)
+        return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
     return Tensor(backend.copy(share), None, Buffer())
 
 

@@ -33,18 +33,17 @@ def like(tree, values: Iterable):
     >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
     {'h': 'a', 'c': ['b', None]}
     """
-    values = iter(values)
+    return _build(tree, iter(values))
 
-    def build(branch):
-        if isinstance(branch, dict):
-            return {key: build(value) for key, value in branch.items()}
-        if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
-            return type(branch)(*map(build, branch))
-        if isinstance(branch, (tuple, list)):
-            return type(branch)(map(build, branch))
-        return None if branch is None else next(values)
 
-    return build(tree)
+def _build(branch, values: Iterator):  # no closure: one that calls itself would hold the leaves in a circle
+    if isinstance(branch, dict):
+        return {key: _build(value, values) for key, value in branch.items()}
+    if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
+        return type(branch)(*(_build(value, values) for value in branch))
+    if isinstance(branch, (tuple, list)):
+        return type(branch)([_build(value, values) for value in branch])
+    return None if branch is None else next(values)
 
 
 def each(function: Callable, tree):

@@ -188,9 +188,10 @@ class ResetAfterGRUCell(GatedCell):
         self.bh = Parameter(init.uniform((3 * hidden_size,), bound, rng=rng, dtype=dtype))
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        x_r, x_z, x_n = split(x @ self.Wx + self.b, 3, axis=-1)
-        h_r, h_z, h_n = split(h @ self.Wh + self.bh, 3, axis=-1)
-        r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+        gates = [2 * self.Wh.shape[0]]  # where r and z end and n begins
+        x_rz, x_n = split(x @ self.Wx + self.b, gates, axis=-1)
+        h_rz, h_n = split(h @ self.Wh + self.bh, gates, axis=-1)
+        r, z = split(sigmoid(x_rz + h_rz), 2, axis=-1)
         n = tanh(x_n + r * h_n)
         h = (1 - z) * n + z * h
         return h, h

@@ -22,7 +22,19 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.tape import refuse_in_a_step as _refuse_in_a_step
+
 Rng = np.random.Generator | int | None
+
+
+def generator(rng: Rng) -> np.random.Generator:
+    """`rng` if it is a generator, else one of that seed; RuntimeError in the step of a scan.
+
+    >>> bool(generator(0).random() == generator(0).random())
+    True
+    """
+    _refuse_in_a_step("a draw would be the same in all of them: draw before the loop, pass it as an input")
+    return np.random.default_rng(rng)
 
 
 def zeros(shape: tuple[int, ...], *, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -42,7 +54,7 @@ def uniform(
     >>> uniform((2, 3), 0.5, rng=0).shape
     (2, 3)
     """
-    return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
+    return generator(rng).uniform(-bound, bound, shape).astype(dtype)
 
 
 def xavier(
@@ -69,7 +81,7 @@ def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np
     True
     """
     rows, columns = _matrix(shape)
-    gaussian = np.random.default_rng(rng).standard_normal((max(shape), min(shape)))
+    gaussian = generator(rng).standard_normal((max(shape), min(shape)))
     q, r = np.linalg.qr(gaussian)
     q = q * np.sign(np.diag(r))  # QR is unique only up to these signs; so Q is uniform (Mezzadri 2007)
     return (q if rows >= columns else q.T).astype(dtype)
@@ -100,7 +112,7 @@ def sparse(
     """
     if not 1 <= nonzeros <= size:
         raise ValueError(f"of {size} weights per column, 1 ... {size} can be nonzero, not {nonzeros}")
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     w = np.zeros((size, size))
     for column in w.T:
         column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)

@@ -15,6 +15,7 @@ from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.reduction import mean
+from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.tensor import Tensor, tensor
 
 
@@ -119,7 +120,7 @@ class Dropout(Module):
         x = x if isinstance(x, Tensor) else tensor(x)
         if not self.training or self.p == 0:
             return x
-        mask = (self.rng.random(x.shape) >= self.p).astype(x.dtype) / (1 - self.p)
+        mask = (init.generator(self.rng).random(x.shape) >= self.p).astype(x.dtype) / (1 - self.p)
         return x * backend.asarray(mask, x.device)
 
 
@@ -147,9 +148,17 @@ def indices(given: Tensor | np.ndarray | list, count: int, device: str, name: st
     t = given if isinstance(given, Tensor) else tensor(given, device=device)
     if t.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {describe(t)}")
-    host = backend.to_numpy(t._data)
+    return WITHIN.function(t, count=count, name=name)
+
+
+def _within(x, /, *, count, name):
+    """z = x, integers within 0 ... count - 1"""
+    host = backend.to_numpy(x)
     if host.size and (host.min() < 0 or host.max() >= count):
         raise IndexError(
             f"{name} must lie within 0 ... {count - 1}; the smallest is {host.min()}, the largest {host.max()}"
         )
-    return t
+    return x
+
+
+WITHIN = Primitive(_within, "()->()")  # an op, so that in the step of a scan it looks at all time steps

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.layers import indices
-from tinygrad_seq.ops.choice import clip, where
+from tinygrad_seq.ops.choice import clip, maximum, where
+from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
@@ -54,22 +54,24 @@ def cross_entropy(
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
     logits = logits if isinstance(logits, Tensor) else tensor(logits)
-    host = backend.to_numpy(targets._data) if isinstance(targets, Tensor) else np.asarray(targets)
-    if not logits.ndim or host.shape != logits.shape[:-1]:
+    y = targets if isinstance(targets, Tensor) else tensor(targets, device=logits.device)
+    if not logits.ndim or y.shape != logits.shape[:-1]:
         raise ValueError(
-            f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {host.shape}"
+            f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {y.shape}"
         )
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing lies within 0 <= s < 1; it cannot be {label_smoothing}")
-    counts = np.ones(host.shape, bool) if ignore_index is None else host != ignore_index
-    y = indices(np.where(counts, host, np.zeros_like(host)), logits.shape[-1], logits.device, "targets")
+    if ignore_index is not None:
+        counts = y != ignore_index
+        y = where(counts, y, zeros_like(y))
+    y = indices(y, logits.shape[-1], logits.device, "targets")
     expected = squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1)
     if label_smoothing:
         expected = (1 - label_smoothing) * expected + label_smoothing * mean(logits, -1)
     losses = logsumexp(logits, axis=-1) - expected
-    if ignore_index is not None:
-        losses = where(backend.asarray(counts, logits.device), losses, 0)
-    return reduced(losses, reduction, int(counts.sum()))
+    if ignore_index is None:
+        return reduced(losses, reduction, y.size)
+    return reduced(where(counts, losses, 0), reduction, total(counts))
 
 
 def binary_cross_entropy_with_logits(
@@ -146,10 +148,13 @@ def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Te
     return x, y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
-def reduced(losses: Tensor, reduction: Reduction, count: int) -> Tensor:
+def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor) -> Tensor:
     """The mean of the `count` losses that count, their sum, or all of them."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
     if reduction == "none":
         return losses
-    return total(losses) / max(count, 1) if reduction == "mean" else total(losses)
+    if reduction == "sum":
+        return total(losses)
+    count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
+    return total(losses) / count

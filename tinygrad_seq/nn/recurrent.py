@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.combinators import parts
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.ops.choice import where
-from tinygrad_seq.ops.shape import concatenate, stack, swapaxes, unstack
+from tinygrad_seq.ops.shape import concatenate, swapaxes
+from tinygrad_seq.scan import scan, unrolled
 from tinygrad_seq.tensor import Tensor, tensor
 
 Lengths = Tensor | np.ndarray | list[int] | None
@@ -27,6 +27,7 @@ class Recurrent(Module):
     cell         state, y = cell(state, x)
     reverse      run from the last step to the first; outputs stay in the order of the input
     batch_first  xs and ys are (B, T, ...) instead of (T, B, ...)
+    unroll       run the loop as it stands: slower, but the cell may look at values and draw numbers
 
     xs       (T, B, I)
     state    the state before the first step, the cell's initial state if None
@@ -46,8 +47,10 @@ class Recurrent(Module):
     ((7, 2, 5), (2, 5), True)
     """
 
-    def __init__(self, cell: Cell, *, reverse: bool = False, batch_first: bool = False) -> None:
-        self.cell, self.reverse, self.batch_first = cell, reverse, batch_first
+    def __init__(
+        self, cell: Cell, *, reverse: bool = False, batch_first: bool = False, unroll: bool = False
+    ) -> None:
+        self.cell, self.reverse, self.batch_first, self.unroll = cell, reverse, batch_first, unroll
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
@@ -60,20 +63,19 @@ class Recurrent(Module):
             )
         if state is None:
             state = self.cell.initial_state(xs.shape[1], like=xs)
-        inside = None if lengths is None else within(lengths, *xs.shape[:2])
-        if inside is not None:
-            xs = rows(inside, xs, 0)
+        loop = unrolled if self.unroll else scan
+        if lengths is None:
+            state, ys = loop(self.cell, state, xs, reverse=self.reverse)
+        else:
+            inside = tensor(within(lengths, *xs.shape[:2]), device=xs.device)
+            state, ys = loop(self._masked, state, (rows(inside, xs, 0), inside), reverse=self.reverse)
+        return swapaxes(ys, 0, 1) if self.batch_first else ys, state
 
-        steps = unstack(xs)
-        ys = []
-        for t in reversed(range(len(steps))) if self.reverse else range(len(steps)):
-            after, y = self.cell(state, steps[t])
-            if inside is not None:
-                after, y = frozen(inside[t], after, state), rows(inside[t], y, 0)
-            state = after
-            ys.append(y)
-        out = stack(ys[::-1] if self.reverse else ys)
-        return swapaxes(out, 0, 1) if self.batch_first else out, state
+    def _masked(self, state: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+        """A step of those rows alone that are inside their lengths."""
+        x, inside = given
+        after, y = self.cell(state, x)
+        return frozen(inside, after, state), rows(inside, y, 0)
 
 
 class Bidirectional(Module):
@@ -144,7 +146,7 @@ class Layers(Module):
 
 def within(lengths: Tensor | np.ndarray | list[int], steps: int, batch: int) -> np.ndarray:
     """Whether step t of row i lies within its length: booleans (steps, batch)."""
-    host = backend.to_numpy(lengths._data) if isinstance(lengths, Tensor) else np.asarray(lengths)
+    host = lengths.numpy() if isinstance(lengths, Tensor) else np.asarray(lengths)
     if host.dtype.kind not in "iu":
         raise TypeError(f"lengths must be integers, not {describe(host)}")
     if host.shape != (batch,):
@@ -159,14 +161,13 @@ def within(lengths: Tensor | np.ndarray | list[int], steps: int, batch: int) -> 
     return np.arange(steps)[:, None] < host
 
 
-def rows(inside: np.ndarray, x: Tensor, y: Tensor | int) -> Tensor:
+def rows(inside: Tensor, x: Tensor, y: Tensor | int) -> Tensor:
     """x in the rows that are inside, y in the others."""
-    mask = inside.reshape(inside.shape + (1,) * (x.ndim - inside.ndim))
-    return where(backend.asarray(mask, x.device), x, y)
+    return where(inside.reshape(inside.shape + (1,) * (x.ndim - inside.ndim)), x, y)
 
 
-def frozen(inside, after, before):
+def frozen(inside: Tensor, after: State, before: State) -> State:
     """The state after a step in the rows that are inside, the state before it in the others."""
-    if isinstance(after, Tensor):
+    if isinstance(after, Tensor) and isinstance(before, Tensor):
         return rows(inside, after, before)
     return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))

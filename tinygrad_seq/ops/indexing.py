@@ -11,6 +11,7 @@ from tinygrad_seq import backend
 from tinygrad_seq.ops.shape import broadcast_to, reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
+from tinygrad_seq.tape import mode, refuse_in_a_step
 
 ARRAY, MASK = "array", "mask"  # stand in a key for the next of the index arrays
 
@@ -100,7 +101,10 @@ def parsed(key) -> tuple[tuple, list]:
         elif isinstance(part, (int, np.integer)):
             parts.append(int(part))
         else:
-            parts.append(MASK if getattr(part, "dtype", None) == np.dtype(bool) else ARRAY)
+            masks = getattr(part, "dtype", None) == np.dtype(bool)
+            if masks and mode.trace is not None and mode.trace.varies(part):
+                refuse_in_a_step("x[mask] has no one shape: choose by where(mask, x, 0)")
+            parts.append(MASK if masks else ARRAY)
             indices.append(part)
     return tuple(parts), indices
 

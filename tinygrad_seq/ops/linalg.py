@@ -12,7 +12,7 @@ from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.rules import push, read
 from tinygrad_seq.signature import example
-from tinygrad_seq.tape import tape
+from tinygrad_seq.tape import mode, tape
 
 normalize_axis_tuple = np.lib.array_utils.normalize_axis_tuple
 
@@ -46,6 +46,15 @@ def matmul(x, y):
         *rows, k = np.shape(x)
         return reshape(_matmul(reshape(x, (math.prod(rows), k)), y), (*rows, np.shape(y)[1]))
     return _matmul(x, y)
+
+
+def summed_products(x, y):
+    """sum_t x_t y_t for stacks of matrices: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
+    t, n, k = x.shape
+    return np.matmul(np.reshape(np.moveaxis(x, 0, 1), (n, t * k)), np.reshape(y, (t * k, y.shape[2])))
+
+
+_matmul.at_once(stacking=matmul, summing=summed_products)
 
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
@@ -172,7 +181,7 @@ def limit(g, z):
     x g/z. At x = 0 that is 0 whatever g/z is, but the second derivative is g/z itself. The numbers g = 0 and
     z = 0 do not tell it, the tape of g does: it is pushed forward from z, where g is recorded at all.
     """
-    if getattr(g, "line", None) is None or not np.any(z._data == 0):
+    if getattr(g, "line", None) is None or not may_vanish(z):
         return quotient(g, z)
     made = z.line[0]
     slopes = {made: [np.ones_like(z)]}
@@ -185,6 +194,11 @@ def limit(g, z):
             slopes[record] = push(record, along, read(record, as_tensors=True))
     record, i = g.line
     return np.where(z == 0, slopes[record][i], quotient(g, z)) if record in slopes else quotient(g, z)
+
+
+def may_vanish(z) -> bool:
+    """Whether z is 0 anywhere, or in the step of a scan may be, and second derivatives are asked for."""
+    return bool(np.any(z._data == 0)) if mode.trace is None else not mode.trace.first_order
 
 
 _norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import tinygrad_seq as ts
+from tinygrad_seq.scan.riding import Lifted
 from tinygrad_seq.testing.differences import leaf, noise, pulled_back, same, sequence
 from tinygrad_seq.testing.strategies import Call, lawful
 
@@ -30,24 +31,18 @@ def riding(call: Call) -> None:
 
 
 def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator) -> None:
-    op, new = call.op, lifted(call, stacked, n)
-    if new is None:
+    op, shapes = call.op, [a.shape for a in call.arrays]
+    if lifted(call, stacked, n) is None:
         return
-    meta, repeat = new
     steps = [
         [variant(call, i, rng) if on else a for i, (a, on) in enumerate(zip(call.arrays, stacked, strict=True))]
         for _ in range(n)
     ]
     zs = [sequence(op.function(*args(call, step), **call.meta)) for step in steps]
-    stacks = [
-        stack(call, i, [step[i] for step in steps], zs[0][0].ndim) if on
-        else np.broadcast_to(a, (n, *a.shape)) if repeat
-        else a
-        for i, (a, on) in enumerate(zip(call.arrays, stacked, strict=True))
-    ]  # fmt: skip
+    stacks = [np.stack(a) if on else a[0] for a, on in zip(zip(*steps, strict=True), stacked, strict=True)]
     what = f"{call}, riding with {stacked}"
     whole_args = args(call, stacks)
-    whole = sequence(op.function(*whole_args, **meta))
+    whole = sequence(Lifted(op, shapes, stacked, zs[0][0].ndim, call.metadata())(whole_args, n))
     for z, *parts in zip(whole, *zs, strict=True):
         same(f"{what}: the value", z.numpy(), np.stack([part.numpy() for part in parts]))
     if not any(call.active):
@@ -64,10 +59,9 @@ def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator)
     for on, found, *parts in zip(on_stack, lifted_grads, *grads, strict=True):
         one_by_one = np.stack([part.numpy() for part in parts])
         if on:
-            same(f"{what}: a stacked gradient", found.numpy().reshape(one_by_one.shape), one_by_one)
+            same(f"{what}: a stacked gradient", found.numpy(), one_by_one)
         else:
-            total = found.numpy().sum(axis=0) if repeat else found.numpy()
-            same(f"{what}: the gradient of a constant", total, one_by_one.sum(axis=0))
+            same(f"{what}: the gradient of a constant", found.numpy(), one_by_one.sum(axis=0))
 
 
 def lifted(call: Call, stacked: Sequence[bool], n: int) -> tuple[dict[str, object], bool] | None:
@@ -81,16 +75,6 @@ def variant(call: Call, i: int, rng: np.random.Generator) -> np.ndarray:
     if make is not None:
         return make(noise(rng, array.shape))
     return rng.permutation(array.ravel()).reshape(array.shape)
-
-
-def stack(call: Call, i: int, values: Sequence[np.ndarray], ndim: int) -> np.ndarray:
-    """The i-th argument at all steps; under a signature with 1-axes up to the loop rank of the output."""
-    whole = np.stack(values)
-    signature = call.op.signature
-    if signature is None:
-        return whole
-    missing = (ndim - len(signature.outputs[0])) - (values[0].ndim - len(signature.inputs[i]))
-    return whole.reshape(len(values), *[1] * missing, *values[0].shape)
 
 
 def args(call: Call, arrays: Sequence[np.ndarray]) -> list[ts.Tensor]:

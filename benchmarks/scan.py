@@ -1,0 +1,251 @@
+"""A sequence forward and backward: our scan beside the plain loop, other libraries, and the products alone.
+
+    pip install -e ".[bench]"
+    taskset -c 0 python benchmarks/scan.py                   one thread each, all cells, S1 to S5
+    taskset -c 0,1 python benchmarks/scan.py --two-threads   two threads each
+    taskset -c 0 python benchmarks/scan.py --growth          ours at T = 10 to 10,000: the same time per step
+    taskset -c 0 python benchmarks/scan.py --remat           ours at T = 10,000: peak memory
+
+With one thread, all contenders share a process and run in shuffled order in every round: a fixed order
+favours whoever follows himself. With two, each has a process of its own, one after the other: two pools of
+threads on two cores get in each other's way. The first call of each contender, in which it traces, plans and
+compiles, is timed apart. Every row holds the contender's gradients of all parameters against those of our
+plain loop in float64: a fast wrong answer counts as nothing.
+"""
+
+import os
+
+
+def allow(threads: int) -> None:
+    """Set the number of threads of what is imported from now on, here and in processes started from here."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+if __name__ == "__main__":
+    allow(threads=1)
+
+import argparse
+import gc
+import multiprocessing
+import random
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+
+import numpy as np
+from contenders import CONTENDERS, KINDS, AbsentError, Problem, Size, looped, ours, reference, scanned
+
+SIZES = {  # T, B, I, H
+    "S1": (50, 32, 64, 128),
+    "S2": (100, 16, 8, 100),
+    "S3": (35, 20, 200, 200),
+    "S4": (20, 1, 16, 32),
+    "S5": (100, 64, 128, 512),
+}
+LENGTHS = (10, 100, 1_000, 10_000)  # of the growth with T, at
+LONG = (8, 16, 32)  # B, I, H
+REMAT = 100  # every so many steps a carry is kept: the root of T = 10,000
+TOLERANCE = 1e-4  # of float32 gradients; sums of some thousand terms err by 1e-6 to 1e-5
+
+# --- measuring ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Result:
+    """Seconds of the first call and of those in the rounds; how far its gradients are off, if it has any."""
+
+    first: float
+    times: list[float] = field(default_factory=list)
+    error: float | None = None
+
+
+def seconds(run: Callable) -> float:
+    """The time of one call, with no garbage of others about."""
+    gc.collect()
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def error(first: Iterable, last: Iterable, right: list[np.ndarray]) -> float | None:
+    """The largest error of a gradient relative to its largest element; None if there are no gradients.
+
+    Looked at after the rounds: what the first call returned must not have been overwritten since, and what
+    the last call returned must not suffer from buffers that are used again.
+    """
+    found = [np.asarray(g) for g in (*first, *last)]
+    if not found:
+        return None
+    pairs = zip(found, right * 2, strict=True)
+    return float(np.max([np.abs(g - r).max() / np.abs(r).max() for g, r in pairs]))
+
+
+def interleaved(
+    kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
+) -> dict[str, Result | str]:
+    """The results of contenders in one process, by name; of one that is left out, the reason."""
+    problem, runs, firsts, results = Problem(kind, size), {}, {}, {}
+    for name in names:
+        try:
+            run = CONTENDERS[name](problem)
+        except (ImportError, AbsentError) as reason:
+            results[name] = str(reason)
+            continue
+        start = time.perf_counter()
+        firsts[name] = run()
+        results[name] = Result(time.perf_counter() - start)
+        runs[name] = run
+    gc.freeze()  # a collection need not walk what the libraries brought along
+    for _ in progress(range(rounds), f"{kind} {size}"):
+        for name in random.sample(list(runs), len(runs)):
+            results[name].times.append(seconds(runs[name]))
+    for name, run in runs.items():
+        results[name].error = error(firsts[name], run(), right)
+    return results
+
+
+def in_turn(
+    kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
+) -> dict[str, Result | str]:
+    """The same, every contender in a process of its own."""
+    return {name: apart(interleaved, kind, size, [name], rounds, right)[name] for name in names}
+
+
+def apart(function: Callable, *arguments):
+    """function(*arguments), called in a fresh process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def progress(rounds: Sequence, title: str) -> Iterable:
+    """The rounds, with a bar on a terminal; a line, where there is no tqdm."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        print(title, file=sys.stderr)
+        return rounds
+    return tqdm(rounds, title, leave=False, disable=None)
+
+
+# --- the tables ---------------------------------------------------------------------------------------
+
+HEAD = f"{'':20}{'median ms':>11}{'min':>10}{'/ scan':>8}{'us/step':>10}{'first':>10}{'error':>10}"
+
+
+def lines(results: dict[str, Result | str], steps: int) -> Iterable[str]:
+    """A line per contender: its times, its median over that of our scan, the error of its gradients."""
+    scan = statistics.median(results["ours, scan"].times)
+    for name, result in results.items():
+        if isinstance(result, str):
+            yield f"{name:20}  left out: {result}"
+            continue
+        median, least = statistics.median(result.times), min(result.times)
+        right = result.error is None or result.error <= TOLERANCE  # nan is wrong
+        ratio = f"{median / scan:.2f}" if right else "WRONG"
+        off = "-" if result.error is None else f"{result.error:.0e}"
+        yield (
+            f"{name:20}{median * 1e3:11.3f}{least * 1e3:10.3f}{ratio:>8}"
+            f"{median / steps * 1e6:10.2f}{result.first * 1e3:10.1f}{off:>10}"
+        )
+
+
+def compare(kind: str, sizes: dict[str, Size], names: Iterable[str], rounds: int, measure: Callable) -> None:
+    """The table of a cell: a block per size."""
+    print(f"\n{KINDS[kind].title}, forward and backward\n{HEAD}")
+    for label, size in sizes.items():
+        results = measure(kind, size, names, rounds, reference(kind, size))
+        print(f"{label}, (T, B, I, H) = {size}", *lines(results, size[0]), sep="\n")
+        for stage, took in stages(kind, size).items():
+            print(f"  {stage:18}{took * 1e3:11.3f}")
+        sys.stdout.flush()
+
+
+def stages(kind: str, size: Size) -> dict[str, float]:
+    """Seconds that scan takes, of its first call, to record the step, derive, plan, and emit: none are told."""
+    return {}
+
+
+def memory(kind: str, rounds: int) -> None:
+    """The table of memory at the greatest length: the loop, scan, and scan that recomputes."""
+    size = (LENGTHS[-1], *LONG)
+    right = reference(kind, size)
+    ys = Problem(kind, size).weights.nbytes / 1e6
+    print(f"\n{KINDS[kind].title}, (T, B, I, H) = {size}; ys is {ys:.1f} MB")
+    print(f"{'':20}{'peak MB':>11}{'median ms':>11}{'error':>10}")
+    runners = {"plain loop": looped, "scan": scanned, f"scan, remat={REMAT}": partial(scanned, remat=REMAT)}
+    for name, runner in runners.items():
+        peak, times, off = apart(peak_and_times, kind, size, runner, rounds, right)
+        median, wrong = statistics.median(times), "" if off <= TOLERANCE else "  WRONG"
+        print(f"{name:20}{peak / 1e6:11.1f}{median * 1e3:11.1f}{off:10.0e}{wrong}", flush=True)
+
+
+def peak_and_times(
+    kind: str, size: Size, runner: Callable, rounds: int, right: list[np.ndarray]
+) -> tuple[int, list[float], float]:
+    """The most bytes that a first call holds beyond xs and parameters; the times of later calls; its error."""
+    run = ours(Problem(kind, size), runner)
+    tracemalloc.start()
+    first = run()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    times = [seconds(run) for _ in progress(range(rounds), f"{kind} {size}")]
+    return peak, times, error(first, run(), right)
+
+
+# --- the command --------------------------------------------------------------------------------------
+
+
+def pin(threads: int) -> str:
+    """Keep to as many cores as threads: JAX takes a thread for every core it may use. Says what was done."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned: this system cannot"
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    if len(cores) < threads:
+        raise SystemExit(f"{threads} threads need as many cores; this process may use {len(cores)}")
+    os.sched_setaffinity(0, cores)
+    return f"on core {' and '.join(map(str, cores))}"
+
+
+def versions() -> str:
+    found = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    wanted = ("numpy", "torch", "jax", "autograd", "mygrad")
+    return ", ".join(f"{name} {found[name]}" for name in wanted if name in found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cells", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--repeats", type=int, default=21, help="rounds, each of one call per contender")
+    table = parser.add_mutually_exclusive_group()
+    table.add_argument("--two-threads", action="store_true", help="two threads, a process per contender")
+    table.add_argument("--growth", action="store_true", help=f"ours at T = {LENGTHS}, B, I, H = {LONG}")
+    table.add_argument("--remat", action="store_true", help=f"peak memory at T = {LENGTHS[-1]}")
+    chosen = parser.parse_args()
+
+    random.seed(0)
+    threads = 2 if chosen.two_threads else 1
+    print(f"{versions()}; {threads} thread{'s' * (threads > 1)} each, {pin(threads)}; {chosen.repeats} rounds")
+    sizes, names, measure = {label: SIZES[label] for label in chosen.sizes}, list(CONTENDERS), interleaved
+    if chosen.two_threads:
+        allow(threads=2)
+        measure = in_turn
+    if chosen.growth:
+        sizes = {f"T = {steps:,}": (steps, *LONG) for steps in LENGTHS}
+        names = ["ours, scan", "ours, plain loop"]
+    for kind in chosen.cells:
+        if chosen.remat:
+            memory(kind, chosen.repeats)
+        else:
+            compare(kind, sizes, names, chosen.repeats, measure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The derivative of a loop, as another loop: the rules of the primitives, run over its recorded step.
+
+    dC = (dC' dC'/dC) + (dY dY/dC)        carried from the last step to the first
+    dX = (dC' dC'/dX) + (dY dY/dX)        an output of every step
+    dW = sum_t (dC' dC'/dW) + (dY dY/dW)  a total over the steps, for what does not change over time
+
+The rules run on the tensors of a step that is being recorded, so that what they do is a program again, of
+the same primitives, taken apart in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_seq.rules import pull
+from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.program import Numbering, Operation, Program
+from tinygrad_seq.scan.trace import Trace, Traced, tracing
+from tinygrad_seq.tape import Line, Record, next_serial, recording
+
+
+class Backward(NamedTuple):
+    """The backward program of a loop, and what its values stand for in the loop.
+
+    program      one step back; its carries are the cotangents of the carries
+    reads        the values of the loop that it reads, by its own numbers
+    cotangents   which of its inputs are the cotangents of which outputs of the loop
+    carries      the values, before a step of the loop, whose cotangents it carries
+    gradients    its outputs or totals that add up to the gradient of an input or constant of the loop
+    """
+
+    program: Program
+    reads: Mapping[int, int]
+    cotangents: Mapping[int, int]
+    carries: tuple[int, ...]
+    gradients: Mapping[int, tuple[int, ...]]
+
+
+def differentiable(call: Operation) -> list[bool]:
+    """For every argument of a call whether a derivative passes."""
+    count = len(call.inputs)
+    return [False] * count if call.quiet else call.op.differentiable(count)
+
+
+def reached(program: Program, sources: Collection[int]) -> set[int]:
+    """The values that depend differentiably on `sources`."""
+    live = set(sources)
+    while True:
+        for call in program.operations:
+            if any(v in live and on for v, on in zip(call.inputs, differentiable(call), strict=True)):
+                live.update(v for v in call.outputs if program.values[v].dtype.kind == "f")
+        more = {before for before, after in program.carries if after in live} - live
+        if not more:
+            return live
+        live |= more
+
+
+def derived(
+    loop: Program, sources: Collection[int], cotangents: Collection[int], values: Mapping[int, object]
+) -> Backward:
+    """The backward program for the gradients of `sources`, given cotangents of the outputs `cotangents`.
+
+    `values` are the values of some step, for the rules to run on.
+    """
+    trace = Trace(first_order=True)
+    live = reached(loop, sources)
+    fixed = {*loop.constants, *loop.numbers}
+    stand_ins: dict[int, Traced] = {}
+
+    def tensor_of(v: int):
+        if v in loop.numbers:
+            return loop.numbers[v]
+        if v not in stand_ins:
+            stand_ins[v] = trace.placeholder(values[v], loop.names[v])
+        return stand_ins[v]
+
+    def name(vs: Sequence[int], gradients: Sequence) -> None:
+        for v, g in zip(vs, gradients, strict=True):
+            if isinstance(g, Traced):
+                trace.names.setdefault(g.line, f"d{loop.names[v]}")
+
+    with tracing(trace), recording(True), np.errstate(all="ignore"):
+        carried = [(before, after) for before, after in loop.carries if before in live]
+        names = loop.names
+        later = [trace.placeholder(values[after], f"d{names[after]}_next") for _, after in carried]
+        given = {
+            v: trace.placeholder(
+                values[v], f"d{names[v]}_out" if v in dict(carried).values() else f"d{names[v]}"
+            )
+            for v in loop.outputs
+            if v in cotangents and v in live
+        }
+        shares: dict[int, list[Any]] = {}
+        for (_, after), g in zip(carried, later, strict=True):
+            shares.setdefault(after, []).append(g)
+        for v, g in given.items():
+            shares.setdefault(v, []).append(g)
+        for call in reversed(loop.operations):
+            arriving = [_sum(shares.pop(v, [])) if v in live else None for v in call.outputs]
+            name(call.outputs, arriving)
+            if all(g is None for g in arriving):
+                continue
+            record, lines = _record(call, loop, live, tensor_of)
+            for line, share in pull(record, arriving, record.saved or (), {source for source, _ in lines}):
+                shares.setdefault(lines[line], []).append(share)
+        earlier = [_sum(shares.get(before, [])) for before, _ in carried]
+        earlier = [np.zeros_like(g) if e is None else e for e, g in zip(earlier, later, strict=True)]
+        name([before for before, _ in carried], earlier)
+        gradients = {
+            v: found if v in fixed else [_sum(found)]
+            for v in sorted(sources)
+            if v not in dict(carried) and (found := shares.get(v))
+        }
+        for v, found in gradients.items():
+            name([v] * len(found), found)
+
+    number = Numbering(trace)
+    reads = {number(t.line): v for v, t in stand_ins.items()}
+    carries = [(number(g.line), e.line) for g, e in zip(later, earlier, strict=True)]
+    outputs = {v: number(g.line) for v, g in given.items()}
+    wanted = [line for _, line in carries] + [t.line for found in gradients.values() for t in found]
+    operations = number.operations(wanted)
+    used = {v for call in operations for v in call.inputs} | {number(line) for line in wanted}
+    literals = {number.number[line]: x for line, x in trace.captured.items() if line in number.number}
+    reads = {b: v for b, v in reads.items() if b in used}
+    parts = {v: tuple(number(t.line) for t in found) for v, found in gradients.items()}
+    program = identified(
+        Program(
+            values=number.specs(),
+            operations=operations,
+            carries=tuple((g, number(line)) for g, line in carries),
+            inputs=(*(b for b, v in reads.items() if v not in fixed), *outputs.values()),
+            constants=tuple(b for b, v in reads.items() if v in fixed),
+            numbers=literals,
+            outputs=tuple(dict.fromkeys(b for v, bs in parts.items() if v not in fixed for b in bs)),
+            totals=tuple(dict.fromkeys(b for v, bs in parts.items() if v in fixed for b in bs)),
+            names={
+                number.number[line]: name
+                for line, name in trace.names.items()
+                if name and line in number.number
+            },
+        )
+    )
+    result = Backward(program, reads, {b: v for v, b in outputs.items()}, tuple(b for b, _ in carried), parts)
+    trace.end()
+    return result
+
+
+def _record(call: Operation, loop: Program, live: set[int], tensor_of) -> tuple[Record, dict[Line, int]]:
+    """A call of the loop's step as a record, on lines of its own, with what its rules read."""
+    lines: dict[Line, int] = {}
+    record: Record = object.__new__(Record)
+    record.op, record.meta, record.serial, record.buffers = call.op, call.meta, next_serial(), ()
+    inputs: list[Line | None] = []
+    for v, on in zip(call.inputs, differentiable(call), strict=True):
+        if on and v in live:
+            source: Record = object.__new__(Record)
+            source.shapes, source.dtypes = (loop.values[v].shape,), (loop.values[v].dtype,)
+            lines[source, 0] = v
+            inputs.append((source, 0))
+        else:
+            inputs.append(None)
+    record.inputs = tuple(inputs)
+    record.shapes = tuple(loop.values[v].shape for v in call.outputs)
+    record.dtypes = tuple(loop.values[v].dtype for v in call.outputs)
+    k = len(call.op.arguments)
+    known = dict(zip(call.op.arguments, call.inputs, strict=False))
+    saved: list = []
+    for name in call.op.reads:
+        if name == "s":
+            saved.append(tuple(loop.values[v].shape for v in call.inputs[k:]))
+        elif name == "z":
+            z = [tensor_of(v) for v in call.outputs]
+            saved.append(tuple(z) if call.op.many else z[0])
+        elif name == call.op.variadic:
+            saved.append(tuple(tensor_of(v) for v in call.inputs[k:]))
+        else:
+            saved.append(tensor_of(known[name]))
+    record.saved = tuple(saved)
+    return record, lines
+
+
+def _sum(terms: list):
+    total = None
+    for term in terms:
+        total = term if total is None else total + term
+    return total

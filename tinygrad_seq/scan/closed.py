@@ -1,0 +1,80 @@
+"""A function of tensors as one op: its derivatives are found by calling it again.
+
+It keeps its arguments and nothing of what it computes on the way, and so trades time for memory; and it may
+compute its value by other means than those that it is differentiated by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tinygrad_seq.derive import jvp, vjp
+from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.signature import example
+from tinygrad_seq.tensor import Tensor
+
+
+class Function(Protocol):
+    """What `closed` calls; equal functions make equal programs, so it has to be hashable.
+
+    compute   the value, of arrays: a tuple of arrays
+    meaning   the same of tensors, by ops that have derivatives
+    follows   whether a derivative passes through each argument
+    """
+
+    def compute(self, arrays: Sequence) -> tuple: ...
+    def meaning(self, tensors: Sequence) -> tuple: ...
+    def follows(self, arrays: Sequence) -> list[bool]: ...
+
+
+def _closed(*arrays, function):
+    """z = function(*arrays)"""
+    return function.compute(arrays)
+
+
+CLOSED = Primitive(_closed, examples=[example("(a)", function=None)], many=True)
+
+
+def closed(function: Function, arguments: Sequence) -> tuple:
+    """function(*arguments) as one line of the tape."""
+    return CLOSED.function(*arguments, function=function)
+
+
+def _opened(function: Function, arrays: Sequence) -> tuple[Callable, list[int]]:
+    """The function of those arguments that a derivative passes through, and which these are."""
+    places = [i for i, on in enumerate(function.follows(arrays)) if on]
+
+    def call(*moving):
+        whole = list(arrays)
+        for i, x in zip(places, moving, strict=True):
+            whole[i] = x
+        return tuple(z if z.dtype.kind == "f" else None for z in function.meaning(whole))
+
+    return call, places
+
+
+def _vjp(g, arrays, function):
+    call, places = _opened(function, arrays)
+    z, pullback = vjp(call, *[arrays[i] for i in places])
+    given = tuple(None if part is None else c for part, c in zip(z, g, strict=True))
+    found = dict(zip(places, pullback(given), strict=True))
+    return [_like(g, found[i]) if i in found else None for i in range(len(arrays))]
+
+
+def _jvp(g, arrays, function):
+    call, places = _opened(function, arrays)
+    moving = [arrays[i] for i in places]
+    tangents = [np.zeros_like(x) if g[i] is None else g[i] for i, x in zip(places, moving, strict=True)]
+    return jvp(call, moving, tangents)[1]
+
+
+def _like(g: Sequence, x: Tensor):
+    """A cotangent as those that came: of a walk on arrays, an array."""
+    return x if any(isinstance(c, Tensor) for c in g) else x._data
+
+
+CLOSED.joint_vjp(_vjp)
+CLOSED.joint_jvp(_jvp)

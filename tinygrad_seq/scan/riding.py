@@ -1,0 +1,62 @@
+"""Lifting: one call on stacks in the place of a call at every time step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_seq.primitive import Primitive
+
+Shape = tuple[int, ...]
+
+
+class Lifted:
+    """A call of `op` at all time steps at once.
+
+    shapes   the shapes of its arguments at one step
+    stacked  which of them have a leading axis of time
+    ndim     the rank of its result at one step
+    meta     its metadata at one step
+
+    A stacked argument gets axes of length 1 behind time, up to the loop rank of the result; an op that has
+    no signature and does not say how it treats constants has them repeated along time.
+    """
+
+    def __init__(
+        self,
+        op: Primitive,
+        shapes: Sequence[Shape],
+        stacked: Sequence[bool],
+        ndim: int,
+        meta: Mapping[str, object],
+    ) -> None:
+        self.op, self.shapes, self.stacked, self.meta = op, shapes, stacked, dict(meta)
+        self._last: tuple[int, tuple] | None = None  # a number of steps, and what lift said to it
+        self.padded: list[tuple[int, Shape]] = []  # the arguments that get axes, with their shapes behind time
+        if op.signature:
+            loop = ndim - len(op.signature.outputs[0])
+            for i, (shape, core) in enumerate(zip(shapes, op.signature.inputs, strict=True)):
+                missing = loop - (len(shape) - len(core))
+                if stacked[i] and missing:
+                    self.padded.append((i, (1,) * missing + tuple(shape)))
+
+    def __call__(self, arrays: Sequence, n: int):
+        """The results of all `n` steps, stacked."""
+        last = self._last
+        if last is None or last[0] != n:
+            lifted = self.op.lift(self.shapes, self.stacked, n, self.meta)
+            if lifted is None:
+                raise TypeError(f"{self.op.name} does not ride along a leading axis")
+            last = self._last = n, lifted
+        meta, repeat = last[1]
+        given = list(arrays)
+        for i, shape in self.padded:
+            given[i] = np.reshape(given[i], (n, *shape))
+        if repeat:
+            for i, (on, shape) in enumerate(zip(self.stacked, self.shapes, strict=True)):
+                if not on:
+                    given[i] = np.broadcast_to(given[i], (n, *shape))
+        return (self.op.stacking or self.op.function)(*given, **meta)

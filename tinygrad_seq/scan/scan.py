@@ -1,0 +1,179 @@
+"""`scan`: a loop over time whose step is recorded once and run as a program.
+
+The loop is the meaning; scan is the speed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_seq import backend, tree
+from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
+from tinygrad_seq.scan.closed import closed
+from tinygrad_seq.scan.differentiable import Differentiable, run_loop
+from tinygrad_seq.scan.execute import Execution
+from tinygrad_seq.scan.gates import gathered
+from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.program import Program, key_of, taken_apart
+from tinygrad_seq.scan.step import Step, as_tensor, steps_of
+from tinygrad_seq.tape import mode
+from tinygrad_seq.tensor import Tensor
+
+PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # those met last, by key
+CAPACITY = 128
+lock = threading.Lock()
+
+
+class Compiled:
+    """A program, where its operations run, and its loop for each set of arguments that need a gradient."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = identified(gathered(program))
+        self.parts = taken_apart(self.program)
+        self.execute = Execution(self.parts, self.program)
+        self.loops: dict[frozenset[int], Differentiable] = {}
+
+    @classmethod
+    def of(cls, recorded: Step) -> Compiled:
+        """That of a recorded step: an old one, if the same program was met before."""
+        key = key_of(recorded.program)
+        with lock:
+            if key in PROGRAMS:
+                PROGRAMS.move_to_end(key)
+                return PROGRAMS[key]
+        made = cls(recorded.named_program())
+        with lock:
+            PROGRAMS[key] = made
+            while len(PROGRAMS) > CAPACITY:
+                PROGRAMS.popitem(last=False)
+        return made
+
+    def __call__(self, arguments: Sequence, n: int, reverse: bool) -> tuple[list, list]:
+        """The carries after `n` steps, and the outputs of all steps."""
+        program = self.program
+        found = self.execute(self._loop, dict(zip(program.arguments, arguments, strict=True)), n, reverse)
+        return list(map(as_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
+
+    def _loop(self, env: dict, n: int, reverse: bool):
+        loop = self.parts.loop
+        arrays = [x._data if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
+        active = frozenset(v for v in loop.arguments if mode.recording and _differentiable(env[v]))
+        if active not in self.loops:
+            self.loops[active] = Differentiable(loop, active, arrays)
+        return run_loop(self.loops[active], env, n, reverse)
+
+
+def _differentiable(x) -> bool:
+    return isinstance(x, Tensor) and x.line is not None and x.dtype.kind == "f"
+
+
+def scan(
+    step: Callable,
+    init,
+    xs=None,
+    *,
+    length: int | None = None,
+    reverse: bool = False,
+    remat: int | None = None,
+):
+    """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
+
+    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step
+    init     the carry before the first step, a tree of tensors
+    xs       a tree of tensors with time for their first axis, or None
+    length   the number of steps, needed where xs has no tensor
+    reverse  run from the last step to the first; outputs stay in the order of the inputs
+    remat    keep every remat-th carry alone, and compute again in the backward pass what its rules read:
+             of T steps, T / remat + remat are in memory at a time
+
+    Returns the carry after the last step, and y of every step, stacked along a first axis. Trees are tensors
+    in tuples, lists and dicts; None is a tree without tensors. What else the step uses, parameters and
+    constants, it simply uses; gradients flow to all of it. In anomaly mode, and on a GPU, which has no
+    emitter yet, the loop runs as it stands.
+
+    ValueError for no step, TypeError for a carry that changes its shape or dtype, for an output that is no
+    tensor, and for a step that looks at the value of a tensor.
+
+    >>> import tinygrad_seq as ts
+    >>> total, sums = ts.scan(lambda c, x: (c + x, c + x), ts.tensor(0.0), ts.tensor([1.0, 2.0, 3.0]))
+    >>> float(total), sums.numpy()
+    (6.0, array([1., 3., 6.], dtype=float32))
+    """
+    n = steps_of(xs, length)
+    if remat is not None and (not isinstance(remat, int) or remat < 1):
+        raise ValueError(f"remat is a number of steps, 1 or more, not {remat!r}")
+    if mode.anomaly or any(_device(x) != "cpu" for x in tree.leaves((init, xs))):
+        return unrolled(step, init, xs, length=length, reverse=reverse)
+    recorded = Step(step, init, xs)
+    compiled, arguments = Compiled.of(recorded), recorded.arguments()
+    if remat is None:
+        finals, ys = compiled(arguments, n, reverse)
+    else:
+        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
+    return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
+
+
+def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, k: int) -> tuple[list, list]:
+    """A loop over segments of `k` steps, each of which is one op that keeps its arguments alone."""
+    program = compiled.program
+    i, j = len(program.carries), len(program.carries) + len(program.inputs)
+    carry, inputs, constants = arguments[:i], arguments[i:j], arguments[j:]
+    cuts = range(k, n, k)
+    segments = list(zip(*(split(x, cuts) for x in inputs), strict=True)) or [()] * (len(cuts) + 1)
+    sizes = np.diff([0, *cuts, n]).tolist()
+    outputs: list = [None] * len(sizes)
+    for s in reversed(range(len(sizes))) if reverse else range(len(sizes)):
+        made = closed(Segment(compiled, sizes[s], reverse), [*carry, *segments[s], *constants])
+        carry, outputs[s] = made[:i], made[i:]
+    return list(carry), [concatenate(parts) for parts in zip(*outputs, strict=True)]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some steps of a loop as a function of carries, inputs and constants."""
+
+    compiled: Compiled
+    n: int
+    reverse: bool
+
+    def compute(self, arrays: Sequence) -> tuple:
+        return tuple(z._data for z in self.meaning(arrays))
+
+    def meaning(self, tensors: Sequence) -> tuple:
+        finals, ys = self.compiled(tensors, self.n, self.reverse)
+        return (*finals, *ys)
+
+    def follows(self, arrays: Sequence) -> list[bool]:
+        return [getattr(x, "dtype", np.dtype(int)).kind == "f" for x in arrays]
+
+    def __repr__(self) -> str:
+        return f"{self.n} steps{' backwards' if self.reverse else ''}"
+
+
+def unrolled(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False):
+    """What `scan` means: the loop itself, every step of which is recorded."""
+    n = steps_of(xs, length)
+    carry = tree.each(as_tensor, init)
+    rows = [unstack(as_tensor(x)) for x in tree.leaves(xs)]
+    outputs = []
+    for t in reversed(range(n)) if reverse else range(n):
+        carry, y = step(carry, None if xs is None else tree.like(xs, [row[t] for row in rows]))
+        outputs.append(y)
+    outputs = outputs[::-1] if reverse else outputs
+    parts = zip(*map(tree.leaves, outputs), strict=True)
+    return carry, tree.like(outputs[0], [stack(part) for part in parts])
+
+
+def _device(x) -> str:
+    return x.device if isinstance(x, Tensor) else backend.device_of(x)
+
+
+def _own(x) -> Tensor:
+    """A tensor with memory of its own, as if it had been stacked."""
+    x = as_tensor(x)
+    return x if x.buffer is None else concatenate([x])

@@ -1,0 +1,127 @@
+"""Recording the step of a scan: its tensors stand for those of every step, and what it returns is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from tinygrad_seq import tree
+from tinygrad_seq.errors import describe
+from tinygrad_seq.scan.naming import named
+from tinygrad_seq.scan.program import Numbering, Program
+from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.tensor import Tensor, tensor
+
+
+class Step:
+    """One recording of a step: what it captured, its values, and the program that it is."""
+
+    def __init__(self, step: Callable, init, xs) -> None:
+        trace = self.trace = Trace()
+        names = parameter_names(step)
+        self.carried = [as_tensor(c) for c in tree.leaves(init)]
+        self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
+        with tracing(trace):
+            before = [trace.placeholder(c._data, None) for c in self.carried]
+            rows = [trace.placeholder(x._data[0, ...], None) for x in self.inputs]
+            for holders, name in ((before, names[0]), (rows, names[1])):
+                if len(holders) == 1:
+                    trace.names[holders[0].line] = name
+            try:
+                made = step(tree.like(init, before), None if xs is None else tree.like(xs, rows))
+                self.after, self.ys, self.tree_of_ys = self._outcome(made, init, before)
+            finally:
+                trace.end()
+        number = self.number = Numbering(trace)
+        carries = tuple((number(b.line), number(line)) for b, line in zip(before, self.after, strict=True))
+        inputs = tuple(number(x.line) for x in rows)
+        operations = number.operations([*self.after, *self.ys])
+        outputs = tuple(number(line) for line in self.ys)
+        captured = {line: x for line, x in trace.captured.items() if line in number.number}
+        numbers = {number.number[line]: x for line, x in captured.items() if type(x) in (int, bool)}
+        self.captured = {
+            number.number[line]: trace.numbers[line] if type(x) is float else x
+            for line, x in captured.items()
+            if type(x) not in (int, bool)
+        }
+        self.program = Program(
+            number.specs(), operations, carries, inputs, tuple(self.captured), numbers, outputs
+        )
+
+    def _outcome(self, made, init, before):
+        """The lines of the carry after the step and of its outputs, checked."""
+        if not isinstance(made, tuple) or len(made) != 2:
+            given = (
+                f"a tuple of {len(made)}"
+                if isinstance(made, tuple)
+                else f"a {'Tensor' if isinstance(made, Tensor) else type(made).__name__}"
+            )
+            raise TypeError(f"the step of a scan returns (carry, y), None for no y, not {given}")
+        carry, ys = made
+        try:
+            after = tree.beside(init, carry)
+        except ValueError as error:
+            raise TypeError(f"the step of a scan returns a carry of the form it was given: {error}") from None
+        for was, now in zip(before, after, strict=True):
+            if not isinstance(now, Tensor):
+                raise TypeError(f"a carry of a scan is a tensor like {describe(was)}, not {describe(now)}")
+            if (now.shape, now.dtype) != (was.shape, was.dtype):
+                raise TypeError(
+                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: "
+                    f"shape and dtype of a carry stay; start with one like it, or astype it (a float of NumPy "
+                    f"widens, as in x / np.sqrt(3): write math.sqrt)"
+                )
+        for y in tree.leaves(ys):
+            if not isinstance(y, Tensor):
+                raise TypeError(
+                    f"an output of the step of a scan is a tensor, not {describe(y)}, which would be the same "
+                    f"at every step"
+                )
+        line = self.trace.line
+        return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
+
+    def _place(self, t: Tensor) -> str:
+        place = t.line and self.trace.places.get(t.line[0])
+        return f" ({place[0].co_filename}, line {place[1]})" if place else ""
+
+    def named_program(self) -> Program:
+        """The program, with what the user calls its values."""
+        return replace(self.program, names=named(self.trace, self.number.number))
+
+    def arguments(self) -> list:
+        """What the program is given: carries before the first step, inputs of all steps, constants."""
+        return [*self.carried, *self.inputs, *self.captured.values()]
+
+
+def steps_of(xs, length: int | None) -> int:
+    """The number of steps."""
+    sizes = set()
+    for x in tree.leaves(xs):
+        if not np.ndim(x):
+            raise ValueError(f"the inputs of a scan have time for their first axis; {describe(x)} has no axis")
+        sizes.add(np.shape(x)[0])
+    sizes |= set() if length is None else {length}
+    if len(sizes) != 1:
+        raise ValueError(
+            f"the inputs of a scan have one number of steps, not {sorted(sizes)}"
+            if sizes
+            else "a scan without inputs takes the number of steps, length="
+        )
+    (n,) = sizes
+    if n < 1:
+        raise ValueError(f"a scan has at least one step, T = {n} leaves nothing to record")
+    return n
+
+
+def parameter_names(step: Callable) -> tuple[str, str]:
+    """What the step calls the carry and the input."""
+    code = getattr(step, "__code__", None) or getattr(type(step).__call__, "__code__", None)
+    names = [] if code is None else [n for n in code.co_varnames[: code.co_argcount] if n != "self"]
+    return (names[0], names[1]) if len(names) == 2 else ("c", "x")
+
+
+def as_tensor(x) -> Tensor:
+    """A tensor of x, if it is none."""
+    return x if isinstance(x, Tensor) else tensor(x)

@@ -1,0 +1,249 @@
+"""Recording a step: the tape of one step of a loop, on which every argument has a line.
+
+While a step is recorded each call of a primitive leaves a `Record` as always, but a complete one: what the
+step only captures (a parameter, a constant array, a number) gets a line of its own, so that the step can
+be replayed with other values in every place. There is no second tracer: the tape is the program.
+
+The tensors of a step are `Traced`: they compute with the values of the first step, which hold for no other,
+and so refuse to be looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from tinygrad_seq import backend
+from tinygrad_seq.errors import describe
+from tinygrad_seq.ops.choice import stop_gradient
+from tinygrad_seq.recording import plain
+from tinygrad_seq.tape import Leaf, Line, Record, mode, next_serial, refuse_in_a_step, watchers
+from tinygrad_seq.tensor import Tensor
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from tinygrad_seq.primitive import Primitive
+
+HERE = str(Path(__file__).parents[1])
+NUMBERS = (float, int, bool)  # exactly: NumPy's float64 is a float as well, but keeps its dtype
+Place = tuple["CodeType", int, int]  # the code that called, its line, and its instruction
+
+
+class Traced(Tensor):
+    """A tensor of a step that is being recorded: it has a shape and a dtype, and no value to look at."""
+
+    __slots__ = ()
+
+    line: Line
+
+    def _refuse(self, *args, **kwargs) -> NoReturn:
+        raise TypeError(
+            f"the step of a scan is recorded once for all time steps, so the value of {describe(self)} in it "
+            f"cannot be looked at: choose between values with where, return as an output what you want to "
+            f"see, or run the loop as it stands, nn.Recurrent(..., unroll=True)"
+        )
+
+    numpy = item = __array__ = _refuse
+    __float__ = __int__ = __index__ = __bool__ = __contains__ = __reduce__ = _refuse
+    data = property(_refuse)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient may be asked for."""
+        return self.dtype.kind == "f"
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        refuse_in_a_step("its tensors are on the tape; stop_gradient takes one off")
+
+    def detach(self) -> Tensor:
+        """The same values, through which no gradient flows."""
+        return stop_gradient(self)
+
+    def __repr__(self) -> str:
+        record, i = self.line
+        return f"tensor(of the step of a scan, {record.dtypes[i]}{list(record.shapes[i])})"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+class Escaped:
+    """What a tensor of a step holds once the step is over: nothing, and the words that say so."""
+
+    def __init__(self, array) -> None:
+        self.__dict__["like"] = np.shape(array), array.dtype
+
+    def _refuse(self, *args, **kwargs) -> NoReturn:
+        what = describe(np.broadcast_to(np.empty((), self.__dict__["like"][1]), self.__dict__["like"][0]))
+        raise RuntimeError(
+            f"{what} was made within the step of a scan and is used outside of it, where it "
+            f"stands for no time step: return it from the step, as an output"
+        )
+
+    __getattr__ = __array__ = __array_ufunc__ = __array_function__ = _refuse
+    for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
+        locals()[f"__{_name}__"] = locals()[f"__r{_name}__"] = _refuse
+    __neg__ = __invert__ = __getitem__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __hash__ = object.__hash__
+
+
+class Noted(Record):
+    """The record of a call in a step; what its rules read is put together when they ask for it.
+
+    arguments  the line of every array argument; a walk sees those alone that a derivative passes through
+    """
+
+    __slots__ = ("arguments", "arrays", "made")
+
+    arguments: tuple[Line, ...]
+    arrays: tuple
+    made: tuple
+
+    @property
+    def saved(self) -> tuple:  # type: ignore[override]
+        """The arrays that the rules read."""
+        op, rest = self.op, self.arrays[len(self.op.arguments) :]
+        known: dict[str | None, object] = dict(zip(op.arguments, self.arrays, strict=False))
+        known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
+        known["s"] = tuple(map(np.shape, rest))
+        return tuple([known[name] for name in op.reads])
+
+
+class Trace:
+    """The records of one step, and what it captured.
+
+    records   the calls, in order
+    made      those records and the placeholders: what belongs to the step
+    captured  what the step uses from outside, by its line: a Tensor, an array or a number
+    numbers   those of Python, by their line, as arrays of the dtype that they take
+    places    where in the user's code a record was made
+    names     what the user calls a line, where that is known
+    quiet     records made under no_grad: no derivative passes
+
+    first_order  nothing of what is recorded is differentiated again
+    """
+
+    def __init__(self, *, first_order: bool = False) -> None:
+        self.first_order = first_order
+        self.records: list[Noted] = []
+        self.made: set[Record] = set()
+        self.captured: dict[Line, object] = {}
+        self.numbers: dict[Line, np.ndarray] = {}
+        self.places: dict[Record, Place] = {}
+        self.names: dict[Line, str] = {}
+        self.quiet: set[Record] = set()
+        self._constants: dict[int, Line] = {}
+        self._tensors: list[Tensor] = []
+
+    def placeholder(self, array, name: str | None = None) -> Traced:
+        """A tensor of the step that stands for what comes from outside, step by step."""
+        leaf = Leaf(np.shape(array), array.dtype)
+        t: Traced = object.__new__(Traced)
+        Tensor.__init__(t, array, (leaf, 0))
+        self.made.add(leaf)
+        self._tensors.append(t)
+        if name:
+            self.names[leaf, 0] = name
+        return t
+
+    def note(self, op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
+        """Put a call on the tape of the step."""
+        outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
+        record: Noted = object.__new__(Noted)
+        frame = _user()
+        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
+        record.arguments = tuple(
+            [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
+        )
+        passes = op.differentiable(len(arrays)) if mode.recording else (False,) * len(arrays)
+        record.inputs = tuple([line if on else None for line, on in zip(record.arguments, passes, strict=True)])
+        record.arrays, record.made = arrays, tuple([t._data for t in outputs])
+        record.shapes = tuple([z.shape for z in record.made])
+        record.dtypes = tuple([z.dtype for z in record.made])
+        record.buffers = ()
+        for i, t in enumerate(outputs):
+            t.line, t.buffer = (record, i), None
+            t.__class__ = Traced
+        self._tensors += outputs
+        self.records.append(record)
+        self.made.add(record)
+        self.places[record] = (frame.f_code, frame.f_lineno, frame.f_lasti)
+        if not mode.recording:
+            self.quiet.add(record)
+
+    def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
+        """The line of an argument; what has none is captured, and gets one."""
+        if isinstance(x, Tensor) and x.line is not None:
+            line = x.line
+            if line[0] in self.made or line in self.captured:
+                if frame is not None and line[0].op is None and line not in self.names:
+                    self.names[line] = _name_of(x, frame) or ""
+                return line
+        elif type(x) in NUMBERS:  # it counts anew wherever it stands
+            dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
+            line = (Leaf((), dtype), 0)
+            self.numbers[line] = np.asarray(x, dtype)
+        else:
+            x = x if isinstance(x, Tensor) else array
+            if id(x) in self._constants:
+                return self._constants[id(x)]
+            line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
+        self.captured[line] = x
+        if frame is not None:
+            self.names[line] = _name_of(x, frame) or ""
+        return line
+
+    def varies(self, x) -> bool:
+        """Whether x belongs to the step, so that it may be another at every step."""
+        return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
+
+    def end(self) -> None:
+        """The step is over: its tensors no longer stand for anything."""
+        for t in self._tensors:
+            t._data = Escaped(t._data)
+
+
+@contextmanager
+def tracing(trace: Trace | None) -> Iterator[None]:
+    """Record the calls of this thread in `trace`; None: let them pass, though a step is being recorded."""
+    before, mode.trace = mode.trace, trace
+    watchers.append(None)
+    try:
+        yield
+    finally:
+        watchers.pop()
+        mode.trace = before
+
+
+def _user():
+    """The innermost frame that does not belong to this package; a cell's equations are the user's."""
+    frame = sys._getframe(2)
+    inner = frame
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
+        if frame.f_code.co_name == "__call__":  # a layer or a cell: its variables are the names of the field
+            return frame
+        frame = frame.f_back
+    return frame if frame.f_back is not None else inner
+
+
+def _name_of(x, frame) -> str | None:
+    """What the code in `frame` calls x: a variable, or an attribute of its self."""
+    if not (isinstance(x, Tensor) or backend.is_array(x)):
+        return None
+    variables = frame.f_locals
+    for name, value in variables.items():
+        if value is x:
+            return name
+    for name, value in getattr(variables.get("self"), "__dict__", {}).items():
+        if value is x:
+            return name
+    return next((name for name in frame.f_code.co_names if frame.f_globals.get(name) is x), None)
