@@ -34,7 +34,7 @@ BPTT = """\
         a1 = x @ U
         a2 = a1 + b
     loop
-        def scan(constants, fixed, rows, half):
+        def scan(constants, fixed, rows):
             (W,) = constants
             (a3, a,) = fixed
             for a2, h_prev, h, in rows:
@@ -52,7 +52,7 @@ BPTT = """\
         a = sum(do, axis=(0,))
         a1 = do @ V'
     loop
-        def backward(constants, fixed, rows, half):
+        def backward(constants, fixed, rows):
             (W_T, k,) = constants
             (dh, a2, a3,) = fixed
             for h, a1, dh_next, da, dh_prev, in rows:

@@ -81,7 +81,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))  # doctest: +ELLIPSIS
     forward, t = 0 ... 2
     loop
-        def scan(constants, fixed, rows, half):
+        def scan(constants, fixed, rows):
             (w,) = constants
             (a, a1,) = fixed
             for x, h, h_new, in rows:

@@ -7,18 +7,20 @@ exactly. So nothing that anybody can still see is ever overwritten.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.ops.shape import inverse
+from tinygrad_seq.scan.emit import IN_PLACE, emitted, place
 from tinygrad_seq.scan.plan import planned
-from tinygrad_seq.scan.program import Program, Spec
+from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
 
 LINE = 64  # bytes of a line of the cache
@@ -57,7 +59,7 @@ class Loop:
         rows = [rows_of(given[v], reverse) if v in work.outside else work.rows[v] for v in self.code.rows]
         rows += [work.carries[j][1:] for j, _ in self.plan.copies]
         steps = zip(*rows, strict=True) if rows else iter([()] * n)
-        self.code.function(constants, work.fixed, steps, HALF)
+        self.code.function(constants, work.fixed, steps)
         finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
         run = Run(
             finals,
@@ -82,9 +84,6 @@ class Loop:
                     self.pool.remove(work)
                     return work
         return Workspace(self, n, reverse)
-
-
-HALF = np.asarray(0.5, np.float32)
 
 
 def rows_of(stack, reverse: bool) -> list:
@@ -146,9 +145,9 @@ class Workspace:
         elif kind == "scratch":
             self.memory[v] = scratch[where[0]]
         else:
-            base, call, i = where
+            base, *way = where
             self._bind(base, scratch, values)
-            look = looking(kind, call, i, values)
+            look = looking(*way) if kind == "view" else within(*way, values)
             if base in self.rows:
                 self.rows[v] = [look(row) for row in self.rows[base]]
             else:
@@ -169,14 +168,10 @@ class Workspace:
         kind, *where = self.plan.homes[v]
         if kind == "stack":
             return self.stacks[v][:]
-        base, call, i = where
+        base, call, i = where  # a view: what is kept is no part
         specs = self.plan.loop.values
-        stack = self._all_steps(base)
-        if kind == "part":
-            look = looking(kind, call, i, specs)
-            return look(stack)
         shapes, ndim = [specs[call.inputs[0]].shape], len(specs[v].shape)
-        found = Lifted(call.op, shapes, [True], ndim, call.metadata())([stack], self.n)
+        found = Lifted(call.op, shapes, [True], ndim, call.metadata())([self._all_steps(base)], self.n)
         return found[i] if call.op.many else found
 
 
@@ -190,19 +185,27 @@ def in_one_block(rooms: Sequence[Spec]) -> tuple[np.ndarray, list[np.ndarray]]:
     return block, [aligned[at : at + size].view(room.dtype).reshape(room.shape) for room, size, at in places]
 
 
-def looking(kind: str, call, i: int, values):
-    """The function that makes, of the memory of a base, the view that a value is of it."""
-    if kind == "part":
-        axis = call.metadata()["axis"]
-        rank = len(values[call.inputs[i]].shape)
-        sizes = [values[v].shape[axis] for v in call.inputs]
-        here = slice(sum(sizes[:i]), sum(sizes[: i + 1]))
-        behind = rank - axis % rank - 1
-        key = (Ellipsis, here, *[slice(None)] * behind)
-        return lambda whole: whole[key]
-    meta, many = call.metadata(), call.op.many
-    forward = call.op.forward
-    return (lambda x: forward(x, **meta)[i]) if many else (lambda x: forward(x, **meta))
+def looking(call: Operation, i: int) -> Callable:
+    """The view that output i of a call is of its argument."""
+    look = functools.partial(call.op.forward, **call.metadata())
+    return (lambda x: look(x)[i]) if call.op.many else look
+
+
+def within(path: Sequence[tuple[Operation, int]], specs: Sequence[Spec]) -> Callable:
+    """The view, of a whole, of the memory of what goes into it by `path`."""
+
+    def look(whole):
+        for call, i in path:
+            meta = call.metadata()
+            if call.op.name == "reshape":
+                whole = np.reshape(whole, specs[call.inputs[0]].shape)
+            elif call.op.name == "transpose":
+                whole = np.transpose(whole, inverse(meta["axes"]))
+            else:
+                whole = whole[place(call, i, specs)]
+        return whole
+
+    return look
 
 
 def program_order(program: Program):
