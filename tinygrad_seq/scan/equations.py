@@ -37,7 +37,7 @@ def expression(call: Operation, args: list[str]) -> str:
     if op == "getitem":
         return f"{args[0]}[{key(meta['key'], args[1:])}]"
     if op == "gates":
-        return f"({', '.join(kind for _, kind in meta['kinds'])})({args[0]})"
+        return f"({', '.join(meta['kinds'])})({args[0]})"
     if op == "transpose":
         return f"{args[0]}'"
     said = [f"{name}={value!r}" for name, value in meta.items() if value is not None and value is not False]
