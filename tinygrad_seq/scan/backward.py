@@ -18,7 +18,8 @@ import numpy as np
 from tinygrad_seq.rules import pull
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Numbering, Operation, Program
-from tinygrad_seq.scan.trace import Trace, Traced, tracing
+from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tape import Line, Record, next_serial, recording
 
 
