@@ -1,8 +1,10 @@
 """A loop as an op, and what becomes of it in each kind of derivative.
 
-reverse mode           the backward loop, derived and emitted like the loop itself
-forward mode           the scan of the pushed step, with carries (C, dC) and inputs (x, dx)
-of higher order        the derivative of the loop unrolled, from its recorded step: the loop is the meaning
+    reverse mode           the backward loop, derived and emitted like the loop itself
+    forward mode           the scan of the pushed step, with carries (C, dC) and inputs (x, dx)
+    of higher order        the derivative of the loop unrolled, from its recorded step
+
+The loop is the meaning; what it is differentiated by may be anything that gives the same numbers.
 """
 
 from __future__ import annotations
