@@ -6,14 +6,14 @@ backpropagation-through-time equations of a network, written by the machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from tinygrad_seq.scan.backward import Backward, derived, reached
-from tinygrad_seq.scan.differentiable import first_step, not_pointwise
-from tinygrad_seq.scan.equations import equation, spelled
+from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
+from tinygrad_seq.scan.differentiable import first_step
+from tinygrad_seq.scan.equations import equations, spelled, transposes
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.naming import identified, transposes
+from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Operation, Parts, Program, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tensor import Tensor
@@ -112,16 +112,18 @@ def part(parts: Parts, program: Program, source: str) -> Iterator[str]:
     summed = [v for v in program.totals if v not in parts.loop.totals]
     made = {v: call for call in (*parts.constant, *parts.before, *parts.after) for v in call.outputs}
 
-    def equations(calls: Sequence[Operation]) -> list[str]:
-        told = [call for call in calls if not transposes(call) and call.outputs[0] not in summed]
-        return [equation(call, names) for call in told]
-
-    yield from section("constant", equations(parts.constant))
-    yield from section("before, for all t at once", equations(parts.before))
+    yield from section("constant", told(parts.constant, program))
+    yield from section("before, for all t at once", told(parts.before, program))
     if parts.loop.operations:
         yield from section("loop", source.splitlines())
-    totals = [equation(made[v], names, "sum_t ") if v in made else f"sum_t {names[v]}" for v in summed]
-    yield from section("after, for all t at once", equations(parts.after) + totals)
+    totals = [f"sum_t {names[v]}" for v in summed if v not in made]
+    yield from section("after, for all t at once", told(parts.after, program, summed) + totals)
+
+
+def told(calls: Sequence[Operation], program: Program, summed: Collection[int] = ()) -> list[str]:
+    """The equations of calls, but for those that stand within others."""
+    known = equations(program, calls, summed=summed)
+    return [str(known[call.outputs[0]]) for call in calls if not transposes(call) and known[call.outputs[0]].left]
 
 
 def section(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -144,22 +146,24 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
         if for_carry.intersection(call.outputs):
             for_carry.update(call.inputs)
 
+    known = equations(loop, loop.operations, kept=[v for call in loop.operations for v in call.outputs])
     joined = {call.outputs[0]: call for call in loop.operations if call.op.name == "concatenate"}
     for call in loop.operations:
         free = not on_carry.intersection(call.inputs)
         if free or not for_carry.intersection(call.outputs):
             where = "does not depend on the carry" if free else "no carry depends on it"
-            yield f"{equation(call, names)}: {where}, but it does not ride: {obstacle(call)}"
+            yield f"{known[call.outputs[0]]}: {where}, but {obstacle(call)}"
         elif call.op.name == "matmul" and call.inputs[0] in joined:
-            parts_of = joined[call.inputs[0]].inputs
-            if not on_carry.issuperset(parts_of):
-                w = names[call.inputs[1]]
-                apart = " + ".join(f"{names[v]} @ {w}{names[v]}" for v in parts_of)
-                yield f"{equation(call, names)}: depends on the carry; write {apart}, with {w} cut in rows"
+            side_by_side = joined[call.inputs[0]].inputs
+            if not on_carry.issuperset(side_by_side):
+                w, xs = names[call.inputs[1]], [names[v].removesuffix("_prev") for v in side_by_side]
+                apart = " + ".join(f"{x} @ {w}{x}" for x in xs)
+                yield f"{known[call.outputs[0]]}: depends on the carry; write {apart}"
 
 
 def obstacle(call: Operation) -> str:
     """Why a call does not ride."""
-    if call.op.signature or call.op.riding:
-        return f"{call.op.name} not with such arguments"
-    return f"{call.op.name} has no signature and does not say how it rides"
+    op = call.op.name
+    if not (call.op.signature or call.op.riding):
+        return f"{op} has no signature and no rides"
+    return "mixed indices do not ride" if op == "getitem" else f"{op} does not ride with these arguments"
