@@ -93,7 +93,9 @@ def derived(
     with tracing(trace), recording(True), np.errstate(all="ignore"):
         carried = [(before, after) for before, after in loop.carries if before in live]
         ends = [v for v in loop.outputs if v in cotangents and v in live]
-        ways = Counter([*ends, *(after for _, after in carried), *(v for c in loop.operations for v in c.inputs)])
+        ways = Counter(
+            [*ends, *(after for _, after in carried), *(v for c in loop.operations for v in c.inputs)]
+        )
         dy = {v: "dy" if len(ends) == 1 else f"dy_{names[v]}" for v in ends}
         later = [
             trace.placeholder(values[v], f"d{names[v]}_next" if ways[v] > 1 else f"d{names[v]}")

@@ -17,10 +17,17 @@ from typing import NamedTuple
 from tinygrad_seq.scan.program import Operation, Program
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how firmly the parts of an expression hold together
-COMPARED = {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+COMPARED = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
 OPERATORS = {
-    "add", "subtract", "multiply", "safe_product", "divide", "matmul", "negative", "power", "square", "transpose",
-    "concatenate", "reshape",
+    "add", "subtract", "multiply", "safe_product", "divide", "matmul", "negative", "power", "square",
+    "transpose", "concatenate", "reshape",
 }  # fmt: skip
 TERM = re.compile(r"t\d+")
 LONGEST = 64  # letters of a term that is written out
@@ -90,7 +97,8 @@ def expression(call: Operation, args: list[Text], program: Program) -> Text:
     x, y = args[0], args[-1]
     shapes = [program.values[v].shape for v in call.inputs]
     if op == "add":
-        return Text(f"{x.within(SUM)} + {y.within(SUM)}", SUM)
+        more = f"- {y.text[1:]}" if y.text.startswith("-") else f"+ {y.within(SUM)}"
+        return Text(f"{x.within(SUM)} {more}", SUM)
     if op == "subtract":
         return Text(f"{x.within(SUM)} - {y.within(PRODUCT)}", SUM)
     if op in ("multiply", "safe_product"):
@@ -111,6 +119,8 @@ def expression(call: Operation, args: list[Text], program: Program) -> Text:
         return Text(f"{x.within(ATOM)}'")
     if op == "getitem":
         return Text(f"{x.within(ATOM)}[{key(meta['key'], [index.text for index in args[1:]])}]")
+    if op == "scatter":
+        return Text(f"scatter({x.text}, [{key(meta['key'], [index.text for index in args[1:]])}])")
     if op == "concatenate" and meta["axis"] in (-1, len(shapes[0]) - 1):
         return Text(f"[{', '.join(arg.text for arg in args)}]")
     if op == "reshape" and shapes[0] == program.values[call.outputs[0]].shape:

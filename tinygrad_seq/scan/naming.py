@@ -29,7 +29,7 @@ def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
         for i, name in enumerate(assigned(code, instruction)):
             if (line := (record, i)) in numbers and i < len(record.shapes):
                 names.setdefault(numbers[line], name)
-    return names
+    return {v: f"t_{name[1:]}" if TERM.fullmatch(name) else name for v, name in names.items()}
 
 
 def assigned(code: CodeType, instruction: int) -> Sequence[str]:
@@ -66,8 +66,8 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
 
     def give(v: int, wish: str) -> None:
         wish = wish if wish.isidentifier() and "__" not in wish and not keyword.iskeyword(wish) else "a"
-        wish = f"{wish}_" if TERM.fullmatch(wish) or wish == "t" else wish
-        tries = itertools.chain([wish], (f"{wish}{i}" for i in itertools.count(1)))
+        more = f"{wish}_" if wish == "t" else wish
+        tries = itertools.chain([wish], (f"{more}{i}" for i in itertools.count(1)))
         names[v] = next(name for name in tries if name not in taken)
         taken.add(names[v])
 
@@ -95,7 +95,7 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
             elif id(call) not in loop and any(id(other) in loop for other in uses[v]):
                 give(v, "u")
             elif v not in ends and all(other.op.name in OPERATORS for other in uses[v]):
-                names[v] = f"t{next(terms)}"
+                give(v, next(name for i in terms if (name := f"t{i}") not in taken))
             else:
                 give(v, "a")
     return replace(program, names=names)
