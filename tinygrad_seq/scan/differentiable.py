@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
-from tinygrad_seq.scan.backward import Backward, derived, reached
+from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.plan import pointwise
-from tinygrad_seq.scan.program import Operation, Program, taken_apart
+from tinygrad_seq.scan.program import Program, taken_apart
 from tinygrad_seq.tape import mode, recording
 
 
@@ -27,11 +26,6 @@ class BackwardLoop:
         self.parts = taken_apart(self.program, early=not_pointwise)
         self.loop = Loop(self.parts.loop, name="backward")
         self.execute = Execution(self.parts, self.program)
-
-
-def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
-    return not pointwise(call)
 
 
 class Differentiable:

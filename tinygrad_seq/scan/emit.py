@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_seq.generated import write_out
-from tinygrad_seq.scan.equations import equation, spelled
+from tinygrad_seq.scan.equations import equations
 from tinygrad_seq.scan.gates import scale
 from tinygrad_seq.scan.plan import Plan
 from tinygrad_seq.scan.program import Operation
@@ -110,14 +110,14 @@ counter = itertools.count(1)
 def emitted(plan: Plan, name: str) -> Emitted:
     """The source of `plan`, compiled."""
     loop = plan.loop
-    names, spelling = identifiers(plan), spelled(loop)
+    names, notes = identifiers(plan), equations(loop, loop.operations, plan.kept)
     makers = {v: call for call in loop.operations for v in call.outputs}
     namespace: dict = {
         f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]
     }
     body: list[tuple[str, str]] = []
     for k, call in enumerate(plan.calls):
-        note = equation(call, spelling)
+        note = str(notes[call.outputs[0]])
         for line in written(call, k, plan, names, namespace):
             body.append((line, note))
             note = ""
