@@ -38,10 +38,17 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     count = 1
     if behind and behind[0].opname == "UNPACK_SEQUENCE":
         count, behind = behind[0].arg or 0, behind[1:]
-    stores = behind[:count]
-    if stores and all(i.opname in ("STORE_FAST", "STORE_NAME") for i in stores):
-        return [str(i.argval) for i in stores]
-    return []
+    stored: list[str] = []
+    for i in behind[:count]:
+        if i.opname == "STORE_FAST_STORE_FAST":  # two instructions in one, from Python 3.13 on
+            stored += i.argval
+        elif i.opname == "STORE_FAST_LOAD_FAST":
+            stored.append(i.argval[0])
+        elif i.opname in ("STORE_FAST", "STORE_NAME"):
+            stored.append(i.argval)
+        else:
+            break
+    return stored[:count] if len(stored) >= count else []
 
 
 def identified(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Program:
