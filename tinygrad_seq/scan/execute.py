@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -21,10 +21,10 @@ class Values(NamedTuple):
     stacked  a value at all steps
     """
 
-    env: dict[int, object]
+    env: dict[int, Any]
     finals: list
-    totals: dict[int, object]
-    stacked: Callable[[int], object]
+    totals: dict[int, Any]
+    stacked: Callable[[int], Any]
 
 
 class Execution:
@@ -35,6 +35,7 @@ class Execution:
         self.loops = bool(parts.loop.carries or parts.loop.operations)
         varying = {*parts.stacked, *parts.loop.outputs}
         self.before = [self._lifted(call, varying) for call in parts.before]
+        self.dead = self._dead()
         self.summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
         self.after = []
         for call in parts.after:
@@ -50,8 +51,19 @@ class Execution:
         shapes, on = [values[v].shape for v in call.inputs], [v in varying for v in call.inputs]
         return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
 
+    def _dead(self) -> list[list[int]]:
+        """For every call before the loop the values that nobody needs after it."""
+        parts, program = self.parts, self.program
+        later = {*parts.loop.arguments, *program.arguments, *program.outputs, *program.totals}
+        later.update(v for call in parts.after for v in call.inputs)
+        dead = []
+        for call in reversed(parts.before):
+            dead.append([v for v in dict.fromkeys(call.inputs) if v not in later and v not in program.numbers])
+            later.update(call.inputs)
+        return dead[::-1]
+
     def __call__(
-        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, object], n: int, reverse: bool
+        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, Any], n: int, reverse: bool
     ) -> Values:
         """Run the program for `n` steps; `given` are its arguments by value.
 
@@ -59,15 +71,17 @@ class Execution:
         other call.
         """
         program, parts, varying = self.program, self.parts, self.varying
-        env = {**given, **program.numbers}
+        env: dict[int, Any] = {**given, **program.numbers}
 
         def stacked(v: int):
             return env[v] if v in varying else np.broadcast_to(env[v], (n, *program.values[v].shape))
 
         for call, meta in zip(parts.constant, self.metadata, strict=True):
             store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
-        for call, lifted in self.before:
+        for (call, lifted), dead in zip(self.before, self.dead, strict=True):
             store(env, call, lifted([env[v] for v in call.inputs], n))
+            for v in dead:  # its memory serves the next
+                del env[v]
         run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
         env.update(run.kept)
         for call, lifted in self.after:
@@ -76,7 +90,8 @@ class Execution:
         totals = run.totals
         for v in program.totals:
             if v in self.summed:
-                totals[v] = self.summed[v].op.summing(*map(stacked, self.summed[v].inputs))
+                summing = cast(Callable, self.summed[v].op.summing)
+                totals[v] = summing(*map(stacked, self.summed[v].inputs))
             elif v not in totals:
                 totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
         finals = [

@@ -106,7 +106,7 @@ def _gathered(
         kinds = tuple(use.op.name for use in behind)
         return Gathered(call.inputs[0], kinds, tuple(use.outputs[0] for use in behind), tuple(behind))
     before = makers.get(call.inputs[0])
-    if activations([before]) and len(uses[call.inputs[0]]) == 1:
+    if before is not None and activations([before]) and len(uses[call.inputs[0]]) == 1:
         return Gathered(before.inputs[0], (before.op.name,) * len(specs), call.outputs, (before,))
     return None
 
