@@ -110,12 +110,14 @@ def test_no_op_of_a_cell_overwrites_what_it_reads(kind):
 
 OPS = {
     "where": lambda a, b, c: ts.where(a > b, b, c),
+    "where, one dies": lambda a, b, c: ts.where(a > 0, b, 0.5) + c,
     "clip": lambda a, b, c: ts.clip(a, b, c),
     "sigmoid": lambda a, b, c: ts.sigmoid(a) * b + c,
     "safe product": lambda a, b, c: ts.safe_product(a, b) + c,
     "maximum": lambda a, b, c: ts.maximum(ts.maximum(a, b), c),
     "row": lambda a, b, c: a * b[:1] + c,
     "part": lambda a, b, c: ts.concatenate([a[:1] * b[:1], c[1:] * c[:1]]) + a,
+    "both ways": lambda a, b, c: (lambda m: ts.reshape(m, (3, 2)).mT + ts.concatenate([m, c], axis=1)[:, :3])(a * b),
     "joined": lambda a, b, c: sum(ts.split(ts.concatenate([a, b * c]), 2)),
     "spread": lambda a, b, c: (lambda m: m + m[:1])(ts.concatenate([ts.exp(a[:1]), ts.exp(b[1:])])),
     "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
@@ -128,18 +130,16 @@ OPS = {
 def test_no_op_overwrites_what_it_reads(names, seed):
     """And every loop is right, in whatever order values take over the memory of others."""
     PROGRAMS.clear()
-    c, xs, w = (
-        leaf(normal(2, 3, seed=seed)),
-        leaf(normal(3, 2, 3, seed=seed)),
-        leaf(normal(2, 3, seed=-seed - 1 & 7)),
-    )
+    arrays = normal(2, 3, seed=seed), normal(3, 2, 3, seed=seed), normal(2, 3, seed=seed + 1)
 
     def step(h, x):
         a, b = h, x
         for name in names:
-            a, b = ts.tanh(OPS[name](a, b, w)), a
+            a, b = ts.tanh(OPS[name](a * 1.5, b * 0.5, a * w)), a  # of values that nobody reads again
         return a, b
 
-    is_the_loop(step, c, xs, [c, xs, w])
+    for made in (leaf, ts.tensor):  # with gradients most values are kept, without none
+        c, xs, w = map(made, arrays)
+        is_the_loop(step, c, xs, [x for x in (c, xs, w) if x.requires_grad])
     for loop in loops():
         is_lawful(loop)

@@ -176,8 +176,9 @@ def _share_scratch(
     for i, call in enumerate(loop.operations):
         read = dict.fromkeys(memory_of(v) for v in call.inputs)
         dying = [v for v in read if last[v] == i and plan.homes.get(v, ("",))[0] == "scratch"]
-        whole = all(memory_of(v) == v or memory_of(v) not in dying for v in call.inputs)
-        may = call.op.name in in_place and whole  # a part of what dies is not read where it is written
+        places = [v for v in call.inputs if memory_of(v) in dying] + [v for v in call.outputs if v not in base]
+        whole = all(memory_of(v) == v for v in places)  # what is read and written lies row after row
+        may = call.op.name in in_place and whole
         if may:  # write over an argument that nobody reads any more
             give_back(dying)
         for v in call.outputs:
