@@ -63,12 +63,12 @@ class Recurrent(Module):
             )
         if state is None:
             state = self.cell.initial_state(xs.shape[1], like=xs)
-        step, inputs = self.cell, xs
-        if lengths is not None:
-            inside = tensor(within(lengths, *xs.shape[:2]), device=xs.device)
-            step, inputs = self._masked, (rows(inside, xs, 0), inside)
         loop = unrolled if self.unroll else scan
-        state, ys = loop(step, state, inputs, reverse=self.reverse)
+        if lengths is None:
+            state, ys = loop(self.cell, state, xs, reverse=self.reverse)
+        else:
+            inside = tensor(within(lengths, *xs.shape[:2]), device=xs.device)
+            state, ys = loop(self._masked, state, (rows(inside, xs, 0), inside), reverse=self.reverse)
         return swapaxes(ys, 0, 1) if self.batch_first else ys, state
 
     def _masked(self, state: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
@@ -168,6 +168,6 @@ def rows(inside: Tensor, x: Tensor, y: Tensor | int) -> Tensor:
 
 def frozen(inside: Tensor, after: State, before: State) -> State:
     """The state after a step in the rows that are inside, the state before it in the others."""
-    if isinstance(after, Tensor):
+    if isinstance(after, Tensor) and isinstance(before, Tensor):
         return rows(inside, after, before)
     return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))

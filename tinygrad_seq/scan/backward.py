@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from tinygrad_seq.rules import pull
 from tinygrad_seq.scan.naming import has_own_name, identified
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Numbering, Operation, Program
-from tinygrad_seq.scan.trace import Trace, Traced, tracing
+from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tape import Line, Record, next_serial, recording
 
 
@@ -102,7 +103,7 @@ def derived(
             for _, v in carried
         ]
         given = {v: trace.placeholder(values[v], dy[v] if ways[v] > 1 else f"d{names[v]}") for v in ends}
-        shares: dict[int, list[Traced]] = {v: [g] for v, g in given.items()}
+        shares: dict[int, list[Any]] = {v: [g] for v, g in given.items()}
         for (_, after), g in zip(carried, later, strict=True):
             shares.setdefault(after, []).append(g)
         for call in reversed(loop.operations):
@@ -112,7 +113,7 @@ def derived(
             if all(g is None for g in arriving):
                 continue
             record, lines = _record(call, loop, live, tensor_of)
-            for line, share in pull(record, arriving, record.saved, {source for source, _ in lines}):
+            for line, share in pull(record, arriving, record.saved or (), {source for source, _ in lines}):
                 shares.setdefault(lines[line], []).append(share)
         earlier = [_sum(shares.get(before, [])) for before, _ in carried]
         earlier = [np.zeros_like(g) if e is None else e for e, g in zip(earlier, later, strict=True)]

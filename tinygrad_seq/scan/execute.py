@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -21,10 +21,10 @@ class Values(NamedTuple):
     stacked  a value at all steps
     """
 
-    env: dict[int, object]
+    env: dict[int, Any]
     finals: list
-    totals: dict[int, object]
-    stacked: Callable[[int], object]
+    totals: dict[int, Any]
+    stacked: Callable[[int], Any]
 
 
 class Execution:
@@ -51,7 +51,7 @@ class Execution:
         return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
 
     def __call__(
-        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, object], n: int, reverse: bool
+        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, Any], n: int, reverse: bool
     ) -> Values:
         """Run the program for `n` steps; `given` are its arguments by value.
 
@@ -59,7 +59,7 @@ class Execution:
         other call.
         """
         program, parts, varying = self.program, self.parts, self.varying
-        env = {**given, **program.numbers}
+        env: dict[int, Any] = {**given, **program.numbers}
 
         def stacked(v: int):
             return env[v] if v in varying else np.broadcast_to(env[v], (n, *program.values[v].shape))
@@ -76,7 +76,8 @@ class Execution:
         totals = run.totals
         for v in program.totals:
             if v in self.summed:
-                totals[v] = self.summed[v].op.summing(*map(stacked, self.summed[v].inputs))
+                summing = cast(Callable, self.summed[v].op.summing)
+                totals[v] = summing(*map(stacked, self.summed[v].inputs))
             elif v not in totals:
                 totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
         finals = [

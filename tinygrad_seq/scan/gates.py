@@ -48,9 +48,8 @@ GATES.finish()  # which its first call would do, but programs alone hold it
 
 def gathered(program: Program) -> Program:
     """`program`, with one operation for the activations of all parts of a split, wherever it has them."""
-    uses: dict[int, list[Operation | None]] = {v: [None] for v in program.outputs}
-    for _, after in program.carries:
-        uses.setdefault(after, []).append(None)
+    wanted = {*program.outputs, *(after for _, after in program.carries)}
+    uses: dict[int, list[Operation]] = {}
     for call in program.operations:
         for v in call.inputs:
             uses.setdefault(v, []).append(call)
@@ -60,7 +59,7 @@ def gathered(program: Program) -> Program:
         if call.outputs[0] in gone:
             continue
         activations = [uses.get(v, []) for v in call.outputs]
-        if not _gathers(call, activations, program):
+        if wanted.intersection(call.outputs) or not _gathers(call, activations, program):
             operations.append(call)
             continue
         functions = [use[0] for use in activations]
@@ -76,9 +75,9 @@ def gathered(program: Program) -> Program:
     return replace(program, values=tuple(values), operations=tuple(operations), names=names)
 
 
-def _gathers(call: Operation, activations: Sequence[list], program: Program) -> bool:
+def _gathers(call: Operation, activations: Sequence[list[Operation]], program: Program) -> bool:
     """Whether a call splits the last axis into parts that go through an activation each, and nowhere else."""
-    if call.op.name != "split" or not all(len(use) == 1 and use[0] for use in activations):
+    if call.op.name != "split" or not all(len(use) == 1 for use in activations):
         return False
     functions = [use[0] for use in activations]
     last = len(program.values[call.inputs[0]].shape) - 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,9 +25,9 @@ POOL = 4  # workspaces that a loop keeps for its next runs
 class Run(NamedTuple):
     """What a run of a loop made: the carries after it, what it kept of all steps, and its totals, by value."""
 
-    finals: dict[int, np.ndarray]
-    kept: dict[int, np.ndarray]
-    totals: dict[int, np.ndarray]
+    finals: dict[int, Any]
+    kept: dict[int, Any]
+    totals: dict[int, Any]
 
 
 class Loop:
@@ -40,7 +40,7 @@ class Loop:
         self.pool: list[Workspace] = []
         self.lock = threading.Lock()
 
-    def __call__(self, given: Mapping[int, object], n: int, reverse: bool) -> Run:
+    def __call__(self, given: Mapping[int, Any], n: int, reverse: bool) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
         `given` holds, by value: carries before the first step, inputs stacked, constants.
@@ -65,7 +65,7 @@ class Loop:
             self.pool = [work, *self.pool][:POOL]
         return run
 
-    def _constant(self, v: int, given: Mapping[int, object]):
+    def _constant(self, v: int, given: Mapping[int, Any]):
         if v in self.program.numbers:
             x = self.program.numbers[v]
             return np.asarray(x, self.program.values[v].dtype) if isinstance(x, (float, int)) else x

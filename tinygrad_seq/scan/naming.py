@@ -19,7 +19,7 @@ from tinygrad_seq.scan.program import Operation, Program, taken_apart
 from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.tape import Line
 
-NUMBERS = {0: "zero", 1: "one", 2: "two"}
+NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}
 
 
 def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:

@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.scan.trace import Trace
+from tinygrad_seq.scan.trace import Noted, Trace
 from tinygrad_seq.tape import Line, Record
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Operation(NamedTuple):
     outputs: tuple[int, ...]
     quiet: bool = False
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         return {p.name: value for p, value in zip(self.op.metadata, self.meta, strict=True)}
 
 
@@ -68,7 +68,7 @@ class Program:
     carries: tuple[tuple[int, int], ...]
     inputs: tuple[int, ...]
     constants: tuple[int, ...]
-    numbers: Mapping[int, float]
+    numbers: Mapping[int, Any]
     outputs: tuple[int, ...]
     totals: tuple[int, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Numbering:
 
     def operations(self, wanted: Iterable[Line]) -> tuple[Operation, ...]:
         """The calls that `wanted` lines depend on."""
-        needed = {line[0] for line in wanted}
+        needed: set[Record] = {line[0] for line in wanted}
         kept = []
         for record in reversed(self.trace.records):
             if record in needed:
@@ -99,7 +99,7 @@ class Numbering:
                 needed.update(line[0] for line in record.arguments)
         return tuple(map(self._operation, reversed(kept)))
 
-    def _operation(self, record: Record) -> Operation:
+    def _operation(self, record: Noted) -> Operation:
         inputs = tuple(map(self, record.arguments))
         outputs = tuple([self((record, i)) for i in range(len(record.shapes))])
         return Operation(record.op, inputs, record.meta, outputs, record in self.trace.quiet)
