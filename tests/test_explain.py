@@ -183,6 +183,15 @@ def test_names_of_states_weights_and_values():
         assert line in text
 
 
+def test_the_name_of_a_variable_that_an_inner_function_reads():
+    def step(h, x):
+        force = ts.sin(h @ x)
+        twice = (lambda: force + force)()
+        return h + twice, None
+
+    assert "# force = sin(a)" in str(explain(step, weight(H), np.ones((T, H))))
+
+
 def test_a_name_that_the_source_needs_is_not_taken():
     """A user's variable may be called as a function of NumPy, or as a term."""
 

@@ -188,8 +188,8 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     floats if nothing does.
 
     >>> import numpy as np, tinygrad_seq as ts
-    >>> w, h0, xs = ts.tensor(0.5, requires_grad=True), ts.tensor(0.0), np.ones(3, np.float32)
-    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), h0, xs)  # doctest: +ELLIPSIS
+    >>> w = ts.tensor(0.5, requires_grad=True)
+    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
     forward, t = 0 ... 2
     loop
         def scan(constants, fixed, rows, half):

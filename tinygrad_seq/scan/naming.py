@@ -38,10 +38,12 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     count = 1
     if behind and behind[0].opname == "UNPACK_SEQUENCE":
         count, behind = behind[0].arg or 0, behind[1:]
-    stores = behind[:count]
-    if stores and all(i.opname in ("STORE_FAST", "STORE_NAME") for i in stores):
-        return [str(i.argval) for i in stores]
-    return []
+    names: list[str] = []
+    for i in behind:
+        if not i.opname.startswith("STORE_") or i.opname in ("STORE_ATTR", "STORE_SUBSCR"):
+            break
+        names += i.argval if isinstance(i.argval, tuple) else [i.argval]  # two at once, since Python 3.13
+    return names[:count] if len(names) >= count else []
 
 
 def identified(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Program:
@@ -57,7 +59,7 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
             wishes[before] = f"{wishes[after]}_prev"
     for v in (*program.constants, *program.numbers):
         x = program.numbers.get(v)
-        wishes.setdefault(v, NUMBERS.get(x, "k") if isinstance(x, (float, int)) else "k")
+        wishes.setdefault(v, NUMBERS.get(x, "k") if isinstance(x, int) else "k")
     for v in (*(before for before, _ in program.carries), *program.inputs):
         wishes.setdefault(v, "x")
 
