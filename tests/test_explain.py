@@ -159,6 +159,45 @@ def test_an_lstm_keeps_seven_values_of_every_unit():
     assert explain(cell, cell.initial_state(B, like=ts.tensor(XS)), XS).memory == 7 * B * H * 4
 
 
+# --- notation -----------------------------------------------------------------------------------------
+
+NOTATION = {
+    "h * (x @ W)": "h (x @ W)",
+    "(h * x) @ W": "(h x) @ W",
+    "((h @ W) * x) @ W": "((h @ W) x) @ W",
+    "h @ W @ x": "h @ W @ x",
+    "h @ (W @ x)": "h @ (W @ x)",
+    "h * x * W": "h x W",
+    "h - (x - W)": "h - (x - W)",
+    "h - x + W": "h - x + W",
+    "h + (-x)": "h - x",
+    "-(h + x) * W": "(-(h + x)) W",
+    "h * -1": "h (-1)",
+    "h / (x * W)": "h / (x W)",
+    "h / x / W": "(h / x) / W",
+    "(h / x) * W": "(h / x) W",
+    "h * h + x": "h^2 + x",
+    "(h + x) ** 2": "(h + x)^2",
+    "(h > x) * W": "(h > x) W",
+    "(h * x).mT @ W": "(h x)' @ W",
+    "h[..., 0:2] * 3": "h[..., 0:2] 3",
+    "ts.concatenate([h, x + W], axis=-1) * 2": "[h, x + W] 2",
+    "ts.concatenate([h, x], axis=0)": "concatenate(h, x, axis=0)",
+    "ts.tanh(h) * x": "tanh_h x",
+}
+
+
+@pytest.mark.parametrize("code", NOTATION)
+def test_an_expression_is_written_as_it_was_meant(code):
+    """With parentheses where they are needed, and nowhere else."""
+    names = {"ts": ts}
+    body = f"h, x, W = state\n    y = {code}\n    return (h + x, x + W, W + h), y"
+    exec(f"def step(state, _):\n    {body}", names)
+    lines = str(explain(names["step"], (np.ones((H, H)),) * 3, length=T)).splitlines()
+    lines = [line.replace("_prev", "") for line in lines]
+    assert f"    y = {NOTATION[code]}" in lines
+
+
 # --- names --------------------------------------------------------------------------------------------
 
 
