@@ -38,7 +38,7 @@ forward, t = 0 ... 6
 before, for all t at once
     u = x @ Wx + b
 loop
-    def scan(constants, fixed, rows, half):
+    def scan(constants, fixed, rows):
         (Wh,) = constants
         (t2, a,) = fixed
         for u, h_prev, h, in rows:
@@ -51,7 +51,7 @@ kept for the backward pass, 60 bytes of every step
 
 backward, in the other direction
 loop
-    def backward(constants, fixed, rows, half):
+    def backward(constants, fixed, rows):
         (Wh_T, one,) = constants
         (dh, t1, t2,) = fixed
         for h, dy, dh_next, da, dh_prev, in rows:
@@ -178,6 +178,7 @@ NOTATION = {
     "(h / x) * W": "(h / x) W",
     "h * h + x": "h^2 + x",
     "(h + x) ** 2": "(h + x)^2",
+    "W + (h > x)": "W + (h > x)",
     "(h > x) * W": "(h > x) W",
     "(h * x).mT @ W": "(h x)' @ W",
     "h[..., 0:2] * 3": "h[..., 0:2] 3",
@@ -321,8 +322,8 @@ def test_a_gradient_that_is_large_is_added_up_in_the_loop():
         return ts.argmax(e @ V, axis=-1), e
 
     text = str(explain(step, np.zeros(B, np.int64), np.ones((T, B, H))))
-    assert "dE = sum_dE, added up in the loop" in text
-    assert "add(sum_dE, dE, sum_dE)" in text
+    assert "dE = dE__sum, added up in the loop" in text
+    assert "add(dE__sum, dE, dE__sum)" in text
 
 
 def test_what_is_used_within_the_loop_and_before_it_has_a_gradient_of_two_parts():
@@ -375,7 +376,7 @@ def test_a_traceback_shows_the_line_of_emitted_source():
     assert inspect.getsource(function).startswith("def scan(")
     good, bad = np.zeros((B, H)), np.zeros(2)
     with pytest.raises(ValueError, match="matmul") as raised:
-        function([good], [good, good], [(good, bad, good)], None)
+        function([good], [good, good], [(good, bad, good)])
     assert "matmul(h_prev, Wh, t2)  # h_prev @ Wh" in "".join(traceback.format_exception(raised.value))
 
 

@@ -72,7 +72,8 @@ def equations(
     names = spelled(program)
     uses = Counter(v for call in program.operations for v in call.inputs)
     read = Counter(v for call in calls for v in call.inputs)
-    parts = {call.inputs[0]: call for call in calls if call.op.name == "split"}
+    parts = {call.inputs[0]: call for call in calls if call.op.name == "unstack"}
+    makers = {v: call for call in program.operations for v in call.outputs}
     terms: dict[int, Text] = {}
     told: dict[int, Equation] = {}
     for call in calls:
@@ -84,9 +85,11 @@ def equations(
         made = [names[z] for z in call.outputs]
         if call.op.name == "gates" and v in parts:  # i = sigmoid(a_i), where a_i is the part of a for i
             made = [names[z] for z in parts[v].outputs]
-            kinds = [kind for _, kind in call.metadata()["kinds"]]
-            a = names[call.inputs[0]]
-            right = Text(", ".join(f"{kind}({a}_{z})" for kind, z in zip(kinds, made, strict=True)))
+            a = call.inputs[0]
+            while a in makers and makers[a].op.name in ("transpose", "reshape"):  # the parts side by side
+                a = makers[a].inputs[0]
+            kinds = call.metadata()["kinds"]
+            right = Text(", ".join(f"{kind}({names[a]}_{z})" for kind, z in zip(kinds, made, strict=True)))
         if v in summed:
             right = Text(f"sum_t {right.within(PRODUCT)}")
         told[v] = Equation("" if v in terms and v not in kept else ", ".join(made), right.text)

@@ -70,7 +70,7 @@ class Explanation:
         """What the loop keeps of all steps, with its bytes; of a split, by its parts."""
         names, parts = spelled(self.program), {}
         for call in self.parts.loop.operations:
-            if call.op.name == "split":
+            if call.op.name in ("split", "unstack"):
                 parts[call.inputs[0]] = " ".join(names[v] for v in call.outputs)
         for v in self.loop.plan.of_all_steps():
             spec = self.program.values[v]
@@ -163,7 +163,7 @@ class Explanation:
             sign = "+=" if left in told_of or v in self.program.outputs else "="
             told_of.add(left)
             if parts and b in parts.loop.totals:
-                yield f"{left} {sign} sum_{names[b]}, added up in the loop"
+                yield f"{left} {sign} {names[b]}__sum, added up in the loop"
             elif parts and b in made and sums(made[b], parts, program):
                 yield f"{left} {sign} {known[b].right}, as one product"
             elif b in totals or (b in known and not transposes(made[b])):
@@ -192,7 +192,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
     forward, t = 0 ... 2
     loop
-        def scan(constants, fixed, rows, half):
+        def scan(constants, fixed, rows):
             (w,) = constants
             (t1, a,) = fixed
             for x, h, h_new, in rows:

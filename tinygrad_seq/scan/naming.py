@@ -19,6 +19,7 @@ from tinygrad_seq.scan.program import Operation, Program, taken_apart
 from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.tape import Line
 
+LAID_OUT = ("reshape", "transpose")
 NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}
 
 
@@ -92,15 +93,23 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
                 continue
             if transposes(call):
                 give(v, f"{names[call.inputs[0]]}_T")
+            elif call.op.name == "gates" or (call.op.name in LAID_OUT and gated(v, uses)):
+                give(v, "gates" if call.op.name == "gates" else "parts")
             elif of_one(call):
                 give(v, f"{call.op.name}_{names[call.inputs[0]]}")
             elif id(call) not in loop and any(id(other) in loop for other in uses[v]):
                 give(v, "u")
-            elif v not in ends and all(other.op.name in OPERATORS for other in uses[v]):
+            elif v not in ends and not gated(v, uses) and all(c.op.name in OPERATORS for c in uses[v]):
                 give(v, next(name for i in terms if (name := f"t{i}") not in taken))
             else:
                 give(v, "a")
     return replace(program, names=names)
+
+
+def gated(v: int, uses: Mapping[int, Sequence[Operation]]) -> bool:
+    """Whether a value is what gates are made of, or that laid out as they need it."""
+    laid_out = (call.outputs[0] for call in uses[v] if call.op.name in LAID_OUT)
+    return any(call.op.name == "gates" for call in uses[v]) or any(gated(z, uses) for z in laid_out)
 
 
 def of_one(call: Operation) -> bool:
