@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_seq.generated import write_out
 from tinygrad_seq.scan.equations import equations
 from tinygrad_seq.scan.gates import scale
-from tinygrad_seq.scan.plan import Plan
+from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
 
 SAME = """
@@ -28,7 +28,7 @@ SAME = """
 """
 UFUNCS = SAME.split()  # those of NumPy that are called as the op is
 FUNCTIONS = [*UFUNCS, "absolute", "maximum", "minimum", "matmul", "copyto", "einsum"]
-RESERVED = {*FUNCTIONS, "constants", "fixed", "rows"}
+RESERVED = {*FUNCTIONS, "full", "constants", "fixed", "rows"}
 
 SQUASHED = (
     "multiply({{args}}, {s}, {{z}}); tanh({{z}}, {{z}}); multiply({{z}}, {s}, {{z}}); add({{z}}, {r}, {{z}})"
@@ -61,12 +61,22 @@ def constant(value: float) -> Callable:
     return lambda spec, meta: np.asarray(value, spec.dtype)
 
 
+def filled(make: Callable) -> Callable:
+    """In the full shape of the result: to broadcast takes up to twice the time."""
+    return lambda spec, meta: full(make(dtype=spec.dtype, **meta), spec.shape)
+
+
+def full(x, shape: tuple[int, ...]) -> np.ndarray:
+    """x repeated to fill `shape`."""
+    return np.ascontiguousarray(np.broadcast_to(x, shape))
+
+
 ARRAYS = {  # what lines read besides the arguments of the op
     "half": constant(0.5),  # as an array of rank 0: a number of Python takes twice the time
     "zero": constant(0),
     "one": constant(1),
-    "s": lambda spec, meta: scale(dtype=spec.dtype, **meta),
-    "r": lambda spec, meta: 1 - scale(dtype=spec.dtype, **meta),
+    "s": filled(scale),
+    "r": filled(lambda **given: 1 - scale(**given)),
 }
 
 
@@ -92,10 +102,11 @@ def emitted(plan: Plan, name: str) -> Emitted:
     """The source of `plan`, compiled."""
     loop = plan.loop
     names, notes = identifiers(plan), equations(loop, loop.operations, plan.kept)
-    namespace: dict = {f: getattr(np, f) for f in FUNCTIONS}
+    namespace: dict = {"full": full} | {f: getattr(np, f) for f in FUNCTIONS}
+    once: dict[str, str] = {}  # what is made before the first step, by name
     body: list[tuple[str, str]] = []  # lines, and what is said beside them
     for k, call in enumerate(plan.calls):
-        for i, line in enumerate(written(call, k, plan, names, namespace)):
+        for i, line in enumerate(written(call, k, plan, names, namespace, once)):
             body.append((line, "" if i else f"  # {notes[call.outputs[0]]}"))
     sums = [f"{names[v]}__sum" for v in loop.totals]
     for v, total in zip(loop.totals, sums, strict=True):
@@ -104,7 +115,7 @@ def emitted(plan: Plan, name: str) -> Emitted:
     for (_, v), after in zip(plan.copies, nexts, strict=True):
         body.append((f"copyto({after}, {names[v]})", ""))
 
-    words = set(re.findall(r"\w+", " ".join(line for line, _ in body)))
+    words = set(re.findall(r"\w+", " ".join([*once.values(), *(line for line, _ in body)])))
     used = lambda values: tuple(v for v in values if names[v] in words)  # noqa: E731
     made = used(v for call in loop.operations for v in call.outputs if v in plan.homes)
     constants = used((*loop.constants, *loop.numbers))
@@ -120,6 +131,7 @@ def emitted(plan: Plan, name: str) -> Emitted:
     source = [
         f"def {name}(constants, fixed, rows):",
         *(f"    ({these},) = {of}" for of, these in unpacked.items() if these),
+        *(f"    {these} = {of}" for these, of in once.items()),
         f"    for {f'{each},' if each else '_'} in rows:",
         *(f"        {line:{width if note else 0}}{note}" for line, note in body or [("pass", "")]),
     ]
@@ -132,10 +144,21 @@ def identifiers(plan: Plan) -> dict[int, str]:
     return {v: f"{name}_" if name in RESERVED else name for v, name in plan.loop.names.items()}
 
 
-def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict) -> Iterator[str]:
-    """The lines of the k-th call; what else they read goes into `namespace`, by names with two underscores."""
+def written(
+    call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict, once: dict[str, str]
+) -> Iterator[str]:
+    """The lines of the k-th call.
+
+    What else they read goes, by names with two underscores, into `namespace`, or into `once` if it has to be
+    made of what the loop is given.
+    """
     op, meta, specs = call.op, call.metadata(), plan.loop.values
     args, zs = [names[v] for v in call.inputs], [names[v] for v in call.outputs]
+    given, shape = {*plan.loop.constants, *plan.loop.numbers}, specs[call.outputs[0]].shape
+    for i, v in enumerate(call.inputs):
+        if pointwise(call) and v in given and specs[v].shape not in ((), shape):
+            args[i] = f"{names[v]}__{k}"  # a bias, a gain
+            once[args[i]] = f"full({names[v]}, {shape})"
 
     def bound(name: str, value) -> str:
         namespace[f"{name}__{k}"] = value
