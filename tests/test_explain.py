@@ -42,9 +42,9 @@ loop
         (Wh,) = constants
         (t2, a,) = fixed
         for u, h_prev, h, in rows:
-            matmul(h_prev, Wh, t2)  # h_prev @ Wh
-            add(u, t2, a)           # a = u + h_prev @ Wh
-            tanh(a, h)              # h = tanh(a)
+            dot(h_prev, Wh, t2)  # h_prev @ Wh
+            add(u, t2, a)        # a = u + h_prev @ Wh
+            tanh(a, h)           # h = tanh(a)
 
 kept for the backward pass, 60 bytes of every step
     h 60
@@ -55,11 +55,11 @@ loop
         (Wh_T, one,) = constants
         (dh, t1, t2,) = fixed
         for h, dy, dh_next, da, dh_prev, in rows:
-            add(dy, dh_next, dh)       # dh = dy + dh_next
-            multiply(h, h, t1)         # h^2
-            subtract(one, t1, t2)      # 1 - h^2
-            multiply(dh, t2, da)       # da = dh (1 - h^2)
-            matmul(da, Wh_T, dh_prev)  # dh_prev = da @ Wh'
+            add(dy, dh_next, dh)    # dh = dy + dh_next
+            multiply(h, h, t1)      # h^2
+            subtract(one, t1, t2)   # 1 - h^2
+            multiply(dh, t2, da)    # da = dh (1 - h^2)
+            dot(da, Wh_T, dh_prev)  # dh_prev = da @ Wh'
 after, for all t at once
     dWh = sum_t h_prev' @ da, as one product
     dWx = sum_t x' @ da
@@ -372,12 +372,12 @@ def test_a_traceback_shows_the_line_of_emitted_source():
     cell = nn.RNNCell(I, H, rng=0)
     function = explain(cell, cell.initial_state(B, like=ts.tensor(XS)), XS).loop.code.function
     name = function.__code__.co_filename
-    assert "matmul(h_prev, Wh, t2)  # h_prev @ Wh" in "".join(linecache.getlines(name))
+    assert "dot(h_prev, Wh, t2)  # h_prev @ Wh" in "".join(linecache.getlines(name))
     assert inspect.getsource(function).startswith("def scan(")
     good, bad = np.zeros((B, H)), np.zeros(2)
-    with pytest.raises(ValueError, match="matmul") as raised:
+    with pytest.raises(ValueError, match="aligned") as raised:
         function([good], [good, good], [(good, bad, good)])
-    assert "matmul(h_prev, Wh, t2)  # h_prev @ Wh" in "".join(traceback.format_exception(raised.value))
+    assert "dot(h_prev, Wh, t2)  # h_prev @ Wh" in "".join(traceback.format_exception(raised.value))
 
 
 CELLS = {

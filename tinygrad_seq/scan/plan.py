@@ -55,6 +55,10 @@ class Plan:
         kind, *where = self.homes.get(v, ("given",))
         return self.moves(where[0]) if kind in ("view", "part") else kind != "scratch"
 
+    def in_one_piece(self, v: int) -> bool:
+        """Whether a value that the step computes has memory of its own, row after row."""
+        return self.homes[v][0] in ("carry", "stack", "scratch")
+
     def placed(self, call: Operation, i: int) -> bool:
         """Whether input i of a call is written where the output has it, which leaves the call no work."""
         parts = (home for home in self.homes.values() if home[0] == "part" and home[1] == call.outputs[0])
