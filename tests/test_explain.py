@@ -66,6 +66,21 @@ after, for all t at once
     db = sum_t sum(da, axis=0)"""
 
 
+NETWORK = """\
+after, for all t at once
+    o = h @ V + c
+
+kept for the backward pass, 120 bytes of every step
+    h 120
+
+backward, in the other direction
+before, for all t at once
+    dy = do @ V'
+    dV = sum_t h' @ do
+    dc = sum_t sum(do, axis=0)
+loop"""
+
+
 def test_the_vanilla_rnn_is_the_lecture_s_backpropagation_through_time():
     assert of(nn.RNNCell(I, H, rng=0)) == RNN
 
@@ -80,6 +95,18 @@ def test_a_step_of_one_s_own_reads_the_same():
 
     own = str(explain(step, np.zeros((B, H)), XS.astype(float)))
     assert own == RNN.replace("60", "120")
+
+
+def test_the_output_layer_of_the_lecture_runs_outside_of_the_loop():
+    """o(t) = h(t) V + c: its gradient is there for all t before the loop goes back."""
+    W, V, c = weight(H, H), weight(H, 2), weight(2)  # noqa: N806
+
+    def step(h, x):
+        h = ts.tanh(x + h @ W)
+        o = h @ V + c
+        return h, o
+
+    assert NETWORK in str(explain(step, np.zeros((B, H)), np.ones((T, B, H))))
 
 
 def test_the_equations_printed_are_the_gradients():
@@ -132,6 +159,46 @@ def test_an_lstm_keeps_seven_values_of_every_unit():
     assert explain(cell, cell.initial_state(B, like=ts.tensor(XS)), XS).memory == 7 * B * H * 4
 
 
+# --- notation -----------------------------------------------------------------------------------------
+
+NOTATION = {
+    "h * (x @ W)": "h (x @ W)",
+    "(h * x) @ W": "(h x) @ W",
+    "((h @ W) * x) @ W": "((h @ W) x) @ W",
+    "h @ W @ x": "h @ W @ x",
+    "h @ (W @ x)": "h @ (W @ x)",
+    "h * x * W": "h x W",
+    "h - (x - W)": "h - (x - W)",
+    "h - x + W": "h - x + W",
+    "h + (-x)": "h - x",
+    "-(h + x) * W": "(-(h + x)) W",
+    "h * -1": "h (-1)",
+    "h / (x * W)": "h / (x W)",
+    "h / x / W": "(h / x) / W",
+    "(h / x) * W": "(h / x) W",
+    "h * h + x": "h^2 + x",
+    "(h + x) ** 2": "(h + x)^2",
+    "W + (h > x)": "W + (h > x)",
+    "(h > x) * W": "(h > x) W",
+    "(h * x).mT @ W": "(h x)' @ W",
+    "h[..., 0:2] * 3": "h[..., 0:2] 3",
+    "ts.concatenate([h, x + W], axis=-1) * 2": "[h, x + W] 2",
+    "ts.concatenate([h, x], axis=0)": "concatenate(h, x, axis=0)",
+    "ts.tanh(h) * x": "tanh_h x",
+}
+
+
+@pytest.mark.parametrize("code", NOTATION)
+def test_an_expression_is_written_as_it_was_meant(code):
+    """With parentheses where they are needed, and nowhere else."""
+    names = {"ts": ts}
+    body = f"h, x, W = state\n    y = {code}\n    return (h + x, x + W, W + h), y"
+    exec(f"def step(state, _):\n    {body}", names)
+    lines = str(explain(names["step"], (np.ones((H, H)),) * 3, length=T)).splitlines()
+    lines = [line.replace("_prev", "") for line in lines]
+    assert f"    y = {NOTATION[code]}" in lines
+
+
 # --- names --------------------------------------------------------------------------------------------
 
 
@@ -154,6 +221,15 @@ def test_names_of_states_weights_and_values():
         "dright = ",
     ]:
         assert line in text
+
+
+def test_the_name_of_a_variable_that_an_inner_function_reads():
+    def step(h, x):
+        force = ts.sin(h @ x)
+        twice = (lambda: force + force)()
+        return h + twice, None
+
+    assert "# force = sin(a)" in str(explain(step, weight(H), np.ones((T, H))))
 
 
 def test_a_name_that_the_source_needs_is_not_taken():
@@ -250,19 +326,6 @@ def test_a_gradient_that_is_large_is_added_up_in_the_loop():
     assert "add(dE__sum, dE, dE__sum)" in text
 
 
-def test_what_runs_after_the_loop_comes_before_it_in_the_backward_pass():
-    V = weight(H, 2)  # noqa: N806
-
-    def step(h, x):
-        h = ts.tanh(h + x)
-        o = h @ V
-        return h, o
-
-    text = str(explain(step, weight(B, H), np.ones((T, B, H))))
-    assert "after, for all t at once\n    o = h @ V\n" in text
-    assert "before, for all t at once\n    dy = do @ V'\n    dV = sum_t h' @ do\n" in text
-
-
 def test_what_is_used_within_the_loop_and_before_it_has_a_gradient_of_two_parts():
     W = weight(H, H)  # noqa: N806
 
@@ -328,7 +391,7 @@ CELLS = {
 
 @pytest.mark.parametrize("name", CELLS)
 def test_no_op_of_a_cell_needs_the_fallback(name):
-    text = of(CELLS[name](I, H, rng=0))
+    text = of(nn.Stacked(CELLS[name](I, H, rng=0), nn.LSTMCell(H, 2, rng=1)))
     assert "def scan(" in text
     assert "def backward(" in text
     assert not re.search(r"forward__?\d+\(", text)
@@ -362,6 +425,13 @@ def test_length():
 def test_nothing_to_run_is_an_error():
     with pytest.raises(ValueError, match="length="):
         explain(lambda c, x: (c, None), np.ones(H))
+    with pytest.raises(ValueError, match="at least one step"):
+        explain(lambda c, x: (c, None), np.ones(H), np.ones((0, H)))
+
+
+def test_what_cannot_be_recorded_is_the_error_of_scan():
+    with pytest.raises(TypeError, match="cannot be looked at"):
+        explain(lambda h, x: (h if x.sum() > 0 else -h, None), np.ones(H), np.ones((T, H)))
 
 
 def test_gradients_of_what_requires_one_and_of_nothing_else():

@@ -64,7 +64,7 @@ def multiplications() -> float:
 
     It has one with AVX-512, on one thread; products of a step are a quarter quicker cut to that size.
     """
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
     wide = any(name == "X86_V4" or name.startswith("AVX512") for name in found)
     return 1e6 if wide and threads == "1" else math.inf

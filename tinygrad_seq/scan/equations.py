@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from tinygrad_seq.scan.program import Operation, Program
 
-SUM, PRODUCT, POWER, ATOM = range(4)  # how firmly the parts of an expression hold together
+LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)  # how firmly the parts of an expression hold together
 COMPARED = {
     "equal": "==",
     "not_equal": "!=",
@@ -34,10 +34,11 @@ LONGEST = 64  # letters of a term that is written out
 
 
 class Text(NamedTuple):
-    """An expression, and how firmly it holds together."""
+    """An expression, how firmly it holds together, and by which sign if it is a product."""
 
     text: str
     firm: int = ATOM
+    sign: str = ""
 
     def within(self, firm: int) -> str:
         """It as a part of an expression that holds its parts together so firmly."""
@@ -77,8 +78,9 @@ def equations(
     told: dict[int, Equation] = {}
     for call in calls:
         v = call.outputs[0]
-        right = expression(call, [terms.get(x, Text(names[x])) for x in call.inputs], program)
-        if TERM.fullmatch(program.names[v]) and uses[v] == read[v] == 1 and len(right.text) <= LONGEST:
+        right = expression(call, [terms.get(x) or value(names[x]) for x in call.inputs], program)
+        once = TERM.fullmatch(program.names[v]) and uses[v] == read[v] == 1 and len(right.text) <= LONGEST
+        if once or transposes(call):
             terms[v] = right
         made = [names[z] for z in call.outputs]
         if call.op.name == "gates" and v in parts:  # i = sigmoid(a_i), where a_i is the part of a for i
@@ -109,15 +111,15 @@ def expression(call: Operation, args: list[Text], program: Program) -> Text:
             return Text(f"{x.within(ATOM)}^2", POWER)
         return Text(f"{factor(x)} {factor(y)}", PRODUCT)
     if op == "divide":
-        return Text(f"{factor(x)} / {y.within(POWER)}", PRODUCT)
+        return Text(f"{factor(x)} / {y.within(POWER)}", PRODUCT, "/")
     if op == "matmul":
-        return Text(f"{factor(x, '@')} @ {y.within(POWER)}", PRODUCT)
+        return Text(f"{factor(x, '@')} @ {y.within(POWER)}", PRODUCT, "@")
     if op == "negative":
         return Text(f"-{x.within(PRODUCT)}", SUM)
     if op in ("square", "power"):
         return Text(f"{x.within(ATOM)}^{'2' if op == 'square' else y.within(ATOM)}", POWER)
     if op in COMPARED:
-        return Text(f"{x.text} {COMPARED[op]} {y.text}", SUM)
+        return Text(f"{x.text} {COMPARED[op]} {y.text}", LOOSE)
     if transposes(call):
         return Text(f"{x.within(ATOM)}'")
     if op == "getitem":
@@ -131,19 +133,23 @@ def expression(call: Operation, args: list[Text], program: Program) -> Text:
     return Text(f"{op}({', '.join([arg.text for arg in args] + said(meta))})")
 
 
-def factor(x: Text, sign: str = " ") -> str:
-    """x as the left part of a product; products of different kinds keep apart."""
-    alike = x.firm > PRODUCT or (x.firm == PRODUCT and ("@" in x.text) == (sign == "@") and "/" not in x.text)
-    return x.text if alike else f"({x.text})"
+def factor(x: Text, sign: str = "") -> str:
+    """x as a part of a product; products of different kinds keep apart."""
+    return x.text if x.firm > PRODUCT or (x.firm == PRODUCT and x.sign == sign) else f"({x.text})"
+
+
+def value(name: str) -> Text:
+    """A value by its name, or as the number that it is."""
+    return Text(name, SUM if name.startswith("-") else ATOM)
 
 
 def said(meta: Mapping[str, object]) -> list[str]:
     """Metadata, of what is not left out: axis=0."""
 
-    def value(x: object) -> str:
+    def alone(x: object) -> str:
         return repr(x[0] if isinstance(x, tuple) and len(x) == 1 else x)
 
-    return [f"{name}={value(x)}" for name, x in meta.items() if x is not None and x is not False]
+    return [f"{name}={alone(x)}" for name, x in meta.items() if x is not None and x is not False]
 
 
 def transposes(call: Operation) -> bool:

@@ -20,7 +20,7 @@ from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.tape import Line
 
 LAID_OUT = ("reshape", "transpose")
-NUMBERS = {0: "zero", 1: "one", 2: "two"}
+NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}
 
 
 def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
@@ -39,17 +39,12 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     count = 1
     if behind and behind[0].opname == "UNPACK_SEQUENCE":
         count, behind = behind[0].arg or 0, behind[1:]
-    stored: list[str] = []
-    for i in behind[:count]:
-        if i.opname == "STORE_FAST_STORE_FAST":  # two instructions in one, from Python 3.13 on
-            stored += i.argval
-        elif i.opname == "STORE_FAST_LOAD_FAST":
-            stored.append(i.argval[0])
-        elif i.opname in ("STORE_FAST", "STORE_NAME"):
-            stored.append(i.argval)
-        else:
+    names: list[str] = []
+    for i in behind:
+        if not i.opname.startswith("STORE_") or i.opname in ("STORE_ATTR", "STORE_SUBSCR"):
             break
-    return stored[:count] if len(stored) >= count else []
+        names += i.argval if isinstance(i.argval, tuple) else [i.argval]  # two at once, since Python 3.13
+    return names[:count] if len(names) >= count else []
 
 
 def identified(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Program:
