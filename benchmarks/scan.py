@@ -42,6 +42,14 @@ from importlib import metadata
 import numpy as np
 from contenders import CONTENDERS, KINDS, AbsentError, Problem, Size, looped, ours, reference, scanned
 
+import tinygrad_seq as ts
+from tinygrad_seq.scan.backward import derived
+from tinygrad_seq.scan.differentiable import first_step
+from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.scan import PROGRAMS, Compiled
+from tinygrad_seq.scan.step import Step
+
 SIZES = {  # T, B, I, H
     "S1": (50, 32, 64, 128),
     "S2": (100, 16, 8, 100),
@@ -168,8 +176,40 @@ def compare(kind: str, sizes: dict[str, Size], names: Iterable[str], rounds: int
 
 
 def stages(kind: str, size: Size) -> dict[str, float]:
-    """Seconds that scan takes, of its first call, to record the step, derive, plan, and emit: none are told."""
-    return {}
+    """Seconds that scan takes at every call, to record and look up, and once, to derive, plan and emit."""
+    problem = Problem(kind, size)
+    PROGRAMS.clear()
+    ours(problem, scanned)()
+    (compiled,) = PROGRAMS.values()
+    loop = next(loop for loop in compiled.loops.values() if loop.active)
+    (back,) = loop.backwards.values()
+    zeros = [np.zeros(spec.shape, spec.dtype) for spec in loop.program.values]
+    inputs = set(loop.program.inputs)
+    values = first_step(
+        loop.program, [zeros[v][None] if v in inputs else zeros[v] for v in loop.program.arguments]
+    )
+    cotangents = frozenset(loop.live.intersection(loop.program.outputs))
+    xs = ts.tensor(problem.xs)
+    start = problem.cell.initial_state(size[1], like=xs)
+
+    def plan() -> None:
+        planned(loop.program, loop.loop.plan.kept, IN_PLACE)
+        planned(back.parts.loop, (), IN_PLACE)
+
+    def emit() -> None:
+        emitted(loop.loop.plan, "scan")
+        emitted(back.loop.plan, "backward")
+
+    def record() -> None:
+        Compiled.of(Step(problem.cell, start, xs))
+
+    runs = {
+        "record, look up": record,
+        "derive": lambda: derived(loop.program, loop.active, cotangents, values),
+        "plan": plan,
+        "emit": emit,
+    }
+    return {name: statistics.median(seconds(run) for _ in range(21)) for name, run in runs.items()}
 
 
 def memory(kind: str, rounds: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn
+from tinygrad_seq import nn, tree
 
 I, H = 3, 5  # noqa: E741
 
@@ -205,3 +205,34 @@ def test_errors():
     with pytest.raises(ValueError, match=r"in matmul\(x: float32\[2,4\]|axis k|shape") as caught:
         rnn(np.ones((3, 2, I + 1), np.float32))
     assert "matmul" in "".join(caught.value.__notes__)
+
+
+# --- the runner runs as a scan, and is the loop --------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.ResetAfterGRUCell])
+@pytest.mark.parametrize("lengths", [None, [5, 0, 3]])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_unrolled_it_is_the_same(kind, lengths, reverse):
+    rng = np.random.default_rng(0)
+    cell = kind(3, 4, rng=0, dtype=np.float64)
+    xs = ts.tensor(rng.normal(size=(5, 3, 3)), requires_grad=True)
+    weights = rng.normal(size=(5, 3, 4))
+    results = []
+    for unroll in (False, True):
+        rnn = nn.Recurrent(cell, reverse=reverse, unroll=unroll)
+        ys, state = rnn(xs, lengths=lengths)
+        loss = (ys * weights).sum() + sum(ts.square(s).sum() for s in tree.leaves(state))
+        results.append([ys, *tree.leaves(state), *ts.grad(loss, [xs, *cell.parameters()])])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-11, atol=1e-13)
+
+
+def test_a_runner_keeps_one_record_of_its_loop():
+    """The loop is one record; unrolled, each step has its own."""
+    cell, xs = nn.RNNCell(3, 4, rng=0), np.ones((9, 2, 3), np.float32)
+    names = [record.op and record.op.name for record in ts.tape(nn.Recurrent(cell)(xs)[0])]
+    assert names.count("scan") == 1
+    assert "tanh" not in names
+    names = [record.op and record.op.name for record in ts.tape(nn.Recurrent(cell, unroll=True)(xs)[0])]
+    assert names.count("tanh") == 9

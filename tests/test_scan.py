@@ -8,8 +8,9 @@ from random_steps import agree, is_the_loop, leaf, run
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
-from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.scan import gates, scan, unrolled
 from tinygrad_seq.scan.scan import PROGRAMS
+from tinygrad_seq.testing import check_primitive
 
 
 def normal(*shape, seed=0):
@@ -769,3 +770,8 @@ def test_an_intermediate_before_the_loop():
         carry, ys = loop(lambda c, x: (ts.tanh(c + x), c * x), ts.tensor(np.zeros(3)), xs)
         results.append([g.numpy() for g in ts.grad(carry.sum() + ys.sum(), [xs, a], retain_graph=True)])
     agree(*results)
+
+
+def test_the_gates_obey_the_laws_of_a_primitive():
+    """It is in no registry, since programs alone hold it."""
+    check_primitive(gates.GATES.function)

@@ -10,15 +10,18 @@ the same primitives, taken apart in the same way.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.rules import pull
-from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.naming import has_own_name, identified
+from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Numbering, Operation, Program
-from tinygrad_seq.scan.trace import Trace, Traced, tracing
+from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tape import Line, Record, next_serial, recording
 
 
@@ -37,6 +40,11 @@ class Backward(NamedTuple):
     cotangents: Mapping[int, int]
     carries: tuple[int, ...]
     gradients: Mapping[int, tuple[int, ...]]
+
+
+def not_pointwise(call: Operation) -> bool:
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
+    return not pointwise(call)
 
 
 def differentiable(call: Operation) -> list[bool]:
@@ -69,38 +77,39 @@ def derived(
     live = reached(loop, sources)
     fixed = {*loop.constants, *loop.numbers}
     stand_ins: dict[int, Traced] = {}
+    names = loop.names
 
     def tensor_of(v: int):
         if v in loop.numbers:
             return loop.numbers[v]
         if v not in stand_ins:
-            stand_ins[v] = trace.placeholder(values[v], loop.names[v])
+            stand_ins[v] = trace.placeholder(values[v], names[v])
         return stand_ins[v]
 
     def name(vs: Sequence[int], gradients: Sequence) -> None:
         for v, g in zip(vs, gradients, strict=True):
             if isinstance(g, Traced):
-                trace.names.setdefault(g.line, f"d{loop.names[v]}")
+                trace.names.setdefault(g.line, f"d{names[v]}")
 
     with tracing(trace), recording(True), np.errstate(all="ignore"):
         carried = [(before, after) for before, after in loop.carries if before in live]
-        names = loop.names
-        later = [trace.placeholder(values[after], f"d{names[after]}_next") for _, after in carried]
-        given = {
-            v: trace.placeholder(
-                values[v], f"d{names[v]}_out" if v in dict(carried).values() else f"d{names[v]}"
-            )
-            for v in loop.outputs
-            if v in cotangents and v in live
-        }
-        shares: dict[int, list[Any]] = {}
+        ends = [v for v in loop.outputs if v in cotangents and v in live]
+        ways = Counter(
+            [*ends, *(after for _, after in carried), *(v for c in loop.operations for v in c.inputs)]
+        )
+        dy = {v: "dy" if len(ends) == 1 else f"dy_{names[v]}" for v in ends}
+        later = [
+            trace.placeholder(values[v], f"d{names[v]}_next" if ways[v] > 1 else f"d{names[v]}")
+            for _, v in carried
+        ]
+        given = {v: trace.placeholder(values[v], dy[v] if ways[v] > 1 else f"d{names[v]}") for v in ends}
+        shares: dict[int, list[Any]] = {v: [g] for v, g in given.items()}
         for (_, after), g in zip(carried, later, strict=True):
             shares.setdefault(after, []).append(g)
-        for v, g in given.items():
-            shares.setdefault(v, []).append(g)
         for call in reversed(loop.operations):
             arriving = [_sum(shares.pop(v, [])) if v in live else None for v in call.outputs]
-            name(call.outputs, arriving)
+            if has_own_name(call, names):
+                name(call.outputs, arriving)
             if all(g is None for g in arriving):
                 continue
             record, lines = _record(call, loop, live, tensor_of)
@@ -142,7 +151,8 @@ def derived(
                 for line, name in trace.names.items()
                 if name and line in number.number
             },
-        )
+        ),
+        early=not_pointwise,
     )
     result = Backward(program, reads, {b: v for v, b in outputs.items()}, tuple(b for b, _ in carried), parts)
     trace.end()

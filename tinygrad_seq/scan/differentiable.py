@@ -1,30 +1,20 @@
-"""A loop as an op, and what becomes of it in each kind of derivative.
+"""A loop that can give gradients: its program, its backward loops, and itself as it stands.
 
-reverse mode           the backward loop, derived and emitted like the loop itself
-forward mode           the scan of the pushed step, with carries (C, dC) and inputs (x, dx)
-of higher order        the derivative of the loop unrolled, from its recorded step: the loop is the meaning
+What its derivatives are is stated in `op.py`, where it becomes an op.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq.derive import jvp, vjp
 from tinygrad_seq.ops.shape import stack, unstack
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.scan.backward import Backward, derived, reached
-from tinygrad_seq.scan.closed import closed
+from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
 from tinygrad_seq.scan.execute import Execution
-from tinygrad_seq.scan.loop import Loop, Run
-from tinygrad_seq.scan.plan import pointwise
-from tinygrad_seq.scan.program import Operation, Program, taken_apart
-from tinygrad_seq.scan.step import as_tensor
-from tinygrad_seq.signature import example
+from tinygrad_seq.scan.loop import Loop
+from tinygrad_seq.scan.program import Program, taken_apart
 from tinygrad_seq.tape import mode, recording
-from tinygrad_seq.tensor import Tensor
 
 
 class BackwardLoop:
@@ -36,11 +26,6 @@ class BackwardLoop:
         self.parts = taken_apart(self.program, early=not_pointwise)
         self.loop = Loop(self.parts.loop, name="backward")
         self.execute = Execution(self.parts, self.program)
-
-
-def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
-    return not pointwise(call)
 
 
 class Differentiable:
@@ -146,135 +131,3 @@ def replay(program: Program, env: dict) -> None:
 
 def sum_of(parts: list):
     return parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
-
-
-# --- the op -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Call:
-    """The metadata of the op: which loop, and how it is run."""
-
-    what: Differentiable
-    n: int
-    reverse: bool
-
-    def __repr__(self) -> str:
-        return f"{self.n} steps{' backwards' if self.reverse else ''}"
-
-
-def _scan(*arrays, call):
-    """z = the carries after a loop, its outputs, and what it saved of all steps"""
-    return call.what.compute(arrays, call.n, call.reverse)
-
-
-SCAN = Primitive(_scan, examples=[example("(a)", call=None)], many=True)  # its laws are those of random steps
-
-
-def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: bool) -> Run:
-    """Run a loop on tensors, or arrays."""
-    out = SCAN.function(*[env[v] for v in what.sources], call=Call(what, n, reverse))
-    made = [z if isinstance(z, Tensor) else Tensor(z) for z in out]
-    for v, z in zip(what.made, made, strict=True):
-        if v not in what.live and mode.trace is None:
-            z.line = None  # no derivative passes
-    count = len(what.program.carries)
-    return Run(dict(enumerate(made[:count])), dict(zip(what.program.outputs, made[count:], strict=False)), {})
-
-
-def _vjp(g, arrays, z, call):
-    what, n, reverse = call.what, call.n, call.reverse
-    if not any(isinstance(c, Tensor) for c in g):
-        return what.pull(g, arrays, z, n, reverse)
-    present = tuple(i for i, c in enumerate(g) if c is not None)
-    derivation = what.backward(
-        what.present(g), [x._data if isinstance(x, Tensor) else x for x in arrays]
-    ).derivation
-    targets = what.active.intersection((*derivation.carries, *derivation.gradients))
-    found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
-    return [next(found) if v in targets else None for v in what.sources]
-
-
-@dataclass(frozen=True)
-class Pullback:
-    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of
-    what the loop made, and of the cotangents `present` of that.
-    """
-
-    call: Call
-    present: tuple[int, ...]
-    targets: frozenset[int]
-
-    def split(self, arguments: Sequence) -> tuple[Sequence, Sequence, list]:
-        what = self.call.what
-        i, j = len(what.sources), len(what.sources) + len(what.made)
-        g: list = [None] * len(what.made)
-        for place, c in zip(self.present, arguments[j:], strict=True):
-            g[place] = c
-        return arguments[:i], arguments[i:j], g
-
-    def compute(self, arrays: Sequence) -> tuple:
-        sources, made, g = self.split(arrays)
-        found = self.call.what.pull(g, sources, made, self.call.n, self.call.reverse)
-        return tuple(x for x in found if x is not None)
-
-    def meaning(self, tensors: Sequence) -> tuple:
-        """The pullback of the loop unrolled, which makes again what the loop made."""
-        what, n, reverse = self.call.what, self.call.n, self.call.reverse
-        sources, _, g = self.split(tensors)
-        places = [i for i, v in enumerate(what.sources) if v in self.targets]
-        given = [c for v, c in zip(what.made, g, strict=False) if v in what.live]
-
-        def loop(*targets):
-            whole = list(sources)
-            for i, x in zip(places, targets, strict=True):
-                whole[i] = x
-            made = map(as_tensor, what.unrolled(whole, n, reverse))  # an array, where it depends on constants
-            return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
-
-        made, pullback = vjp(loop, *[sources[i] for i in places])
-        return pullback(tuple(np.zeros_like(y) if c is None else c for y, c in zip(made, given, strict=False)))
-
-    def follows(self, arrays: Sequence) -> list[bool]:
-        what = self.call.what
-        made = [False] * len(what.made)
-        return [v in what.active for v in what.sources] + made + [True] * len(self.present)
-
-
-def _jvp(g, arrays, call):
-    """The scan of the pushed step."""
-    from tinygrad_seq.scan.scan import scan
-
-    what, n, reverse = call.what, call.n, call.reverse
-    program = what.program
-    known = dict(zip(what.sources, arrays, strict=True))
-    along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}
-    live = reached(program, along.keys())
-    carries = [before for before, _ in program.carries]
-    wanted = [
-        v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
-    ]
-
-    def step(carry, x):
-        env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]
-        tangents = {v: along[v] for v in program.constants if v in along} | carry[1] | x[1]
-
-        def replayed(*moving):
-            env.update(zip(tangents, moving, strict=True))
-            replay(program, env)
-            return [as_tensor(env[v]) for v in wanted]
-
-        _, dzs = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
-        dz = dict(zip(wanted, dzs, strict=True))
-        after = [as_tensor(env[v]) for _, v in program.carries]  # an array, where it depends on constants
-        pushed = {u: as_tensor(dz.get(v, np.zeros_like(env[v]))) for u, v in program.carries if u in live}
-        return (after, pushed), {v: dz[v] for v in program.outputs if v in live}
-
-    start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}
-    xs = {v: known[v] for v in program.inputs}, {v: along[v] for v in program.inputs if v in along}
-    (_, dcarry), dys = scan(step, ([known[v] for v in carries], start), xs, length=n, reverse=reverse)
-    return [dcarry.get(v) for v in carries] + [dys.get(v) for v in what.made[len(carries) :]]
-
-
-SCAN.joint_vjp(_vjp, zeros=False)
-SCAN.joint_jvp(_jvp)

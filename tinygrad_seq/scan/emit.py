@@ -7,86 +7,93 @@ function and copied. The source is a real file to a debugger.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.generated import write_out
-from tinygrad_seq.scan.equations import equation, spelled
+from tinygrad_seq.scan.equations import equations
 from tinygrad_seq.scan.gates import scale
-from tinygrad_seq.scan.plan import Plan
-from tinygrad_seq.scan.program import Operation
+from tinygrad_seq.scan.plan import Plan, pointwise
+from tinygrad_seq.scan.program import Operation, Spec
 
-SAME = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "negative",
-    "square",
-    "sqrt",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "logaddexp",
-    "tanh",
-    "sin",
-    "cos",
-    "arctan2",
-    "maximum",
-    "minimum",
-    "sign",
-    "isnan",
-    "isfinite",
-    "equal",
-    "not_equal",
-    "less",
-    "less_equal",
-    "greater",
-    "greater_equal",
-    "logical_and",
-    "logical_or",
-    "logical_not",
-    "bitwise_and",
-    "bitwise_or",
-    "invert",
-]  # NumPy's ufuncs of the same name
+SAME = """
+    add subtract multiply divide negative square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2 sign
+    isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
+    bitwise_and bitwise_or invert
+"""
+UFUNCS = SAME.split()  # those of NumPy that are called as the op is
+FUNCTIONS = [*UFUNCS, "absolute", "maximum", "minimum", "matmul", "dot", "copyto", "einsum"]
+RESERVED = {*FUNCTIONS, "full", "columns", "constants", "fixed", "rows"}
 
-TABLE: dict[str, tuple[str, ...]] = {name: (f"{name}({{args}}, {{z}})",) for name in SAME}
-TABLE |= {
-    "maximum": ("maximum({x}, {y}, out={z})",),  # in its place it is deprecated
-    "minimum": ("minimum({x}, {y}, out={z})",),
-    "abs": ("absolute({x}, {z})",),
-    "relu": ("maximum({x}, 0, out={z})",),
-    "sigmoid": (
-        "multiply({x}, half, {z})",
-        "tanh({z}, {z})",
-        "multiply({z}, half, {z})",
-        "add({z}, half, {z})",
-    ),
-    "gates": ("multiply({x}, {s}, {z})", "tanh({z}, {z})", "multiply({z}, {s}, {z})", "add({z}, {r}, {z})"),
-    "matmul": ("matmul({x}, {y}, {z})",),
-    "sum": ("add.reduce({x}, {axis}, None, {z}, {keepdims})",),
-    "max": ("maximum.reduce({x}, {axis}, None, {z}, {keepdims})",),
-    "min": ("minimum.reduce({x}, {axis}, None, {z}, {keepdims})",),
-    "where": ("copyto({z}, {v2})", "copyto({z}, {v1}, where={v0})"),
-    "safe_product": ("copyto({z}, {v1})", "copyto({z}, 1, where={v0} == 0)", "multiply({z}, {v0}, {z})"),
-    "astype": ("copyto({z}, {x}, 'unsafe')",),
-    "cast": ("copyto({z}, {x}, 'unsafe')",),
-    "zeros_like": ("{z}.fill(0)",),
-    "ones_like": ("{z}.fill(1)",),
-    "clip": ("maximum({v0}, {v1}, out={z})", "minimum({z}, {v2}, out={z})"),
-    "contract": ("einsum({subscripts}, {x}, {y}, out={z}, optimize=True)",),
+SQUASHED = (
+    "multiply({{args}}, {s}, {{z}}); tanh({{z}}, {{z}}); multiply({{z}}, {s}, {{z}}); add({{z}}, {r}, {{z}})"
+)
+
+TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each, between semicolons
+    "maximum": "maximum({args}, out={z})",  # in its place it is deprecated
+    "minimum": "minimum({args}, out={z})",
+    "abs": "absolute({args}, {z})",
+    "relu": "maximum({args}, {zero}, out={z})",
+    "sigmoid": SQUASHED.format(s="{half}", r="{half}"),
+    "gates": SQUASHED.format(s="{s}", r="{r}"),
+    "clip": "maximum({v0}, {v1}, out={z}); minimum({z}, {v2}, out={z})",
+    "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={v0})",
+    "safe_product": "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
+    "astype": "copyto({z}, {args}, 'unsafe')",
+    "cast": "copyto({z}, {args}, 'unsafe')",
+    "zeros_like": "{z}.fill(0)",
+    "ones_like": "{z}.fill(1)",
+    "matmul": "matmul({args}, {z})",
+    "contract": "einsum({subscripts}, {args}, out={z}, optimize=True)",
+    "sum": "add.reduce({args}, {axis}, None, {z}, {keepdims})",
+    "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
+    "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
 }
-ARRAYS: dict[str, dict[str, Callable]] = {  # what the lines of an op read besides its arguments
-    "gates": {"s": scale, "r": lambda **given: 1 - scale(**given)},
+IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates"])  # read all, then write
+
+
+def multiplications() -> float:
+    """How many make a small product: up to so many OpenBLAS has a kernel that does not copy the matrices first.
+
+    It has one with AVX-512, on one thread; products of a step are a quarter quicker cut to that size.
+    """
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    wide = any(name == "X86_V4" or name.startswith("AVX512") for name in found)
+    return 1e6 if wide and threads == "1" else math.inf
+
+
+SMALL = multiplications()
+
+
+def constant(value: float) -> Callable:
+    return lambda spec, meta: np.asarray(value, spec.dtype)
+
+
+def filled(make: Callable) -> Callable:
+    """In the full shape of the result: to broadcast takes up to twice the time."""
+    return lambda spec, meta: full(make(dtype=spec.dtype, **meta), spec.shape)
+
+
+def full(x, shape: tuple[int, ...]) -> np.ndarray:
+    """x repeated to fill `shape`."""
+    return np.ascontiguousarray(np.broadcast_to(x, shape))
+
+
+ARRAYS = {  # what lines read besides the arguments of the op
+    "half": constant(0.5),  # as an array of rank 0: a number of Python takes twice the time
+    "zero": constant(0),
+    "one": constant(1),
+    "s": filled(scale),
+    "r": filled(lambda **given: 1 - scale(**given)),
 }
-IN_PLACE = frozenset([*SAME, "abs", "relu", "sigmoid", "gates"])  # may write over an argument of the same shape
-REDUCTIONS = {"sum", "max", "min"}
-VIEWED = {"transpose", "reshape", "getitem", "broadcast_to", "stop_gradient", "split", "unstack"}
 
 
 class Emitted(NamedTuple):
@@ -110,73 +117,42 @@ counter = itertools.count(1)
 def emitted(plan: Plan, name: str) -> Emitted:
     """The source of `plan`, compiled."""
     loop = plan.loop
-    names, spelling = identifiers(plan), spelled(loop)
-    makers = {v: call for call in loop.operations for v in call.outputs}
-    namespace: dict = {
-        f: getattr(np, f) for f in [*SAME, "absolute", "matmul", "copyto", "concatenate", "einsum"]
-    }
-    body: list[tuple[str, str]] = []
+    names, notes = identifiers(plan), equations(loop, loop.operations, plan.kept)
+    namespace: dict = {"full": full, "columns": columns} | {f: getattr(np, f) for f in FUNCTIONS}
+    once: dict[str, str] = {}  # what is made before the first step, by name
+    body: list[tuple[str, str]] = []  # lines, and what is said beside them
     for k, call in enumerate(plan.calls):
-        note = equation(call, spelling)
-        for line in written(call, k, plan, names, namespace):
-            body.append((line, note))
-            note = ""
-    for v in loop.totals:
-        body.append((f"add(sum_{names[v]}, {names[v]}, sum_{names[v]})", f"summed over the steps: {names[v]}"))
-    for j, v in plan.copies:
-        body.append((f"copyto(next_{names[loop.carries[j][0]]}, {names[v]})", ""))
+        for i, line in enumerate(written(call, k, plan, names, namespace, once)):
+            body.append((line, "" if i else f"  # {notes[call.outputs[0]]}"))
+    sums = [f"{names[v]}__sum" for v in loop.totals]
+    for v, total in zip(loop.totals, sums, strict=True):
+        body.append((f"add({total}, {names[v]}, {total})", f"  # summed over the steps: {names[v]}"))
+    nexts = [f"{names[loop.carries[j][0]]}__next" for j, _ in plan.copies]
+    for (_, v), after in zip(plan.copies, nexts, strict=True):
+        body.append((f"copyto({after}, {names[v]})", ""))
 
-    text = " ".join(line for line, _ in body)
-    used = lambda v: _mentions(text, names[v])  # noqa: E731
-    stepwise = {v: _changes(v, plan) for v in plan.homes}
-    rows = [v for v in (*loop.inputs, *(b for b, _ in loop.carries)) if used(v)]
-    rows += [v for v in makers if v in plan.homes and stepwise[v] and used(v)]
-    fixed = [v for v in makers if v in plan.homes and not stepwise[v] and used(v)]
-    constants = [v for v in (*loop.constants, *loop.numbers) if used(v)]
-    copied = [f"next_{names[loop.carries[j][0]]}" for j, _ in plan.copies]
+    words = set(re.findall(r"\w+", " ".join([*once.values(), *(line for line, _ in body)])))
+    used = lambda values: tuple(v for v in values if names[v] in words)  # noqa: E731
+    made = used(v for call in loop.operations for v in call.outputs if v in plan.homes)
+    constants = used((*loop.constants, *loop.numbers))
+    fixed = tuple(v for v in made if not plan.moves(v))
+    rows = (*used((*loop.inputs, *(before for before, _ in loop.carries))), *filter(plan.moves, made))
 
-    def unpacked(parts: list[str], of: str) -> str:
-        return f"    ({', '.join(parts)},) = {of}" if parts else ""
+    def listed(values: tuple[int, ...], others: list[str]) -> str:
+        return ", ".join((*(names[v] for v in values), *others))
 
-    heads = [
-        f"def {name}(constants, fixed, rows, half):",
-        unpacked([names[v] for v in constants], "constants"),
-        unpacked([*(names[v] for v in fixed), *(f"sum_{names[v]}" for v in loop.totals)], "fixed"),
-        f"    for {', '.join((*(names[v] for v in rows), *copied)) + ',' if rows or copied else '_'} in rows:",
-    ]
+    unpacked = {"constants": listed(constants, []), "fixed": listed(fixed, sums)}
+    each = listed(rows, nexts)
     width = min(max((len(line) for line, _ in body), default=0), 60)
-    lines = [f"        {line:{width}}  # {note}" if note else f"        {line}" for line, note in body]
-    source = [*filter(None, heads), *(lines or ["        pass"])]
+    source = [
+        f"def {name}(constants, fixed, rows):",
+        *(f"    ({these},) = {of}" for of, these in unpacked.items() if these),
+        *(f"    {these} = {of}" for these, of in once.items()),
+        f"    for {f'{each},' if each else '_'} in rows:",
+        *(f"        {line:{width if note else 0}}{note}" for line, note in body or [("pass", "")]),
+    ]
     write_out(source, f"<{name}, {next(counter)}>", namespace)
-    return Emitted("\n".join(source), namespace[name], tuple(constants), tuple(fixed), tuple(rows))
-
-
-def _changes(v: int, plan: Plan) -> bool:
-    """Whether a value lies in other memory at every step."""
-    home = plan.homes.get(v)
-    if home is None or home[0] in ("carry", "stack"):
-        return True  # also a carry before the step
-    return _changes(home[1], plan) if home[0] in ("view", "part") else False
-
-
-def _mentions(text: str, name: str) -> bool:
-    import re
-
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
-
-
-RESERVED = {
-    *SAME,
-    "half",
-    "fixed",
-    "rows",
-    "constants",
-    "absolute",
-    "matmul",
-    "copyto",
-    "concatenate",
-    "einsum",
-}
+    return Emitted("\n".join(source), namespace[name], constants, fixed, rows)
 
 
 def identifiers(plan: Plan) -> dict[int, str]:
@@ -184,59 +160,82 @@ def identifiers(plan: Plan) -> dict[int, str]:
     return {v: f"{name}_" if name in RESERVED else name for v, name in plan.loop.names.items()}
 
 
-def written(call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict) -> Iterator[str]:
-    """The lines of one call."""
-    op, args = call.op, [names[v] for v in call.inputs]
-    zs = [names[v] for v in call.outputs]
-    if op.name == "concatenate":
-        placed = {
-            home[3]
-            for home in (plan.homes.get(v, ()) for v in call.inputs)
-            if home[:2] == ("part", call.outputs[0])
-        }
-        if not placed:
-            namespace[f"axis__{k}"] = call.metadata()["axis"]
-            yield f"concatenate(({', '.join(args)},), axis__{k}, {zs[0]})"
-            return
-        axis = call.metadata()["axis"]
-        at = 0
-        for i, v in enumerate(call.inputs):
-            size = plan.loop.values[v].shape[axis]
-            if i not in placed:
-                rank = len(plan.loop.values[v].shape)
-                key = tuple(slice(at, at + size) if a == axis % rank else slice(None) for a in range(rank))
-                namespace[f"part__{k}_{i}"] = key
-                yield f"{zs[0]}[part__{k}_{i}] = {args[i]}"
-            at += size
+def written(
+    call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict, once: dict[str, str]
+) -> Iterator[str]:
+    """The lines of the k-th call.
+
+    What else they read goes, by names with two underscores, into `namespace`, or into `once` if it has to be
+    made of what the loop is given.
+    """
+    op, meta, specs = call.op, call.metadata(), plan.loop.values
+    args, zs = [names[v] for v in call.inputs], [names[v] for v in call.outputs]
+
+    def bound(name: str, value) -> str:
+        namespace[f"{name}__{k}"] = value
+        return f"{name}__{k}"
+
+    def first(name: str, made: str) -> str:
+        once[f"{name}__{k}"] = made
+        return f"{name}__{k}"
+
+    shape = specs[call.outputs[0]].shape
+    for i, v in enumerate(call.inputs if pointwise(call) else ()):
+        if specs[v].shape not in ((), shape):
+            if v in plan.loop.numbers:
+                args[i] = bound(args[i], full(plan.loop.numbers[v], shape))
+            elif v in plan.loop.constants:  # a bias, a gain
+                args[i] = first(args[i], f"full({args[i]}, {shape})")
+
+    if op.name in ("concatenate", "stack"):
+        for i, x in enumerate(args):
+            if not plan.placed(call, i):
+                yield f"{zs[0]}[{bound(f'place_{i}', place(call, i, specs))}] = {x}"
+    elif op.name == "reshape" and plan.placed(call, 0):
         return
-    if op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
+    elif op.name == "matmul" and len(shape) == 2 and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
+        y, z = (f"columns({name}, {count})" for name in (args[1], zs[0]))
+        if call.inputs[1] in plan.loop.constants:
+            y = first(args[1], y)
+        if not plan.moves(call.outputs[0]):
+            z = first(zs[0], z)
+        yield f"matmul({args[0]}, {y}, {z})"
+    elif op.name == "matmul" and len(shape) == 2 and plan.in_one_piece(call.outputs[0]):
+        yield f"dot({', '.join(args)}, {zs[0]})"  # half a microsecond less
+    elif op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
         yield f"square({args[0]}, {zs[0]})"
-        return
-    if op.name in TABLE and not (op.name in REDUCTIONS and not plan.loop.values[call.inputs[0]].shape):
-        meta = call.metadata()
-        if "axis" in meta:
-            axis = meta["axis"]
-            meta["axis"] = tuple(range(len(plan.loop.values[call.inputs[0]].shape))) if axis is None else axis
-        fields = {name: repr(value) for name, value in meta.items() if name not in ("dtype", "shape")}
-        fields |= {f"v{i}": a for i, a in enumerate(args)} | {"args": ", ".join(args), "z": zs[0], "x": args[0]}
-        fields["y"] = args[-1]
-        for name, make in ARRAYS.get(op.name, {}).items():
-            fields[name] = f"{name}__{k}"
-            spec = plan.loop.values[call.outputs[0]]  # in its full shape: to broadcast takes twice the time
-            array = make(dtype=spec.dtype, **call.metadata())
-            namespace[fields[name]] = np.ascontiguousarray(np.broadcast_to(array, spec.shape))
-        for line in TABLE[op.name]:
-            yield line.format(**fields)
-        return
-    namespace[f"forward__{k}"] = op.forward
-    given = list(args)
-    for i, p in enumerate(op.metadata):
-        namespace[f"meta__{k}_{i}"] = call.meta[i]
-        given.append(f"{p.name}=meta__{k}_{i}" if p.kind is p.KEYWORD_ONLY else f"meta__{k}_{i}")
-    made = f"forward__{k}({', '.join(given)})"
-    if not op.many:
-        yield f"{zs[0]}[...] = {made}"
-        return
-    yield f"made__{k} = {made}"
-    for i, z in enumerate(zs):
-        yield f"{z}[...] = made__{k}[{i}]"
+    elif op.name in TABLE and (specs[call.inputs[0]].shape or ".reduce" not in TABLE[op.name]):
+        if meta.get("axis", ()) is None:
+            meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
+        words = {"args": ", ".join(args), "z": zs[0]} | {f"v{i}": x for i, x in enumerate(args)}
+        words |= {name: repr(value) for name, value in meta.items()}
+        for name, make in ARRAYS.items():
+            if f"{{{name}}}" in TABLE[op.name]:
+                words[name] = bound(name, make(specs[call.outputs[0]], call.metadata()))
+        yield from TABLE[op.name].format(**words).split("; ")
+    else:
+        forward = bound("forward", functools.partial(op.forward, **meta) if meta else op.forward)
+        targets = "".join(f"{z}[...], " for z in zs) if op.many else f"{zs[0]}[...]"
+        yield f"{targets} = {forward}({', '.join(args)})"
+
+
+def pieces(x: Spec, y: Spec) -> int:
+    """In how many products to cut x y, each for some columns of y, so that they are small."""
+    (n, k), m = x.shape, y.shape[1]
+    return next((count for count in range(1, 9) if m % count == 0 and n * k * m <= SMALL * count), 1)
+
+
+def columns(x: np.ndarray, count: int) -> np.ndarray:
+    """The columns of a matrix as a stack of `count` matrices."""
+    n, m = x.shape
+    return x.reshape(n, count, m // count).transpose(1, 0, 2)
+
+
+def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
+    """Where argument i of a concatenation or a stack is in the result."""
+    axis, rank = call.metadata()["axis"], len(specs[call.outputs[0]].shape)
+    here: object = i
+    if call.op.name == "concatenate":
+        ends = list(itertools.accumulate((specs[v].shape[axis] for v in call.inputs), initial=0))
+        here = slice(ends[i], ends[i + 1])
+    return (*[slice(None)] * (axis % rank), here, ...)

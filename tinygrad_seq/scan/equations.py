@@ -1,16 +1,48 @@
-"""The equation of a call, as one writes it: emitted source and what `explain` prints are read by people."""
+"""The equation of a call, as one writes it: emitted source and what `explain` prints are read by people.
+
+    matmul(h_prev, Wh, t1)  # h_prev @ Wh
+    add(u, t1, a)           # a = u + h_prev @ Wh
+
+A term, which has no name but t1, t2, ..., is written out where it is used. A product stands without a sign,
+f c_prev; a prime transposes; [x, h] is x and h side by side, along the last axis.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from tinygrad_seq.scan.program import Operation, Program
 
-BETWEEN = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@",
-    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">",
+LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)  # how firmly the parts of an expression hold together
+COMPARED = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
     "greater_equal": ">=",
+}
+OPERATORS = {
+    "add", "subtract", "multiply", "safe_product", "divide", "matmul", "negative", "power", "square",
+    "transpose", "concatenate", "reshape",
 }  # fmt: skip
+TERM = re.compile(r"t\d+")
+LONGEST = 64  # letters of a term that is written out
+
+
+class Text(NamedTuple):
+    """An expression, how firmly it holds together, and by which sign if it is a product."""
+
+    text: str
+    firm: int = ATOM
+    sign: str = ""
+
+    def within(self, firm: int) -> str:
+        """It as a part of an expression that holds its parts together so firmly."""
+        return self.text if self.firm >= firm else f"({self.text})"
 
 
 def spelled(program: Program) -> dict[int, str]:
@@ -19,29 +51,114 @@ def spelled(program: Program) -> dict[int, str]:
     return names | {v: repr(x) for v, x in program.numbers.items() if isinstance(x, (float, int))}
 
 
-def equation(call: Operation, names: Mapping[int, str], of: str = "") -> str:
-    """`call` as an equation between values with these names; `of` is put before the right side."""
-    made = ", ".join(names[v] for v in call.outputs)
-    return f"{made} = {of}{expression(call, [names[v] for v in call.inputs])}"
+class Equation(NamedTuple):
+    """left = right, or the right side alone of a term that is written out where it is used."""
+
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.left} = {self.right}" if self.left else self.right
 
 
-def expression(call: Operation, args: list[str]) -> str:
-    """The right side of the equation."""
+def equations(
+    program: Program, calls: Sequence[Operation], kept: Collection[int] = (), summed: Collection[int] = ()
+) -> dict[int, Equation]:
+    """The equation of each of `calls`, by the first value that it makes.
+
+    kept    values that are read elsewhere, so that their names are told
+    summed  values that are wanted summed over the steps
+    """
+    names = spelled(program)
+    uses = Counter(v for call in program.operations for v in call.inputs)
+    read = Counter(v for call in calls for v in call.inputs)
+    parts = {call.inputs[0]: call for call in calls if call.op.name == "unstack"}
+    makers = {v: call for call in program.operations for v in call.outputs}
+    terms: dict[int, Text] = {}
+    told: dict[int, Equation] = {}
+    for call in calls:
+        v = call.outputs[0]
+        right = expression(call, [terms.get(x) or value(names[x]) for x in call.inputs], program)
+        once = TERM.fullmatch(program.names[v]) and uses[v] == read[v] == 1 and len(right.text) <= LONGEST
+        if once or transposes(call):
+            terms[v] = right
+        made = [names[z] for z in call.outputs]
+        if call.op.name == "gates" and v in parts:  # i = sigmoid(a_i), where a_i is the part of a for i
+            made = [names[z] for z in parts[v].outputs]
+            a = call.inputs[0]
+            while a in makers and makers[a].op.name in ("transpose", "reshape"):  # the parts side by side
+                a = makers[a].inputs[0]
+            kinds = call.metadata()["kinds"]
+            right = Text(", ".join(f"{kind}({names[a]}_{z})" for kind, z in zip(kinds, made, strict=True)))
+        if v in summed:
+            right = Text(f"sum_t {right.within(PRODUCT)}")
+        told[v] = Equation("" if v in terms and v not in kept else ", ".join(made), right.text)
+    return told
+
+
+def expression(call: Operation, args: list[Text], program: Program) -> Text:
+    """What a call computes."""
     op, meta = call.op.name, call.metadata()
-    if op in BETWEEN:
-        return f" {BETWEEN[op]} ".join(args)
+    x, y = args[0], args[-1]
+    shapes = [program.values[v].shape for v in call.inputs]
+    if op == "add":
+        more = f"- {y.text[1:]}" if y.text.startswith("-") else f"+ {y.within(SUM)}"
+        return Text(f"{x.within(SUM)} {more}", SUM)
+    if op == "subtract":
+        return Text(f"{x.within(SUM)} - {y.within(PRODUCT)}", SUM)
+    if op in ("multiply", "safe_product"):
+        if call.inputs[0] == call.inputs[1]:
+            return Text(f"{x.within(ATOM)}^2", POWER)
+        return Text(f"{factor(x)} {factor(y)}", PRODUCT)
+    if op == "divide":
+        return Text(f"{factor(x)} / {y.within(POWER)}", PRODUCT, "/")
+    if op == "matmul":
+        return Text(f"{factor(x, '@')} @ {y.within(POWER)}", PRODUCT, "@")
     if op == "negative":
-        return f"-{args[0]}"
+        return Text(f"-{x.within(PRODUCT)}", SUM)
     if op in ("square", "power"):
-        return f"{args[0]}^{'2' if op == 'square' else args[1]}"
+        return Text(f"{x.within(ATOM)}^{'2' if op == 'square' else y.within(ATOM)}", POWER)
+    if op in COMPARED:
+        return Text(f"{x.text} {COMPARED[op]} {y.text}", LOOSE)
+    if transposes(call):
+        return Text(f"{x.within(ATOM)}'")
     if op == "getitem":
-        return f"{args[0]}[{key(meta['key'], args[1:])}]"
-    if op == "gates":
-        return f"({', '.join(kind for _, kind in meta['kinds'])})({args[0]})"
-    if op == "transpose":
-        return f"{args[0]}'"
-    said = [f"{name}={value!r}" for name, value in meta.items() if value is not None and value is not False]
-    return f"{op}({', '.join([*args, *said])})"
+        return Text(f"{x.within(ATOM)}[{key(meta['key'], [index.text for index in args[1:]])}]")
+    if op == "scatter":
+        return Text(f"scatter({x.text}, [{key(meta['key'], [index.text for index in args[1:]])}])")
+    if op == "concatenate" and meta["axis"] in (-1, len(shapes[0]) - 1):
+        return Text(f"[{', '.join(arg.text for arg in args)}]")
+    if op == "reshape" and shapes[0] == program.values[call.outputs[0]].shape:
+        return x
+    return Text(f"{op}({', '.join([arg.text for arg in args] + said(meta))})")
+
+
+def factor(x: Text, sign: str = "") -> str:
+    """x as a part of a product; products of different kinds keep apart."""
+    return x.text if x.firm > PRODUCT or (x.firm == PRODUCT and x.sign == sign) else f"({x.text})"
+
+
+def value(name: str) -> Text:
+    """A value by its name, or as the number that it is."""
+    return Text(name, SUM if name.startswith("-") else ATOM)
+
+
+def said(meta: Mapping[str, object]) -> list[str]:
+    """Metadata, of what is not left out: axis=0."""
+
+    def alone(x: object) -> str:
+        return repr(x[0] if isinstance(x, tuple) and len(x) == 1 else x)
+
+    return [f"{name}={alone(x)}" for name, x in meta.items() if x is not None and x is not False]
+
+
+def transposes(call: Operation) -> bool:
+    """Whether a call exchanges the last two axes."""
+    if call.op.name != "transpose":
+        return False
+    axes = call.metadata()["axes"]
+    rank = 2 if axes is None else len(axes)
+    return axes is None or tuple(axes) == (*range(rank - 2), rank - 1, rank - 2)
 
 
 def key(parts: tuple, indices: list[str]) -> str:

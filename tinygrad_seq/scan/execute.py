@@ -35,6 +35,7 @@ class Execution:
         self.loops = bool(parts.loop.carries or parts.loop.operations)
         varying = {*parts.stacked, *parts.loop.outputs}
         self.before = [self._lifted(call, varying) for call in parts.before]
+        self.dead = self._dead()
         self.summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
         self.after = []
         for call in parts.after:
@@ -49,6 +50,17 @@ class Execution:
         values = self.program.values
         shapes, on = [values[v].shape for v in call.inputs], [v in varying for v in call.inputs]
         return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
+
+    def _dead(self) -> list[list[int]]:
+        """For every call before the loop the values that nobody needs after it."""
+        parts, program = self.parts, self.program
+        later = {*parts.loop.arguments, *program.arguments, *program.outputs, *program.totals}
+        later.update(v for call in parts.after for v in call.inputs)
+        dead = []
+        for call in reversed(parts.before):
+            dead.append([v for v in dict.fromkeys(call.inputs) if v not in later and v not in program.numbers])
+            later.update(call.inputs)
+        return dead[::-1]
 
     def __call__(
         self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, Any], n: int, reverse: bool
@@ -66,8 +78,10 @@ class Execution:
 
         for call, meta in zip(parts.constant, self.metadata, strict=True):
             store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
-        for call, lifted in self.before:
+        for (call, lifted), dead in zip(self.before, self.dead, strict=True):
             store(env, call, lifted([env[v] for v in call.inputs], n))
+            for v in dead:  # its memory serves the next
+                del env[v]
         run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
         env.update(run.kept)
         for call, lifted in self.after:

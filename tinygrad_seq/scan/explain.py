@@ -1,20 +1,26 @@
 """`explain`: what scan makes of a step, and of its derivative, as equations and as source.
 
-What is printed is derived anew from the recorded step, with all its gradients, so that it is whole: the
+The loops are those that scan would run. What it lifts out of them are ordinary calls, whose derivatives are
+the tape's; they are derived here by the same rules, so that the backward pass is whole: the
 backpropagation-through-time equations of a network, written by the machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from tinygrad_seq.scan.backward import Backward, derived, reached
-from tinygrad_seq.scan.differentiable import first_step, not_pointwise
-from tinygrad_seq.scan.equations import equation, spelled
+from tinygrad_seq.scan.differentiable import Differentiable, first_step
+from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
+from tinygrad_seq.scan.execute import sums
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.naming import identified, transposes
-from tinygrad_seq.scan.program import Operation, Parts, Program, taken_apart
+from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.program import Operation, Parts, Program, rides, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tensor import Tensor
 
@@ -30,38 +36,140 @@ class Explanation:
     4
     """
 
-    def __init__(self, program: Program, sources: frozenset[int], arrays: Sequence, steps: str) -> None:
+    def __init__(self, program: Program, wanted: frozenset[int], arrays: Sequence, steps: str) -> None:
         self.program, self.steps = program, steps
         self.parts = taken_apart(program)
-        self.derivation: Backward | None = None
-        saved: set[int] = set()
-        live = reached(program, sources)
-        ends = [v for v in (*(after for _, after in program.carries), *program.outputs) if v in live]
-        if ends:
-            cotangents = live.intersection(program.outputs)
-            self.derivation = derived(program, sources, cotangents, first_step(program, arrays))
-            self.back = taken_apart(self.derivation.program, early=not_pointwise)
-            saved = set(self.derivation.reads.values())
-        self.loop = Loop(self.parts.loop, saved & inside(self.parts.loop), "scan")
-        self.memory: int = self.loop.plan.memory()
+        self.env = first_step(program, arrays)
+        self.live = reached(program, wanted)
+        loop = self.parts.loop
+        rows = [np.asarray(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
+        what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
+        self.loop = what.loop
+        self.back = (
+            what.backward(frozenset(what.live.intersection(loop.outputs)), rows) if what.active else None
+        )
+        self.memory: int = self.loop.plan.memory() if self.back else 0
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
+        program, parts = self.program, self.parts
         yield f"forward, {self.steps}"
-        yield from part(self.parts, self.program, self.loop.code.source)
-        if reasons := list(why(self.parts, self.program)):
-            yield "\nwhat could not be moved out of the loop"
-            yield from (f"    {reason}" for reason in reasons)
-        if self.derivation is None:
+        yield from section("constant", told(parts.constant, program))
+        yield from section("before, for all t at once", told(parts.before, program))
+        yield from section("loop", source(self.loop) if parts.loop.operations else [])
+        yield from section("after, for all t at once", told(parts.after, program))
+        yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
+        if self.back:
+            yield f"\nkept for the backward pass, {self.memory} bytes of every step"
+            yield f"    {', '.join(self._kept())}"
+        yield from self._backward()
+
+    def _kept(self) -> Iterator[str]:
+        """What the loop keeps of all steps, with its bytes; of a split, by its parts."""
+        names, parts = spelled(self.program), {}
+        for call in self.parts.loop.operations:
+            if call.op.name in ("split", "unstack"):
+                parts[call.inputs[0]] = " ".join(names[v] for v in call.outputs)
+        for v in self.loop.plan.of_all_steps():
+            spec = self.program.values[v]
+            yield f"{parts.get(v, names[v])} {math.prod(spec.shape) * spec.dtype.itemsize}"
+
+    # --- the backward pass ----------------------------------------------------------------------------
+
+    def _backward(self) -> Iterator[str]:
+        """The derivative of what comes after the loop, of the loop, and of what comes before it."""
+        before: list[str] = []
+        after: list[str] = []
+        loop: list[str] = []
+        constant: list[str] = []
+        told_of: set[str] = set()
+        cotangents: dict[int, str] = {}  # by value of the forward pass: what its cotangent is called
+        if self.back:
+            names = self.back.program.names
+            cotangents = {v: names[b] for b, v in self.back.derivation.cotangents.items()}
+        if piece := self._derived(self.parts.after, {}, cotangents):
+            before += self._piece(piece, told_of)
+        if self.back:
+            derivation, parts = self.back.derivation, self.back.parts
+            constant += told(parts.constant, self.back.program)
+            before += told(parts.before, self.back.program)
+            loop += source(self.back.loop) if parts.loop.operations else []
+            after += self._piece(derivation, told_of, parts)
+            cotangents = {v: derivation.program.names[bs[0]] for v, bs in derivation.gradients.items()}
+        if piece := self._derived(self.parts.before, cotangents, {}):
+            after += self._piece(piece, told_of)
+        if piece := self._derived(self.parts.constant, {}, {}, constant=True):
+            after += self._piece(piece, told_of)
+        if not (before or loop or after):
             yield "\nno derivative passes through it"
             return
-        names = ", ".join(self.program.names[v] for v in self.loop.plan.of_all_steps())
-        yield f"\nkept for the backward pass, {self.memory} bytes of every step: {names}"
         yield "\nbackward, in the other direction"
-        back = self.derivation.program
-        yield from part(self.back, back, Loop(self.back.loop, name="backward").code.source)
+        yield from section("constant", constant)
+        yield from section("before, for all t at once", before)
+        yield from section("loop", loop)
+        yield from section("after, for all t at once", after)
+
+    def _derived(
+        self,
+        calls: Sequence[Operation],
+        given: Mapping[int, str],
+        found: Mapping[int, str],
+        *,
+        constant: bool = False,
+    ) -> Backward | None:
+        """The derivative of lifted calls; `given` and `found` are names of cotangents that have one."""
+        program, parts = self.program, self.parts
+        made = {v for call in calls for v in call.outputs}
+        read = {v for call in calls for v in call.inputs} - made - set(program.numbers)
+        others = [call for call in program.operations if made.isdisjoint(call.outputs)]
+        ends = (
+            {v for call in others for v in call.inputs} | {v for _, v in program.carries} | {*program.outputs}
+        )
+        ends &= made & self.live
+        sources = read & self.live
+        if not (ends and sources):
+            return None
+        fixed = {*program.constants, *(v for call in parts.constant for v in call.outputs)}
+        fixed |= {before for before, after in program.carries if before == after}
+        inputs = tuple(sorted(read if constant else read - fixed))
+        piece = replace(
+            program,
+            operations=tuple(calls),
+            carries=(),
+            inputs=inputs,
+            constants=tuple(sorted(read.difference(inputs))),
+            outputs=tuple(sorted(ends)),
+        )
+        result = derived(piece, sources, ends, self.env)
+        names = dict(result.program.names)
+        names |= {b: given.get(v, f"d{program.names[v]}") for b, v in result.cotangents.items()}
+        names |= {bs[0]: found[v] for v, bs in result.gradients.items() if v in found}
+        return result._replace(program=replace(result.program, names=names))
+
+    def _piece(self, derivation: Backward, told_of: set[str], parts: Parts | None = None) -> Iterator[str]:
+        """The equations of a derivative that runs for all t at once, the gradients last."""
+        program = derivation.program
+        calls = parts.after if parts else program.operations
+        names, totals = spelled(program), set(program.totals)
+        known = equations(program, calls, summed=totals)
+        results = {b for bs in derivation.gradients.values() for b in bs}
+        yield from named([call for call in calls if results.isdisjoint(call.outputs)], known)
+        made = {call.outputs[0]: call for call in calls}
+        for v, b in [(v, b) for v, bs in derivation.gradients.items() for b in bs]:
+            given = v in {*self.program.inputs, *self.program.constants}
+            left = f"d{self.program.names[v]}" if given or b in totals else names[b]
+            sign = "+=" if left in told_of or v in self.program.outputs else "="
+            told_of.add(left)
+            if parts and b in parts.loop.totals:
+                yield f"{left} {sign} {names[b]}__sum, added up in the loop"
+            elif parts and b in made and sums(made[b], parts, program):
+                yield f"{left} {sign} {known[b].right}, as one product"
+            elif b in totals or (b in known and not transposes(made[b])):
+                yield f"{left} {sign} {known[b].right if b in known else f'sum_t {names[b]}'}"
+            elif given and names[b] != left:
+                yield f"{left} {sign} {names[b]}"
 
 
 def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False) -> Explanation:
@@ -72,22 +180,25 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     loop      what is left, run at every step: the source, which writes into memory that is there already
     after     what no carry needs, run for all steps at once
 
-    and the same of the backward pass, with the gradients that are sums over the steps. It says of what stays
-    in the loop although it does not depend on the carry why that is, and what is kept of every step for the
-    backward pass. Gradients are those of what requires one, or of every float if nothing does.
+    and the same of the backward pass. There dy is the cotangent of an output, dh_next that of the carry h
+    which arrives from the step that is next in time, dh their sum; the gradient of what changes with no step is
+    a sum over the steps, taken after the loop, as one product where there is one, or added up in the loop. It
+    says of what stays in the loop although it does not depend on the carry why that is, and what is kept of
+    every step for the backward pass. Gradients are those of what requires one, or of every tensor of
+    floats if nothing does.
 
     >>> import numpy as np, tinygrad_seq as ts
-    >>> w, h0, xs = ts.tensor(0.5, requires_grad=True), ts.tensor(0.0), np.ones(3, np.float32)
-    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), h0, xs)  # doctest: +ELLIPSIS
+    >>> w = ts.tensor(0.5, requires_grad=True)
+    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
     forward, t = 0 ... 2
     loop
-        def scan(constants, fixed, rows, half):
+        def scan(constants, fixed, rows):
             (w,) = constants
-            (a, a1,) = fixed
+            (t1, a,) = fixed
             for x, h, h_new, in rows:
-                multiply(w, h, a)  # a = w * h
-                add(a, x, a1)      # a1 = a + x
-                tanh(a1, h_new)    # h_new = tanh(a1)
+                multiply(w, h, t1)  # w h
+                add(t1, x, a)       # a = w h + x
+                tanh(a, h_new)      # h_new = tanh(a)
     ...
     """
     n = steps_of(xs, length)
@@ -95,34 +206,27 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     program = identified(gathered(recorded.named_program()))
     given = recorded.arguments()
     sources = dict(zip(program.arguments, given, strict=True))
-    floats = {v for v in sources if program.values[v].dtype.kind == "f"}
-    wanted = {v for v in floats if getattr(sources[v], "line", None) is not None}
+    floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
+    wanted = {v for v, x in floats.items() if x.line is not None}
     arrays = [x._data if isinstance(x, Tensor) else x for x in given]
     steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
     return Explanation(program, frozenset(wanted or floats), arrays, steps)
 
 
-def inside(loop: Program) -> set[int]:
-    """The values that a loop makes."""
-    return {v for call in loop.operations for v in call.outputs} | {before for before, _ in loop.carries}
+def source(loop: Loop) -> list[str]:
+    return loop.code.source.splitlines()
 
 
-def part(parts: Parts, program: Program, source: str) -> Iterator[str]:
-    """The four parts of a program, as far as there is something in them."""
-    names = spelled(program)
-    summed = [v for v in program.totals if v not in parts.loop.totals]
-    made = {v: call for call in (*parts.constant, *parts.before, *parts.after) for v in call.outputs}
+def told(calls: Sequence[Operation], program: Program) -> list[str]:
+    """The equations of calls, but for those that are written out in others."""
+    return list(named(calls, equations(program, calls)))
 
-    def equations(calls: Sequence[Operation]) -> list[str]:
-        told = [call for call in calls if not transposes(call) and call.outputs[0] not in summed]
-        return [equation(call, names) for call in told]
 
-    yield from section("constant", equations(parts.constant))
-    yield from section("before, for all t at once", equations(parts.before))
-    if parts.loop.operations:
-        yield from section("loop", source.splitlines())
-    totals = [equation(made[v], names, "sum_t ") if v in made else f"sum_t {names[v]}" for v in summed]
-    yield from section("after, for all t at once", equations(parts.after) + totals)
+def named(calls: Sequence[Operation], known: Mapping[int, Equation]) -> Iterator[str]:
+    """Those equations of calls that have a left side; W' needs none."""
+    for call in calls:
+        if known[call.outputs[0]].left and not transposes(call):
+            yield str(known[call.outputs[0]])
 
 
 def section(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -145,22 +249,27 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
         if for_carry.intersection(call.outputs):
             for_carry.update(call.inputs)
 
+    known = equations(loop, loop.operations, kept=[v for call in loop.operations for v in call.outputs])
     joined = {call.outputs[0]: call for call in loop.operations if call.op.name == "concatenate"}
+    fixed = {*loop.constants, *loop.numbers}
     for call in loop.operations:
         free = not on_carry.intersection(call.inputs)
         if free or not for_carry.intersection(call.outputs):
             where = "does not depend on the carry" if free else "no carry depends on it"
-            yield f"{equation(call, names)}: {where}, but it does not ride: {obstacle(call)}"
+            yield f"{known[call.outputs[0]]}: {where}, but {obstacle(call, program, fixed)}"
         elif call.op.name == "matmul" and call.inputs[0] in joined:
-            parts_of = joined[call.inputs[0]].inputs
-            if not on_carry.issuperset(parts_of):
-                w = names[call.inputs[1]]
-                apart = " + ".join(f"{names[v]} @ {w}{names[v]}" for v in parts_of)
-                yield f"{equation(call, names)}: depends on the carry; write {apart}, with {w} cut in rows"
+            side_by_side = joined[call.inputs[0]].inputs
+            if not on_carry.issuperset(side_by_side):
+                w, xs = names[call.inputs[1]], [names[v].removesuffix("_prev") for v in side_by_side]
+                apart = " + ".join(f"{x} @ {w}{x}" for x in xs)
+                yield f"{known[call.outputs[0]]}: depends on the carry; write {apart}"
 
 
-def obstacle(call: Operation) -> str:
-    """Why a call does not ride."""
-    if call.op.signature or call.op.riding:
-        return f"{call.op.name} not with such arguments"
-    return f"{call.op.name} has no signature and does not say how it rides"
+def obstacle(call: Operation, program: Program, fixed: set[int]) -> str:
+    """Why a call is not lifted that might be, were it for the carries alone."""
+    op = call.op.name
+    if rides(call, program, fixed):
+        return "it goes with one that does not ride"
+    if not (call.op.signature or call.op.riding):
+        return f"{op} has no signature and no rides"
+    return "mixed indices do not ride" if op == "getitem" else f"{op} does not ride with these arguments"

@@ -14,11 +14,12 @@ A plan knows shapes and lifetimes and no array library: an emitter for another l
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
+JOINING = {"concatenate", "stack", "reshape"}  # ops whose arguments may be written where the result has them
 VIEWS = {"split", "unstack", "transpose", "reshape", "getitem", "stop_gradient", "broadcast_to"}
 
 
@@ -27,9 +28,10 @@ class Plan:
     """What is to be done at every step, and with what memory.
 
     scratch  the pieces of memory that steps use and forget
-    homes    for each value the step computes: ("carry", j), ("stack", value), ("scratch", k), or
-             ("view", base, call, i): output i of `call` on the value `base`; ("part", whole, call, i): input i
-             of a concatenation, written where the whole has it
+    homes    for each value the step computes: ("carry", j), ("stack",), ("scratch", k), or
+             ("view", base, call, i): output i of `call` on the value `base`; ("part", whole, path): written
+             where the whole has it, into which it goes through the calls of `path`, as their input i; the
+             last call comes first
     kept     the values of which all steps are kept
     wide     for each carry whether all its rows are kept
     copies   (carry, value): what is copied into the next row of a carry at the end of a step
@@ -45,8 +47,22 @@ class Plan:
 
     def of_all_steps(self) -> list[int]:
         """The values of which there is memory for all steps."""
-        stacks = [home[1] for home in self.homes.values() if home[0] == "stack"]
+        stacks = [v for v, home in self.homes.items() if home[0] == "stack"]
         return stacks + [after for (_, after), wide in zip(self.loop.carries, self.wide, strict=True) if wide]
+
+    def moves(self, v: int) -> bool:
+        """Whether a value lies in other memory at every step."""
+        kind, *where = self.homes.get(v, ("given",))
+        return self.moves(where[0]) if kind in ("view", "part") else kind != "scratch"
+
+    def in_one_piece(self, v: int) -> bool:
+        """Whether a value that the step computes has memory of its own, row after row."""
+        return self.homes[v][0] in ("carry", "stack", "scratch")
+
+    def placed(self, call: Operation, i: int) -> bool:
+        """Whether input i of a call is written where the output has it, which leaves the call no work."""
+        parts = (home for home in self.homes.values() if home[0] == "part" and home[1] == call.outputs[0])
+        return any(path[0][1] == i for _, _, path in parts)
 
     def memory(self) -> int:
         """Bytes kept of every step."""
@@ -92,31 +108,38 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     keep = {base.get(v, v) for v in kept}
     for j, (before, after) in enumerate(loop.carries):
         plan.wide.append(before in keep or after in keep)
-        if after in made and after not in base and after not in plan.homes:
+        if after in made and after not in plan.homes:
             plan.homes[after] = ("carry", j)
         else:
             plan.copies.append((j, after))
     for v in made:
-        if v in keep and v not in base and v not in plan.homes:
-            plan.homes[v] = ("stack", v)
+        if v in keep and v not in plan.homes:
+            plan.homes[v] = ("stack",)
 
-    reshaped = {call.inputs[0] for call in loop.operations if call.op.name == "reshape"}
+    reshaped = {call.inputs[0] for call in loop.operations if call.op.name == "reshape"}  # are in one piece
     for call in loop.operations:
-        if call.op.name == "concatenate" and call.outputs[0] not in base:
-            for i, v in enumerate(call.inputs):
-                free = (
-                    v in made
-                    and v not in base
-                    and v not in plan.homes
-                    and v not in reshaped
-                    and call.inputs.count(v) == 1
-                )
-                if free and made[v].op.name != "concatenate":
-                    plan.homes[v] = ("part", call.outputs[0], call, i)
+        if call.outputs[0] not in base:
+            for v, path in _parts(call, made):
+                if v in made and v not in plan.homes and v not in reshaped and made[v].op.name not in JOINING:
+                    plan.homes[v] = ("part", call.outputs[0], path)
 
     _share_scratch(plan, made, base, in_place)
     plan.calls = [call for call in loop.operations if not all(plan.homes[v][0] == "view" for v in call.outputs)]
     return plan
+
+
+def _parts(call: Operation, made: dict[int, Operation]) -> Iterator[tuple[int, tuple]]:
+    """The values that a call puts into a whole, each with its path into it."""
+    if call.op.name in ("concatenate", "stack"):
+        for i, v in enumerate(call.inputs):
+            if call.inputs.count(v) == 1:
+                yield v, ((call, i),)
+    elif call.op.name == "reshape":  # of a value transposed, as it would be a view otherwise
+        path, v = [(call, 0)], call.inputs[0]
+        while v in made and made[v].op.name == "transpose":
+            path.append((made[v], 0))
+            v = made[v].inputs[0]
+        yield v, tuple(path)
 
 
 def _share_scratch(
@@ -153,7 +176,9 @@ def _share_scratch(
     for i, call in enumerate(loop.operations):
         read = dict.fromkeys(memory_of(v) for v in call.inputs)
         dying = [v for v in read if last[v] == i and plan.homes.get(v, ("",))[0] == "scratch"]
-        may = call.op.name in in_place and all(v not in base or base[v] not in dying for v in call.inputs)
+        places = [v for v in call.inputs if memory_of(v) in dying] + [v for v in call.outputs if v not in base]
+        whole = all(memory_of(v) == v for v in places)  # what is read and written lies row after row
+        may = call.op.name in in_place and whole
         if may:  # write over an argument that nobody reads any more
             give_back(dying)
         for v in call.outputs:

@@ -15,10 +15,11 @@ import numpy as np
 from tinygrad_seq import backend, tree
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
-from tinygrad_seq.scan.differentiable import Differentiable, run_loop
+from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
 from tinygrad_seq.tape import mode

@@ -1,0 +1,150 @@
+"""The source that scan emits, and the memory it works on."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_steps import is_the_loop, leaf
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan.scan import PROGRAMS
+
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.ResetAfterGRUCell]
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape)
+
+
+def loops():
+    """The loops of all programs that were run, forward and backward."""
+    for compiled in PROGRAMS.values():
+        for what in compiled.loops.values():
+            yield what.loop
+            yield from (back.loop for back in what.backwards.values())
+
+
+def run_cell(kind):
+    PROGRAMS.clear()
+    cell = kind(3, 4, rng=0, dtype=np.float64)
+    xs = leaf(normal(5, 2, 3))
+    init = cell.initial_state(2, like=xs)
+    is_the_loop(cell, init, xs, [xs, *cell.parameters()])
+    return list(loops())
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_no_op_of_a_cell_is_left_to_its_forward_function(kind):
+    for loop in run_cell(kind):
+        assert "forward__" not in loop.code.source
+
+
+def test_what_a_cell_joins_is_written_in_place():
+    """The gradients of an LSTM's gates go to where da has them, and nothing is copied."""
+    for loop in run_cell(nn.LSTMCell):
+        assert "[place" not in loop.code.source
+        assert "copyto" not in loop.code.source
+
+
+def test_products_cut_in_columns(monkeypatch):
+    """Large products are done in pieces: whatever memory the result has, and whether or not y changes."""
+    monkeypatch.setitem(emitted.__globals__, "SMALL", 20)
+    PROGRAMS.clear()
+    w, v, c, xs = leaf(normal(4, 4)), leaf(normal(4, 6)), leaf(normal(3, 4)), leaf(normal(5, 4, 4))
+
+    def step(state, x):
+        h, m = state
+        wide = ts.tanh(h @ v)
+        joined = ts.concatenate([h @ w, wide @ v.mT], axis=-1)
+        return (ts.tanh(h @ x), m @ w), (joined, h @ m[:3].mT @ h)
+
+    is_the_loop(step, (c, w), xs, [w, v, c, xs])
+    assert all("columns(" in loop.code.source for loop in loops())
+
+
+def test_constants_that_broadcast(monkeypatch):
+    PROGRAMS.clear()
+    row, column, number = leaf(normal(4)), leaf(normal(3, 1)), leaf(normal())
+    c, xs, table = leaf(normal(3, 4)), leaf(normal(5, 4)), normal(1, 4)
+
+    def step(h, x):
+        h = ts.tanh(h * row + x) / (2 + ts.square(column)) - table * h
+        return h + number, (h * row).sum() * row
+
+    is_the_loop(step, c, xs, [row, column, number, c, xs])
+    assert any("full(" in loop.code.source for loop in loops())
+
+
+# --- memory -------------------------------------------------------------------------------------------
+
+
+def memory(loop):
+    """For every call that has work: at each step the arrays of its arguments, and of its results."""
+    work = loop.pool[0]
+    for call in loop.plan.calls:
+        for t in range(work.n):
+            arrays = [
+                [work.rows[v][t] if v in work.rows else work.memory.get(v) for v in values]
+                for values in (call.inputs, call.outputs)
+            ]
+            yield call, *([x for x in part if x is not None] for part in arrays)
+
+
+def is_lawful(loop):
+    """An op overwrites what it reads only where it takes that element by element, from where it writes."""
+    for call, inputs, outputs in memory(loop):
+        for z in outputs:
+            for x in inputs:
+                if np.shares_memory(x, z) and call.op.name not in ("concatenate", "stack", "reshape"):
+                    assert call.op.name in IN_PLACE, call
+                    assert x.__array_interface__ == z.__array_interface__, call
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_no_op_of_a_cell_overwrites_what_it_reads(kind):
+    for loop in run_cell(kind):
+        is_lawful(loop)
+
+
+def both_ways(m, c):
+    """A value that is cut in rows of three and of two."""
+    return ts.reshape(m, (3, 2)).mT + ts.concatenate([m, c], axis=1)[:, :3]
+
+
+OPS = {
+    "where": lambda a, b, c: ts.where(a > b, b, c),
+    "where, one dies": lambda a, b, c: ts.where(a > 0, b, 0.5) + c,
+    "clip": lambda a, b, c: ts.clip(a, b, c),
+    "sigmoid": lambda a, b, c: ts.sigmoid(a) * b + c,
+    "safe product": lambda a, b, c: ts.safe_product(a, b) + c,
+    "maximum": lambda a, b, c: ts.maximum(ts.maximum(a, b), c),
+    "row": lambda a, b, c: a * b[:1] + c,
+    "part": lambda a, b, c: ts.concatenate([a[:1] * b[:1], c[1:] * c[:1]]) + a,
+    "both ways": lambda a, b, c: both_ways(a * b, c),
+    "joined": lambda a, b, c: sum(ts.split(ts.concatenate([a, b * c]), 2)),
+    "spread": lambda a, b, c: (lambda m: m + m[:1])(ts.concatenate([ts.exp(a[:1]), ts.exp(b[1:])])),
+    "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
+    "parted": lambda a, b, c: ts.reshape(ts.transpose(ts.tanh(a * b)), (2, 3)) + c,
+    "product": lambda a, b, c: a @ b.mT @ c,
+}
+
+
+@given(names=st.lists(st.sampled_from(sorted(OPS)), min_size=1, max_size=6), seed=st.integers(0, 9))
+def test_no_op_overwrites_what_it_reads(names, seed):
+    """And every loop is right, in whatever order values take over the memory of others."""
+    PROGRAMS.clear()
+    arrays = normal(2, 3, seed=seed), normal(3, 2, 3, seed=seed), normal(2, 3, seed=seed + 1)
+
+    def step(h, x):
+        a, b = h, x
+        for name in names:
+            a, b = ts.tanh(OPS[name](a * 1.5, b * 0.5, a * w)), a  # of values that nobody reads again
+        return a, b
+
+    for made in (leaf, ts.tensor):  # with gradients most values are kept, without none
+        c, xs, w = map(made, arrays)
+        is_the_loop(step, c, xs, [x for x in (c, xs, w) if x.requires_grad])
+    for loop in loops():
+        is_lawful(loop)

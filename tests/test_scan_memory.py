@@ -1,0 +1,143 @@
+"""What scan keeps: what the rules read, in memory that is used again; with remat, a segment at a time."""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.scan import loop, scan
+from tinygrad_seq.scan.scan import PROGRAMS
+
+B, I, H = 4, 6, 8  # noqa: E741
+
+
+def cell():
+    return nn.LSTMCell(I, H, rng=0)
+
+
+def inputs(steps):
+    return ts.tensor(np.random.default_rng(0).normal(size=(steps, B, I)).astype(np.float32))
+
+
+def gradients(lstm, xs, **how):
+    _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs, **how)
+    return ts.grad(ts.square(ys).sum(), lstm.parameters())
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The workspaces that are made."""
+    found = []
+    before = loop.Workspace.__init__
+
+    def init(self, *args):
+        found.append(args)
+        before(self, *args)
+
+    monkeypatch.setattr(loop.Workspace, "__init__", init)
+    return found
+
+
+def test_memory_is_used_again(made):
+    """One workspace forward and one backward, for any number of calls; what is held takes one out of use."""
+    lstm, xs = cell(), inputs(7)
+    for _ in range(5):
+        gradients(lstm, xs)
+    assert len(made) == 2
+    held = scan(lstm, lstm.initial_state(B, like=xs), xs)
+    gradients(lstm, xs)
+    assert len(made) == 3
+    del held
+    for _ in range(5):
+        gradients(lstm, xs)
+    assert len(made) == 3
+
+
+def test_a_row_that_is_held_keeps_the_whole(made):
+    lstm, xs = cell(), inputs(7)
+    with ts.no_grad():
+        _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
+        row = ys[3].numpy()
+        kept = row.copy()
+        del ys
+        for seed in range(3):
+            scan(lstm, lstm.initial_state(B, like=xs), inputs(7) * float(seed))
+    assert len(made) == 2
+    np.testing.assert_array_equal(row, kept)
+
+
+def test_nothing_is_left_to_the_garbage_collector():
+    """No circle of references: memory is free as soon as its last user is gone."""
+    lstm, xs = cell(), inputs(7)
+    gradients(lstm, xs)
+    gc.collect()
+    gc.disable()
+    try:
+        for how in ({}, {"remat": 2}, {"reverse": True}):
+            gradients(lstm, xs, **how)
+            gradients(lstm, xs, **how)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def peak(steps, **how):
+    """The most bytes that gradients need, beyond what was there before."""
+    lstm, xs = cell(), inputs(steps)
+    gradients(lstm, xs[:2], **how)  # which compiles
+    PROGRAMS.clear()
+    tracemalloc.start()
+    gradients(lstm, xs, **how)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+def test_remat_needs_a_segment_and_the_carries():
+    """Of T steps, T / k carries and the k steps of one segment are in memory, beside ys and its cotangents."""
+    steps, k = 1024, 32
+    bytes_of = 4 * B * H
+    outputs = 6 * steps * bytes_of  # ys and what the loss makes of them
+    carries, segment = 2 * steps // k * bytes_of, k * 24 * bytes_of
+    assert peak(steps, remat=k) < outputs + carries + segment + 200_000
+    assert peak(steps) > outputs + 7 * steps * bytes_of
+
+
+def test_higher_derivatives_of_a_rematerialised_loop():
+    lstm, rng = nn.LSTMCell(3, 4, rng=0, dtype=np.float64), np.random.default_rng(0)
+    xs, h, c = (ts.tensor(rng.normal(size=shape)) for shape in ((5, 2, 3), (2, 4), (2, 4)))
+
+    def f(how):
+        def value(xs, h, c):
+            _, ys = scan(lstm, (h, c), xs, **how)
+            return ts.square(ys).sum()
+
+        return value
+
+    along = [rng.normal(size=t.shape) for t in (xs, h, c)]
+    for how in ({"remat": 2}, {"remat": 2, "reverse": True}):
+        plain = {name: value for name, value in how.items() if name != "remat"}
+        for derivative in (ts.jvp, ts.hvp):
+            found, right = (derivative(f(given), [xs, h, c], along) for given in (how, plain))
+            for a, b in zip(found, right, strict=True):
+                np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_remat_within_a_scan():
+    """A loop within a loop whose segments are computed again."""
+    w, h0 = ts.tensor(np.float64(0.7), requires_grad=True), ts.tensor(np.float64(0.1), requires_grad=True)
+    xs = np.linspace(-1, 1, 4)
+
+    def outer(how):
+        def step(h, x):
+            h, _ = scan(lambda h, _: (ts.tanh(w * h + x), None), h, length=5, **how)
+            return h, h
+
+        _, ys = scan(step, h0, xs)
+        return ts.grad(ys.sum(), [w, h0])
+
+    for a, b in zip(outer({"remat": 2}), outer({}), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
