@@ -204,6 +204,8 @@ def written(
         yield f"dot({', '.join(args)}, {zs[0]})"  # half a microsecond less
     elif op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
         yield f"square({args[0]}, {zs[0]})"
+    elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
+        yield f"multiply({', '.join(args)}, {zs[0]})"
     elif op.name in TABLE and (specs[call.inputs[0]].shape or ".reduce" not in TABLE[op.name]):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))

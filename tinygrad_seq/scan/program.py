@@ -102,7 +102,7 @@ class Numbering:
     def _operation(self, record: Noted) -> Operation:
         inputs = tuple(map(self, record.arguments))
         outputs = tuple([self((record, i)) for i in range(len(record.shapes))])
-        return Operation(record.op, inputs, record.meta, outputs, record in self.trace.quiet)
+        return Operation(record.op, inputs, record.meta, outputs, record.quiet)
 
     def specs(self) -> tuple[Spec, ...]:
         return tuple([Spec(record.shapes[i], record.dtypes[i]) for record, i in self.number])

@@ -7,6 +7,7 @@ be replayed with other values in every place. There is no second tracer: the tap
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,13 +36,21 @@ class Noted(Record):
     """The record of a call in a step; what its rules read is put together when they ask for it.
 
     arguments  the line of every array argument; a walk sees those alone that a derivative passes through
+    quiet      made under no_grad: no derivative passes
     """
 
-    __slots__ = ("arguments", "arrays", "made")
+    __slots__ = ("arguments", "arrays", "made", "quiet")
 
     arguments: tuple[Line, ...]
     arrays: tuple
     made: tuple
+    quiet: bool
+
+    @property
+    def inputs(self) -> tuple:  # type: ignore[override]
+        """The lines of the arguments that a derivative passes through."""
+        passes = () if self.quiet else self.op.differentiable(len(self.arguments))
+        return tuple([line if on else None for line, on in itertools.zip_longest(self.arguments, passes)])
 
     @property
     def saved(self) -> tuple:  # type: ignore[override]
@@ -62,7 +71,6 @@ class Trace:
     numbers   those of Python, by their line, as arrays of the dtype that they take
     places    where in the user's code a record was made
     names     what the user calls a line, where that is known
-    quiet     records made under no_grad: no derivative passes
 
     first_order  nothing of what is recorded is differentiated again
     """
@@ -75,7 +83,6 @@ class Trace:
         self.numbers: dict[Line, np.ndarray] = {}
         self.places: dict[Record, Place] = {}
         self.names: dict[Line, str] = {}
-        self.quiet: set[Record] = set()
         self._constants: dict[int, Line] = {}
         self._tensors: list[Tensor] = []
 
@@ -99,8 +106,7 @@ class Trace:
         record.arguments = tuple(
             [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
         )
-        passes = op.differentiable(len(arrays)) if mode.recording else (False,) * len(arrays)
-        record.inputs = tuple([line if on else None for line, on in zip(record.arguments, passes, strict=True)])
+        record.quiet = not mode.recording
         record.arrays, record.made = arrays, tuple([t._data for t in outputs])
         record.shapes = tuple([z.shape for z in record.made])
         record.dtypes = tuple([z.dtype for z in record.made])
@@ -112,8 +118,6 @@ class Trace:
         self.records.append(record)
         self.made.add(record)
         self.places[record] = (frame.f_code, frame.f_lineno, frame.f_lasti)
-        if not mode.recording:
-            self.quiet.add(record)
 
     def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
         """The line of an argument; what has none is captured, and gets one."""
