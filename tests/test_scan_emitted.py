@@ -108,6 +108,11 @@ def test_no_op_of_a_cell_overwrites_what_it_reads(kind):
         is_lawful(loop)
 
 
+def both_ways(m, c):
+    """A value that is cut in rows of three and of two."""
+    return ts.reshape(m, (3, 2)).mT + ts.concatenate([m, c], axis=1)[:, :3]
+
+
 OPS = {
     "where": lambda a, b, c: ts.where(a > b, b, c),
     "where, one dies": lambda a, b, c: ts.where(a > 0, b, 0.5) + c,
@@ -117,7 +122,7 @@ OPS = {
     "maximum": lambda a, b, c: ts.maximum(ts.maximum(a, b), c),
     "row": lambda a, b, c: a * b[:1] + c,
     "part": lambda a, b, c: ts.concatenate([a[:1] * b[:1], c[1:] * c[:1]]) + a,
-    "both ways": lambda a, b, c: (lambda m: ts.reshape(m, (3, 2)).mT + ts.concatenate([m, c], axis=1)[:, :3])(a * b),
+    "both ways": lambda a, b, c: both_ways(a * b, c),
     "joined": lambda a, b, c: sum(ts.split(ts.concatenate([a, b * c]), 2)),
     "spread": lambda a, b, c: (lambda m: m + m[:1])(ts.concatenate([ts.exp(a[:1]), ts.exp(b[1:])])),
     "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
