@@ -43,7 +43,10 @@ class Backward(NamedTuple):
 
 
 def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand."""
+    """Factors such as 1 - z z are computed in the backward loop, while z is at hand.
+
+    Of all steps at once, before the loop, they take 8 % longer at S1 and S2 of benchmarks/scan.py, and memory.
+    """
     return not pointwise(call)
 
 

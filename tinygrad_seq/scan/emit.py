@@ -3,6 +3,9 @@
 A short table says how each primitive is written with `out=` (as the last argument, which is what NumPy's
 functions take it for, and quicker than the keyword); an op that is not in it is computed by its forward
 function and copied. The source is a real file to a debugger.
+
+Tried and left out: functions and memory as local variables (9 ns of 210 a call), the inner 1/2 of a sigmoid in
+the weights (2 % of a forward loop, and sources that nobody can read).
 """
 
 from __future__ import annotations
