@@ -45,7 +45,7 @@ class Backward(NamedTuple):
 def not_pointwise(call: Operation) -> bool:
     """Factors such as 1 - z z are computed in the backward loop, while z is at hand.
 
-    Of all steps at once, before the loop, they take 8 % longer at S1 and S2 of benchmarks/scan.py, and memory.
+    Of all steps at once, before the loop, they take 6 to 8 % longer at S1 and S2 of benchmarks/scan.py, and memory.
     """
     return not pointwise(call)
 
