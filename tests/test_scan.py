@@ -775,3 +775,16 @@ def test_an_intermediate_before_the_loop():
 def test_the_gates_obey_the_laws_of_a_primitive():
     """It is in no registry, since programs alone hold it."""
     check_primitive(gates.GATES.function)
+
+
+def test_a_gradient_within_the_step_is_a_constant_unless_asked_for_otherwise():
+    """As in the loop: without create_graph no derivative passes through it."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
+
+    def step(c, x):
+        e = ts.square(ts.tanh(c @ w)).sum()
+        g = ts.grad(e, c, retain_graph=True)
+        h = ts.tanh(c - 0.1 * g + x)
+        return h, g
+
+    is_the_loop(step, c, xs, [c, xs])
