@@ -191,11 +191,12 @@ class Primitive:
         self.rules = self._each(rules)
 
     def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
-        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes.
+        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes, and `needed`
+        whether the cotangent of each is asked for.
 
         zeros  the cotangent of an output that nothing depends on is zeros; else it is None
         """
-        self.joint_rule, self.takes_none = self._rule(rule), not zeros
+        self.joint_rule, self.takes_none = self._rule(rule, "needed"), not zeros
 
     def jvp(self, *rules: Callable | None) -> None:
         """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
@@ -245,9 +246,9 @@ class Primitive:
             )
         return tuple(rule and self._rule(rule) for rule in rules)
 
-    def _rule(self, rule: Callable) -> Rule:
+    def _rule(self, rule: Callable, *more: str) -> Rule:
         known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
-        known += [p.name for p in self.metadata]
+        known += [*(p.name for p in self.metadata), *more]
         if unknown := [name for name in _names(rule) if name not in known]:
             raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
         return Rule(rule, _names(rule))
