@@ -178,10 +178,14 @@ class Primitive:
                 f"primitive {self.name} takes the arrays {', '.join(self.arguments)}, but its signature "
                 f"{self.signature.text} has {len(self.signature.inputs)} inputs"
             )
-        if clash := {"g", "s", "z"} & {*self.arguments, self.variadic, *(p.name for p in self.metadata)}:
+        if clash := {"g", "s", "z", "needed"} & {
+            *self.arguments,
+            self.variadic,
+            *(p.name for p in self.metadata),
+        }:
             raise TypeError(
                 f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
-                f"output, g the vector that comes in and s a shape; name it otherwise"
+                f"output, g the vector that comes in, s a shape, needed what is asked for; name it otherwise"
             )
 
     # --- declarations ---------------------------------------------------------------------------------
