@@ -263,7 +263,7 @@ def refuse_the_large(problem: Problem) -> None:
 
 
 def products(problem: Problem) -> Run:
-    """The matrix products alone, which no program on NumPy can do without, in their best arrangement.
+    """The matrix products alone, which no program on NumPy can do without, each as one call.
 
     Outputs are allocated before; the input's projection is one product, and so is each weight's gradient;
     Wh' lies contiguous. Computes no gradient: the numbers are arbitrary.

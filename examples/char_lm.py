@@ -1,6 +1,6 @@
 """A character-level language model: an LSTM that learns to continue English text.
 
-    python examples/char_lm.py                  # Python's own documentation, about two minutes
+    python examples/char_lm.py                  # Python's own documentation, about a minute
     python examples/char_lm.py --text book.txt  # any text
     python examples/char_lm.py --resume         # go on after an interruption, as if there had been none
 

@@ -775,3 +775,33 @@ def test_an_intermediate_before_the_loop():
 def test_the_gates_obey_the_laws_of_a_primitive():
     """It is in no registry, since programs alone hold it."""
     check_primitive(gates.GATES.function)
+
+
+def test_a_gradient_within_the_step_is_a_constant_unless_asked_for_otherwise():
+    """As in the loop: without create_graph no derivative passes through it."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
+
+    def step(c, x):
+        e = ts.square(ts.tanh(c @ w)).sum()
+        g = ts.grad(e, c, retain_graph=True)
+        h = ts.tanh(c - 0.1 * g + x)
+        return h, g
+
+    is_the_loop(step, c, xs, [c, xs])
+
+
+def test_only_the_gradients_that_are_asked_for_are_computed():
+    """Two products go back through time; those of a weight are made for that weight alone."""
+    c, xs, w, v = leaf(normal(2, 3)), leaf(normal(4, 2, 3)), leaf(normal(3, 3)), leaf(normal(3, 3, seed=1))
+    results = []
+    PROGRAMS.clear()
+    for loop in (unrolled, scan):
+        _, ys = loop(lambda c, x: (ts.tanh(c @ w + ts.tanh(x * c) @ v),) * 2, c, xs)
+        total = ts.square(ys).sum()
+        results.append([ts.grad(total, t, retain_graph=True).numpy() for t in (w, v, xs, c)])
+    agree(*results)
+    (compiled,) = PROGRAMS.values()
+    (loop,) = compiled.loops.values()
+    programs = [back.program for back in loop.backwards.values()]
+    products = [sum(call.op.name == "matmul" for call in program.operations) for program in programs]
+    assert products == [4, 3, 3, 2, 2]  # of all, then of w, v, xs, c

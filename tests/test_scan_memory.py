@@ -141,3 +141,13 @@ def test_remat_within_a_scan():
 
     for a, b in zip(outer({"remat": 2}), outer({}), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+
+
+def test_an_output_that_is_held_holds_its_own_memory():
+    """And not what was saved beside it for the backward pass."""
+    lstm, xs = cell(), inputs(64)
+    _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
+    owner = ys.numpy()
+    while owner.base is not None:
+        owner = owner.base
+    assert owner.nbytes < 1.1 * ys.numpy().nbytes

@@ -62,15 +62,13 @@ def grad(
     )
     if len(given) != len(ys):
         raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
-    create_graph = create_graph or mode.trace is not None  # the walk is part of the step
+    live = create_graph or mode.trace is not None  # within a step the walk is a part of it
     seeds = [
-        seed_of(y, g, recorded=create_graph)
-        for y, g in zip(ys, given, strict=True)
-        if not (zeros and y.line is None)
+        seed_of(y, g, recorded=live) for y, g in zip(ys, given, strict=True) if not (zeros and y.line is None)
     ]
     targets = [_line(x) for x in xs]
     with walking(create_graph):
-        walk = reverse(seeds, targets, retain_graph=retain_graph or create_graph, create_graph=create_graph)
+        walk = reverse(seeds, targets, retain_graph=retain_graph or live, create_graph=live)
         found = {record: cotangents for record, cotangents, _ in walk}
     result: list[Tensor | None] = []
     for x, (record, i) in zip(xs, targets, strict=True):

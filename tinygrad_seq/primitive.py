@@ -178,10 +178,14 @@ class Primitive:
                 f"primitive {self.name} takes the arrays {', '.join(self.arguments)}, but its signature "
                 f"{self.signature.text} has {len(self.signature.inputs)} inputs"
             )
-        if clash := {"g", "s", "z"} & {*self.arguments, self.variadic, *(p.name for p in self.metadata)}:
+        if clash := {"g", "s", "z", "needed"} & {
+            *self.arguments,
+            self.variadic,
+            *(p.name for p in self.metadata),
+        }:
             raise TypeError(
                 f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
-                f"output, g the vector that comes in and s a shape; name it otherwise"
+                f"output, g the vector that comes in, s a shape, needed what is asked for; name it otherwise"
             )
 
     # --- declarations ---------------------------------------------------------------------------------
@@ -191,11 +195,12 @@ class Primitive:
         self.rules = self._each(rules)
 
     def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
-        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes.
+        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes, and `needed`
+        whether the cotangent of each is asked for.
 
         zeros  the cotangent of an output that nothing depends on is zeros; else it is None
         """
-        self.joint_rule, self.takes_none = self._rule(rule), not zeros
+        self.joint_rule, self.takes_none = self._rule(rule, "needed"), not zeros
 
     def jvp(self, *rules: Callable | None) -> None:
         """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
@@ -245,9 +250,9 @@ class Primitive:
             )
         return tuple(rule and self._rule(rule) for rule in rules)
 
-    def _rule(self, rule: Callable) -> Rule:
+    def _rule(self, rule: Callable, *more: str) -> Rule:
         known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
-        known += [p.name for p in self.metadata]
+        known += [*(p.name for p in self.metadata), *more]
         if unknown := [name for name in _names(rule) if name not in known]:
             raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
         return Rule(rule, _names(rule))

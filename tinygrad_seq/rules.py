@@ -114,7 +114,8 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
     ]
     if op.joint_rule:
         names["rule"] = op.joint_rule.function
-        lines.append(JOINT.format(op.joint_rule.call("rule", places)))
+        asked = "[line is not None and line[0] in needed for line in inputs]"
+        lines.append(JOINT.format(op.joint_rule.call("rule", {**places, "needed": asked})))
     else:
         for i, rule in enumerate(op.rules):
             if rule:

@@ -41,20 +41,21 @@ class Differentiable:
         self.live = reached(program, active)
         made = {*(after for _, after in program.carries), *program.outputs}
         self.active = active if self.live & made else frozenset()
-        self.backwards: dict[frozenset[int], BackwardLoop] = {}
+        self.backwards: dict[tuple[frozenset[int], frozenset[int]], BackwardLoop] = {}
         saved: set[int] = set()
         if self.active:
-            every = self.backward(frozenset(self.live.intersection(program.outputs)), arrays)
+            every = self.backward(self.active, frozenset(self.live.intersection(program.outputs)), arrays)
             own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
             saved = own & set(every.derivation.reads.values())
         self.loop = Loop(program, saved)
 
-    def backward(self, cotangents: frozenset[int], arrays: Sequence) -> BackwardLoop:
-        """The backward loop for cotangents of these outputs."""
-        if cotangents not in self.backwards:
+    def backward(self, targets: frozenset[int], cotangents: frozenset[int], arrays: Sequence) -> BackwardLoop:
+        """The backward loop for the gradients of these arguments, given cotangents of these outputs."""
+        key = targets, cotangents
+        if key not in self.backwards:
             values = first_step(self.program, arrays)
-            self.backwards[cotangents] = BackwardLoop(derived(self.program, self.active, cotangents, values))
-        return self.backwards[cotangents]
+            self.backwards[key] = BackwardLoop(derived(self.program, targets, cotangents, values))
+        return self.backwards[key]
 
     def present(self, g: Sequence) -> frozenset[int]:
         """The outputs that have a cotangent, of cotangents for all of `made`."""
@@ -71,11 +72,19 @@ class Differentiable:
         run = self.loop(dict(zip(self.sources, arrays, strict=True)), n, reverse)
         return (*run.finals.values(), *(run.kept[v] for v in self.loop.plan.kept))
 
-    def pull(self, g: Sequence, arrays: Sequence, made: Sequence, n: int, reverse: bool) -> list:
-        """The cotangents of the arguments, from those of `made`, None for what has none."""
+    def pull(
+        self,
+        targets: frozenset[int],
+        g: Sequence,
+        arrays: Sequence,
+        made: Sequence,
+        n: int,
+        reverse: bool,
+    ) -> list:
+        """The cotangents of the arguments that are `targets`, from those of `made`, None for what has none."""
         program, count = self.program, len(self.program.carries)
         arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
-        back = self.backward(self.present(g), arrays)
+        back = self.backward(targets, self.present(g), arrays)
         derivation = back.derivation
         known = dict(zip(self.sources, arrays, strict=True)) | dict(
             zip(self.loop.plan.kept, made[count:], strict=True)
@@ -91,7 +100,7 @@ class Differentiable:
         shares = dict(zip(derivation.carries, found.finals, strict=True))
         for v, parts in derivation.gradients.items():
             shares[v] = sum_of([found.stacked(b) if v in program.inputs else found.totals[b] for b in parts])
-        return [shares[v] if v in self.active and v in shares else None for v in self.sources]
+        return [shares[v] if v in targets and v in shares else None for v in self.sources]
 
     def unrolled(self, arguments: Sequence, n: int, reverse: bool) -> tuple:
         """The loop as it stands, on tensors: the carries after it, and its outputs."""

@@ -45,9 +45,8 @@ class Explanation:
         rows = [np.asarray(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
         what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
         self.loop = what.loop
-        self.back = (
-            what.backward(frozenset(what.live.intersection(loop.outputs)), rows) if what.active else None
-        )
+        ends = frozenset(what.live.intersection(loop.outputs))
+        self.back = what.backward(what.active, ends, rows) if what.active else None
         self.memory: int = self.loop.plan.memory() if self.back else 0
 
     def __repr__(self) -> str:

@@ -6,7 +6,8 @@
 Sigmoid is a tanh, sigmoid(x) = tanh(x / 2) / 2 + 1/2, so that z = s tanh(s x) + 1 - s is either, with
 s = 1/2 or s = 1. Where all parts of a split go through one of the two, one pass over memory takes the place
 of several over its parts; and what is done with a part later runs through memory in one piece, which takes
-half the time of rows cut out of longer ones.
+half the time of rows cut out of longer ones. (Features before batch does that too, but the products over all
+steps, which read rows of T times B, would have to copy.)
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ def rows_of(stack, reverse: bool) -> list:
 class Workspace:
     """The memory of a loop of `n` steps, and the views of it that the emitted source works on.
 
-    It is one block: a large one gets large pages, and its arrays begin where lines of the cache do, which
-    together is worth 5 % at batch 32, width 128.
+    It is one block, but for the outputs, which a caller may hold for long: a large block gets large pages, and
+    its arrays begin where lines of the cache do, which together is worth 5 % at batch 32, width 128.
 
     kept  the values kept of all steps, in the order of time: what is handed out
     """
@@ -114,7 +114,9 @@ class Workspace:
         rooms += [Spec((n, *values[v].shape), values[v].dtype) for v in stacks]
         rooms += plan.scratch
         rooms += [values[v] for v in program.totals]
-        self.block, arrays = in_one_block(rooms)
+        given = set(program.outputs)  # by the caller's leave they outlive the rest
+        apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
+        self.owners, arrays = rooms_for(rooms, apart)
         found = iter(arrays)
         self.whole = [next(found) for _ in program.carries]
         self.stacks = {v: next(found) for v in stacks}
@@ -154,7 +156,7 @@ class Workspace:
                 self.memory[v] = look(self.memory[base])
 
     def _references(self) -> list[int]:
-        return list(map(sys.getrefcount, (self.block, *self.kept.values())))
+        return list(map(sys.getrefcount, (*self.owners, *self.kept.values())))
 
     def idle(self) -> bool:
         """Whether nobody else holds what was handed out, or a view of it."""
@@ -175,14 +177,28 @@ class Workspace:
         return found[i] if call.op.many else found
 
 
-def in_one_block(rooms: Sequence[Spec]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Memory for arrays of these shapes and dtypes, and the arrays; every view of one holds the memory."""
+def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Memory, and arrays in it of these shapes and dtypes: one block, and one for each that is to lie apart.
+
+    Every view of an array holds the memory that it lies in, and no more.
+    """
     sizes = [math.prod(room.shape) * room.dtype.itemsize for room in rooms]
-    starts = [0, *itertools.accumulate(-(-size // LINE) * LINE for size in sizes)]
-    block = np.empty(starts[-1] + LINE, np.uint8)
-    aligned = block[-block.ctypes.data % LINE :]
-    places = zip(rooms, sizes, starts, strict=False)
-    return block, [aligned[at : at + size].view(room.dtype).reshape(room.shape) for room, size, at in places]
+    alone = [*apart, *[False] * (len(rooms) - len(apart))]
+    starts = [
+        0,
+        *itertools.accumulate(
+            0 if own else -(-size // LINE) * LINE for size, own in zip(sizes, alone, strict=True)
+        ),
+    ]
+    owners = [block := np.empty(starts[-1] + LINE, np.uint8)]
+    arrays = []
+    for room, size, start, own in zip(rooms, sizes, starts, alone, strict=False):
+        if own:
+            owners.append(np.empty(size + LINE, np.uint8))
+        memory, at = (owners[-1], 0) if own else (block, start)
+        at += -memory.ctypes.data % LINE
+        arrays.append(memory[at : at + size].view(room.dtype).reshape(room.shape))
+    return owners, arrays
 
 
 def looking(call: Operation, i: int) -> Callable:

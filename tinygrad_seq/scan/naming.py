@@ -26,9 +26,10 @@ NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}
 def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
     """What the user calls the values, where his code tells."""
     names = {numbers[line]: name for line, name in trace.names.items() if name and line in numbers}
-    for record, (code, _, instruction) in trace.places.items():
+    for record in trace.records:
+        code, _, instruction = record.place
         for i, name in enumerate(assigned(code, instruction)):
-            if (line := (record, i)) in numbers and i < len(record.shapes):
+            if (line := (record, i)) in numbers and i < len(record.made):
                 names.setdefault(numbers[line], name)
     return {v: f"t_{name[1:]}" if TERM.fullmatch(name) else name for v, name in names.items()}
 

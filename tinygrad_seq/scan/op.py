@@ -57,15 +57,15 @@ def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: b
     return Run(dict(enumerate(made[:count])), dict(zip(what.program.outputs, made[count:], strict=False)), {})
 
 
-def _vjp(g, arrays, z, call):
+def _vjp(g, arrays, z, call, needed):
     what, n, reverse = call.what, call.n, call.reverse
+    asked = frozenset(v for v, on in zip(what.sources, needed, strict=True) if on and v in what.active)
     if not any(isinstance(c, Tensor) for c in g):
-        return what.pull(g, arrays, z, n, reverse)
+        return what.pull(asked, g, arrays, z, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
-    derivation = what.backward(
-        what.present(g), [x._data if isinstance(x, Tensor) else x for x in arrays]
-    ).derivation
-    targets = what.active.intersection((*derivation.carries, *derivation.gradients))
+    raw = [x._data if isinstance(x, Tensor) else x for x in arrays]
+    derivation = what.backward(asked, what.present(g), raw).derivation
+    targets = asked.intersection((*derivation.carries, *derivation.gradients))
     found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
     return [next(found) if v in targets else None for v in what.sources]
 
@@ -90,7 +90,7 @@ class Pullback:
 
     def compute(self, arrays: Sequence) -> tuple:
         sources, made, g = self.split(arrays)
-        found = self.call.what.pull(g, sources, made, self.call.n, self.call.reverse)
+        found = self.call.what.pull(self.targets, g, sources, made, self.call.n, self.call.reverse)
         return tuple(x for x in found if x is not None)
 
     def meaning(self, tensors: Sequence) -> tuple:

@@ -101,11 +101,17 @@ class Numbering:
 
     def _operation(self, record: Noted) -> Operation:
         inputs = tuple(map(self, record.arguments))
-        outputs = tuple([self((record, i)) for i in range(len(record.shapes))])
-        return Operation(record.op, inputs, record.meta, outputs, record in self.trace.quiet)
+        outputs = tuple([self((record, i)) for i in range(len(record.made))])
+        return Operation(record.op, inputs, record.meta, outputs, record.quiet)
 
     def specs(self) -> tuple[Spec, ...]:
-        return tuple([Spec(record.shapes[i], record.dtypes[i]) for record, i in self.number])
+        specs = []
+        for record, i in self.number:
+            if isinstance(record, Noted):
+                specs.append(Spec(record.made[i].shape, record.made[i].dtype))
+            else:
+                specs.append(Spec(record.shapes[0], record.dtypes[0]))
+        return tuple(specs)
 
 
 def hashable(meta: object):

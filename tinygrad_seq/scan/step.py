@@ -83,7 +83,7 @@ class Step:
         return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
 
     def _place(self, t: Tensor) -> str:
-        place = t.line and self.trace.places.get(t.line[0])
+        place = getattr(t.line and t.line[0], "place", None)
         return f" ({place[0].co_filename}, line {place[1]})" if place else ""
 
     def named_program(self) -> Program:

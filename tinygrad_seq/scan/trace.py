@@ -32,16 +32,29 @@ Place = tuple["CodeType", int, int]  # the code that called, its line, and its i
 
 
 class Noted(Record):
-    """The record of a call in a step; what its rules read is put together when they ask for it.
+    """The record of a call in a step, and how it was made; what a walk reads is put together when it asks.
 
-    arguments  the line of every array argument; a walk sees those alone that a derivative passes through
+    arguments  the line of every array argument
+    arrays     these arrays, those of the first step
+    made       the arrays that came out
+    quiet      made under no_grad: no derivative passes
+    place      where in the user's code
     """
 
-    __slots__ = ("arguments", "arrays", "made")
+    __slots__ = ("arguments", "arrays", "made", "quiet", "place")
 
     arguments: tuple[Line, ...]
     arrays: tuple
     made: tuple
+    quiet: bool
+    place: Place
+
+    @property
+    def inputs(self) -> tuple[Line | None, ...]:  # type: ignore[override]
+        """The lines that a derivative passes to."""
+        count = len(self.arguments)
+        passes = [False] * count if self.quiet else self.op.differentiable(count)
+        return tuple([line if on else None for line, on in zip(self.arguments, passes, strict=True)])
 
     @property
     def saved(self) -> tuple:  # type: ignore[override]
@@ -52,6 +65,14 @@ class Noted(Record):
         known["s"] = tuple(map(np.shape, rest))
         return tuple([known[name] for name in op.reads])
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        return tuple([z.shape for z in self.made])
+
+    @property
+    def dtypes(self) -> tuple[np.dtype, ...]:  # type: ignore[override]
+        return tuple([z.dtype for z in self.made])
+
 
 class Trace:
     """The records of one step, and what it captured.
@@ -60,9 +81,7 @@ class Trace:
     made      those records and the placeholders: what belongs to the step
     captured  what the step uses from outside, by its line: a Tensor, an array or a number
     numbers   those of Python, by their line, as arrays of the dtype that they take
-    places    where in the user's code a record was made
     names     what the user calls a line, where that is known
-    quiet     records made under no_grad: no derivative passes
 
     first_order  nothing of what is recorded is differentiated again
     """
@@ -73,9 +92,7 @@ class Trace:
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
         self.numbers: dict[Line, np.ndarray] = {}
-        self.places: dict[Record, Place] = {}
         self.names: dict[Line, str] = {}
-        self.quiet: set[Record] = set()
         self._constants: dict[int, Line] = {}
         self._tensors: list[Tensor] = []
 
@@ -95,25 +112,18 @@ class Trace:
         outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
         record: Noted = object.__new__(Noted)
         frame = _user()
-        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta))
+        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
         record.arguments = tuple(
             [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
         )
-        passes = op.differentiable(len(arrays)) if mode.recording else (False,) * len(arrays)
-        record.inputs = tuple([line if on else None for line, on in zip(record.arguments, passes, strict=True)])
-        record.arrays, record.made = arrays, tuple([t._data for t in outputs])
-        record.shapes = tuple([z.shape for z in record.made])
-        record.dtypes = tuple([z.dtype for z in record.made])
-        record.buffers = ()
+        record.arrays, record.made, record.buffers = arrays, tuple([t._data for t in outputs]), ()
+        record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
         for i, t in enumerate(outputs):
             t.line, t.buffer = (record, i), None
             t.__class__ = Traced
         self._tensors += outputs
         self.records.append(record)
         self.made.add(record)
-        self.places[record] = (frame.f_code, frame.f_lineno, frame.f_lasti)
-        if not mode.recording:
-            self.quiet.add(record)
 
     def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
         """The line of an argument; what has none is captured, and gets one."""

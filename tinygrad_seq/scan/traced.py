@@ -59,11 +59,14 @@ class Traced(Tensor):
 class Escaped:
     """What a tensor of a step holds once the step is over: nothing, and the words that say so."""
 
+    __slots__ = ("_like",)
+
     def __init__(self, array) -> None:
-        self.__dict__["like"] = np.shape(array), array.dtype
+        self._like = array.shape, array.dtype
 
     def _refuse(self, *args, **kwargs) -> NoReturn:
-        what = describe(np.broadcast_to(np.empty((), self.__dict__["like"][1]), self.__dict__["like"][0]))
+        shape, dtype = self._like
+        what = describe(np.broadcast_to(np.empty((), dtype), shape))
         raise RuntimeError(
             f"{what} was made within the step of a scan and is used outside of it, where it "
             f"stands for no time step: return it from the step, as an output"
