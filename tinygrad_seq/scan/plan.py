@@ -136,10 +136,16 @@ def _parts(call: Operation, made: dict[int, Operation]) -> Iterator[tuple[int, t
                 yield v, ((call, i),)
     elif call.op.name == "reshape":  # of a value transposed, as it would be a view otherwise
         path, v = [(call, 0)], call.inputs[0]
-        while v in made and made[v].op.name == "transpose":
+        while v in made and _keeps_rows(made[v]):
             path.append((made[v], 0))
             v = made[v].inputs[0]
         yield v, tuple(path)
+
+
+def _keeps_rows(call: Operation) -> bool:
+    """Whether a call transposes all but the last axis; to write across the rows of a whole would cost more."""
+    axes = call.metadata()["axes"] if call.op.name == "transpose" else None
+    return isinstance(axes, tuple) and axes[-1] % len(axes) == len(axes) - 1
 
 
 def _share_scratch(
