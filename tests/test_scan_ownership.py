@@ -1,10 +1,10 @@
 """Whose memory it is: nothing that a caller or the tape holds is ever overwritten, whatever runs next."""
 
-import sys
 import threading
 
 import numpy as np
 import pytest
+from racing import at_once, haste
 from random_steps import leaf
 
 import tinygrad_seq as ts
@@ -330,31 +330,8 @@ THREADS, ROUNDS = 2, 200
 
 @pytest.fixture
 def _hasty():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def at_once(work, count=THREADS):
-    """What `work(i)` returns for i < count, all started together; the first error of any is raised."""
-    start, results, errors = threading.Barrier(count), [None] * count, []
-
-    def run(i):
-        try:
-            start.wait()
-            results[i] = work(i)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
+    with haste():
+        yield
 
 
 @pytest.mark.usefixtures("_hasty")
@@ -375,7 +352,7 @@ def test_two_threads_at_once():
                     np.testing.assert_array_equal(z.numpy(), copied)
         return True
 
-    assert at_once(work) == [True] * THREADS
+    assert at_once(work, THREADS) == [True] * THREADS
 
 
 @pytest.mark.usefixtures("_hasty")
@@ -389,7 +366,7 @@ def test_the_first_calls_of_a_step_in_two_threads():
             return h, h * (r + 2)
 
         wanted = gradients(unrolled(body, c, xs), [c, xs, W])
-        for found in at_once(lambda i, body=body: gradients(scan(body, c, xs), [c, xs, W])):
+        for found in at_once(lambda i, body=body: gradients(scan(body, c, xs), [c, xs, W]), THREADS):
             close(found, wanted)
 
 
@@ -415,7 +392,7 @@ def test_recording_in_one_thread_is_not_seen_by_another():
 
         return scan(slow, ts.tensor(0.0), ts.tensor([1.0, 2.0]))[0].item()
 
-    assert at_once(work) == [3.0, (5.0, [2.0, 4.0])]
+    assert at_once(work, THREADS) == [3.0, (5.0, [2.0, 4.0])]
 
 
 def test_a_tensor_made_in_one_thread_is_walked_in_another():

@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pytest
+from racing import at_once, haste
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -19,31 +20,8 @@ THREADS, ROUNDS = 4, 60
 
 @pytest.fixture(autouse=True)
 def _hasty():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def at_once(work, count=THREADS):
-    """What `work(i)` returns for i < count, all started together; the first error of any is raised."""
-    start, results, errors = threading.Barrier(count), [None] * count, []
-
-    def run(i):
-        try:
-            start.wait()
-            results[i] = work(i)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
+    with haste():
+        yield
 
 
 def test_no_grad_is_of_its_thread():
@@ -85,7 +63,7 @@ def train(seed, steps=12):
 
 
 def test_each_thread_trains_a_model_of_its_own():
-    for seed, found in enumerate(at_once(train)):
+    for seed, found in enumerate(at_once(train, THREADS)):
         expected = train(seed)
         assert found.keys() == expected.keys()
         for name, weights in found.items():
@@ -106,7 +84,7 @@ def test_one_model_is_used_by_all():
             found.append([y, dx, *ts.grad(ts.sum(dx * dx), [x, model.Wx])])
         return [[t.numpy() for t in row] for row in found]
 
-    for i, rows in enumerate(at_once(derivatives)):
+    for i, rows in enumerate(at_once(derivatives, THREADS)):
         expected = derivatives(i)[0]
         for row in rows:
             for one, other in zip(row, expected, strict=True):
@@ -122,7 +100,7 @@ def test_gradients_of_one_leaf_add_up():
             for _ in range(ROUNDS):
                 ((i + 1) * x).sum().backward()
 
-        at_once(add)
+        at_once(add, THREADS)
         np.testing.assert_array_equal(x.grad.numpy(), ROUNDS * sum(range(1, THREADS + 1)) * np.ones(3))
 
 

@@ -1,0 +1,37 @@
+"""Work in several threads at once, which change places every few microseconds: a race that exists is met."""
+
+import sys
+import threading
+from contextlib import contextmanager
+
+
+@contextmanager
+def haste():
+    """Threads change places as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def at_once(work, count):
+    """What `work(i)` returns for i < count, all started together; the first error of any is raised."""
+    start, results, errors = threading.Barrier(count), [None] * count, []
+
+    def run(i):
+        try:
+            start.wait()
+            results[i] = work(i)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
