@@ -1,4 +1,4 @@
-"""Running a loop: its memory, its derivative, and its one record on the tape.
+"""Running a loop, and the memory that it runs in.
 
 The memory of a run is a `Workspace`. What a caller receives are views of it, so nothing is copied; a
 workspace is used again only when nobody holds a view of it any more, which Python's reference counts tell
