@@ -16,7 +16,7 @@ def test_a_tensor_names_its_device():
     assert (ts.tensor([1.0]) * 2).device == "cpu"
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:", "CPU", "", 0, None])
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:", "CPU", "", 0])
 def test_an_unknown_device_is_an_error_that_names_the_choices(device):
     with pytest.raises(ValueError, match='"cpu", "cuda" or "cuda:1"'):
         ts.tensor([1.0], device=device)
@@ -24,7 +24,7 @@ def test_an_unknown_device_is_an_error_that_names_the_choices(device):
 
 @pytest.mark.skipif(HAS_CUPY, reason="CuPy is installed here: its absence cannot be tested")
 def test_a_missing_library_is_named_with_the_install_line():
-    with pytest.raises(RuntimeError, match=r"'cuda' is not available: CuPy cannot be imported.*pip install"):
+    with pytest.raises(RuntimeError, match=r"'cuda' is not available: CuPy is not installed.*pip install"):
         ts.tensor([1.0], device="cuda")
 
 

@@ -184,7 +184,7 @@ def test_an_error_of_a_rule_keeps_its_type():
 
 def test_it_holds_a_primitive_to_the_laws_of_our_own_tests(monkeypatch):
     held = []
-    monkeypatch.setattr(check, "hold", lambda op, law: held.append((op, law)))
+    monkeypatch.setattr(check, "hold", lambda op, law, device: held.append((op, law)))
     for op in PRIMITIVES.values():
         check_primitive(op)
     assert held == [(op, law) for op in PRIMITIVES.values() for law in laws_of(op)]

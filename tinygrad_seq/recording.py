@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.anomaly import look
-from tinygrad_seq.errors import describe, explain, refuse
+from tinygrad_seq.errors import describe, explain, refuse, refuse_mixed
 from tinygrad_seq.generated import write_out
 from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
@@ -67,11 +67,12 @@ def frozen(array):
     return array
 
 
-def settle(z, *sources: tuple):
+def settle(op: Primitive, z, *sources: tuple):
     """A result made ready to be the data of a Tensor, and its buffer.
 
     Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
     one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
+    TypeError for sources on different devices.
     """
     if not backend.is_array(z) and not isinstance(z, np.generic):
         z = np.asarray(z)[()]
@@ -79,6 +80,9 @@ def settle(z, *sources: tuple):
         raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(z)}")
     if isinstance(z, np.generic):
         return z, None
+    if not backend.on_host(z):  # CuPy takes some host arrays, and scalars, in silence
+        given = [(x, i) for i, (x, _, callers) in enumerate(sources) if backend.is_array(x) or not callers]
+        refuse_mixed(op, given, len(sources))
     for array, buffer, callers in sources:
         if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
             return frozen(backend.copy(z) if callers else z.view()), buffer
@@ -177,7 +181,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
     sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
     if op.many:
-        yield f"    z, buffer = zip(*[_settle(part{sources}) for part in z]) if z else ((), ())"
+        yield f"    z, buffer = zip(*[_settle(_op, part{sources}) for part in z]) if z else ((), ())"
         yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"
         return
     own = "".join(f" and z is not {x}_" for x in op.arguments)
@@ -185,7 +189,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     yield "        z.setflags(False)"  # write; a keyword would take twice the time
     yield "        buffer = None"
     yield "    elif z.__class__ in _scalars: buffer = None"
-    yield f"    else: z, buffer = _settle(z{sources})"
+    yield f"    else: z, buffer = _settle(_op, z{sources})"
     yield "    out = _new(_Tensor)"
     yield "    out._data, out.line, out.buffer = z, None, buffer"
 

@@ -86,7 +86,12 @@ def getitem(x, key):
            [4, 3]])
     """
     parts, indices = parsed(key)
-    return _getitem(x, *indices, key=parts)
+    return _getitem(x, *backend.indices_beside(data_of(x), parts, indices), key=parts)
+
+
+def data_of(x):
+    """The array of a Tensor; any other value as it is."""
+    return getattr(x, "_data", x)
 
 
 def parsed(key) -> tuple[tuple, list]:
@@ -193,7 +198,10 @@ def take_along_axis(x, indices, axis: int | None = -1):
             broadcast_to(a, (*others[:axis], size, *others[axis:]))
             for a, size in ((x, shape[axis]), (indices, picked[axis]))
         )
-    return _take_along_axis(x, indices, axis)
+    axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(x))
+    if not hasattr(indices, "dtype"):
+        indices = np.asarray(indices)
+    return _take_along_axis(x, backend.index_beside(data_of(x), indices, axis), axis)
 
 
 @numpy_function
@@ -207,5 +215,6 @@ def scatter_add(x, key, values):
     array([5., 0., 2.])
     """
     parts, indices = parsed(key)
+    indices = backend.indices_beside(data_of(x), parts, indices)
     shape = np.shape(_getitem(x, *indices, key=parts))
     return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))
