@@ -322,8 +322,8 @@ def tensor(
 
     Python floats, nested lists of them too, become float32, ints int64, bools bool; arrays and NumPy's
     scalars keep their dtype. The copy is on `device`, "cpu", "cuda" or "cuda:1", without one where `data` is:
-    an array of CuPy's stays on its device. TypeError for what is no number, or to ask a gradient of what is no float;
-    ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
+    an array of CuPy's stays on its device. TypeError for what is no number, or to ask a gradient of what is
+    no float; ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
 
     >>> import tinygrad_seq as ts
     >>> ts.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
