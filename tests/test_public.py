@@ -15,7 +15,7 @@ from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
 from tinygrad_seq.testing import check_grad
 
 LANGUAGE = {
-    "tensor", "Tensor", "no_grad", "detect_anomaly", "tape", "step", "primitive", "example", "numpy_function",
+    "tensor", "Tensor", "zeros", "ones", "devices", "no_grad", "detect_anomaly", "tape", "step", "primitive", "example", "numpy_function",
     "save", "load", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan",
     "explain",
     "__version__",

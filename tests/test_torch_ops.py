@@ -60,6 +60,7 @@ TABLE = {
     **{f: pointwise(P) for f in ("log", "log1p", "sqrt")},
     "sign": [(ts.sign, lambda x: torch.sign(x).detach(), S)],
     "invert": [(ts.invert, torch.bitwise_not, FLAGS)],
+    "move": [(lambda x: PRIMITIVES["move"].function(x, "cpu", "cpu"), lambda x: x.to("cpu"), S)],
     "stop_gradient": [(lambda x: x * ts.stop_gradient(x), lambda x: x * x.detach(), S)],
     "safe_product": binary(torch.mul),
     "add": binary(torch.add),

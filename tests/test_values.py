@@ -40,6 +40,7 @@ FORMULAS = {  # where NumPy has no function of the name, or one that is called o
     "concatenate": lambda *arrays, axis=0: np.concatenate(arrays, axis),
     "contract": lambda x, y, subscripts: np.einsum(subscripts, x, y),
     "getitem": lambda x, *indices, key: x[key_of(key, indices)],
+    "move": lambda x, device, source: x,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
     "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),

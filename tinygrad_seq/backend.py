@@ -199,12 +199,13 @@ def index_beside(x, index, axis: int):
     """`index`, of an axis of x, where `x` lives. IndexError, as NumPy's, for one on the host out of range."""
     if on_host(x) or not isinstance(index, (np.ndarray, np.generic)):
         return index
+    index = np.asarray(index)
     if index.dtype != bool:
         size = x.shape[axis]
         wrong = index[(index < -size) | (index >= size)]
         if wrong.size:
             raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {size}")
-    return asarray(np.asarray(index), device_of(x))
+    return asarray(index, device_of(x))
 
 
 # --- matrices -----------------------------------------------------------------------------------------

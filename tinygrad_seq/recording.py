@@ -36,16 +36,21 @@ def operand(x, op: Primitive):
     if isinstance(x, (float, int)):
         return x
     if isinstance(x, (list, tuple)):
-        if any(hasattr(part, "line") for part in x):
-            raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
-        try:
-            x = np.asarray(x)
-        except ValueError as error:  # ragged
-            error.add_note(f"in {op.name}")
-            raise
+        x = array_of(x, op)
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
+
+
+def array_of(given: list | tuple, op: Primitive) -> np.ndarray:
+    """A list of numbers, or of such lists, as an array."""
+    if any(hasattr(part, "line") for part in given):
+        raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # ragged
+        error.add_note(f"in {op.name}")
+        raise
 
 
 def immutable(x) -> bool:
@@ -72,7 +77,6 @@ def settle(op: Primitive, z, *sources: tuple):
 
     Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
     one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
-    TypeError for sources on different devices.
     """
     if not backend.is_array(z) and not isinstance(z, np.generic):
         z = np.asarray(z)[()]
@@ -80,13 +84,21 @@ def settle(op: Primitive, z, *sources: tuple):
         raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(z)}")
     if isinstance(z, np.generic):
         return z, None
-    if not backend.on_host(z):  # CuPy takes some host arrays, and scalars, in silence
-        given = [(x, i) for i, (x, _, callers) in enumerate(sources) if backend.is_array(x) or not callers]
-        refuse_mixed(op, given, len(sources))
+    if not isinstance(z, np.ndarray):
+        of_one_device(op, sources)
     for array, buffer, callers in sources:
         if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
             return frozen(backend.copy(z) if callers else z.view()), buffer
     return frozen(z), None
+
+
+def of_one_device(op: Primitive, sources: tuple) -> None:
+    """TypeError unless all that a result on a device was made of is there: CuPy takes some host arrays in silence.
+
+    A number of the caller's is nowhere, but a Tensor is somewhere, even one that holds a scalar of NumPy's.
+    """
+    given = [(x, i) for i, (x, _, callers) in enumerate(sources) if backend.is_array(x) or not callers]
+    refuse_mixed(op, given, len(sources))
 
 
 def watch(op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
