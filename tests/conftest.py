@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 from collections import defaultdict
 
+import doors
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -46,7 +47,17 @@ def pytest_report_header(config):
         return "oracle: PyTorch is not installed, so nothing is compared with it"
 
 
+def pytest_configure(config):
+    doors.choose(config.getoption("--backend"))
+
+
 def pytest_addoption(parser):
+    parser.addoption(
+        "--backend",
+        choices=("numpy", "double", "cupy"),
+        default="numpy",
+        help="where the tests run: on NumPy, on the double of a device, or on CuPy",
+    )
     parser.addoption(
         "--laws", action="store_true", help="print the table primitive x law: calls tried, mutants killed"
     )

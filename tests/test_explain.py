@@ -8,6 +8,7 @@ import traceback
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -134,7 +135,7 @@ def test_the_equations_printed_are_the_gradients():
             found[left] = found[left] + eval(python(right), values)
         values["dh_next"] = values["dh_prev"]
     for name in ("Wh", "Wx", "b"):
-        np.testing.assert_allclose(found[f"d{name}"], getattr(cell, name).grad.numpy(), rtol=1e-12)
+        assert_allclose(found[f"d{name}"], getattr(cell, name).grad.numpy(), rtol=1e-12)
 
 
 def test_the_lstm_has_its_gates_by_name():
@@ -248,7 +249,7 @@ def test_a_name_that_the_source_needs_is_not_taken():
     plain = h0.numpy()
     for x in xs.numpy():
         plain = np.tanh(np.exp(plain * x) + plain * x)
-    np.testing.assert_allclose(loop[0].numpy(), plain, rtol=1e-12)
+    assert_allclose(loop[0].numpy(), plain, rtol=1e-12)
 
 
 # --- what stays in the loop, and why -------------------------------------------------------------------

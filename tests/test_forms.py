@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import FUNCTIONS
@@ -144,7 +145,7 @@ def test_a_form_that_numpy_accepts(line):
             one = one.numpy() if isinstance(one, ts.Tensor) else one
             assert (np.shape(one), one.dtype) == (np.shape(other), other.dtype)
             tolerance = 1e-3 if one.dtype == np.float16 else 1e-7 if one.dtype == np.float32 else 1e-12
-            np.testing.assert_allclose(one, other, rtol=tolerance, atol=0)
+            assert_allclose(one, other, rtol=tolerance, atol=0)
 
 
 def used(line):

@@ -8,6 +8,7 @@ import warnings
 import fuzzing
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import FUNCTIONS
@@ -178,7 +179,7 @@ def compare(call, value, expected):
         assert (np.shape(z), z.dtype) == (w.shape, w.dtype), f"{z.dtype}{z.shape}, NumPy: {w.dtype}{w.shape}"
         tolerance = TOLERANCE.get(w.dtype.char, 0)
         if call.name not in INFINITE or np.all(np.isfinite([z, w])):
-            np.testing.assert_allclose(z, w, tolerance, tolerance, equal_nan=True)
+            assert_allclose(z, w, tolerance, tolerance)
 
 
 def derive(call, value):
@@ -221,7 +222,7 @@ def test_awkward_data(what):
         if leaf.grad is not None:
             assert (leaf.grad.shape, leaf.grad.dtype) == (leaf.shape, leaf.dtype)
         if what != "assign_":
-            np.testing.assert_array_equal(leaf.numpy(), before)
+            assert_array_equal(leaf.numpy(), before)
         if kept is not None:
             assert data.tobytes() == kept.tobytes()
     assert 10 < given < EACH

@@ -6,6 +6,7 @@ lines see a float32 leaf `t`, integers `ids`, a `mask`, a `model` and a scalar `
 
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import habits, nn, optim
@@ -134,11 +135,11 @@ def test_a_habit_that_works(line):
     if isinstance(expected, tuple) and isinstance(expected[0], np.ndarray):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one.numpy(), other)
+            assert_array_equal(one.numpy(), other)
     elif isinstance(found, ts.Tensor):
-        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+        assert_allclose(found.numpy(), expected, rtol=1e-6)
     elif isinstance(found, np.ndarray):
-        np.testing.assert_array_equal(found, expected)
+        assert_array_equal(found, expected)
     else:
         assert found == expected
 

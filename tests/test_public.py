@@ -9,16 +9,16 @@ import inspect
 import numpy as np
 import pytest
 from compositions import COMPOSITIONS
+from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
 from tinygrad_seq.testing import check_grad
 
 LANGUAGE = {
-    "tensor", "Tensor", "zeros", "ones", "devices", "no_grad", "detect_anomaly", "tape", "step", "primitive", "example", "numpy_function",
-    "save", "load", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan",
-    "explain",
-    "__version__",
+    "tensor", "Tensor", "zeros", "ones", "devices", "no_grad", "detect_anomaly", "tape", "step",
+    "primitive", "example", "numpy_function", "save", "load",
+    "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan", "explain", "__version__",
 }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_composition(name):
     for f, *arrays in COMPOSITIONS[name]:
         plain = f(*arrays)
         assert isinstance(plain, (np.ndarray, np.generic))
-        np.testing.assert_array_equal(f(*map(ts.tensor, arrays)).numpy(), plain)
+        assert_array_equal(f(*map(ts.tensor, arrays)).numpy(), plain)
         check_grad(f, *arrays)
         check_grad(lambda *xs, f=f: ts.tanh(f(*xs)), *arrays)
 

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from results import assert_array_equal
 
 import tinygrad_seq as ts
 
@@ -32,19 +33,19 @@ def test_augmented_assignment():
     u = kept = t * 1.0
     u += 1.0
     assert u is not kept
-    np.testing.assert_array_equal(kept.numpy(), A)
-    np.testing.assert_array_equal(u.numpy(), A + 1)
+    assert_array_equal(kept.numpy(), A)
+    assert_array_equal(u.numpy(), A + 1)
     assert t is alias
     c = before = ts.tensor(A)
     c -= 1.0
-    np.testing.assert_array_equal(before.numpy(), A)
-    np.testing.assert_array_equal(c.numpy(), A - 1)
+    assert_array_equal(before.numpy(), A)
+    assert_array_equal(c.numpy(), A - 1)
 
 
 def test_equality_hash_and_membership():
     t, u = leaf(A), leaf(A)
-    np.testing.assert_array_equal((t == u).numpy(), np.ones((2, 2), bool))
-    np.testing.assert_array_equal((t != 1.0).numpy(), A != 1)
+    assert_array_equal((t == u).numpy(), np.ones((2, 2), bool))
+    assert_array_equal((t != 1.0).numpy(), A != 1)
     assert len({t, u, t}) == 2
     assert {t: "t"}[t] == "t"
     assert 3.0 in t
@@ -107,18 +108,18 @@ def test_numpy_gives_an_array_for_a_number_too():
 def test_methods_are_numpys(f):
     z = f(leaf(A))
     assert isinstance(z, ts.Tensor)
-    np.testing.assert_array_equal(z.numpy(), f(A))
+    assert_array_equal(z.numpy(), f(A))
 
 
 def test_copies_and_pickles_of_leaves():
     t = leaf(A)
     t.grad = ts.tensor(A)
     for twin in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
-        np.testing.assert_array_equal(twin.numpy(), A)
-        np.testing.assert_array_equal(twin.grad.numpy(), A)
+        assert_array_equal(twin.numpy(), A)
+        assert_array_equal(twin.grad.numpy(), A)
         assert twin.requires_grad
         twin.assign_(A + 1)
-    np.testing.assert_array_equal(t.numpy(), A)
+    assert_array_equal(t.numpy(), A)
     for duplicate in (copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="detach"):
             duplicate(t * 2.0)

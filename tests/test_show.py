@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -324,11 +325,11 @@ def test_steps_come_in_reverse_order_with_cotangents_that_add_up():
         for name, share in s.shares:
             received[name] = received.get(name, 0) + share.numpy()
         if s.number < len(tape) - 1:
-            np.testing.assert_allclose(s.cotangents[0].numpy(), received[f"%{s.number}"])
+            assert_allclose(s.cotangents[0].numpy(), received[f"%{s.number}"])
     dx, dw = ts.grad(loss, [x, w])
     found = {s.number: s.cotangents[0].numpy() for s in steps if s.record.op is None}
-    np.testing.assert_allclose(found[0], dx.numpy())
-    np.testing.assert_allclose(found[1], dw.numpy())
+    assert_allclose(found[0], dx.numpy())
+    assert_allclose(found[1], dw.numpy())
 
 
 def test_steps_free_nothing_and_touch_no_gradient():
@@ -338,7 +339,7 @@ def test_steps_free_nothing_and_touch_no_gradient():
     assert x.grad is None
     assert [str(s) for s in ts.step(loss)] == first
     loss.backward()
-    np.testing.assert_array_equal(x.grad.numpy(), [2.0, 4.0])
+    assert_array_equal(x.grad.numpy(), [2.0, 4.0])
 
 
 def test_what_a_step_shows_is_a_copy():
@@ -349,7 +350,7 @@ def test_what_a_step_shows_is_a_copy():
         last = s
     assert last.number == 0
     (again,) = [s for s in ts.step((x + x).sum()) if s.number == 0]
-    np.testing.assert_array_equal(again.cotangents[0].numpy(), [2.0, 2.0])
+    assert_array_equal(again.cotangents[0].numpy(), [2.0, 2.0])
 
 
 def test_outputs_without_a_share_have_no_cotangent():
@@ -387,7 +388,7 @@ def test_steps_of_more_than_one_element_need_a_cotangent():
     with pytest.raises(ValueError, match="more than one element"):
         ts.step(x * x)
     *_, last = ts.step(x * x, [1.0, 10.0])
-    np.testing.assert_array_equal(last.cotangents[0].numpy(), [2.0, 40.0])
+    assert_array_equal(last.cotangents[0].numpy(), [2.0, 40.0])
 
 
 def test_errors_come_with_the_call_and_not_with_the_first_step():

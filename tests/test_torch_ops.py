@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.ops.indexing import ARRAY
@@ -230,7 +231,7 @@ def parts(outputs):
 def same(found, expected):
     for one, other in zip(found, expected, strict=True):
         assert one.shape == tuple(other.shape)
-        np.testing.assert_allclose(one.numpy(), other.numpy(force=True), rtol=1e-10, atol=1e-12)
+        assert_allclose(one.numpy(), other.numpy(force=True), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(("ours", "theirs", "arrays"), list(calls()))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 from tinygrad_seq.ops.indexing import ARRAY, MASK
 from tinygrad_seq.primitive import PRIMITIVES
@@ -65,7 +66,7 @@ def compare(op, reference, arrays, meta):
     pairs = list(zip(found, expected, strict=True)) if op.many else [(found, expected)]
     for one, other in pairs:
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
-        np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=f"{op.name} of {arrays}, {meta}")
+        assert_allclose(one, other, rtol=1e-12, err_msg=f"{op.name} of {arrays}, {meta}")
     return sum(one.size for one, _ in pairs)
 
 

@@ -93,11 +93,16 @@ def settle(op: Primitive, z, *sources: tuple):
 
 
 def of_one_device(op: Primitive, sources: tuple) -> None:
-    """TypeError unless all that a result on a device was made of is there: CuPy takes some host arrays in silence.
+    """TypeError unless all that a result on a device was made of is there.
 
-    A number of the caller's is nowhere, but a Tensor is somewhere, even one that holds a scalar of NumPy's.
+    CuPy takes some arrays of the host in silence. A number of the caller's is nowhere, but a Tensor is
+    somewhere, even one that holds a scalar of NumPy's; unless it was made of numbers in the step of a scan.
     """
-    given = [(x, i) for i, (x, _, callers) in enumerate(sources) if backend.is_array(x) or not callers]
+    given = [
+        (x, i)
+        for i, (x, _, callers) in enumerate(sources)
+        if backend.is_array(x) or not (callers or mode.trace)
+    ]
     refuse_mixed(op, given, len(sources))
 
 

@@ -111,7 +111,7 @@ def where(condition, x, y, /):
     >>> ts.where([True, False], ts.tensor([1.0, 2.0]), 0.0).numpy()
     array([1., 0.], dtype=float32)
     """
-    return np.where(condition, x, y)
+    return np.where(np.bool_(condition) if isinstance(condition, (int, float)) else condition, x, y)
 
 
 where.linear(
