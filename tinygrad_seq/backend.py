@@ -141,6 +141,12 @@ def array(x):
     return x if is_array(x) or isinstance(x, np.generic) else np.asarray(x)
 
 
+def together(arrays: tuple) -> tuple | list:
+    """Arrays and numbers to be joined: beside arrays of a device, numbers become such arrays."""
+    device = next((device_of(x) for x in arrays if not on_host(x)), "cpu")
+    return arrays if device == "cpu" else [x if is_array(x) else asarray(np.asarray(x), device) for x in arrays]
+
+
 def copy(x):
     """A writable copy of an array, or of a NumPy scalar, where it lives."""
     return np.array(x) if on_host(x) else x.copy()

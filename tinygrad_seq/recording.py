@@ -150,8 +150,11 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata that nobody can change later: lists and arrays become tuples."""
-    if isinstance(value, np.ndarray):
+    """Metadata that nobody can change later, in forms that either library takes: of Python's own types.
+
+    Lists and arrays become tuples.
+    """
+    if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
@@ -178,6 +181,8 @@ def source(op: Primitive) -> Iterator[str]:
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_buffers = [x.buffer if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
+    for p in op.metadata:
+        yield f"    if {p.name}.__class__ not in _atoms: {p.name} = _plain({p.name})"
     arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
     yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
@@ -234,13 +239,11 @@ def _record(op: Primitive) -> Iterator[str]:
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
         buffers.append(buffer)
-    meta = [f"{p.name} if {p.name}.__class__ in _atoms else _plain({p.name})" for p in op.metadata]
-
     yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
     yield "        record = _new(_Record)"
     yield "        record.op, record.serial = _op, _next_serial()"
     yield f"        record.inputs = {_tuple(inputs)}"
-    yield f"        record.meta = {_tuple(meta)}"
+    yield f"        record.meta = {_tuple(p.name for p in op.metadata)}"
     yield f"        record.saved = {_tuple(saved)}"
     owned = " or ".join(f"{buffer} is not None" for buffer in dict.fromkeys(buffers) if buffer != "None")
     yield f"        record.buffers = ({_tuple(buffers)} if {owned or False} else ())"

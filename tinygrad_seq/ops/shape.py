@@ -127,7 +127,7 @@ def squeeze(x, axis=None):
 @primitive(examples=[example("(a,b)", "(c,b)"), example("(a,b)", "(a,C)", "(a,d)", axis=-1), example("(a)")])
 def _concatenate(*arrays, axis=0):
     """z = the arrays, one behind the other along an axis"""
-    return np.concatenate(arrays, axis)
+    return np.concatenate(backend.together(arrays), axis)
 
 
 def offsets(s, axis) -> tuple[int, ...]:
@@ -156,7 +156,7 @@ def concatenate(arrays, axis: int | None = 0):
 @primitive(examples=[example("(a,b)", "(a,b)"), example("()", "()"), example("(a,b)", "(a,b)", axis=-1)])
 def _stack(*arrays, axis=0):
     """z = the arrays along a new axis"""
-    return np.stack(arrays, axis)
+    return np.stack(backend.together(arrays), axis)
 
 
 _stack.linear()
