@@ -51,6 +51,13 @@ def pytest_configure(config):
     doors.choose(config.getoption("--backend"))
 
 
+def pytest_collection_modifyitems(items):
+    """What is said of NumPy alone is skipped elsewhere, with the reason."""
+    for item in items:
+        if doors.NAME != "numpy" and (mark := item.get_closest_marker("host")):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--backend",

@@ -40,6 +40,11 @@ def there(device: str) -> str:
     return DEVICE if device == "cpu" else device
 
 
+def placed(array):
+    """An array of NumPy's where the suite runs."""
+    return ASARRAY(np.asarray(array), DEVICE)
+
+
 ASARRAY, EMPTY, OPERAND = backend.asarray, backend.empty, recording.operand
 
 

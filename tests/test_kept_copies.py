@@ -107,4 +107,4 @@ def test_a_copy_is_a_copy():
     copies = [ts.tensor(t), t.detach(), t.numpy(), layer.state_dict()["weight"]]
     t.assign_(np.zeros((3, 2)))
     for copy in copies:
-        assert_array_equal(np.asarray(copy), weight)
+        assert_array_equal(copy, weight)

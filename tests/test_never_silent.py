@@ -147,6 +147,7 @@ def test_a_leaf_that_is_given_up(change):
 # --- refused at once ----------------------------------------------------------------------------------
 
 
+@pytest.mark.host("CuPy has no read-only arrays")
 @pytest.mark.parametrize(
     "make", [lambda: leaf([2.0, 1.0]), lambda: leaf([2.0, 1.0]) * 1.0, lambda: model().weight.grad]
 )
@@ -196,6 +197,7 @@ def test_what_a_tensor_refuses(write, error, text):
 # --- the limit ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.host("CuPy has no read-only arrays")
 def test_what_numpy_cannot_protect():
     """The owner of memory can make it writable again, and nobody is told: docs/testing.md says so."""
     x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])

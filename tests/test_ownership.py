@@ -1,5 +1,6 @@
 """Whose memory it is: arrays of the caller are copied and never flagged, results can only be read."""
 
+import doors
 import numpy as np
 import pytest
 from results import assert_allclose, assert_array_equal
@@ -112,8 +113,10 @@ def test_an_op_that_returns_its_argument(which, kind):
     assert_array_equal(z.numpy(), [1.0, 2.0])
     z = op(*((a, t) if which else (t, a)))  # the leaf comes back
     t.assign_([3.0, 4.0])
-    with pytest.raises(ValueError, match="read-only"):
-        z.data[...] = 0.0
+    if doors.NAME == "numpy":  # CuPy has no read-only arrays
+        with pytest.raises(ValueError, match="read-only"):
+            z.data[...] = 0.0
+    assert_array_equal(z.numpy(), [1.0, 2.0])
 
 
 def test_a_callers_array_is_never_flagged():
@@ -137,7 +140,8 @@ def test_a_callers_array_is_never_flagged():
 @pytest.mark.parametrize("f", [lambda x: x + 1.0, lambda x: x.T, ts.exp, lambda x: x[0], ts.relu, lambda x: +x])
 @pytest.mark.parametrize("make", [leaf, constant])
 def test_values_are_read_only(make, f):
-    for array in (f(make(np.ones((2, 2)))).data, f(make(np.ones((2, 2)))).numpy()):
+    data = [f(make(np.ones((2, 2)))).data] if doors.NAME == "numpy" else []  # CuPy has no read-only arrays
+    for array in (*data, f(make(np.ones((2, 2)))).numpy()):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0.0
 

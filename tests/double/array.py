@@ -61,6 +61,17 @@ class ndarray:  # noqa: N801, CuPy's name
     real = property(lambda self: self)
 
     @property
+    def __cuda_array_interface__(self) -> dict[str, object]:
+        shape, strides, kind = self.shape, self.strides, self.dtype.str
+        return {
+            "shape": shape,
+            "typestr": kind,
+            "strides": strides,
+            "data": (self.data.ptr, False),
+            "version": 3,
+        }
+
+    @property
     def flags(self) -> SimpleNamespace:
         flags = self._a.flags
         names = ("c_contiguous", "f_contiguous", "owndata")

@@ -190,18 +190,17 @@ def take_along_axis(x, indices, axis: int | None = -1):
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
-    shape, picked = np.shape(x), np.shape(indices)
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    shape, picked = np.shape(x), indices.shape
+    axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
+    indices = backend.index_beside(data_of(x), indices, axis)
     if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
-        axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
         others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
         x, indices = (
             broadcast_to(a, (*others[:axis], size, *others[axis:]))
             for a, size in ((x, shape[axis]), (indices, picked[axis]))
         )
-    axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(x))
-    if not hasattr(indices, "dtype"):
-        indices = np.asarray(indices)
-    return _take_along_axis(x, backend.index_beside(data_of(x), indices, axis), axis)
+    return _take_along_axis(x, indices, axis)
 
 
 @numpy_function
