@@ -84,12 +84,12 @@ loop"""
 
 
 def here(text):
-    """The source for the device of the suite: `dot` is quicker than `matmul` on the host alone."""
-    return text if doors.NAME == "numpy" else text.replace(" dot(", " matmul(").replace("dot(h", "matmul(h", 1)
+    """The source for the device of the suite, without its columns: `dot` is quicker on the host alone."""
+    return text if doors.NAME == "numpy" else re.sub(" +", " ", text.replace("dot(", "matmul("))
 
 
 def test_the_vanilla_rnn_is_the_lecture_s_backpropagation_through_time():
-    assert of(nn.RNNCell(I, H, rng=0)) == here(RNN)
+    assert here(of(nn.RNNCell(I, H, rng=0))) == here(RNN)
 
 
 def test_a_step_of_one_s_own_reads_the_same():
@@ -101,7 +101,7 @@ def test_a_step_of_one_s_own_reads_the_same():
         return h, h
 
     own = str(explain(step, np.zeros((B, H)), XS.astype(float)))
-    assert own == here(RNN).replace("60", "120")
+    assert here(own) == here(RNN).replace("60", "120")
 
 
 def test_the_output_layer_of_the_lecture_runs_outside_of_the_loop():
@@ -283,6 +283,7 @@ def test_side_by_side_with_the_carry_alone_is_no_trap():
     assert "could not be lifted" not in text
 
 
+@pytest.mark.host("an index array of the host is uploaded, and has no name on a device")
 def test_mixed_indices_do_not_ride():
     rows = np.array([0, 1])
 
@@ -379,12 +380,12 @@ def test_a_traceback_shows_the_line_of_emitted_source():
     cell = nn.RNNCell(I, H, rng=0)
     function = explain(cell, cell.initial_state(B, like=ts.tensor(XS)), XS).loop.code.function
     name = function.__code__.co_filename
-    assert here("dot(h_prev, Wh, t2)  # h_prev @ Wh") in "".join(linecache.getlines(name))
+    assert here("dot(h_prev, Wh, t2)  # h_prev @ Wh") in here("".join(linecache.getlines(name)))
     assert inspect.getsource(function).startswith("def scan(")
     good, bad = doors.placed(np.zeros((B, H))), doors.placed(np.zeros(2))
-    with pytest.raises(ValueError, match="aligned|mismatch") as raised:
+    with pytest.raises(ValueError, match=r"aligned|mismatch") as raised:
         function([good], [good, good], [(good, bad, good)])
-    assert here("dot(h_prev, Wh, t2)  # h_prev @ Wh") in "".join(traceback.format_exception(raised.value))
+    assert here("dot(h_prev, Wh, t2)  # h_prev @ Wh") in here("".join(traceback.format_exception(raised.value)))
 
 
 CELLS = {
@@ -414,7 +415,7 @@ def test_the_fallback_is_what_that_test_looks_for():
 
 def test_backwards():
     text = of(nn.RNNCell(I, H, rng=0), reverse=True)
-    assert text == here(RNN).replace("t = 0 ... 6", "t = 6 ... 0")
+    assert here(text) == here(RNN).replace("t = 0 ... 6", "t = 6 ... 0")
 
 
 def test_length():

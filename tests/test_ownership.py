@@ -116,7 +116,6 @@ def test_an_op_that_returns_its_argument(which, kind):
     if doors.NAME == "numpy":  # CuPy has no read-only arrays
         with pytest.raises(ValueError, match="read-only"):
             z.data[...] = 0.0
-    assert_array_equal(z.numpy(), [1.0, 2.0])
 
 
 def test_a_callers_array_is_never_flagged():

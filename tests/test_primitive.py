@@ -99,6 +99,8 @@ def test_wrong_rules_are_caught(what):
     declare, message = WRONG[what]
     op = Primitive(cube, "()->()")
     declare(op)
+    if what == "cotangent" and doors.NAME != "numpy":  # no array is read-only, and a law of values is first
+        message = "of cube"
     with pytest.raises((AssertionError, ValueError), match=message):
         check_primitive(op)
 

@@ -660,6 +660,7 @@ def test_nan_and_infinity(rubbish):
     is_the_loop(step, c, xs, [c, xs, w])
 
 
+@pytest.mark.host("a device gives no warnings")
 def test_a_warning_of_numpy_is_given_as_in_the_loop():
     c, xs = ts.tensor(np.zeros(2)), ts.tensor(np.ones((3, 2)))
 

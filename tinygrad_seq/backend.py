@@ -221,6 +221,7 @@ def solve(a, b):
     """a^-1 b, for stacks that broadcast; LinAlgError for a singular matrix."""
     if on_host(a):
         return np.linalg.solve(a, b)
+    b = b if is_array(b) else asarray(np.asarray(b), device_of(a))
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # which CuPy leaves to its caller
     a, b = (np.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b))
     with _linalg_errors():

@@ -179,6 +179,7 @@ METHODS = {  # with CuPy's parameters
     "all": "axis=None, out=None, keepdims=False",
     "any": "axis=None, out=None, keepdims=False",
     "argmax": "axis=None, out=None, dtype=None, keepdims=False",
+    "argsort": "axis=-1, kind=None",
     "argmin": "axis=None, out=None, dtype=None, keepdims=False",
     "clip": "min=None, max=None, out=None",
     "copy": "order='C'",
@@ -191,12 +192,15 @@ METHODS = {  # with CuPy's parameters
     "min": "axis=None, out=None, keepdims=False",
     "prod": "axis=None, dtype=None, out=None, keepdims=False",
     "ravel": "order='C'",
+    "repeat": "repeats, axis=None",
     "reshape": "*shape, order='C', copy=None",
     "round": "decimals=0, out=None",
+    "std": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
     "squeeze": "axis=None",
     "sum": "axis=None, dtype=None, out=None, keepdims=False",
     "swapaxes": "axis1, axis2",
     "transpose": "*axes",
+    "var": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
     "view": "dtype=None",
     "astype": "dtype, order='K', casting=None, subok=None, copy=True",
 }
@@ -204,6 +208,10 @@ METHODS = {  # with CuPy's parameters
 
 def signature(text: str) -> inspect.Signature:
     return inspect.signature(eval(f"lambda {text}: None"))
+
+
+def _take(self, indices, axis=None, out=None):
+    return self[(*[slice(None)] * (axis % self.ndim), indices)] if axis is not None else self.ravel()[indices]
 
 
 def _method(name: str, text: str):
@@ -244,6 +252,7 @@ def plain(x):
 
 for _name, _text in METHODS.items():
     setattr(ndarray, _name, _method(_name, _text))
+ndarray.take = _take
 
 
 def _operator(ufunc: np.ufunc, *, reflected: bool = False, in_place: bool = False):

@@ -65,7 +65,7 @@ def located(part):
             counting.synchronised()
     elif isinstance(part, (list, np.ndarray)):
         counting.uploaded()
-        part = np.asarray(part) if len(part) or isinstance(part, np.ndarray) else np.zeros(0, np.intp)
+        part = np.asarray(part, np.intp if isinstance(part, list) and not part else None)
         if part.dtype == bool:
             counting.synchronised()
     return part

@@ -34,7 +34,7 @@ def maximum(x, y, /):
 
 def larger(g, x, y):
     """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
-    return 0.5 * (g * (x > y) + g * (x >= y))
+    return 0.5 * (g * np.greater(x, y) + g * np.greater_equal(x, y))
 
 
 maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
@@ -111,13 +111,18 @@ def where(condition, x, y, /):
     >>> ts.where([True, False], ts.tensor([1.0, 2.0]), 0.0).numpy()
     array([1., 0.], dtype=float32)
     """
-    return np.where(np.bool_(condition) if isinstance(condition, (int, float)) else condition, x, y)
+    return np.where(truth(condition), x, y)
+
+
+def truth(condition):
+    """The condition as NumPy's and CuPy's where take it: no number of Python's."""
+    return np.bool_(condition) if isinstance(condition, (int, float)) else condition
 
 
 where.linear(
     None,
-    lambda g, condition: np.where(condition, g, 0),
-    lambda g, condition: np.where(condition, 0, g),
+    lambda g, condition: np.where(truth(condition), g, 0),
+    lambda g, condition: np.where(truth(condition), 0, g),
 )
 
 
