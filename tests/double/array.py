@@ -156,6 +156,10 @@ class ndarray:  # noqa: N801, CuPy's name
 
 def own(x: ndarray) -> np.ndarray:
     """The host's memory behind an array, which has to be on the current device."""
+    if not isinstance(x, ndarray):
+        raise TypeError(
+            f"Argument 'a' has incorrect type (expected cupy._core.core._ndarray_base, got {type(x).__name__})"
+        )
     if x._device != current.id:
         raise ValueError(
             f"Array device must be same as the current device: array device = {x._device} while current = "

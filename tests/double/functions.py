@@ -239,6 +239,8 @@ def _solved(function, *arrays, garbage):
 
 
 def _solve(a, b):
+    if not isinstance(a, ndarray) or not isinstance(b, ndarray):
+        raise np.linalg.LinAlgError("cupy.linalg only supports cupy.ndarray")
     a, b = own(a), own(b)
     if (
         a.shape[:-1] != b.shape[: a.ndim - 1]
