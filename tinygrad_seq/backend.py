@@ -152,6 +152,11 @@ def copy(x):
     return np.array(x) if on_host(x) else x.copy()
 
 
+def overwrite(own, host: np.ndarray) -> None:
+    """own[...] = host, wherever `own` is."""
+    own[...] = host if on_host(own) else asarray(host, device_of(own))
+
+
 def empty(shape: int | tuple[int, ...], dtype: np.dtype, device: str):
     """Memory on `device`, with whatever was in it."""
     if device == "cpu":

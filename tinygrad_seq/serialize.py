@@ -123,7 +123,8 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
         name = path or "tree"
         while name in arrays:  # {"a/b": x, "a": {"b": y}}
             name += "'"
-        host = np.array(backend.to_numpy(tree), order="C", subok=False)
+        values = tree.numpy() if isinstance(tree, Tensor) else backend.to_numpy(tree)
+        host = np.array(values, order="C", subok=False)
         if host.dtype.kind not in "fiub" or host.dtype.itemsize > 8:
             raise TypeError(
                 f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved"

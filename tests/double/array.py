@@ -17,7 +17,10 @@ from double.counting import downloaded
 from double.cuda import current
 
 NUMBERS = (int, float, complex, np.generic)  # what may stand beside an array
-IMPLICIT = "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
+IMPLICIT = (
+    "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
+    "explicitly."
+)
 
 
 class ndarray:  # noqa: N801, CuPy's name
@@ -282,7 +285,8 @@ for _name, _ufunc in OPERATORS.items():
     if _name not in ("matmul", "divmod"):
         setattr(ndarray, f"__i{_name}__", _operator(_ufunc, in_place=True))
 COMPARISONS = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
+    "ge": np.greater_equal,
 }  # fmt: skip
 for _name, _ufunc in COMPARISONS.items():
     setattr(ndarray, f"__{_name}__", _operator(_ufunc))

@@ -30,15 +30,31 @@ def indices(
     It is checked on the host, where `besides` is lawful as well; from there an array or a list goes to
     `device`. A tensor stays where it is. TypeError if they are no integers, IndexError for one out of range.
     """
-    t = given if isinstance(given, Tensor) else tensor(given)
-    if t.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, not {describe(t)}")
-    if t.device != "cpu":
-        return t, logical_and(t >= 0, t < count)
-    if isinstance(given, Tensor):
-        return WITHIN.function(t, count=count, name=name, besides=besides), None
-    WITHIN.function(t._data, count=count, name=name, besides=besides)
-    return (t if device == "cpu" else tensor(t, device=device)), None
+    if not isinstance(given, Tensor):
+        if backend.on_host(given):
+            refuse_outside(host := integers(np.asarray(given), name), count, name, besides)
+            return tensor(host, device=device), None
+        given = tensor(given)
+    integers(given, name)
+    if given.device != "cpu":
+        return given, logical_and(given >= 0, given < count)
+    return WITHIN.function(given, count=count, name=name, besides=besides), None
+
+
+def integers(x, name: str):
+    """`x`, an array or a tensor of integers; else a TypeError."""
+    if x.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, not {describe(x)}")
+    return x
+
+
+def refuse_outside(host: np.ndarray, count: int, name: str, besides: int | None) -> None:
+    """IndexError for an index that lies outside of 0 ... count - 1 and is not `besides`."""
+    host = host if besides is None else host[host != besides]
+    if host.size and (host.min() < 0 or host.max() >= count):
+        raise IndexError(
+            f"{name} must lie within 0 ... {count - 1}; the smallest is {host.min()}, the largest {host.max()}"
+        )
 
 
 def found(x: Tensor, inside: Tensor | None) -> Tensor:
@@ -52,15 +68,8 @@ def rows(inside: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
 
 
 def _within(x, /, *, count, name, besides):
-    """z = x, integers within 0 ... count - 1, or `besides`; on a device, whatever they are"""
-    if backend.device_of(x) != "cpu":
-        return x
-    host = backend.to_numpy(x)
-    host = host if besides is None else host[host != besides]
-    if host.size and (host.min() < 0 or host.max() >= count):
-        raise IndexError(
-            f"{name} must lie within 0 ... {count - 1}; the smallest is {host.min()}, the largest {host.max()}"
-        )
+    """z = x, integers within 0 ... count - 1, or `besides`"""
+    refuse_outside(x, count, name, besides)
     return x
 
 

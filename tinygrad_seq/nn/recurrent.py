@@ -7,11 +7,13 @@ runner is called alike, `ys, state = rnn(xs, state=None, lengths=None)`.
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_seq import backend, tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.combinators import parts
-from tinygrad_seq.nn.indices import Indices, found, rows
+from tinygrad_seq.nn.indices import Indices, found, integers, rows
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.creation import ones_like
@@ -155,21 +157,23 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     The latter is None, if that was checked on the host.
     """
     steps, batch, *_ = xs.shape
-    t = lengths if isinstance(lengths, Tensor) else tensor(backend.array(lengths))
-    if t.dtype.kind not in "iu":
-        raise TypeError(f"lengths must be integers, not {describe(t)}")
-    if t.shape != (batch,):
-        raise ValueError(f"lengths must have shape ({batch},), one for every row of the batch, not {t.shape}")
-    lawful = None
-    if t.device != "cpu":
-        lawful = logical_and(t >= 0, t <= steps)
-    elif batch and ((host := t.numpy()).min() < 0 or host.max() > steps):
+    host = not isinstance(lengths, Tensor) and backend.on_host(lengths)
+    given = np.asarray(lengths) if host else lengths if isinstance(lengths, Tensor) else tensor(lengths)
+    if integers(given, "lengths").shape != (batch,):
         raise ValueError(
-            f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, the "
-            f"largest {host.max()}"
+            f"lengths must have shape ({batch},), one for every row of the batch, not {given.shape}"
         )
-    elif t is not lengths and xs.device != "cpu":
-        t = tensor(t, device=xs.device)
+    lawful = None
+    if isinstance(given, Tensor) and given.device != "cpu":
+        lawful = logical_and(given >= 0, given <= steps)
+    else:
+        values = given.numpy() if isinstance(given, Tensor) else given
+        if batch and (values.min() < 0 or values.max() > steps):
+            raise ValueError(
+                f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {values.min()}, "
+                f"the largest {values.max()}"
+            )
+    t = tensor(given, device=xs.device) if host else given
     return cumsum(ones_like(t, shape=(steps, 1)), axis=0) <= t, lawful
 
 

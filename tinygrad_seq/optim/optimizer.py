@@ -128,4 +128,4 @@ class Optimizer:
         self.lr, self.steps = state["lr"], state["steps"]
         for name, arrays in given.items():
             for own, array in zip(slots[name], arrays, strict=True):
-                own[...] = backend.asarray(array, backend.device_of(own))
+                backend.overwrite(own, array)
