@@ -52,7 +52,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """What is said of NumPy alone is skipped elsewhere, with the reason."""
+    """The judge comes last; what is said of NumPy alone is skipped elsewhere, with the reason."""
+    items.sort(key=lambda item: item.path.name == "test_judge.py")  # which speaks of all that went before
     for item in items:
         if doors.NAME != "numpy" and (mark := item.get_closest_marker("host")):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))

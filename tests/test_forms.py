@@ -138,6 +138,7 @@ def parts(value):
 
 HOST = {  # forms that NumPy's functions take and CuPy's do not, and why
     "reshape(S, (a(4), a(6)))": "a size is no array",
+    **dict.fromkeys(("sum(ONE, 0)", "sum(ONE, -1)", "max(ONE, -1, keepdims=True)"), "a number has no axis"),
     "outer(M, 2.0)": "as an array of the host",
     "outer(M, [1, 2])": "a list is an array of the host",
     "outer(M, a(2))": "an array of the host",

@@ -75,6 +75,12 @@ NUMBERS = {  # the dtype of a Python number beside arrays
 
 
 ON_DEVICES = {  # and what CuPy does
+    "argmax": "axis may be a tuple",
+    "argmin": "axis may be a tuple",
+    "concatenate": "axis may be a float",
+    "max": "keepdims may be a truth value of NumPy's",
+    "min": "as max",
+    "sum": "as max",
     "getitem": "an index that is on a device already wraps",
     "sign": "a boolean has one",
     "take": "as getitem",

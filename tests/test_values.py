@@ -77,7 +77,16 @@ def test_value(name):
     assert sum(compare(op, reference, call.arrays, call.meta) for call in drawn(op, 12)) > 10
 
 
-@pytest.mark.parametrize("name", sorted(set(PRIMITIVES) - set(FORMULAS)))
+ORDER = pytest.mark.host("huge numbers cancel or not by the order in which they are added")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=ORDER if name == "sum" else ())
+        for name in sorted(set(PRIMITIVES) - set(FORMULAS))
+    ],
+)
 def test_value_at_awkward_points(name):
     """Zeros of both signs, infinities, NaN, huge and tiny numbers: NumPy's answer."""
     op = PRIMITIVES[name]

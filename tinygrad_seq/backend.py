@@ -11,7 +11,7 @@ range wraps in silence: what comes from the host is looked at there, before it i
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -166,6 +166,18 @@ def empty(shape: int | tuple[int, ...], dtype: np.dtype, device: str):
         return cupy.empty(shape, dtype)
 
 
+def shaped(make: Callable, x, shape):
+    """make(x, shape=shape), for np.zeros_like or np.ones_like: an array, or a Tensor if x is one.
+
+    CuPy takes a shape that is empty, or 0, for none at all.
+    """
+    if shape is None:
+        return make(x)
+    if shape:
+        return make(x, shape=shape)
+    return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
+
+
 # --- indices ------------------------------------------------------------------------------------------
 
 
@@ -191,12 +203,11 @@ def indices_beside(x, key: tuple, indices: Sequence) -> list:
     arrays = iter(indices)
     parts = [(part, next(arrays) if isinstance(part, str) else None) for part in key]
     widths = [_width(*part) for part in parts]
-    placed, axis = [], 0
+    axis = 0
     for (part, index), width in zip(parts, widths, strict=True):
-        if index is not None:
-            placed.append(index_beside(x, index, axis))
+        refuse_out_of_range(index, x, axis)
         axis += x.ndim - sum(widths) if part is Ellipsis else width
-    return placed
+    return [_beside(x, index) for index in indices]
 
 
 def _width(part, index) -> int:
@@ -207,16 +218,25 @@ def _width(part, index) -> int:
 
 
 def index_beside(x, index, axis: int):
-    """`index`, of an axis of x, where `x` lives. IndexError, as NumPy's, for one on the host out of range."""
-    if on_host(x) or not isinstance(index, (np.ndarray, np.generic)):
+    """`index`, of an axis of x, where `x` lives; what comes from the host is checked before it goes."""
+    if on_host(x):
         return index
-    index = np.asarray(index)
-    if index.dtype != bool:
-        size = x.shape[axis]
+    refuse_out_of_range(index, x, axis)
+    return _beside(x, index)
+
+
+def refuse_out_of_range(index, x, axis: int) -> None:
+    """IndexError, in NumPy's words, for an integer array of the host that names what that axis of x has not."""
+    if isinstance(index, (np.ndarray, np.generic)) and index.dtype != bool:
+        index, size = np.asarray(index), x.shape[axis]
         wrong = index[(index < -size) | (index >= size)]
         if wrong.size:
             raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {size}")
-    return asarray(index, device_of(x))
+
+
+def _beside(x, index):
+    host = isinstance(index, (np.ndarray, np.generic))
+    return asarray(np.asarray(index), device_of(x)) if host else index
 
 
 # --- matrices -----------------------------------------------------------------------------------------

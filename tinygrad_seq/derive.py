@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_seq import tree
+from tinygrad_seq import backend, tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.rules import push, read
@@ -171,7 +171,7 @@ def jacobian(f: Callable, *primals):
         parts = [
             reshape(stack([found[i] for found in passes]), y.shape + x.shape)
             if passes
-            else Tensor(np.zeros_like(x._data, shape=y.shape + x.shape))
+            else Tensor(backend.shaped(np.zeros_like, x._data, y.shape + x.shape))
             for i, x in enumerate(call.inputs)
         ]
         rows.append(_alone(tree.like(call.floats(), parts)))

@@ -134,7 +134,7 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
                     rows.append({"step": step, **figures, **extra})
                     show(step, figures, extra)
                     if step % EVERY == 0 and step < steps:
-                        rows.close()
+                        rows.flush()
                         checkpoint(task, folder, step, log)
                         saved = step
             log.flush()
@@ -146,7 +146,7 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
 
 
 class Log:
-    """The lines of a log, which are written when it is closed: a device is not waited for at every step."""
+    """The lines of a log, written when it is flushed or closed: a device is not waited for at every step."""
 
     def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
         self.writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
@@ -155,9 +155,11 @@ class Log:
     def append(self, figures: Figures) -> None:
         self.rows.append(figures)
 
-    def close(self) -> None:
+    def flush(self) -> None:
         self.writer.writerows(map(read, self.rows))
         self.rows.clear()
+
+    close = flush
 
 
 def read(figures: Figures) -> dict[str, float]:

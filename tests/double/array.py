@@ -59,9 +59,17 @@ class ndarray:  # noqa: N801, CuPy's name
     strides = property(lambda self: self._a.strides)
     device = property(lambda self: cuda.Device(self._device))
     data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data, device_id=self._device))
-    T = property(lambda self: wrap(own(self).T, self))
-    mT = property(lambda self: wrap(own(self).mT, self))  # noqa: N815, CuPy's name
     real = property(lambda self: self)
+
+    @property
+    def T(self) -> ndarray:  # noqa: N802, CuPy's name
+        reaching.reach("attribute", "T")
+        return wrap(own(self).T, self)
+
+    @property
+    def mT(self) -> ndarray:  # noqa: N802, CuPy's name
+        reaching.reach("attribute", "mT")
+        return wrap(own(self).mT, self)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, object]:
@@ -76,6 +84,7 @@ class ndarray:  # noqa: N801, CuPy's name
 
     @property
     def flags(self) -> SimpleNamespace:
+        reaching.reach("attribute", "flags")
         flags = self._a.flags
         names = ("c_contiguous", "f_contiguous", "owndata")
         return SimpleNamespace(**{name: getattr(flags, name) for name in names})
@@ -83,6 +92,7 @@ class ndarray:  # noqa: N801, CuPy's name
     # --- what leaves the device -----------------------------------------------------------------------
 
     def get(self) -> np.ndarray:
+        reaching.reach("method", "get")
         downloaded()
         return self._a.copy()
 
@@ -114,9 +124,9 @@ class ndarray:  # noqa: N801, CuPy's name
         return complex(self._scalar())
 
     def _scalar(self):
+        downloaded()
         if self.ndim:
             raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-        downloaded()
         return self._a.item()
 
     def __repr__(self) -> str:
@@ -263,9 +273,11 @@ ndarray.take = _take
 
 
 def _operator(ufunc: np.ufunc, *, reflected: bool = False, in_place: bool = False):
-    """`x + y`, or `y + x`, or `x += y`; an object that NumPy would ask is asked by NumPy."""
+    """`x + y`, or `y + x`, or `x += y`; of x + y an object that NumPy would ask is asked by NumPy."""
 
     def operator(self, other):
+        if (reflected or in_place) and not isinstance(other, (ndarray, *NUMBERS)):
+            raise TypeError(f"Unsupported type {type(other)}")
         pair = (other, self) if reflected else (self, other)
         if in_place:
             return ufunc(*pair, out=self)
@@ -288,7 +300,19 @@ COMPARISONS = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
     "ge": np.greater_equal,
 }  # fmt: skip
+
+
+def _comparison(ufunc: np.ufunc):
+    """With None, which equals nothing, there is an answer too."""
+    compare = _operator(ufunc)
+
+    def comparison(self, other):
+        return wrap(np.full(self.shape, ufunc is np.not_equal)) if other is None else compare(self, other)
+
+    return comparison
+
+
 for _name, _ufunc in COMPARISONS.items():
-    setattr(ndarray, f"__{_name}__", _operator(_ufunc))
+    setattr(ndarray, f"__{_name}__", _comparison(_ufunc))
 for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
     setattr(ndarray, f"__{_name}__", lambda self, _ufunc=_ufunc: _ufunc(self))

@@ -69,6 +69,9 @@ FUNCTIONS = {  # with CuPy's parameters
     "where": "condition, x=None, y=None",
 }
 SIGNATURES = {name: signature(text) for name, text in FUNCTIONS.items()}
+REDUCTIONS = frozenset(
+    ["sum", "prod", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "cumsum", "sort", "any", "all"]
+)
 OF_ARRAYS = {"may_share_memory", "shares_memory", "shape", "ndim", "size", "can_cast", "result_type"}
 
 
@@ -84,6 +87,8 @@ def run(function, types, args: tuple, kwargs: dict):
         given = SIGNATURES[name].bind(*args, **kwargs)
     except TypeError as error:
         raise TypeError(f"{name}() {error}") from None
+    if name in REDUCTIONS and not given.arguments["a"].ndim and given.arguments.get("axis") not in (None, ()):
+        raise np.exceptions.AxisError(given.arguments["axis"], 0)
     with np.errstate(all="ignore"):
         if name in SPECIAL:
             return SPECIAL[name](*given.args, **given.kwargs)
@@ -112,7 +117,7 @@ def _where(condition, x=None, y=None):
             raise TypeError(f"Unsupported type {type(condition)}")
         raise AttributeError(f"{type(condition).__name__!r} object has no attribute 'astype'")
     if x is None:
-        counting.synchronised()
+        counting.downloaded()
         return wrap(np.nonzero(own(condition)))
     for part in (x, y):
         if not isinstance(part, (ndarray, *NUMBERS)):
@@ -165,8 +170,17 @@ def _broadcast_to(array, shape):
     return wrap(np.lib.stride_tricks.as_strided(a, shape, strides, writeable=True), array)
 
 
+def _like(function):
+    """An empty shape, and 0, is no shape to CuPy."""
+
+    def make(a, dtype=None, order="K", subok=None, shape=None):
+        return ndarray(function(own(a), dtype, order, shape=shape or None))
+
+    return make
+
+
 def _empty_like(prototype, dtype=None, order="K", subok=None, shape=None):
-    return poisoned(np.empty_like(own(prototype), dtype, order, shape=shape))
+    return poisoned(np.empty_like(own(prototype), dtype, order, shape=shape or None))
 
 
 def poisoned(a: np.ndarray) -> ndarray:
@@ -191,13 +205,23 @@ def _joined(function):
 def _repeat(a, repeats, axis=None):
     if isinstance(repeats, ndarray):
         counting.downloaded()
+        counting.downloaded()  # CuPy reads them twice
         repeats = own(repeats)
     return wrap(np.repeat(own(a), repeats, axis))
 
 
 def _nonzero(a):
-    counting.synchronised()
+    counting.downloaded()
     return wrap(np.nonzero(own(a)))
+
+
+def _ordered(function):
+    def order(a, axis=-1, kind=None):
+        if kind not in (None, "stable"):
+            raise ValueError("kind can only be None or 'stable'")
+        return wrap(function(own(a), axis, kind))
+
+    return order
 
 
 def _pad(array, pad_width, mode="constant", **kwargs):
@@ -252,6 +276,8 @@ def _solve(a, b):
 
 
 SPECIAL = {
+    "argsort": _ordered(np.argsort),
+    "sort": _ordered(np.sort),
     "broadcast_to": _broadcast_to,
     "can_cast": _dtypes(np.can_cast),
     "concatenate": _joined(np.concatenate),
@@ -261,6 +287,8 @@ SPECIAL = {
     "linalg.cholesky": lambda a: _solved(np.linalg.cholesky, own(a), garbage=own(a)),
     "linalg.solve": _solve,
     "nonzero": _nonzero,
+    "ones_like": _like(np.ones_like),
+    "zeros_like": _like(np.zeros_like),
     "pad": _pad,
     "repeat": _repeat,
     "result_type": _dtypes(np.result_type),

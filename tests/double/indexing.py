@@ -1,7 +1,7 @@
 """Reading and writing by index, as a device does it: nothing is checked, and nobody knows who writes last.
 
 An index array out of range wraps. Of several values for one element any may win. An index array of the host
-is uploaded in silence, which is counted; a mask has to be looked at by the host, which waits for it.
+is uploaded in silence, which is counted; of a mask the host has to know how many elements it chooses.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def lawful(a: np.ndarray, key) -> tuple:
     for i, (part, n) in enumerate(zip(parts, widths, strict=True)):
         if part is Ellipsis:
             axis += a.ndim - sum(widths)
-        elif isinstance(part, np.ndarray) and part.dtype != bool:
+        elif isinstance(part, np.ndarray) and part.dtype == bool:
+            if part.shape != a.shape[axis : axis + n]:
+                raise IndexError(f"boolean index did not match indexed array along dimension {axis}")
+            counting.downloaded()  # how many it chooses
+        elif isinstance(part, np.ndarray):
             parts[i] = wrapped(part, a.shape[axis] if axis < a.ndim else 1)
         axis += n
     return tuple(parts)
@@ -59,15 +63,13 @@ def located(part):
     """A part of a key as NumPy takes it."""
     from double.array import ndarray, own
 
-    if isinstance(part, ndarray):
+    if part is True or part is False:
+        counting.downloaded()
+    elif isinstance(part, ndarray):
         part = own(part)
-        if part.dtype == bool:
-            counting.synchronised()
     elif isinstance(part, (list, np.ndarray)):
         counting.uploaded()
         part = np.asarray(part, np.intp if isinstance(part, list) and not part else None)
-        if part.dtype == bool:
-            counting.synchronised()
     return part
 
 

@@ -96,6 +96,7 @@ UFUNCS = frozenset(
         "trunc",
     ]
 )
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 KEYWORDS = {  # by the method of the ufunc
     "__call__": {"dtype", "casting"},
     "reduce": {"axis", "dtype", "keepdims"},
@@ -107,8 +108,8 @@ KEYWORDS = {  # by the method of the ufunc
 def run(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict):
     """The result, or NotImplemented where CuPy does not know what is asked."""
     name, out = ufunc.__name__, kwargs.pop("out", ())
-    if name in ("equal", "not_equal") and None in [x for x in inputs if x is None]:
-        return wrap(np.full(next(x.shape for x in inputs if x is not None), name == "not_equal"))
+    if name in COMPARISONS:  # NumPy's scalars arrive as arrays of rank 0
+        inputs = tuple(x[()] if isinstance(x, np.ndarray) else x for x in inputs)
     for x in (*inputs, *out):
         if isinstance(x, np.ndarray):
             raise TypeError(f"Unsupported type {type(x)}")
@@ -125,25 +126,27 @@ def run(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict):
     arrays = [own(x) if isinstance(x, ndarray) else x for x in inputs]
     if out:
         kwargs["out"] = tuple(own(x) for x in out)
-    with np.errstate(all="ignore"):
-        result = special(name, arrays, kwargs) if name in SPECIAL else getattr(ufunc, method)(*arrays, **kwargs)
+    try:
+        with np.errstate(all="ignore"):
+            call = special if name in SPECIAL else getattr(ufunc, method)
+            result = call(*([name] if name in SPECIAL else []), *arrays, **kwargs)
+    except TypeError as error:  # NumPy has kinds of its own
+        raise TypeError(str(error)) from None
     return out[0] if len(out) == 1 else wrap(result)
 
 
 SPECIAL = ("power", "sign")
 
 
-def special(name: str, arrays: list, kwargs: dict):
+def special(name: str, *arrays, **kwargs):
     """Where CuPy gives another answer: no error for a negative power of integers, the sign of a boolean."""
     kinds = [np.result_type(x).kind for x in arrays]
     if name == "power" and set(kinds) <= set("iu"):
-        x, p = arrays
         dtype = np.result_type(*arrays)
-        large = np.power(np.abs(x), np.maximum(p, 0), dtype=dtype) * np.where(
-            (np.asarray(p) % 2 == 1) & (x < 0), -1, 1
-        )
+        x, p = (np.asarray(x).astype(dtype) for x in arrays)
+        large = np.power(np.abs(x), np.maximum(p, 0)) * np.where((p % 2 == 1) & (x < 0), -1, 1)
         small = np.where(np.abs(x) == 1, large, 0)
-        result = np.where(np.asarray(p) < 0, small, large).astype(dtype)
+        result = np.where(p < 0, small, large).astype(dtype)
         return np.copyto(kwargs["out"][0], result) if "out" in kwargs else result
     if name == "sign" and kinds == ["b"]:
         return np.asarray(arrays[0]).astype(np.int8)

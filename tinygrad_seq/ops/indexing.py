@@ -53,7 +53,7 @@ def _getitem(x, /, *indices, key):
 )
 def _scatter(x, /, *indices, key, shape):
     """z = 0 with x added at [key]: the adjoint of z = x[key]"""
-    z = np.zeros_like(x, shape=shape)
+    z = backend.shaped(np.zeros_like, x, shape)
     if is_basic(key):
         z[key] = x
     else:
@@ -105,6 +105,8 @@ def parsed(key) -> tuple[tuple, list]:
             parts.append(part)
         elif isinstance(part, (int, np.integer)):
             parts.append(int(part))
+        elif isinstance(part, (float, np.floating)):  # which CuPy would round
+            raise IndexError(f"an index is an integer, a slice, None, ... or an integer array, not {part!r}")
         else:
             masks = getattr(part, "dtype", None) == np.dtype(bool)
             if masks and mode.trace is not None and mode.trace.varies(part):
@@ -161,7 +163,7 @@ def _take_along_axis(x, indices, /, axis):
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
 def _scatter_along_axis(x, indices, /, axis, shape):
     """z = 0 with x added where `indices` point along the axis: the adjoint of take_along_axis"""
-    z = np.zeros_like(x, shape=shape)
+    z = backend.shaped(np.zeros_like, x, shape)
     backend.index_add(z, along(indices, axis), x)
     return z
 

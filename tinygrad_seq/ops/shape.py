@@ -86,6 +86,8 @@ def broadcast_to(x, /, shape):
     array([[1, 2],
            [1, 2]])
     """
+    if not backend.on_host(x) and np.min(shape, initial=0) < 0:  # which CuPy would make
+        raise ValueError(f"all elements of a shape are 0 or more, not {shape}")
     return np.broadcast_to(x, shape)
 
 
