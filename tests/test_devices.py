@@ -294,6 +294,14 @@ def test_a_scatter_of_any_dtype_adds(kind):
     assert added.numpy().tolist() == expected.tolist()
 
 
+def test_an_index_of_the_host_goes_once():
+    """Not in the backward pass again."""
+    x, rows = there(A, requires_grad=True), np.array([1, 0, 1])
+    with costs(uploads=1):
+        (x[rows] ** 2).sum().backward()
+        assert x.grad.device == "cuda:0"
+
+
 # --- the same numbers on both ------------------------------------------------------------------------------
 
 
