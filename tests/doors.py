@@ -36,6 +36,17 @@ def choose(name: str) -> None:
     close()
 
 
+def description() -> str:
+    """What the suite runs on: library, driver and device."""
+    if NAME == "numpy":
+        return f"backend: NumPy {np.__version__}"
+    cupy = sys.modules["cupy"]
+    runtime = cupy.cuda.runtime
+    name = runtime.getDeviceProperties(0)["name"].decode()
+    versions = f"CUDA {runtime.runtimeGetVersion()}, driver {runtime.driverGetVersion()}"
+    return f"backend: CuPy {cupy.__version__}, {versions}, {name}"
+
+
 def there(device: str) -> str:
     """The device of the suite, in the place of the host."""
     return DEVICE if device == "cpu" else device

@@ -126,6 +126,17 @@ def test_views_share_memory_and_can_be_written_to(xp):
         assert view(v[...]).base is x
 
 
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_of_several_nan_any_may_be_named(xp, name):
+    """NumPy names the first; CuPy the one that its reduction meets in the end."""
+    x = np.array([1.0, np.nan, 0.0, np.nan, 2.0])
+    place = getattr(np, name)
+    assert place(xp.asarray(x)).item() in (1, 3)
+    assert place(xp.asarray(np.stack([x, np.arange(5.0)])), axis=1).get()[0] in (1, 3)
+    if doors.NAME != "cupy":
+        assert place(xp.asarray(x)).item() != place(x)
+
+
 def test_fresh_memory_holds_anything(xp):
     assert not np.isfinite(xp.empty((2, 2), "f4").get()).all() or doors.NAME == "cupy"
 

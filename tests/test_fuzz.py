@@ -184,6 +184,8 @@ def compare(call, value, expected):
     tensors = any(isinstance(part, ts.Tensor) for part in call.parts())
     assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
     assert all(plain(z).dtype.kind in "fiub" for z in ours if tensors), "a foreign dtype"
+    if call.name in ("argmax", "argmin") and doors.NAME != "numpy" and several_nan(call):
+        return  # CuPy may name any of them
     theirs = list(expected) if isinstance(expected, (list, tuple)) else [expected]
     if any(np.asarray(w).dtype.kind not in "fiub" for w in theirs):
         return  # NumPy has no value, or objects
@@ -196,6 +198,11 @@ def compare(call, value, expected):
         tolerance = TOLERANCE.get(w.dtype.char, 0)
         if call.name not in INFINITE or np.all(np.isfinite([z, w])):
             assert_allclose(z, w, tolerance, tolerance)
+
+
+def several_nan(call):
+    arrays = [plain(part) for part in call.parts()]
+    return any(np.isnan(a).sum() > 1 for a in arrays if getattr(a, "dtype", np.dtype(int)).kind == "f")
 
 
 def derive(call, value):

@@ -215,6 +215,21 @@ def _nonzero(a):
     return wrap(np.nonzero(own(a)))
 
 
+def _place(function):
+    """Of several NaN CuPy may name any, and NumPy names the first; here it is the last."""
+
+    def place(a, axis=None, dtype=None, out=None, keepdims=False):
+        x = own(a)
+        found = function(x, axis, keepdims=keepdims)
+        if x.dtype.kind == "f" and np.isnan(x).any():
+            n = x.size if axis is None else x.shape[axis]
+            last = n - 1 - function(np.flip(x, axis), axis, keepdims=keepdims)
+            found = np.where(np.isnan(x).any(axis, keepdims=keepdims), last, found)
+        return wrap(found)
+
+    return place
+
+
 def _ordered(function):
     def order(a, axis=-1, kind=None):
         if kind not in (None, "stable"):
@@ -276,6 +291,8 @@ def _solve(a, b):
 
 
 SPECIAL = {
+    "argmax": _place(np.argmax),
+    "argmin": _place(np.argmin),
     "argsort": _ordered(np.argsort),
     "sort": _ordered(np.sort),
     "broadcast_to": _broadcast_to,
