@@ -2,7 +2,8 @@
 
 Ops are plain NumPy and the data decides where work happens: CuPy arrays answer NumPy's functions. This
 file alone knows CuPy by name, and imports it when a device is first asked for. Nothing crosses between host
-and device but through `asarray` and `to_numpy`, and nothing else waits for a device.
+and device but through `asarray` and `to_numpy`. Only what asks for values waits for a device, and linear
+algebra, which has to know whether there is a result.
 
 On a device arrays are never read-only, results of rank 0 are arrays and not scalars, and an index out of
 range wraps in silence: what comes from the host is looked at there, before it is uploaded.
