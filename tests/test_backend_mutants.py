@@ -123,6 +123,12 @@ MUTANTS = {
         "    losses = logsumexp(logits, axis=-1) - expected\n    assert losses.numpy() is not None\n",
         f"{DEVICES} -k waits",
     ),
+    "a figure that is read at every step": Mutant(
+        "train.py",
+        'rows.append({"step": step, **figures, **extra})',
+        'rows.append(read({"step": step, **figures, **extra}))',
+        f"{DEVICES} -k figures",
+    ),
     "an id that wraps": Mutant(
         "nn/indices.py",
         "    return x if inside is None",

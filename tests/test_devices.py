@@ -14,6 +14,7 @@ from tinygrad_seq import nn, optim, serialize
 from tinygrad_seq.scan.scan import unrolled
 from tinygrad_seq.testing import check_grad, check_primitive, tensors
 from tinygrad_seq.testing.strategies import Call
+from tinygrad_seq.train import train
 
 pytestmark = pytest.mark.skipif(doors.NAME == "numpy", reason="needs a device: --backend=double, or cupy")
 A = np.arange(6.0).reshape(2, 3)
@@ -513,3 +514,36 @@ def test_the_character_model_waits_for_nothing():
     with costs(uploads=2, synchronisations=0):
         figures = task.step()
     assert np.isfinite(figures["training_bits"].item())
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
+def test_figures_are_read_when_they_are_saved(tmp_path):
+    """The training loop reads no figure between two lines that it shows or saves."""
+
+    class Count:
+        columns, epoch, work, fingerprint = ("loss",), 1000, ("steps", 1), {"seed": 0}
+
+        def __init__(self):
+            self.loss, self.seen = there([4.0]), []
+
+        def step(self):
+            self.loss = self.loss * 0.5
+            self.seen.append(counts.downloads)
+            return {"loss": self.loss}
+
+        def validate(self):
+            return {}
+
+        finish = validate
+
+        def state_dict(self):
+            return {"loss": self.loss.numpy()}
+
+    task = Count()
+    with sys.modules["cupy"].watch() as counts:
+        train(task, tmp_path, 60)
+    assert task.seen[:50] == [1] * 50  # the state before the first step
+    assert task.seen[50:] == [1 + 1 + 50 + 1] * 10  # the line of step 50, its figures, and the state
+    rows = (tmp_path / "log.csv").read_text().split()
+    assert rows[:3] == ["step,loss", "1,2.0", "2,1.0"]
+    assert len(rows) == 61
