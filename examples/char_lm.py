@@ -100,7 +100,7 @@ class CharTask:
         self.chunk, self.offset = 0, 0  # the place in the epoch, and where the first chunk began
         self.state: tuple[ts.Tensor, ...] | None = None
 
-    def step(self) -> dict[str, float]:
+    def step(self) -> dict[str, float | ts.Tensor]:
         start = self.offset + self.chunk * CHUNK
         ids, targets = self.training[start : start + CHUNK], self.training[start + 1 : start + CHUNK + 1]
         logits, state = self.model(ids, self.state)
@@ -114,7 +114,7 @@ class CharTask:
         self.chunk += 1
         if self.chunk == self.epoch:  # the next one cuts the text at other places
             self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
-        return {"training_bits": loss.item() / math.log(2)}
+        return {"training_bits": loss.astype(np.float64) / math.log(2)}
 
     def validate(self) -> dict[str, float]:
         return {"validation_bits": bits(self.model, self.validation)}

@@ -1,24 +1,26 @@
 """Derivatives of derivatives, and what they are good for: Newton, curvature, learning to learn, Taylor.
 
-    python examples/higher_order.py
+    python examples/higher_order.py                    # or --device cuda
 
 Nothing here is special code: a gradient is a function of tensors like any other, so it can be pushed
 forward or pulled back again. In float64, since second differences of rounding errors are large.
 """
+
+import argparse
 
 import numpy as np
 
 import tinygrad_seq as ts
 
 
-def newton() -> None:
+def newton(device: str) -> None:
     """x <- x - H^-1 grad f: near a minimum the number of right digits doubles with every step."""
 
     def rosenbrock(x):
         return (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
 
     print("Newton's method on Rosenbrock's valley, whose minimum is at (1, 1):")
-    x = ts.tensor(np.array([-1.2, 1.0]))
+    x = ts.tensor(np.array([-1.2, 1.0]), device=device)
     for i in range(8):
         value, pullback = ts.vjp(rosenbrock, x)
         (gradient,) = pullback(1.0)
@@ -26,15 +28,15 @@ def newton() -> None:
         x = x - ts.solve(ts.hessian(rosenbrock, x), gradient)
 
 
-def curvature() -> None:
+def curvature(device: str) -> None:
     """The sharpest direction of a loss, by products with its Hessian, which is never built."""
     rng = np.random.default_rng(0)
-    inputs, targets = rng.standard_normal((20, 4)), rng.standard_normal(20)
+    inputs, targets = (ts.tensor(rng.standard_normal(shape), device=device) for shape in ((20, 4), 20))
 
     def loss(w):
         return ts.mean((ts.tanh(inputs @ w) - targets) ** 2)
 
-    w, v = ts.tensor(rng.standard_normal(4)), ts.tensor(np.ones(4))
+    w, v = (ts.tensor(x, device=device) for x in (rng.standard_normal(4), np.ones(4)))
     for _ in range(300):
         hv = ts.hvp(loss, [w], [v])
         v = hv / ts.norm(hv)
@@ -45,21 +47,21 @@ def curvature() -> None:
     print(f"  300 Hessian-vector products {found:+.10f}\n  the whole Hessian           {exact:+.10f}")
 
 
-def learning_to_learn() -> None:
+def learning_to_learn(device: str) -> None:
     """A learning rate, learned by the gradient through the training that it governs (Maclaurin et al. 2015)."""
-    target = np.array([1.0, -2.0])
+    target, steepness = (ts.tensor(np.array(x), device=device) for x in ([1.0, -2.0], [1.0, 3.0]))
 
     def loss(w):
-        return ((w - target) ** 2 * np.array([1.0, 3.0])).sum()
+        return ((w - target) ** 2 * steepness).sum()
 
     def after_training(lr):
-        w = ts.tensor(np.zeros(2), requires_grad=True)
+        w = ts.zeros(2, dtype=np.float64, device=device, requires_grad=True)
         for _ in range(5):
             w = w - lr * ts.grad(loss(w), w, create_graph=True)
         return loss(w)
 
     print("\nThe loss after five steps of training, and the learning rate that its gradient finds:")
-    lr = ts.tensor(np.array(0.02))
+    lr = ts.tensor(np.array(0.02), device=device)
     for i in range(31):
         final, pullback = ts.vjp(after_training, lr)
         (slope,) = pullback(1.0)
@@ -68,12 +70,12 @@ def learning_to_learn() -> None:
         if i < 30:
             lr = lr - 0.0005 * slope
     h = 1e-6
-    sides = [after_training(ts.tensor(lr.numpy() + s * h)).item() for s in (1, -1)]
+    sides = [after_training(lr + s * h).item() for s in (1, -1)]
     difference = (sides[0] - sides[1]) / (2 * h)
     print(f"  the last slope by the tape {slope.item():+.6f}, by differences {difference:+.6f}")
 
 
-def taylor() -> None:
+def taylor(device: str) -> None:
     """The series of tanh at 0, x - x^3/3 + 2 x^5/15 - ..., by differentiating up to five times."""
 
     def derivative(f):
@@ -83,13 +85,14 @@ def taylor() -> None:
     f, factorial = ts.tanh, 1
     for n, exact in enumerate([0, 1, 0, -1 / 3, 0, 2 / 15]):
         factorial *= max(n, 1)
-        coefficient = f(ts.tensor(np.array(0.0))).item() / factorial
+        coefficient = f(ts.zeros((), dtype=np.float64, device=device)).item() / factorial
         print(f"  x^{n}: {coefficient:+.10f}, exactly {exact:+.10f}")
         f = derivative(f)
 
 
 if __name__ == "__main__":
-    newton()
-    curvature()
-    learning_to_learn()
-    taylor()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
+    device = parser.parse_args().device
+    for show in (newton, curvature, learning_to_learn, taylor):
+        show(device)

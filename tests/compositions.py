@@ -7,6 +7,7 @@ differences, and fails for a registered composition without an entry.
 
 import math
 
+import doors
 import numpy as np
 
 import tinygrad_seq as ts
@@ -16,6 +17,8 @@ V, W, M, S = (rng.uniform(0.5, 1.5, shape) for shape in ((3,), (4,), (3, 4), (2,
 Q = rng.uniform(0.5, 1.5, (3, 3))
 Z = M * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # a row with one zero, one with none, one with two
 APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 apart: no ties, no kinks
+
+EYE = 4 * doors.placed(np.eye(3))
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to differentiate it by
     "argsort": [
@@ -124,9 +127,9 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to di
         (lambda x, y: ts.scatter_add(x, M > 1.0, y), M, np.array(2.0)),
     ],
     "solve": [
-        (lambda a, b: ts.solve(a + 4 * np.eye(3), b), Q, V),
-        (lambda a, b: ts.solve(a + 4 * np.eye(3), b), Q, M),
-        (lambda a, b: ts.solve(a[:, None] + 4 * np.eye(3), b), Q, S[:1]),
+        (lambda a, b: ts.solve(a + EYE, b), Q, V),
+        (lambda a, b: ts.solve(a + EYE, b), Q, M),
+        (lambda a, b: ts.solve(a[:, None] + EYE, b), Q, S[:1]),
     ],
     "sort": [(ts.sort, APART), (lambda x: ts.sort(x, 0), APART), (lambda x: ts.sort(x, axis=None), APART)],
     "squeeze": [(ts.squeeze, M[None, :, None]), (lambda x: ts.squeeze(x, -1), M[..., None])],

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 from collections import defaultdict
 
+import doors
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -39,14 +40,39 @@ def registry():
 
 
 def pytest_report_header(config):
-    """Whether the oracle can be asked: the tests marked so compare with PyTorch, or are skipped."""
+    """What the suite runs on, and whether the oracle can be asked: else the tests marked so are skipped."""
     try:
-        return f"oracle: PyTorch {importlib.metadata.version('torch')}"
+        oracle = f"oracle: PyTorch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
-        return "oracle: PyTorch is not installed, so nothing is compared with it"
+        oracle = "oracle: PyTorch is not installed, so nothing is compared with it"
+    return [doors.description(), oracle]
+
+
+def pytest_configure(config):
+    doors.choose(config.getoption("--backend"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """The judge comes last. On other backends than NumPy the examples are left out, which are processes of
+    their own, and what is said of NumPy alone is skipped, with the reason.
+    """
+    items.sort(key=lambda item: item.path.name == "test_judge.py")  # which speaks of all that went before
+    if doors.NAME != "numpy":
+        examples = [item for item in items if item.get_closest_marker("examples")]
+        config.hook.pytest_deselected(items=examples)
+        items[:] = [item for item in items if item not in examples]
+    for item in items:
+        if doors.NAME != "numpy" and (mark := item.get_closest_marker("host")):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--backend",
+        choices=("numpy", "double", "cupy"),
+        default="numpy",
+        help="where the tests run: on NumPy, on the double of a device, or on CuPy",
+    )
     parser.addoption(
         "--laws", action="store_true", help="print the table primitive x law: calls tried, mutants killed"
     )

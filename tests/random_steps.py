@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import tree
@@ -77,7 +78,7 @@ def agree(found, expected, tolerance: float = TOLERANCE) -> None:
     scale = max([1.0, *map(float, finite)])
     for a, b in pairs:
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale)
+        assert_allclose(a, b, rtol=0, atol=tolerance * scale)
 
 
 def is_the_loop(

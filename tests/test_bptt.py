@@ -30,6 +30,7 @@ The slides have slips; this is what is different here, and why.
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -88,7 +89,7 @@ def taped():
 
 
 def same(ours, theirs):
-    np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-11, atol=1e-13)
+    assert_allclose(ours.numpy(), theirs, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["c", "b", "V", "W", "U"])
@@ -112,7 +113,7 @@ def test_the_gradients_of_outputs_and_states(taped):
 def test_the_loss(taped):
     values, x, targets, h0 = problem()
     _, yhat = forward(x, h0, **values)
-    np.testing.assert_allclose(taped[-1].item(), -sum(np.log(p[y]) for p, y in zip(yhat, targets, strict=True)))
+    assert_allclose(taped[-1].item(), -sum(np.log(p[y]) for p, y in zip(yhat, targets, strict=True)))
 
 
 def test_the_jacobian_between_two_states_is_the_product_from_the_last_factor_to_the_first(taped):
@@ -122,7 +123,7 @@ def test_the_jacobian_between_two_states_is_the_product_from_the_last_factor_to_
     for t in range(3, T + 1):  # dh(T)/dh(2): D(T) W ... D(3) W, each new factor from the left
         product = np.diag(1 - h[t].numpy() ** 2) @ values["W"] @ product
     rows = [ts.grad(h[T], h[2], np.eye(H)[i], retain_graph=True).numpy() for i in range(H)]
-    np.testing.assert_allclose(np.stack(rows), product, rtol=1e-11, atol=1e-14)
+    assert_allclose(np.stack(rows), product, rtol=1e-11, atol=1e-14)
 
 
 def test_the_slides_form_of_grad_w_is_a_slip(taped):

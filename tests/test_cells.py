@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -56,7 +57,7 @@ def test_parameters_have_the_documented_shapes(kind):
 def test_rnn_step():
     x, (h,), (Wx, Wh, b) = arrays(nn.RNNCell)
     after, y = call(nn.RNNCell, ts.tensor(x), [ts.tensor(h)], Wx, Wh, b)
-    np.testing.assert_allclose(y.numpy(), np.tanh(x @ Wx + b + h @ Wh), rtol=1e-13)
+    assert_allclose(y.numpy(), np.tanh(x @ Wx + b + h @ Wh), rtol=1e-13)
     assert after is y
 
 
@@ -72,8 +73,8 @@ def test_lstm_step_and_its_gradient():
     i, f, g, o = np.split(x @ Wx + b + h @ Wh, 4, axis=-1)
     i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
     c_new = f * c + i * g
-    np.testing.assert_allclose(c1.numpy(), c_new, rtol=1e-13)
-    np.testing.assert_allclose(h1.numpy(), o * np.tanh(c_new), rtol=1e-13)
+    assert_allclose(c1.numpy(), c_new, rtol=1e-13)
+    assert_allclose(h1.numpy(), o * np.tanh(c_new), rtol=1e-13)
     assert y is h1
 
     rng = np.random.default_rng(1)
@@ -89,7 +90,7 @@ def test_lstm_step_and_its_gradient():
     da = np.concatenate(gates, axis=-1)
     expected = [da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, h.T @ da, da.sum(axis=0)]
     for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
+        assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
 
 
 def blocks(a):
@@ -106,7 +107,7 @@ def test_gru_step_is_the_equations_gate_by_gate():
     z = sigmoid(np.concatenate([h, x], axis=1) @ Wz + bz)
     r = sigmoid(np.concatenate([h, x], axis=1) @ Wr + br)
     n = np.tanh(np.concatenate([r * h, x], axis=1) @ W + bn)
-    np.testing.assert_allclose(y.numpy(), (1 - z) * h + z * n, rtol=1e-13)
+    assert_allclose(y.numpy(), (1 - z) * h + z * n, rtol=1e-13)
     assert after is y
 
 
@@ -119,7 +120,7 @@ def test_reset_after_gru_step_is_the_equations_gate_by_gate():
     from_h = [h @ W + bias for W, bias in zip(blocks(Wh), blocks(bh), strict=True)]
     r, z = sigmoid(from_x[0] + from_h[0]), sigmoid(from_x[1] + from_h[1])
     n = np.tanh(from_x[2] + r * from_h[2])
-    np.testing.assert_allclose(y.numpy(), (1 - z) * n + z * h, rtol=1e-13)
+    assert_allclose(y.numpy(), (1 - z) * n + z * h, rtol=1e-13)
     assert after is y
 
 
@@ -149,7 +150,7 @@ def test_gradient_of_a_gradient_through_an_lstm_step():
 
     step = 1e-5
     slope = (penalty(parameters[1] + step * u)[0] - penalty(parameters[1] - step * u)[0]) / (2 * step)
-    np.testing.assert_allclose(np.sum(penalty(parameters[1])[1] * u), slope, rtol=1e-6)
+    assert_allclose(np.sum(penalty(parameters[1])[1] * u), slope, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", CELLS)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results import assert_allclose
 from test_recurrent import AWKWARD, agree, each, parts, rows
 
 import tinygrad_seq as ts
@@ -232,10 +233,10 @@ def as_if_alone(name, steps, lengths):
         alone, after = None, rows(state, i)
         if n:
             alone, after = rnn(xs[:n, i : i + 1], rows(state, i))
-            np.testing.assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-11, atol=1e-14)
+            assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-11, atol=1e-14)
             loss = loss + (alone * w[:n, i : i + 1]).sum()
         for part, own in zip(parts(final), parts(after), strict=True):
-            np.testing.assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-11, atol=1e-14)
+            assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-11, atol=1e-14)
             loss = loss + (own * own).sum()
     whole = (ys * w).sum() + sum((part * part).sum() for part in parts(final))
     leaves = [*rnn.parameters(), xs, *parts(state)]

@@ -15,16 +15,18 @@ import tinygrad_seq
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(tinygrad_seq.__path__, "tinygrad_seq."))
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/scan.md", "docs/testing.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/scan.md", "docs/testing.md", "docs/devices.md"]
 RUNNER = {"optionflags": doctest.ELLIPSIS, "report": True}
 
 
+@pytest.mark.host("examples show what the host answers")
 @pytest.mark.parametrize("name", ["tinygrad_seq", *MODULES])
 def test_docstrings(name):
     failed, _ = doctest.testmod(importlib.import_module(name), extraglobs={"ts": tinygrad_seq}, **RUNNER)
     assert failed == 0
 
 
+@pytest.mark.host("examples show what the host answers")
 @pytest.mark.parametrize("page", PAGES)
 def test_pages(page):
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False, **RUNNER)
@@ -69,6 +71,7 @@ def examples(thing):
     return "".join(example.source for example in PARSER.get_examples(inspect.getdoc(thing) or ""))
 
 
+@pytest.mark.host("examples show what the host answers")
 @pytest.mark.parametrize("thing", list(public()))
 def test_every_public_name_shows_an_example_that_runs(thing):
     """As `test_docstrings` runs it; but what that does not find, since it was made by a function, runs here."""

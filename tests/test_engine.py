@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import Primitive
@@ -18,7 +19,7 @@ def test_a_diamond_adds_the_shares_of_its_two_sides():
     x = leaf([2.0, 3.0])
     h = x * x  # h = x^2, y = h^2 + 3 h, dy/dx = (2 h + 3) 2 x
     (h * h + 3.0 * h).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [(2 * 4 + 3) * 4, (2 * 9 + 3) * 6])
+    assert_allclose(x.grad.numpy(), [(2 * 4 + 3) * 4, (2 * 9 + 3) * 6])
 
 
 def test_diamonds_behind_diamonds():
@@ -38,21 +39,21 @@ def test_a_sum_of_shares_that_is_passed_on_is_not_added_into():
     more = a * 5.0  # older than h: its share arrives at a after h's
     h = a + b
     (more + (h + h * 1.0)).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [7.0, 7.0])
-    np.testing.assert_allclose(y.grad.numpy(), [2.0, 2.0])
+    assert_allclose(x.grad.numpy(), [7.0, 7.0])
+    assert_allclose(y.grad.numpy(), [2.0, 2.0])
 
 
 def test_a_tensor_used_twice_in_one_op():
     x = leaf([[1.0, 2.0], [3.0, 4.0]])
     (x * x).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), 2 * x.numpy())
+    assert_allclose(x.grad.numpy(), 2 * x.numpy())
     x.zero_grad()
     (x @ x).sum().backward()  # d sum(XX) = 1 X' + X' 1
     ones = np.ones((2, 2))
-    np.testing.assert_allclose(x.grad.numpy(), ones @ x.numpy().T + x.numpy().T @ ones)
+    assert_allclose(x.grad.numpy(), ones @ x.numpy().T + x.numpy().T @ ones)
     x.zero_grad()
     ts.concatenate([x, x]).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), 2 * ones)
+    assert_allclose(x.grad.numpy(), 2 * ones)
 
 
 def test_outputs_that_feed_nothing():
@@ -60,25 +61,25 @@ def test_outputs_that_feed_nothing():
     ts.exp(x)  # dropped
     kept = x * 5.0  # kept, but no part of the loss
     (x * 2.0).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [2.0, 2.0])
+    assert_allclose(x.grad.numpy(), [2.0, 2.0])
     kept.sum().backward()  # and its tape is whole
-    np.testing.assert_allclose(x.grad.numpy(), [7.0, 7.0])
+    assert_allclose(x.grad.numpy(), [7.0, 7.0])
 
 
 def test_several_outputs_some_unused():
     x = leaf(np.arange(6.0))
     _, middle, _ = ts.split(x, 3)
     (middle * 3.0).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [0, 0, 3, 3, 0, 0])
+    assert_allclose(x.grad.numpy(), [0, 0, 3, 3, 0, 0])
     first, *_, last = leaf(np.ones((4, 2)))
-    np.testing.assert_allclose((first + last).numpy(), [2.0, 2.0])
+    assert_allclose((first + last).numpy(), [2.0, 2.0])
 
 
 def test_one_of_several_outputs_used_twice():
     x = leaf(np.arange(4.0))
     a, _ = ts.split(x, 2)
     (a * a).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [0.0, 2.0, 0.0, 0.0])
+    assert_allclose(x.grad.numpy(), [0.0, 2.0, 0.0, 0.0])
 
 
 def test_iteration_is_one_record():
@@ -102,7 +103,7 @@ def test_a_non_scalar_needs_a_gradient_and_says_so():
 def test_one_element_of_any_rank_needs_none():
     x = leaf([[3.0]])
     (x * x).backward()
-    np.testing.assert_allclose(x.grad.numpy(), [[6.0]])
+    assert_allclose(x.grad.numpy(), [[6.0]])
 
 
 def test_what_is_not_on_the_tape_says_so():
@@ -148,7 +149,7 @@ def test_gradients_add_up_over_calls_until_zero_grad():
     x = leaf([1.0, 2.0])
     for expected in ([2.0, 4.0], [4.0, 8.0]):
         (x * x).sum().backward()
-        np.testing.assert_allclose(x.grad.numpy(), expected)
+        assert_allclose(x.grad.numpy(), expected)
     x.zero_grad()
     assert x.grad is None
 
@@ -160,10 +161,10 @@ def test_gradients_are_arrays_of_their_own(create_graph):
     g = ts.tensor(np.array([1.0, 1.0]))
     (x + y).backward(g, create_graph=create_graph)
     x.grad.mutable()[0] = 100.0
-    np.testing.assert_allclose(y.grad.numpy(), [1.0, 1.0])
-    np.testing.assert_allclose(g.numpy(), [1.0, 1.0])
+    assert_allclose(y.grad.numpy(), [1.0, 1.0])
+    assert_allclose(g.numpy(), [1.0, 1.0])
     g.assign_([7.0, 7.0])
-    np.testing.assert_allclose(y.grad.numpy(), [1.0, 1.0])
+    assert_allclose(y.grad.numpy(), [1.0, 1.0])
 
 
 def test_the_cotangent_given_is_not_written_to():
@@ -171,15 +172,15 @@ def test_the_cotangent_given_is_not_written_to():
     x, g = leaf([1.0, 2.0]), np.array([1.0, 2.0])
     h = x * 1.0
     ((h + h) + (h + h)).backward(g)
-    np.testing.assert_array_equal(g, [1.0, 2.0])
-    np.testing.assert_allclose(x.grad.numpy(), [4.0, 8.0])
+    assert_array_equal(g, [1.0, 2.0])
+    assert_allclose(x.grad.numpy(), [4.0, 8.0])
 
 
 def test_grad_can_be_assigned_and_is_checked():
     x = leaf([1.0, 2.0])
     x.grad = ts.tensor(np.array([5.0, 5.0]))
     (x * 1.0).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [6.0, 6.0])
+    assert_allclose(x.grad.numpy(), [6.0, 6.0])
     with pytest.raises(ValueError, match="shape and dtype"):
         x.grad = ts.tensor(np.zeros(3))
     with pytest.raises(RuntimeError, match="only a leaf"):
@@ -201,7 +202,7 @@ def test_grad_of_an_unused_input_is_none_or_zeros():
     x, unused = leaf(2.0), leaf([[1.0, 2.0]])
     assert ts.grad(x * x, [x, unused], retain_graph=True)[1] is None
     zero = ts.grad(x * x, [x, unused], zeros=True)[1]
-    np.testing.assert_array_equal(zero.numpy(), [[0.0, 0.0]])
+    assert_array_equal(zero.numpy(), [[0.0, 0.0]])
 
 
 def test_grad_with_respect_to_an_intermediate_frees_only_what_it_walked():
@@ -210,9 +211,9 @@ def test_grad_with_respect_to_an_intermediate_frees_only_what_it_walked():
     h = x * x
     loss = (h * h).sum()
     dh = ts.grad(loss, h)
-    np.testing.assert_allclose(dh.numpy(), 2 * x.numpy() ** 2)
+    assert_allclose(dh.numpy(), 2 * x.numpy() ** 2)
     h.backward(dh)
-    np.testing.assert_allclose(x.grad.numpy(), 4 * x.numpy() ** 3)
+    assert_allclose(x.grad.numpy(), 4 * x.numpy() ** 3)
     with pytest.raises(RuntimeError, match="freed"):
         loss.backward()
 
@@ -228,14 +229,14 @@ def test_grad_frees_no_side_branch():
 def test_grad_of_several_outputs_with_cotangents():
     x = leaf([1.0, 2.0])
     total = ts.grad([x * 2.0, x * x], x, [np.array([1.0, 10.0]), np.array([3.0, 4.0])])
-    np.testing.assert_allclose(total.numpy(), [2 + 2 * 3, 20 + 4 * 4])
+    assert_allclose(total.numpy(), [2 + 2 * 3, 20 + 4 * 4])
     with pytest.raises(ValueError, match="cotangent each"):
         ts.grad([x * 2.0, x * x], x, [np.ones(2)])
 
 
 def test_grad_of_a_tensor_with_respect_to_itself_is_its_cotangent():
     x = leaf([1.0, 2.0])
-    np.testing.assert_array_equal(ts.grad(x, x, np.array([5.0, 6.0])).numpy(), [5.0, 6.0])
+    assert_array_equal(ts.grad(x, x, np.array([5.0, 6.0])).numpy(), [5.0, 6.0])
 
 
 def test_an_error_in_a_rule_says_where():

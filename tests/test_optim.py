@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -38,7 +39,7 @@ def test_sgd():
     random_gradients(ps, 1)
     optim.SGD(ps, lr=0.1).step()
     for p, old in zip(ps, before, strict=True):
-        np.testing.assert_allclose(p.numpy(), old - 0.1 * p.grad.numpy(), rtol=1e-15)
+        assert_allclose(p.numpy(), old - 0.1 * p.grad.numpy(), rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -56,7 +57,7 @@ def test_adam(dtype):
             v[i] = 0.9 * v[i] + 0.1 * g**2
             m_hat, v_hat = m[i] / (1 - 0.8**t), v[i] / (1 - 0.9**t)
             expected[i] = expected[i] - 0.1 * m_hat / (np.sqrt(v_hat) + 1e-3)
-            np.testing.assert_allclose(p.numpy(), expected[i], rtol=1e-5 if dtype == np.float32 else 1e-13)
+            assert_allclose(p.numpy(), expected[i], rtol=1e-5 if dtype == np.float32 else 1e-13)
             assert p.dtype == dtype
 
 
@@ -75,7 +76,7 @@ def closed_form(kind, steps=5, dtype=np.float64, **options):
 
 def close(ps, expected, dtype=np.float64):
     for p, q in zip(ps, expected, strict=True):
-        np.testing.assert_allclose(p, q, rtol=1e-5 if dtype == np.float32 else 1e-13)
+        assert_allclose(p, q, rtol=1e-5 if dtype == np.float32 else 1e-13)
         assert p.dtype == dtype
 
 

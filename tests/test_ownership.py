@@ -1,7 +1,9 @@
 """Whose memory it is: arrays of the caller are copied and never flagged, results can only be read."""
 
+import doors
 import numpy as np
 import pytest
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.primitive import Primitive
@@ -43,7 +45,7 @@ def test_an_array_operand_changed_by_its_owner(operand):
     a[:] = 100.0
     y.sum().backward()
     rows = y.size / 2
-    np.testing.assert_allclose(w.grad.numpy(), rows * np.array([1.0, 2.0]))
+    assert_allclose(w.grad.numpy(), rows * np.array([1.0, 2.0]))
 
 
 def test_an_array_index_and_an_array_mask_changed_by_their_owner():
@@ -52,7 +54,7 @@ def test_an_array_index_and_an_array_mask_changed_by_their_owner():
     y = x[index].sum() + (x[mask] * 10.0).sum() + ts.where(mask, x * 100.0, 0.0).sum()
     index[:], mask[:] = 1, False
     y.backward()
-    np.testing.assert_allclose(x.grad.numpy(), [111.0, 0.0, 111.0])
+    assert_allclose(x.grad.numpy(), [111.0, 0.0, 111.0])
 
 
 def test_the_data_of_a_parameter_as_a_constant():
@@ -61,7 +63,7 @@ def test_the_data_of_a_parameter_as_a_constant():
     y = (w * p.data).sum()
     p.assign_([100.0, 100.0])
     y.backward()
-    np.testing.assert_allclose(w.grad.numpy(), [1.0, 2.0])
+    assert_allclose(w.grad.numpy(), [1.0, 2.0])
 
 
 def test_metadata_given_as_a_list_are_copied():
@@ -69,7 +71,7 @@ def test_metadata_given_as_a_list_are_copied():
     y = ts.split(x.transpose(axes).T, sections)[2]
     sections[:], axes[:] = [0, 0], [0, 1]
     y.sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), [[0, 0], [0, 0], [1, 1]])
+    assert_array_equal(x.grad.numpy(), [[0, 0], [0, 0], [1, 1]])
 
 
 def test_metadata_given_as_an_array_are_copied():
@@ -108,11 +110,12 @@ def test_an_op_that_returns_its_argument(which, kind):
     z = op(*((t, a) if which else (a, t)))  # the caller's array comes back
     assert a.flags.writeable
     a[:] = 9.0
-    np.testing.assert_array_equal(z.numpy(), [1.0, 2.0])
+    assert_array_equal(z.numpy(), [1.0, 2.0])
     z = op(*((a, t) if which else (t, a)))  # the leaf comes back
     t.assign_([3.0, 4.0])
-    with pytest.raises(ValueError, match="read-only"):
-        z.data[...] = 0.0
+    if doors.NAME == "numpy":  # CuPy has no read-only arrays
+        with pytest.raises(ValueError, match="read-only"):
+            z.data[...] = 0.0
 
 
 def test_a_callers_array_is_never_flagged():
@@ -126,8 +129,8 @@ def test_a_callers_array_is_never_flagged():
     for array in (a, b):
         assert array.flags.writeable
         array[...] = 0.0
-    np.testing.assert_array_equal(t.numpy(), [[1.0, 2.0]])
-    np.testing.assert_array_equal(w.numpy(), [[1.0, 2.0]])
+    assert_array_equal(t.numpy(), [[1.0, 2.0]])
+    assert_array_equal(w.numpy(), [[1.0, 2.0]])
 
 
 # --- what can be written to ---------------------------------------------------------------------------
@@ -136,7 +139,8 @@ def test_a_callers_array_is_never_flagged():
 @pytest.mark.parametrize("f", [lambda x: x + 1.0, lambda x: x.T, ts.exp, lambda x: x[0], ts.relu, lambda x: +x])
 @pytest.mark.parametrize("make", [leaf, constant])
 def test_values_are_read_only(make, f):
-    for array in (f(make(np.ones((2, 2)))).data, f(make(np.ones((2, 2)))).numpy()):
+    data = [f(make(np.ones((2, 2)))).data] if doors.NAME == "numpy" else []  # CuPy has no read-only arrays
+    for array in (*data, f(make(np.ones((2, 2)))).numpy()):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0.0
 
@@ -145,9 +149,9 @@ def test_data_is_a_view_and_numpy_a_copy_of_a_leaf():
     x = leaf([1.0, 2.0])
     view, copy, detached = x.data, x.numpy(), x.detach()
     x.assign_([3.0, 4.0])
-    np.testing.assert_array_equal(view, [3.0, 4.0])
-    np.testing.assert_array_equal(copy, [1.0, 2.0])
-    np.testing.assert_array_equal(detached.numpy(), [1.0, 2.0])
+    assert_array_equal(view, [3.0, 4.0])
+    assert_array_equal(copy, [1.0, 2.0])
+    assert_array_equal(detached.numpy(), [1.0, 2.0])
 
 
 def test_detach_of_a_view_is_safe_from_its_base():
@@ -155,7 +159,7 @@ def test_detach_of_a_view_is_safe_from_its_base():
     detached = x.T.detach()
     assert not detached.requires_grad
     x.assign_([[9.0, 9.0]])
-    np.testing.assert_array_equal(detached.numpy(), [[1.0], [2.0]])
+    assert_array_equal(detached.numpy(), [[1.0], [2.0]])
 
 
 def test_assign_():
@@ -163,7 +167,7 @@ def test_assign_():
     assert x.assign_(np.array([3, 4])) is x
     assert x.dtype == np.float32
     x.assign_(x * 2.0)
-    np.testing.assert_array_equal(x.numpy(), [6.0, 8.0])
+    assert_array_equal(x.numpy(), [6.0, 8.0])
     with pytest.raises(ValueError, match="shape"):
         x.assign_([1.0, 2.0, 3.0])
     with pytest.raises(RuntimeError, match="only a leaf"):
@@ -175,7 +179,7 @@ def test_assign_():
 def test_assign_of_a_view_of_itself():
     x = leaf([1.0, 2.0, 3.0])
     x.assign_(x.detach()[::-1])
-    np.testing.assert_array_equal(x.numpy(), [3.0, 2.0, 1.0])
+    assert_array_equal(x.numpy(), [3.0, 2.0, 1.0])
 
 
 def test_changing_a_detached_result_leaves_its_source_alone():
@@ -184,14 +188,14 @@ def test_changing_a_detached_result_leaves_its_source_alone():
     d = h.detach()
     y = (h * h).sum()
     d.assign_([0.0, 0.0])
-    np.testing.assert_array_equal(h.numpy(), [2.0, 4.0])
+    assert_array_equal(h.numpy(), [2.0, 4.0])
     y.backward()
-    np.testing.assert_allclose(x.grad.numpy(), 8 * np.array([1.0, 2.0]))
+    assert_allclose(x.grad.numpy(), 8 * np.array([1.0, 2.0]))
 
 
 def test_changing_a_view_that_is_a_constant_leaves_its_base_alone():
     x = constant([1.0, 2.0])
     v = x[::-1]
     v.assign_([8.0, 9.0])
-    np.testing.assert_array_equal(x.numpy(), [1.0, 2.0])
-    np.testing.assert_array_equal(v.numpy(), [8.0, 9.0])
+    assert_array_equal(x.numpy(), [1.0, 2.0])
+    assert_array_equal(v.numpy(), [8.0, 9.0])

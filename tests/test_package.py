@@ -22,7 +22,7 @@ LAYERS = [  # every module may import what stands before it
     {"ops"},
     {"operators", "protocols"},
     {"tensor"},
-    {"derive", "drawing", "folding", "serialize", "show"},
+    {"creation", "derive", "drawing", "folding", "serialize", "show"},
     {"scan"},
     {"nn", "optim", "testing"},
     {"train"},

@@ -1,9 +1,13 @@
 """Primitives of one's own: what the laws catch, what is summed back, what a record keeps."""
 
+import doors
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
+from tinygrad_seq import backend
+from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import tape
@@ -31,9 +35,9 @@ def test_it_works_everywhere_and_obeys_the_laws():
 
     x, y = leaf([1.0, 2.0]), leaf([[0.5], [3.0]])
     z = np.hypot(x, y)  # NumPy's function finds it by its name
-    np.testing.assert_allclose(z.numpy(), np.hypot(x.numpy(), y.numpy()))
+    assert_allclose(z.numpy(), np.hypot(x.numpy(), y.numpy()))
     assert z.requires_grad
-    assert isinstance(hypot(np.ones(2), 1.0), np.ndarray)
+    assert type(hypot(doors.placed(np.ones(2)), 1.0)) is type(doors.placed(np.ones(2)))
     assert "sqrt(x^2 + y^2)" in hypot.__doc__
     check_primitive(hypot)
 
@@ -70,14 +74,18 @@ def right(g, x):
 def greedy(g, x):
     """The right gradient, written into the array of the cotangent."""
     dx = right(g, x)
-    return np.multiply(dx, 1.0, out=g) if isinstance(g, np.ndarray) and g.flags.writeable else dx
+    return np.multiply(dx, 1.0, out=g) if is_writable(g) else dx
+
+
+def is_writable(g):
+    return backend.is_array(g) and getattr(g.flags, "writeable", True)
 
 
 WRONG = {  # what is wrong: the rules of x^3, and what the laws say
     "derivative": (lambda op: op.partials(lambda x: 2 * np.square(x), singular=True), "VJP of cube"),
     "shape": (lambda op: op.vjp(lambda g, x: np.sum(right(g, x))), "no broadcast"),
     "second derivative": (
-        lambda op: op.partials(lambda x: np.asarray(x) ** 2 * 3, singular=True),
+        lambda op: op.partials(lambda x: data_of(x) ** 2 * 3, singular=True),
         "second VJP of cube",
     ),
     "zero": (lambda op: op.partials(lambda x: 3 * np.square(x)), "zero cotangent"),
@@ -91,6 +99,8 @@ def test_wrong_rules_are_caught(what):
     declare, message = WRONG[what]
     op = Primitive(cube, "()->()")
     declare(op)
+    if what == "cotangent" and doors.NAME != "numpy":  # no array is read-only, and a law of values is first
+        message = "of cube"
     with pytest.raises((AssertionError, ValueError), match=message):
         check_primitive(op)
 
@@ -150,10 +160,10 @@ def test_a_cotangent_is_summed_over_loop_axes_and_over_nothing_else():
 
     right, wrong = Primitive(norm2, "(n)->()"), Primitive(norm2, "(n)->()")
     right.vjp(lambda g, x: 2 * x * np.expand_dims(g, -1))
-    wrong.vjp(lambda g, x: np.ones((3, 2)) * np.sum(g))
+    wrong.vjp(lambda g, x: np.ones_like(x, shape=(3, 2)) * np.sum(g))
     x = leaf([[1.0, 2.0]])
     right.function(x).sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), [[2.0, 4.0]])
+    assert_allclose(x.grad.numpy(), [[2.0, 4.0]])
     for shape in ((1,), (2,), (2, 1), (1, 2)):
         with pytest.raises(ValueError, match="no broadcast of its argument's shape"):
             wrong.function(leaf(np.ones(shape))).sum().backward()

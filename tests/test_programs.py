@@ -7,6 +7,7 @@ appends its results. Values are used once, often, or never; sides of diamonds ha
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.testing import check_grad
@@ -82,9 +83,9 @@ def test_backward_is_grad_and_create_graph_changes_no_number(steps, seed):
         )
         for x, dx, a in zip(xs, found, inputs, strict=True):
             backward = np.zeros(SHAPE) if x.grad is None else x.grad.numpy()
-            np.testing.assert_allclose(backward, dx.numpy(), rtol=1e-12, atol=1e-12)
-            np.testing.assert_array_equal(x.numpy(), a)
+            assert_allclose(backward, dx.numpy(), rtol=1e-12, atol=1e-12)
+            assert_array_equal(x.numpy(), a)
         results.append([dx.numpy() for dx in found])
         for x in xs:
             x.zero_grad()  # gradients under create_graph hold the tape
-    np.testing.assert_array_equal(results[0], results[1])
+    assert_array_equal(results[0], results[1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
@@ -62,7 +63,7 @@ def gradients(loss, cell, xs, state):
 
 def agree(ours, theirs):
     for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(4, 2), (1, 2), (4, 1), (1, 1)])
@@ -153,10 +154,10 @@ def as_if_alone(kind, reverse, steps, lengths):
         alone, after = state, rows(state, i)
         if n:
             alone, after = rnn(xs[:n, i : i + 1], rows(state, i))
-            np.testing.assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-12)
+            assert_allclose(ys.numpy()[:n, i : i + 1], alone.numpy(), rtol=1e-12)
             loss = loss + (alone * weights[0][:n, i : i + 1]).sum()
         for part, own in zip(parts(final), parts(after), strict=True):
-            np.testing.assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-12)
+            assert_allclose(part.numpy()[i : i + 1], own.numpy(), rtol=1e-12)
             loss = loss + (own * own * weights[1][i : i + 1]).sum()
     agree(gradients(loss_of(ys, final, weights), cell, xs, state), gradients(loss, cell, xs, state))
 
@@ -225,7 +226,7 @@ def test_unrolled_it_is_the_same(kind, lengths, reverse):
         loss = (ys * weights).sum() + sum(ts.square(s).sum() for s in tree.leaves(state))
         results.append([ys, *tree.leaves(state), *ts.grad(loss, [xs, *cell.parameters()])])
     for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-11, atol=1e-13)
+        assert_allclose(a.numpy(), b.numpy(), rtol=1e-11, atol=1e-13)
 
 
 def test_a_runner_keeps_one_record_of_its_loop():

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from random_steps import is_the_loop, leaf
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -130,10 +131,10 @@ def test_a_counter_of_python_counts_once():
 
     carry, _ = scan(step, c, xs)
     assert len(calls) == 1
-    np.testing.assert_array_equal(carry.numpy(), c.numpy())
+    assert_array_equal(carry.numpy(), c.numpy())
     carry, _ = scan(step, c, xs)
     assert len(calls) == 2
-    np.testing.assert_allclose(carry.numpy(), c.numpy() * 2**4)
+    assert_allclose(carry.numpy(), c.numpy() * 2**4)
     carry.sum().backward()
     assert len(calls) == 2
 

@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 from racing import at_once, haste
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -67,7 +68,7 @@ def test_each_thread_trains_a_model_of_its_own():
         expected = train(seed)
         assert found.keys() == expected.keys()
         for name, weights in found.items():
-            np.testing.assert_array_equal(weights, expected[name])
+            assert_array_equal(weights, expected[name])
 
 
 def test_one_model_is_used_by_all():
@@ -88,7 +89,7 @@ def test_one_model_is_used_by_all():
         expected = derivatives(i)[0]
         for row in rows:
             for one, other in zip(row, expected, strict=True):
-                np.testing.assert_array_equal(one, other)
+                assert_array_equal(one, other)
 
 
 def test_gradients_of_one_leaf_add_up():
@@ -101,7 +102,7 @@ def test_gradients_of_one_leaf_add_up():
                 ((i + 1) * x).sum().backward()
 
         at_once(add, THREADS)
-        np.testing.assert_array_equal(x.grad.numpy(), ROUNDS * sum(range(1, THREADS + 1)) * np.ones(3))
+        assert_array_equal(x.grad.numpy(), ROUNDS * sum(range(1, THREADS + 1)) * np.ones(3))
 
 
 FIRST_CALLS = """
@@ -146,6 +147,4 @@ def test_the_first_calls_of_an_op_may_be_simultaneous():
     for _ in range(5):
         run = subprocess.run([sys.executable, "-c", FIRST_CALLS], capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
-        np.testing.assert_allclose(
-            [float(n) for n in run.stdout.split()], [z.item(), *x.grad.numpy()], rtol=1e-14
-        )
+        assert_allclose([float(n) for n in run.stdout.split()], [z.item(), *x.grad.numpy()], rtol=1e-14)

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.ops.indexing import ARRAY
@@ -60,6 +61,7 @@ TABLE = {
     **{f: pointwise(P) for f in ("log", "log1p", "sqrt")},
     "sign": [(ts.sign, lambda x: torch.sign(x).detach(), S)],
     "invert": [(ts.invert, torch.bitwise_not, FLAGS)],
+    "move": [(lambda x: PRIMITIVES["move"].function(x, "cpu", "cpu"), lambda x: x.to("cpu"), S)],
     "stop_gradient": [(lambda x: x * ts.stop_gradient(x), lambda x: x * x.detach(), S)],
     "safe_product": binary(torch.mul),
     "add": binary(torch.add),
@@ -229,7 +231,7 @@ def parts(outputs):
 def same(found, expected):
     for one, other in zip(found, expected, strict=True):
         assert one.shape == tuple(other.shape)
-        np.testing.assert_allclose(one.numpy(), other.numpy(force=True), rtol=1e-10, atol=1e-12)
+        assert_allclose(one.numpy(), other.numpy(force=True), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(("ours", "theirs", "arrays"), list(calls()))

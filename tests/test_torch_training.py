@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -53,15 +54,15 @@ def test_value_gradient_and_gradient_of_the_gradient(name, reduction):
     ours, theirs, x = LOSSES[name]
     a, b = ts.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     loss, other = ours(a, reduction), theirs(b, reduction)
-    np.testing.assert_allclose(loss.numpy(), other.detach().numpy(), rtol=1e-12, atol=1e-14)
+    assert_allclose(loss.numpy(), other.detach().numpy(), rtol=1e-12, atol=1e-14)
     v = rng.normal(size=loss.shape)
     (da,) = ts.grad([loss], [a], [v], create_graph=True)
     (db,) = torch.autograd.grad(other, b, torch.tensor(v), create_graph=True)
-    np.testing.assert_allclose(da.numpy(), db.detach().numpy(), rtol=1e-12, atol=1e-14)
+    assert_allclose(da.numpy(), db.detach().numpy(), rtol=1e-12, atol=1e-14)
     u = rng.normal(size=x.shape)
     (second,) = ts.grad([da], [a], [u])
     (other,) = torch.autograd.grad(db, b, torch.tensor(u))
-    np.testing.assert_allclose(second.numpy(), other.numpy(), rtol=1e-10, atol=1e-12)
+    assert_allclose(second.numpy(), other.numpy(), rtol=1e-10, atol=1e-12)
 
 
 OPTIMIZERS = {
@@ -107,7 +108,7 @@ def test_twenty_steps(name):
         one.step()
         other.step()
         for p, q in zip(ps, qs, strict=True):
-            np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
+            assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("bound", [0.5, 100.0])
@@ -124,9 +125,9 @@ def test_clipping(bound):
         norm, other = ours(ps, bound), theirs(qs, bound)
         assert (norm is None) == (other is None)
         if norm is not None:
-            np.testing.assert_allclose(norm, other.item(), rtol=1e-12)
+            assert_allclose(norm, other.item(), rtol=1e-12)
         for p, q in zip(ps, qs, strict=True):  # theirs divides by norm + 1e-6
-            np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5 if norm else 1e-15)
+            assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5 if norm else 1e-15)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,6 @@ def test_schedules(schedule, theirs):
     other = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     scheduler = theirs(other)
     for t in range(20):
-        np.testing.assert_allclose(schedule(t), other.param_groups[0]["lr"], rtol=1e-12)
+        assert_allclose(schedule(t), other.param_groups[0]["lr"], rtol=1e-12)
         other.step()
         scheduler.step()

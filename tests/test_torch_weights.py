@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -71,9 +72,9 @@ def agree(torch, ours, torchs, kind, xs):
         if lengths:
             y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, first, total_length=T)
         ys, state = ours(xs, lengths=lengths)
-        np.testing.assert_allclose(ys.numpy(), y.numpy(), rtol=0, atol=1e-13)
+        assert_allclose(ys.numpy(), y.numpy(), rtol=0, atol=1e-13)
         for a, b in zip(flat(state, kind), last if kind == "LSTM" else [last], strict=True):
-            np.testing.assert_allclose(a, b.numpy(), rtol=0, atol=1e-13)
+            assert_allclose(a, b.numpy(), rtol=0, atol=1e-13)
 
 
 @pytest.mark.oracle
@@ -108,7 +109,7 @@ def test_float32_agrees_to_a_millionth(torch, kind):
     xs = np.random.default_rng(1).normal(size=(T, B, I)).astype(np.float32)
     with torch.no_grad():
         y, _ = torchs(torch.tensor(xs))
-    np.testing.assert_allclose(ours(xs)[0].numpy(), y.numpy(), rtol=0, atol=1e-6)
+    assert_allclose(ours(xs)[0].numpy(), y.numpy(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.oracle
@@ -137,13 +138,13 @@ def test_gradients_agree(torch, kind, structure):
 
     loss = loss + sum((s * s).sum() for s in leaves(state))
     loss.backward()
-    np.testing.assert_allclose(own.grad.numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
+    assert_allclose(own.grad.numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
     for p in ours.parameters():  # the gradients, put in the place of the weights, in PyTorch's shape
         p.assign_(p.grad)
     found = nn.to_torch(ours)
     for name, p in torchs.named_parameters():
         if not name.startswith("bias_hh") or kind == "GRU":
-            np.testing.assert_allclose(found[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
+            assert_allclose(found[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.oracle
@@ -164,13 +165,13 @@ def test_gradients_of_the_gradient_agree(torch, kind, structure):
     own = ts.tensor(xs, requires_grad=True)
     slope = ts.grad((ours(own)[0] ** 2).sum(), own, create_graph=True)
     second = ts.grad((slope * us).sum(), [own, *ours.parameters()])
-    np.testing.assert_allclose(second[0].numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
+    assert_allclose(second[0].numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
     for p, found in zip(ours.parameters(), second[1:], strict=True):
         p.assign_(found)  # in the place of the weights, so that they take PyTorch's shapes
     arrays = nn.to_torch(ours)
     for name, p in torchs.named_parameters():
         if not name.startswith("bias_hh") or kind == "GRU":
-            np.testing.assert_allclose(arrays[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
+            assert_allclose(arrays[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
 # --- on their own -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 from tinygrad_seq.ops.indexing import ARRAY, MASK
 from tinygrad_seq.primitive import PRIMITIVES
@@ -40,6 +41,7 @@ FORMULAS = {  # where NumPy has no function of the name, or one that is called o
     "concatenate": lambda *arrays, axis=0: np.concatenate(arrays, axis),
     "contract": lambda x, y, subscripts: np.einsum(subscripts, x, y),
     "getitem": lambda x, *indices, key: x[key_of(key, indices)],
+    "move": lambda x, device, source: x,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
     "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),
@@ -64,7 +66,7 @@ def compare(op, reference, arrays, meta):
     pairs = list(zip(found, expected, strict=True)) if op.many else [(found, expected)]
     for one, other in pairs:
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
-        np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=f"{op.name} of {arrays}, {meta}")
+        assert_allclose(one, other, rtol=1e-12, err_msg=f"{op.name} of {arrays}, {meta}")
     return sum(one.size for one, _ in pairs)
 
 
@@ -75,7 +77,16 @@ def test_value(name):
     assert sum(compare(op, reference, call.arrays, call.meta) for call in drawn(op, 12)) > 10
 
 
-@pytest.mark.parametrize("name", sorted(set(PRIMITIVES) - set(FORMULAS)))
+ORDER = pytest.mark.host("huge numbers cancel or not by the order in which they are added")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=ORDER if name == "sum" else ())
+        for name in sorted(set(PRIMITIVES) - set(FORMULAS))
+    ],
+)
 def test_value_at_awkward_points(name):
     """Zeros of both signs, infinities, NaN, huge and tiny numbers: NumPy's answer."""
     op = PRIMITIVES[name]

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from tinygrad_seq import habits, nn, optim
 from tinygrad_seq.anomaly import detect_anomaly
+from tinygrad_seq.backend import devices
+from tinygrad_seq.creation import ones, zeros
 from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -79,6 +81,9 @@ __all__ = [  # in the order in which a reader should meet them
     # the tensor
     "tensor",
     "Tensor",
+    "zeros",
+    "ones",
+    "devices",
     "no_grad",
     "detect_anomaly",
     # derivatives

@@ -1,14 +1,21 @@
 """NumPy or CuPy: the doors between host and device, and the few places where the two differ.
 
 Ops are plain NumPy and the data decides where work happens: CuPy arrays answer NumPy's functions. This
-file alone knows CuPy by name, and imports it when a device is first asked for.
+file alone knows CuPy by name, and imports it when a device is first asked for. Nothing crosses between host
+and device but through `asarray` and `to_numpy`. Only what asks for values waits for a device, and linear
+algebra, which has to know whether there is a result.
+
+On a device arrays are never read-only, results of rank 0 are arrays and not scalars, and an index out of
+range wraps in silence: what comes from the host is looked at there, before it is uploaded.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +24,38 @@ import numpy as np
 # took 4.4 ms, and takes 1.3 once such a block has come and gone. To other allocators it means nothing.
 np.empty(2**25 - 2**16, np.uint8)
 
+ADDED = frozenset("ilqILQefd")  # dtypes, by NumPy's letters, that CuPy's add.at takes
 
-def is_array(x: object) -> bool:
-    """Whether `x` is an array of either library."""
-    if isinstance(x, np.ndarray):
-        return True
-    cupy = sys.modules.get("cupy")  # nobody holds a CuPy array who has not imported CuPy
-    return cupy is not None and isinstance(x, cupy.ndarray)
+
+# --- devices ------------------------------------------------------------------------------------------
+
+
+class Device(NamedTuple):
+    """A device by its name, whether it can be had, and what it is, or why not."""
+
+    name: str
+    available: bool
+    about: str
+
+
+def devices() -> list[Device]:
+    """What there is to compute on, and why not where it is not.
+
+    The first call imports CuPy, if it is installed, and lets a device add three numbers.
+
+    >>> import tinygrad_seq as ts
+    >>> cpu = ts.devices()[0]
+    >>> cpu.name, cpu.available, cpu.about.split()[0]
+    ('cpu', True, 'NumPy')
+    """
+    cupy = _cupy()
+    host = Device("cpu", True, f"NumPy {np.__version__}")
+    if isinstance(cupy, str):
+        return [host, Device("cuda", False, cupy)]
+    about = f"CuPy {cupy.__version__}, {{}}"
+    runtime = cupy.cuda.runtime
+    names = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
+    return [host, *(Device(f"cuda:{i}", True, about.format(name)) for i, name in enumerate(names))]
 
 
 @cache
@@ -31,8 +63,10 @@ def _cupy() -> ModuleType | str:
     """CuPy, proved to compute on a device; or the reason why not."""
     try:
         import cupy
-    except Exception as error:  # not installed, or installed and broken
-        return f'CuPy cannot be imported ({error}); pip install "tinygrad_seq[gpu]"'
+    except ImportError as error:
+        return f'CuPy is not installed ({error}); pip install "tinygrad_seq[gpu]"'
+    except Exception as error:  # a broken install raises what it likes
+        return f'CuPy is installed and broken ({error!r}); pip install --force-reinstall "tinygrad_seq[gpu]"'
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return "CuPy finds no CUDA device"
@@ -55,28 +89,52 @@ def parse_device(device: str) -> int | None:
     return int(number or 0)
 
 
-def asarray(host: np.ndarray, device: str):
-    """The door in: `host` on `device`. A RuntimeError says why a device cannot be had."""
-    number = parse_device(device)
-    if number is None:
-        return host
-    cupy = _cupy()
+def _on(device: str):
+    """CuPy, and a context in which new arrays are made on `device`; RuntimeError where it cannot be had."""
+    number, cupy = parse_device(device), _cupy()
     if isinstance(cupy, str):
         raise RuntimeError(f"device {device!r} is not available: {cupy}")
-    if number >= cupy.cuda.runtime.getDeviceCount():
-        raise RuntimeError(f"device {device!r} is not available: CuPy finds fewer devices")
-    with cupy.cuda.Device(number):
-        return cupy.asarray(host)
+    if number >= (count := cupy.cuda.runtime.getDeviceCount()):
+        raise RuntimeError(f"device {device!r} is not available: CuPy finds {count}, the first is cuda:0")
+    return cupy, cupy.cuda.Device(number)
 
 
-def to_numpy(x) -> np.ndarray:
-    """The door out: `x` as a NumPy array on the host."""
-    return x.get() if is_array(x) and not isinstance(x, np.ndarray) else np.asarray(x)
+# --- arrays -------------------------------------------------------------------------------------------
+
+
+def is_array(x: object) -> bool:
+    """Whether `x` is an array of either library."""
+    if isinstance(x, np.ndarray):
+        return True
+    cupy = sys.modules.get("cupy")  # nobody holds a CuPy array who has not imported CuPy
+    return cupy is not None and isinstance(x, cupy.ndarray)
+
+
+def on_host(x: object) -> bool:
+    """Whether `x` is no array of a device: a NumPy array, a scalar, a number."""
+    return isinstance(x, (np.ndarray, np.generic)) or not is_array(x)
 
 
 def device_of(x) -> str:
     """The name of the device that holds `x`."""
-    return f"cuda:{x.device.id}" if is_array(x) and not isinstance(x, np.ndarray) else "cpu"
+    return "cpu" if on_host(x) else f"cuda:{x.device.id}"
+
+
+def asarray(x, device: str):
+    """The door in: the array `x` on `device`, itself if it is there. RuntimeError says why it cannot be had."""
+    number = parse_device(device)
+    if number is None:
+        return x if on_host(x) else to_numpy(x)
+    if not on_host(x) and x.device.id == number:
+        return x
+    cupy, here = _on(device)
+    with here:
+        return cupy.asarray(x)
+
+
+def to_numpy(x) -> np.ndarray:
+    """The door out: `x` as a NumPy array on the host; of an array on a device, a copy."""
+    return np.asarray(x) if on_host(x) else x.get()
 
 
 def array(x):
@@ -84,14 +142,128 @@ def array(x):
     return x if is_array(x) or isinstance(x, np.generic) else np.asarray(x)
 
 
+def together(arrays: tuple) -> tuple | list:
+    """Arrays and numbers to be joined: beside arrays of a device, numbers become such arrays."""
+    device = next((device_of(x) for x in arrays if not on_host(x)), "cpu")
+    return arrays if device == "cpu" else [x if is_array(x) else asarray(np.asarray(x), device) for x in arrays]
+
+
 def copy(x):
     """A writable copy of an array, or of a NumPy scalar, where it lives."""
-    return np.array(x) if isinstance(x, (np.ndarray, np.generic)) else x.copy()
+    return np.array(x) if on_host(x) else x.copy()
+
+
+def overwrite(own, host: np.ndarray) -> None:
+    """own[...] = host, wherever `own` is."""
+    own[...] = host if on_host(own) else asarray(host, device_of(own))
+
+
+def empty(shape: int | tuple[int, ...], dtype: np.dtype, device: str):
+    """Memory on `device`, with whatever was in it."""
+    if device == "cpu":
+        return np.empty(shape, dtype)
+    cupy, here = _on(device)
+    with here:
+        return cupy.empty(shape, dtype)
+
+
+def shaped(make: Callable, x, shape):
+    """make(x, shape=shape), for np.zeros_like or np.ones_like: an array, or a Tensor if x is one.
+
+    CuPy takes a shape that is empty, or 0, for none at all.
+    """
+    if shape is None:
+        return make(x)
+    if shape:
+        return make(x, shape=shape)
+    return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
+
+
+# --- indices ------------------------------------------------------------------------------------------
 
 
 def index_add(z, key, g) -> None:
     """z[key] += g, in which an index may occur more than once."""
-    if isinstance(z, np.ndarray):
+    if on_host(z):
         np.add.at(z, key, g)
-    else:
+    elif z.dtype.char in ADDED:
         _cupy().add.at(z, key, g)  # type: ignore[union-attr]
+    else:  # small integers and booleans by way of large ones
+        wide = z.astype(np.int64)
+        index_add(wide, key, g.astype(np.int64))
+        z[...] = wide.astype(z.dtype)
+
+
+def indices_beside(x, key: tuple, indices: Sequence) -> list:
+    """The index arrays of `key` where `x` lives; those that come from the host are checked before they go.
+
+    In the key stands "array" or "mask" for each.
+    """
+    if on_host(x):
+        return list(indices)
+    arrays = iter(indices)
+    parts = [(part, next(arrays) if isinstance(part, str) else None) for part in key]
+    widths = [_width(*part) for part in parts]
+    axis = 0
+    for (part, index), width in zip(parts, widths, strict=True):
+        refuse_out_of_range(index, x, axis)
+        axis += x.ndim - sum(widths) if part is Ellipsis else width
+    return [_beside(x, index) for index in indices]
+
+
+def _width(part, index) -> int:
+    """How many axes a part of a key reads."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return index.ndim if part == "mask" else 1
+
+
+def index_beside(x, index, axis: int):
+    """`index`, of an axis of x, where `x` lives; what comes from the host is checked before it goes."""
+    if on_host(x):
+        return index
+    refuse_out_of_range(index, x, axis)
+    return _beside(x, index)
+
+
+def refuse_out_of_range(index, x, axis: int) -> None:
+    """IndexError, in NumPy's words, for an integer array of the host that names what that axis of x has not."""
+    if isinstance(index, (np.ndarray, np.generic)) and index.dtype != bool:
+        index, size = np.asarray(index), x.shape[axis]
+        wrong = index[(index < -size) | (index >= size)]
+        if wrong.size:
+            raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {size}")
+
+
+def _beside(x, index):
+    host = isinstance(index, (np.ndarray, np.generic))
+    return asarray(np.asarray(index), device_of(x)) if host else index
+
+
+# --- matrices -----------------------------------------------------------------------------------------
+
+
+def solve(a, b):
+    """a^-1 b, for stacks that broadcast; LinAlgError for a singular matrix."""
+    if on_host(a):
+        return np.linalg.solve(a, b)
+    b = b if is_array(b) else asarray(np.asarray(b), device_of(a))
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # which CuPy leaves to its caller
+    a, b = (np.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b))
+    with _linalg_errors():
+        return np.linalg.solve(a, b)
+
+
+def cholesky(a):
+    """The lower triangular L with L L' = a; LinAlgError for a matrix that is not positive definite."""
+    if on_host(a):
+        return np.linalg.cholesky(a)
+    with _linalg_errors():
+        return np.linalg.cholesky(a)
+
+
+def _linalg_errors():
+    """In this context CuPy waits for the outcome of its linear algebra, and raises where it has none."""
+    from cupyx import errstate
+
+    return errstate(linalg="raise")

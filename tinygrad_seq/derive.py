@@ -16,12 +16,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_seq import tree
+from tinygrad_seq import backend, tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.rules import push, read
 from tinygrad_seq.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
-from tinygrad_seq.tensor import Tensor, own, seed_of, tensor
+from tinygrad_seq.tensor import Tensor, beside, own, seed_of, tensor
 
 
 def grad(
@@ -132,7 +132,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
             )
         if v is None:
             continue
-        v = v if isinstance(v, Tensor) else tensor(v, dtype=x.dtype, device=x.device)
+        v = beside(x, v, "tangent", x.dtype)
         if v.shape != x.shape:
             raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {v.shape}")
         pushed[_line(x)[0]] = [v if v.dtype == x.dtype else v.astype(x.dtype)]
@@ -171,7 +171,7 @@ def jacobian(f: Callable, *primals):
         parts = [
             reshape(stack([found[i] for found in passes]), y.shape + x.shape)
             if passes
-            else Tensor(np.zeros(y.shape + x.shape, x.dtype))
+            else Tensor(backend.shaped(np.zeros_like, x._data, y.shape + x.shape))
             for i, x in enumerate(call.inputs)
         ]
         rows.append(_alone(tree.like(call.floats(), parts)))

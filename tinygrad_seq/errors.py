@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from tinygrad_seq import backend
+
 if TYPE_CHECKING:
     from tinygrad_seq.primitive import Primitive
     from tinygrad_seq.tape import Record
@@ -48,10 +50,28 @@ def _names(op: Primitive, count: int) -> list[str]:
 
 
 def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None:
-    """Add to `error` what was called with what and, where the signature tells, why that cannot work."""
+    """Add to `error` what was called with what and, where the signature tells, why that cannot work.
+
+    TypeError in its place if the arrays are not on one device.
+    """
+    refuse_mixed(op, [(x, i) for i, x in enumerate(arrays) if backend.is_array(x)], len(arrays), error)
     shapes = [np.shape(array) for array in arrays]
     reason = op.signature and op.signature.mismatch(_names(op, len(arrays)), shapes)
     error.add_note(f"in {spelled(op, list(map(describe, arrays)), meta)}" + (f": {reason}" if reason else ""))
+
+
+def refuse_mixed(op: Primitive, given: Iterable[tuple], count: int, cause: Exception | None = None) -> None:
+    """TypeError unless all arrays of a call are on one device; `given` are those that are somewhere, with their
+    place among its `count` arguments.
+    """
+    places = {i: backend.device_of(x) for x, i in given}
+    if len(set(places.values())) > 1:
+        names = _names(op, count)
+        where = ", ".join(f"{names[i]} is on {device}" for i, device in places.items())
+        raise TypeError(
+            f"{op.name} takes arrays on one device, but {where}: nothing is moved in silence; move one, as in "
+            f"{names[min(places)]}.to({places[max(places)]!r})"
+        ) from cause
 
 
 def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.anomaly import look
-from tinygrad_seq.errors import describe, explain, refuse
+from tinygrad_seq.errors import describe, explain, refuse, refuse_mixed
 from tinygrad_seq.generated import write_out
 from tinygrad_seq.tape import Record, mode, next_serial, watchers
 
@@ -36,16 +36,21 @@ def operand(x, op: Primitive):
     if isinstance(x, (float, int)):
         return x
     if isinstance(x, (list, tuple)):
-        if any(hasattr(part, "line") for part in x):
-            raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
-        try:
-            x = np.asarray(x)
-        except ValueError as error:  # ragged
-            error.add_note(f"in {op.name}")
-            raise
+        x = array_of(x, op)
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
+
+
+def array_of(given: list | tuple, op: Primitive) -> np.ndarray:
+    """A list of numbers, or of such lists, as an array."""
+    if any(hasattr(part, "line") for part in given):
+        raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # ragged
+        error.add_note(f"in {op.name}")
+        raise
 
 
 def immutable(x) -> bool:
@@ -67,7 +72,7 @@ def frozen(array):
     return array
 
 
-def settle(z, *sources: tuple):
+def settle(op: Primitive, z, *sources: tuple):
     """A result made ready to be the data of a Tensor, and its buffer.
 
     Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
@@ -79,10 +84,26 @@ def settle(z, *sources: tuple):
         raise TypeError(f"a tensor holds floats, integers or booleans, not {describe(z)}")
     if isinstance(z, np.generic):
         return z, None
+    if not isinstance(z, np.ndarray):
+        of_one_device(op, sources)
     for array, buffer, callers in sources:
         if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
             return frozen(backend.copy(z) if callers else z.view()), buffer
     return frozen(z), None
+
+
+def of_one_device(op: Primitive, sources: tuple) -> None:
+    """TypeError unless all that a result on a device was made of is there.
+
+    CuPy takes some arrays of the host in silence. A number of the caller's is nowhere, but a Tensor is
+    somewhere, even one that holds a scalar of NumPy's; unless it was made of numbers in the step of a scan.
+    """
+    given = [
+        (x, i)
+        for i, (x, _, callers) in enumerate(sources)
+        if backend.is_array(x) or not (callers or mode.trace)
+    ]
+    refuse_mixed(op, given, len(sources))
 
 
 def watch(op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
@@ -129,8 +150,11 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata that nobody can change later: lists and arrays become tuples."""
-    if isinstance(value, np.ndarray):
+    """Metadata that nobody can change later, in forms that either library takes: of Python's own types.
+
+    Lists and arrays become tuples.
+    """
+    if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
@@ -157,6 +181,8 @@ def source(op: Primitive) -> Iterator[str]:
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_buffers = [x.buffer if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
+    for p in op.metadata:
+        yield f"    if {p.name}.__class__ not in _atoms: {p.name} = _plain({p.name})"
     arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
     yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
@@ -177,7 +203,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
     sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
     if op.many:
-        yield f"    z, buffer = zip(*[_settle(part{sources}) for part in z]) if z else ((), ())"
+        yield f"    z, buffer = zip(*[_settle(_op, part{sources}) for part in z]) if z else ((), ())"
         yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"
         return
     own = "".join(f" and z is not {x}_" for x in op.arguments)
@@ -185,7 +211,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
     yield "        z.setflags(False)"  # write; a keyword would take twice the time
     yield "        buffer = None"
     yield "    elif z.__class__ in _scalars: buffer = None"
-    yield f"    else: z, buffer = _settle(z{sources})"
+    yield f"    else: z, buffer = _settle(_op, z{sources})"
     yield "    out = _new(_Tensor)"
     yield "    out._data, out.line, out.buffer = z, None, buffer"
 
@@ -213,13 +239,11 @@ def _record(op: Primitive) -> Iterator[str]:
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
         buffers.append(buffer)
-    meta = [f"{p.name} if {p.name}.__class__ in _atoms else _plain({p.name})" for p in op.metadata]
-
     yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
     yield "        record = _new(_Record)"
     yield "        record.op, record.serial = _op, _next_serial()"
     yield f"        record.inputs = {_tuple(inputs)}"
-    yield f"        record.meta = {_tuple(meta)}"
+    yield f"        record.meta = {_tuple(p.name for p in op.metadata)}"
     yield f"        record.saved = {_tuple(saved)}"
     owned = " or ".join(f"{buffer} is not None" for buffer in dict.fromkeys(buffers) if buffer != "None")
     yield f"        record.buffers = ({_tuple(buffers)} if {owned or False} else ())"

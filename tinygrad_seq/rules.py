@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.broadcasting import unbroadcast
 from tinygrad_seq.errors import describe
 from tinygrad_seq.generated import write_out
@@ -81,7 +82,7 @@ def pull(
     if op.many and not op.takes_none:
         like = next(c for c in cotangents if c is not None)
         g = [
-            np.zeros_like(like, shape=shape) if c is None else c
+            backend.shaped(np.zeros_like, like, shape) if c is None else c
             for c, shape in zip(cotangents, record.shapes, strict=True)
         ]
     return op.pull(record, g, values, needed)
@@ -180,7 +181,7 @@ def _push_linear(record: Record, tangents: Sequence, values: tuple):
     if op.joint_rule:
         like = next(dx for dx in tangents if dx is not None)
         arrays = [
-            np.zeros_like(like, shape=shape) if dx is None else dx
+            backend.shaped(np.zeros_like, like, shape) if dx is None else dx
             for dx, shape in zip(tangents, saved["s"], strict=True)
         ]
     else:

@@ -16,6 +16,7 @@ from types import ModuleType
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.tensor import Tensor, tensor
 
@@ -118,19 +119,20 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
     """`tree` as JSON: plain values as they are, all else as {kind: content}; its arrays go to `arrays`."""
     if type(tree) in PLAIN:
         return tree
-    if isinstance(tree, (Tensor, np.ndarray)):
+    if isinstance(tree, Tensor) or backend.is_array(tree):
         name = path or "tree"
         while name in arrays:  # {"a/b": x, "a": {"b": y}}
             name += "'"
-        host = np.array(tree.numpy() if isinstance(tree, Tensor) else tree, order="C", subok=False)
+        values = tree.numpy() if isinstance(tree, Tensor) else backend.to_numpy(tree)
+        host = np.array(values, order="C", subok=False)
         if host.dtype.kind not in "fiub" or host.dtype.itemsize > 8:
             raise TypeError(
                 f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved"
             )
         arrays[name] = host.astype(host.dtype.newbyteorder("="), copy=False)
-        if isinstance(tree, np.ndarray):
-            return {"array": name}
-        return {"tensor": name, "requires_grad": tree.is_leaf and tree.requires_grad}
+        if isinstance(tree, Tensor):
+            return {"tensor": name, "requires_grad": tree.is_leaf and tree.requires_grad}
+        return {"array": name}
     join = f"{path}/" if path else ""
     if isinstance(tree, (list, tuple)) and type(tree) in (list, tuple):
         return {type(tree).__name__: [_encode(part, f"{join}{i}", arrays) for i, part in enumerate(tree)]}

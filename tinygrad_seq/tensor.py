@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from tinygrad_seq import backend, habits
 from tinygrad_seq.errors import describe, output_of
 from tinygrad_seq.operators import Operators
+from tinygrad_seq.ops.device import moved
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.protocols import Protocols
 from tinygrad_seq.recording import frozen
@@ -116,12 +117,24 @@ class Tensor(Operators, Protocols):
         if self.line is None or not isinstance(self.line[0], Leaf):
             raise RuntimeError("only a leaf that requires a gradient has one to assign")
         if value is not None:
-            value = value if isinstance(value, Tensor) else tensor(value)
+            value = beside(self, value, "gradient")
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ValueError(
                     f"the gradient of {describe(self)} has its shape and dtype, not {describe(value)}"
                 )
         self.line[0].grad = value
+
+    def to(self, device: str) -> Tensor:
+        """The tensor on another device, itself if it is there; gradients come back the same way.
+
+        RuntimeError for a device that cannot be had, with the reason.
+
+        >>> import tinygrad_seq as ts
+        >>> x = ts.tensor([1.0])
+        >>> x.to("cpu") is x
+        True
+        """
+        return moved(self, device)
 
     # --- reverse mode ---------------------------------------------------------------------------------
 
@@ -178,8 +191,9 @@ class Tensor(Operators, Protocols):
         return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
 
     def numpy(self) -> np.ndarray:
-        """The values as a read-only NumPy array on the host; of a leaf, a copy."""
-        return frozen(backend.to_numpy(self._data if self.buffer is None else self._data.copy()))
+        """The values as a read-only NumPy array on the host; of a leaf, a copy. Waits for a device."""
+        changes = self.buffer is not None and backend.on_host(self._data)
+        return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number; ValueError if there are more."""
@@ -202,13 +216,16 @@ class Tensor(Operators, Protocols):
         return self._data
 
     def assign_(self, value: ArrayLike | Tensor) -> Tensor:
-        """Overwrite the values of a leaf, in place; shape (up to broadcasting) and dtype stay its own.
+        """Overwrite the values of a leaf, in place; shape, dtype and device stay its own.
+
+        A list or an array of the host is uploaded to a device; TypeError for a tensor on another one, or for a
+        dtype that does not fit, ValueError for another shape.
 
         >>> import tinygrad_seq as ts
         >>> ts.tensor([1.0, 2.0]).assign_([3.0, 4.0]).numpy()
         array([3., 4.], dtype=float32)
         """
-        value = value if isinstance(value, Tensor) else tensor(value, device=self.device)
+        value = beside(self, value, "new value")
         if value.shape != self.shape:
             raise ValueError(f"assign_ to {describe(self)} takes an array of its shape, not {describe(value)}")
         if not np.can_cast(value.dtype, self.dtype, "same_kind"):
@@ -257,6 +274,10 @@ class Tensor(Operators, Protocols):
         return int(self._one("value as an index").item())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        if not backend.on_host(self._data):
+            raise TypeError(
+                f"{describe(self)} on {self.device} becomes no NumPy array in silence: write t.numpy()"
+            )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple:
@@ -294,14 +315,15 @@ def tensor(
     data: ArrayLike | Tensor,
     *,
     dtype: DTypeLike | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A leaf tensor holding a copy of `data`.
 
-    Python floats, nested lists of them too, become float32, ints int64, bools bool; NumPy arrays and
-    scalars keep their dtype. TypeError for what is no number, or to ask a gradient of what is no float;
-    ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
+    Python floats, nested lists of them too, become float32, ints int64, bools bool; arrays and NumPy's
+    scalars keep their dtype. The copy is on `device`, "cpu", "cuda" or "cuda:1", without one where `data` is:
+    an array of CuPy's stays on its device. TypeError for what is no number, or to ask a gradient of what is
+    no float; ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
 
     >>> import tinygrad_seq as ts
     >>> ts.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -312,17 +334,20 @@ def tensor(
         data = data.data
     elif any(isinstance(x, Tensor) and x.line for x in _elements(data)):
         raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
-    host = np.array(data)
+    values = backend.copy(data)
     if (
         dtype is None
-        and host.dtype == np.float64
+        and values.dtype == np.float64
         and all(type(x) in (float, int, bool) for x in _elements(data))
     ):
         dtype = np.float32
-    for kind in (host.dtype, np.dtype(dtype or host.dtype)):
+    for kind in (values.dtype, np.dtype(dtype or values.dtype)):
         if kind.kind not in "fiub":
             raise TypeError(f"a tensor holds floats, integers or booleans, not {kind}")
-    t = Tensor(backend.asarray(host if dtype is None else host.astype(dtype), device), None, Buffer())
+    if dtype is not None and dtype != values.dtype:
+        values = values.astype(dtype)
+    place = backend.device_of(values) if device is None else device
+    t = Tensor(backend.asarray(values, place), None, Buffer())
     t.requires_grad = requires_grad
     return t
 
@@ -334,6 +359,17 @@ def _elements(data: object) -> Iterator[object]:
             yield from _elements(part)
     else:
         yield data
+
+
+def beside(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
+    """`given` as a tensor on the device of t, uploaded if it is a list or an array of the host."""
+    if not isinstance(given, Tensor):
+        given = tensor(given, dtype=dtype, device=t.device if backend.on_host(given) else None)
+    if given.device != t.device:
+        raise TypeError(
+            f"the {what} of {describe(t)} on {t.device} is on {given.device}: move it, .to({t.device!r})"
+        )
+    return given
 
 
 def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
@@ -351,7 +387,7 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
             )
         seed = Tensor(np.ones_like(t._data))
     else:
-        seed = given if isinstance(given, Tensor) else tensor(given, dtype=t.dtype, device=t.device)
+        seed = beside(t, given, "cotangent", t.dtype)
     if seed.shape != t.shape:
         raise ValueError(f"a cotangent of {describe(t)} has to have its shape, not {seed.shape}")
     if seed.dtype != t.dtype:

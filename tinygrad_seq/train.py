@@ -15,16 +15,21 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from tinygrad_seq import serialize
+from tinygrad_seq.tensor import Tensor
 
 EVERY = 50  # steps from one checkpoint to the next: the most that an interruption can cost
+SHOWN = 10  # and from one figure on a bar to the next
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
 FORMAT = "tinygrad_seq run 1"
+
+
+Figures = Mapping[str, "float | Tensor"]  # by name; a tensor of one element is read when its value is shown
 
 
 class CheckpointError(ValueError):
@@ -46,10 +51,10 @@ class Task(Protocol):
     work: tuple[str, int]
     fingerprint: dict[str, object]
 
-    def step(self) -> dict[str, float]:
+    def step(self) -> Figures:
         """Train one step; its figures."""
 
-    def validate(self) -> dict[str, float]:
+    def validate(self) -> Figures:
         """Figures that are worth a line on the screen, after every epoch and after the last step."""
 
     def finish(self) -> None:
@@ -120,16 +125,16 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
     saved = start
     try:
         with open(folder / LOG, "a", newline="") as log:
-            writer = csv.DictWriter(log, ["step", *task.columns], lineterminator="\n")
             if start == 0:
                 checkpoint(task, folder, 0, log)
-            with progress(task, start, steps) as show:
+            with progress(task, start, steps) as show, closing(Log(log, task.columns)) as rows:
                 for step in range(start + 1, steps + 1):
                     figures = task.step()
                     extra = task.validate() if step % task.epoch == 0 or step == steps else {}
-                    writer.writerow({"step": step, **figures, **extra})
+                    rows.append({"step": step, **figures, **extra})
                     show(step, figures, extra)
                     if step % EVERY == 0 and step < steps:
+                        rows.flush()
                         checkpoint(task, folder, step, log)
                         saved = step
             log.flush()
@@ -138,6 +143,28 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
     except KeyboardInterrupt:
         print(f"\ninterrupted; {folder} is at step {saved}: the same command with --resume goes on from there")
         raise SystemExit(130) from None
+
+
+class Log:
+    """The lines of a log, written when it is flushed or closed: a device is not waited for at every step."""
+
+    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+        self.writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
+        self.rows: list[Figures] = []
+
+    def append(self, figures: Figures) -> None:
+        self.rows.append(figures)
+
+    def flush(self) -> None:
+        self.writer.writerows(map(read, self.rows))
+        self.rows.clear()
+
+    close = flush
+
+
+def read(figures: Figures) -> dict[str, float]:
+    """The values of figures, for which a device is waited for."""
+    return {name: x.item() if isinstance(x, Tensor) else x for name, x in figures.items()}
 
 
 def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
@@ -180,10 +207,11 @@ def restore(task: Task, folder: Path, steps: int) -> int:
 
 
 @contextmanager
-def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, dict, dict], None]]:
+def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, Figures, Figures], None]]:
     """A function that shows the figures of a step: on a bar, if there is a terminal and tqdm, else in lines.
 
-    A step with extra figures gets a line in any case, and without a bar so does every 50th.
+    A step with extra figures gets a line in any case, and without a bar so does every 50th; on a bar every
+    10th is shown.
     """
     unit, amount = task.work
     begun = time.perf_counter()
@@ -196,18 +224,21 @@ def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, dict
         else:
             bar = tqdm(total=steps * amount, initial=start * amount, unit=f" {unit}", unit_scale=True)
 
-    def show(step: int, figures: dict[str, float], extra: dict[str, float]) -> None:
+    def show(step: int, figures: Figures, extra: Figures) -> None:
+        if bar is not None:
+            bar.update(amount)
+        if not extra and step % (EVERY if bar is None else SHOWN):
+            return
         text = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f}" for name, value in {**figures, **extra}.items()
+            f"{name.replace('_', ' ')} {value:.3f}" for name, value in read({**figures, **extra}).items()
         )
         speed = (step - start) * amount / (time.perf_counter() - begun)
         line = f"step {step} of {steps}: {text}; {speed:,.0f} {unit}/s"
         if bar is not None:
             bar.set_postfix_str(text, refresh=False)
-            bar.update(amount)
             if extra:
                 bar.write(line)
-        elif extra or step % EVERY == 0:
+        else:
             print(line, flush=True)
 
     try:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq import backend
 from tinygrad_seq.nn.cells import Cell, GatedCell, LSTMCell, ResetAfterGRUCell, RNNCell
 from tinygrad_seq.nn.combinators import Stacked
 from tinygrad_seq.nn.module import refuse_misfits
@@ -41,7 +42,7 @@ def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
     >>> bool((ours.cell.Wx.numpy() == other.cell.Wx.numpy()).all())
     True
     """
-    given = {name: np.asarray(array) for name, array in arrays.items()}
+    given = {name: backend.to_numpy(array) for name, array in arrays.items()}
     refuse_misfits(to_torch(module), given, type(module).__name__)
     for layer, cell in cells(module):
         cell.Wx.assign_(given[f"weight_ih_{layer}"].T)

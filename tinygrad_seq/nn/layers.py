@@ -11,11 +11,11 @@ from numpy.typing import DTypeLike
 from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
+from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.reduction import mean
-from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.tensor import Tensor, tensor
 
 
@@ -54,7 +54,8 @@ class Embedding(Module):
     """y_i = W[ids_i], the rows of a table W (count, size) that `ids`, integers of any shape, name.
 
     For ids (...) the result is (..., size). W is drawn from U(-sqrt 3, sqrt 3), of variance 1.
-    TypeError if ids are no integers, IndexError if one lies outside 0 ... count - 1.
+    TypeError if ids are no integers, IndexError if one lies outside 0 ... count - 1; of an id in a tensor on
+    a device, where nobody looks at it, the row is NaN.
 
     >>> from tinygrad_seq import nn
     >>> nn.Embedding(10, 4, rng=0)([[1, 2, 3], [9, 9, 0]]).shape
@@ -64,8 +65,9 @@ class Embedding(Module):
     def __init__(self, count: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
         self.weight = Parameter(init.uniform((count, size), math.sqrt(3), rng=rng, dtype=dtype))
 
-    def __call__(self, ids: Tensor | np.ndarray | list) -> Tensor:
-        return take(self.weight, indices(ids, self.weight.shape[0], self.weight.device, "ids"), axis=0)
+    def __call__(self, ids: Indices) -> Tensor:
+        ids, inside = indices(ids, self.weight.shape[0], self.weight.device, "ids")
+        return found(take(self.weight, ids, axis=0), inside)
 
 
 class LayerNorm(Module):
@@ -121,7 +123,7 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         mask = (init.generator(self.rng).random(x.shape) >= self.p).astype(x.dtype) / (1 - self.p)
-        return x * backend.asarray(mask, x.device)
+        return x * Tensor(backend.asarray(mask, x.device))
 
 
 class Sequential(Module):
@@ -141,24 +143,3 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-def indices(given: Tensor | np.ndarray | list, count: int, device: str, name: str) -> Tensor:
-    """`given` as a tensor on `device`, checked to hold integers within 0 ... count - 1."""
-    t = given if isinstance(given, Tensor) else tensor(given, device=device)
-    if t.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, not {describe(t)}")
-    return WITHIN.function(t, count=count, name=name)
-
-
-def _within(x, /, *, count, name):
-    """z = x, integers within 0 ... count - 1"""
-    host = backend.to_numpy(x)
-    if host.size and (host.min() < 0 or host.max() >= count):
-        raise IndexError(
-            f"{name} must lie within 0 ... {count - 1}; the smallest is {host.min()}, the largest {host.max()}"
-        )
-    return x
-
-
-WITHIN = Primitive(_within, "()->()")  # an op, so that in the step of a scan it looks at all time steps

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq.errors import describe
-from tinygrad_seq.nn.layers import indices
+from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.ops.choice import clip, maximum, where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import square
@@ -27,7 +27,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 def cross_entropy(
     logits: Tensor,
-    targets: Tensor | np.ndarray,
+    targets: Indices,
     *,
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
@@ -45,7 +45,8 @@ def cross_entropy(
 
     Returns the mean of L over the targets that count, its sum, or with "none" every L (...), 0 for ignored
     targets. TypeError if targets are no integers, ValueError for another shape, smoothing or reduction,
-    IndexError for a target out of range.
+    IndexError for a target out of range; of a target in a tensor on a device, where nobody looks at it, the
+    loss is NaN.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -54,18 +55,17 @@ def cross_entropy(
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
     logits = logits if isinstance(logits, Tensor) else tensor(logits)
-    y = targets if isinstance(targets, Tensor) else tensor(targets, device=logits.device)
-    if not logits.ndim or y.shape != logits.shape[:-1]:
+    if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
-            f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {y.shape}"
+            f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {np.shape(targets)}"
         )
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing lies within 0 <= s < 1; it cannot be {label_smoothing}")
+    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", besides=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
-    y = indices(y, logits.shape[-1], logits.device, "targets")
-    expected = squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1)
+    expected = found(squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1), inside)
     if label_smoothing:
         expected = (1 - label_smoothing) * expected + label_smoothing * mean(logits, -1)
     losses = logsumexp(logits, axis=-1) - expected
@@ -138,9 +138,9 @@ def huber(
 
 
 def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Predictions and targets as tensors of one shape, dtype (the predictions', a float) and device."""
+    """Predictions and targets as tensors of one shape and dtype, the predictions', a float."""
     x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
-    y = targets if isinstance(targets, Tensor) else tensor(targets, device=x.device)
+    y = targets if isinstance(targets, Tensor) else tensor(targets)
     if x.dtype.kind != "f":
         raise TypeError(f"predictions must be floats, not {describe(x)}")
     if y.shape != x.shape:

@@ -134,7 +134,7 @@ class Module:
         loaded then.
         """
         own = dict(self.named_tensors())
-        given = {name: np.asarray(array) for name, array in state.items()}
+        given = {name: backend.to_numpy(array) for name, array in state.items()}
         refuse_misfits(own, given, type(self).__name__)
         for name, array in given.items():
             own[name].assign_(array)
@@ -157,15 +157,16 @@ class Module:
             if parameter.requires_grad:
                 parameter.zero_grad()
 
-    def to(self, *, device: str | None = None, dtype: DTypeLike | None = None) -> Self:
+    def to(self, device: str | None = None, *, dtype: DTypeLike | None = None) -> Self:
         """Move every tensor to `device` and turn every float tensor into the float `dtype`, gradients too.
 
         Tensors keep their identity, but an optimizer's state stays what it was: move first. ValueError or
         RuntimeError for a device that does not exist, TypeError for a dtype that is no float.
 
         >>> from tinygrad_seq import nn
-        >>> nn.Linear(3, 2).to(dtype="float64").weight.dtype
-        dtype('float64')
+        >>> model = nn.Linear(3, 2).to("cpu", dtype="float64")
+        >>> model.weight.device, model.weight.dtype
+        ('cpu', dtype('float64'))
         """
         if dtype is not None and np.dtype(dtype).kind != "f":
             raise TypeError(f"a module computes in a float dtype, not {np.dtype(dtype)}")

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq import backend, tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.combinators import parts
+from tinygrad_seq.nn.indices import Indices, found, integers, rows
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.comparison import logical_and
+from tinygrad_seq.ops.creation import ones_like
+from tinygrad_seq.ops.reduction import cumsum
 from tinygrad_seq.ops.shape import concatenate, swapaxes
 from tinygrad_seq.scan import scan, unrolled
 from tinygrad_seq.tensor import Tensor, tensor
 
-Lengths = Tensor | np.ndarray | list[int] | None
+Lengths = Indices | None
 
 
 class Recurrent(Module):
@@ -37,7 +41,8 @@ class Recurrent(Module):
 
     Returns ys (T, B, H) and the state after the last step. Gradients flow to xs, state and parameters.
     ValueError for no time step, and for lengths of another shape, negative or above T; TypeError for
-    lengths that are no integers.
+    lengths that are no integers. Of a length in a tensor on a device, where nobody looks at it, negative or
+    above T, the row of ys and of the state is NaN.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -67,8 +72,10 @@ class Recurrent(Module):
         if lengths is None:
             state, ys = loop(self.cell, state, xs, reverse=self.reverse)
         else:
-            inside = tensor(within(lengths, *xs.shape[:2]), device=xs.device)
+            inside, lawful = within(lengths, xs)
             state, ys = loop(self._masked, state, (rows(inside, xs, 0), inside), reverse=self.reverse)
+            if lawful is not None:
+                state, ys = tree.each(lambda s: found(s, lawful), state), found(ys, lawful[None])
         return swapaxes(ys, 0, 1) if self.batch_first else ys, state
 
     def _masked(self, state: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
@@ -144,26 +151,30 @@ class Layers(Module):
         return xs, tuple(after)
 
 
-def within(lengths: Tensor | np.ndarray | list[int], steps: int, batch: int) -> np.ndarray:
-    """Whether step t of row i lies within its length: booleans (steps, batch)."""
-    host = lengths.numpy() if isinstance(lengths, Tensor) else np.asarray(lengths)
-    if host.dtype.kind not in "iu":
-        raise TypeError(f"lengths must be integers, not {describe(host)}")
-    if host.shape != (batch,):
-        raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, not {host.shape}"
-        )
-    if batch and (host.min() < 0 or host.max() > steps):
-        raise ValueError(
-            f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, the "
-            f"largest {host.max()}"
-        )
-    return np.arange(steps)[:, None] < host
+def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Whether step t of row i lies within its length, (T, B), and whether a length lies within 0 ... T, (B,).
 
-
-def rows(inside: Tensor, x: Tensor, y: Tensor | int) -> Tensor:
-    """x in the rows that are inside, y in the others."""
-    return where(inside.reshape(inside.shape + (1,) * (x.ndim - inside.ndim)), x, y)
+    The latter is None, if that was checked on the host.
+    """
+    steps, batch, *_ = xs.shape
+    host = not isinstance(lengths, Tensor) and backend.on_host(lengths)
+    given = np.asarray(lengths) if host else lengths if isinstance(lengths, Tensor) else tensor(lengths)
+    if integers(given, "lengths").shape != (batch,):
+        raise ValueError(
+            f"lengths must have shape ({batch},), one for every row of the batch, not {given.shape}"
+        )
+    lawful = None
+    if isinstance(given, Tensor) and given.device != "cpu":
+        lawful = logical_and(given >= 0, given <= steps)
+    else:
+        values = given.numpy() if isinstance(given, Tensor) else given
+        if batch and (values.min() < 0 or values.max() > steps):
+            raise ValueError(
+                f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {values.min()}, "
+                f"the largest {values.max()}"
+            )
+    t = tensor(given, device=xs.device) if host else given
+    return cumsum(ones_like(t, shape=(steps, 1)), axis=0) <= t, lawful
 
 
 def frozen(inside: Tensor, after: State, before: State) -> State:

@@ -111,13 +111,18 @@ def where(condition, x, y, /):
     >>> ts.where([True, False], ts.tensor([1.0, 2.0]), 0.0).numpy()
     array([1., 0.], dtype=float32)
     """
-    return np.where(condition, x, y)
+    return np.where(truth(condition), x, y)
+
+
+def truth(condition):
+    """The condition as NumPy's and CuPy's where take it: no number of Python's."""
+    return np.bool_(condition) if isinstance(condition, (int, float)) else condition
 
 
 where.linear(
     None,
-    lambda g, condition: np.where(condition, g, 0),
-    lambda g, condition: np.where(condition, 0, g),
+    lambda g, condition: np.where(truth(condition), g, 0),
+    lambda g, condition: np.where(truth(condition), 0, g),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import primitive
 from tinygrad_seq.signature import example
 
@@ -17,7 +18,7 @@ def zeros_like(x, /, *, shape=None):
     >>> ts.zeros_like(ts.tensor([1.0, 2.0])).numpy()
     array([0., 0.], dtype=float32)
     """
-    return np.zeros_like(x, shape=shape)
+    return backend.shaped(np.zeros_like, x, shape)
 
 
 @primitive(examples=EXAMPLES)
@@ -27,4 +28,4 @@ def ones_like(x, /, *, shape=None):
     >>> ts.ones_like(ts.tensor(5), shape=(2,)).numpy()
     array([1, 1])
     """
-    return np.ones_like(x, shape=shape)
+    return backend.shaped(np.ones_like, x, shape)

@@ -24,7 +24,7 @@ def safe_product(a, p, /):
     >>> ts.safe_product(ts.tensor([0.0, 2.0]), ts.tensor([float("inf"), 3.0])).numpy()
     array([0., 6.], dtype=float32)
     """
-    return a * np.where(a == 0, 1, p)
+    return a * np.where(np.equal(a, 0), 1, p)  # of a number a == 0 would be Python's, which CuPy cannot take
 
 
 safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))

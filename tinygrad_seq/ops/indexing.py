@@ -53,7 +53,7 @@ def _getitem(x, /, *indices, key):
 )
 def _scatter(x, /, *indices, key, shape):
     """z = 0 with x added at [key]: the adjoint of z = x[key]"""
-    z = np.zeros_like(x, shape=shape)
+    z = backend.shaped(np.zeros_like, x, shape)
     if is_basic(key):
         z[key] = x
     else:
@@ -86,7 +86,12 @@ def getitem(x, key):
            [4, 3]])
     """
     parts, indices = parsed(key)
-    return _getitem(x, *indices, key=parts)
+    return _getitem(x, *backend.indices_beside(data_of(x), parts, indices), key=parts)
+
+
+def data_of(x):
+    """The array of a Tensor; any other value as it is."""
+    return getattr(x, "_data", x)
 
 
 def parsed(key) -> tuple[tuple, list]:
@@ -100,6 +105,8 @@ def parsed(key) -> tuple[tuple, list]:
             parts.append(part)
         elif isinstance(part, (int, np.integer)):
             parts.append(int(part))
+        elif isinstance(part, (float, np.floating)):  # which CuPy would round
+            raise IndexError(f"an index is an integer, a slice, None, ... or an integer array, not {part!r}")
         else:
             masks = getattr(part, "dtype", None) == np.dtype(bool)
             if masks and mode.trace is not None and mode.trace.varies(part):
@@ -156,7 +163,7 @@ def _take_along_axis(x, indices, /, axis):
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
 def _scatter_along_axis(x, indices, /, axis, shape):
     """z = 0 with x added where `indices` point along the axis: the adjoint of take_along_axis"""
-    z = np.zeros_like(x, shape=shape)
+    z = backend.shaped(np.zeros_like, x, shape)
     backend.index_add(z, along(indices, axis), x)
     return z
 
@@ -185,9 +192,11 @@ def take_along_axis(x, indices, axis: int | None = -1):
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
-    shape, picked = np.shape(x), np.shape(indices)
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    shape, picked = np.shape(x), indices.shape
+    axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
+    indices = backend.index_beside(data_of(x), indices, axis)
     if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
-        axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
         others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
         x, indices = (
             broadcast_to(a, (*others[:axis], size, *others[axis:]))
@@ -207,5 +216,6 @@ def scatter_add(x, key, values):
     array([5., 0., 2.])
     """
     parts, indices = parsed(key)
+    indices = backend.indices_beside(data_of(x), parts, indices)
     shape = np.shape(_getitem(x, *indices, key=parts))
     return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.ops import elementwise, reduction
 from tinygrad_seq.ops.reduction import EXAMPLES, axes_from_end, axes_of, kept
 from tinygrad_seq.ops.shape import reshape
@@ -102,7 +103,7 @@ def dominant(x):
 @primitive("(n,n),(n,m)->(n,m)", domain={"a": dominant})
 def _solve(a, b, /):
     """z = a^-1 b"""
-    return np.linalg.solve(a, b)
+    return backend.solve(a, b)
 
 
 _solve.vjp(lambda g, a, z: _solve(a.mT, np.negative(g)) @ z.mT, lambda g, a: _solve(a.mT, g))
@@ -140,7 +141,7 @@ def cholesky(a, /):
     array([[2., 0.],
            [1., 2.]], dtype=float32)
     """
-    return np.linalg.cholesky(a)
+    return backend.cholesky(a)
 
 
 def half(x):
@@ -197,8 +198,12 @@ def limit(g, z):
 
 
 def may_vanish(z) -> bool:
-    """Whether z is 0 anywhere, or in the step of a scan may be, and second derivatives are asked for."""
-    return bool(np.any(z._data == 0)) if mode.trace is None else not mode.trace.first_order
+    """Whether z is 0 anywhere, or may be, where second derivatives are asked for: in the step of a scan, and
+    on a device, which would have to be waited for.
+    """
+    if mode.trace is not None:
+        return not mode.trace.first_order
+    return not backend.on_host(z._data) or bool(np.any(z._data == 0))
 
 
 _norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))

@@ -86,6 +86,8 @@ def broadcast_to(x, /, shape):
     array([[1, 2],
            [1, 2]])
     """
+    if not backend.on_host(x) and np.min(shape, initial=0) < 0:  # which CuPy would make
+        raise ValueError(f"all elements of a shape are 0 or more, not {shape}")
     return np.broadcast_to(x, shape)
 
 
@@ -127,7 +129,7 @@ def squeeze(x, axis=None):
 @primitive(examples=[example("(a,b)", "(c,b)"), example("(a,b)", "(a,C)", "(a,d)", axis=-1), example("(a)")])
 def _concatenate(*arrays, axis=0):
     """z = the arrays, one behind the other along an axis"""
-    return np.concatenate(arrays, axis)
+    return np.concatenate(backend.together(arrays), axis)
 
 
 def offsets(s, axis) -> tuple[int, ...]:
@@ -156,7 +158,7 @@ def concatenate(arrays, axis: int | None = 0):
 @primitive(examples=[example("(a,b)", "(a,b)"), example("()", "()"), example("(a,b)", "(a,b)", axis=-1)])
 def _stack(*arrays, axis=0):
     """z = the arrays along a new axis"""
-    return np.stack(arrays, axis)
+    return np.stack(backend.together(arrays), axis)
 
 
 _stack.linear()

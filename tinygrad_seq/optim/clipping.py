@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.tensor import Tensor
 
 
-def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = True) -> float:
+def clip_grad_norm_(
+    parameters: Iterable[Tensor], max_norm: float, *, error_if_nonfinite: bool = True
+) -> float | Tensor:
     """Clip the gradient g of all parameters together by its Euclidean norm, in place; returns the norm.
 
         g <- g                  if |g| <= v
@@ -22,7 +25,10 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, *, error_if_n
 
     A norm that is infinite or NaN has no direction to keep: it is a FloatingPointError; or, without
     `error_if_nonfinite`, all gradients are dropped, so that an optimizer's next step changes nothing.
-    ValueError for a max_norm that is not positive.
+    ValueError for a max_norm that is not positive, and for gradients that live on different devices.
+
+    On a device nothing is read back: the norm is a 0-d tensor there, and where it is infinite or NaN all
+    gradients become NaN, in the place of an error. To drop them instead, the norm has to be read.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -36,19 +42,30 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, *, error_if_n
     if not max_norm > 0:
         raise ValueError(f"max_norm must be positive, not {max_norm}")
     unique = {id(p): p for p in parameters}.values()
-    gradients = [(p, g) for p in unique if (g := p.grad) is not None]
-    norm = math.sqrt(sum((float(np.sum(np.square(g.data, dtype=np.float64))) for _, g in gradients), 0.0))
+    gradients = [g for p in unique if (g := p.grad) is not None]
+    devices = {g.device for g in gradients}
+    if len(devices) > 1:
+        raise ValueError(f"gradients on {' and '.join(sorted(devices))} have no norm in common")
+    norm = np.sqrt(sum((np.sum(np.square(g._data, dtype=np.float64)) for g in gradients), np.float64(0)))
+    if error_if_nonfinite and backend.device_of(norm) != "cpu":
+        scale(gradients, np.where(np.isfinite(norm), np.minimum(max_norm / norm, 1), np.nan))
+        return Tensor(norm)
+    norm = float(norm)
     if not math.isfinite(norm):
         if error_if_nonfinite:
             raise FloatingPointError(f"the norm of the gradient is {norm}")
-        for p, _ in gradients:
+        for p in unique:
             p.zero_grad()
     elif norm > max_norm:
-        scale = np.float64(max_norm / norm)  # not weak: the product is taken in float64, then rounded once
-        for _, g in gradients:
-            array = g.mutable()
-            np.multiply(array, scale, out=array, casting="same_kind")
+        scale(gradients, np.float64(max_norm / norm))
     return norm
+
+
+def scale(gradients: list[Tensor], factor: np.ndarray | np.float64) -> None:
+    """Multiply the gradients, in place."""
+    for g in gradients:
+        array = g.mutable()  # a float64 is not weak: the product is taken in it, then rounded once
+        np.multiply(array, factor, out=array, casting="same_kind")
 
 
 def clip_grad_value_(parameters: Iterable[Tensor], max_value: float) -> None:

@@ -75,8 +75,14 @@ class Optimizer:
         """Change every parameter that has a gradient."""
         self.steps += 1
         for i, p in enumerate(self.parameters):
-            if p.grad is not None:
-                self.update(i, p.mutable(), p.grad.data, self.scratch[i])
+            if (g := p.grad) is not None:
+                scratch = self.scratch[i]
+                if type(scratch) is not type(p._data):
+                    raise ValueError(
+                        f"the parameter {describe(p)} is on {p.device}, and what the optimizer remembers of it "
+                        f"on {backend.device_of(scratch)}: move a model before its optimizer is made"
+                    )
+                self.update(i, p.mutable(), g._data, scratch)
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
         """Change the array `p` of parameter number `i`, whose gradient is `g`, in place."""
@@ -105,7 +111,7 @@ class Optimizer:
         slots = self.slots()
         problems = [f"{name} is missing" for name in ("lr", "steps", *slots) if name not in state]
         problems += [f"{name} is unexpected" for name in state if name not in ("lr", "steps", *slots)]
-        given = {name: [np.asarray(a) for a in state[name]] for name in slots if name in state}
+        given = {name: [backend.to_numpy(a) for a in state[name]] for name in slots if name in state}
         for name, arrays in given.items():
             if len(arrays) != len(slots[name]):
                 problems.append(f"{name} is of {len(arrays)} parameters, not {len(slots[name])}")
@@ -122,4 +128,4 @@ class Optimizer:
         self.lr, self.steps = state["lr"], state["steps"]
         for name, arrays in given.items():
             for own, array in zip(slots[name], arrays, strict=True):
-                own[...] = backend.asarray(array, backend.device_of(own))
+                backend.overwrite(own, array)

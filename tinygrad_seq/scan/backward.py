@@ -154,6 +154,7 @@ def derived(
                 for line, name in trace.names.items()
                 if name and line in number.number
             },
+            device=loop.device,
         ),
         early=not_pointwise,
     )

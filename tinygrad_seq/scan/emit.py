@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.generated import write_out
 from tinygrad_seq.scan.equations import equations
 from tinygrad_seq.scan.gates import scale
@@ -32,7 +33,7 @@ SAME = """
     bitwise_and bitwise_or invert
 """
 UFUNCS = SAME.split()  # those of NumPy that are called as the op is
-FUNCTIONS = [*UFUNCS, "absolute", "maximum", "minimum", "matmul", "dot", "copyto", "einsum"]
+FUNCTIONS = [*UFUNCS, "absolute", "maximum", "minimum", "amax", "amin", "matmul", "dot", "copyto", "einsum"]
 RESERVED = {*FUNCTIONS, "full", "columns", "constants", "fixed", "rows"}
 
 SQUASHED = (
@@ -59,6 +60,11 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
 }
+ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
+    **{name: line for name, line in TABLE.items() if name != "contract"},
+    "max": "amax({args}, {axis}, {z}, {keepdims})",
+    "min": "amin({args}, {axis}, {z}, {keepdims})",
+}
 IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates"])  # read all, then write
 
 
@@ -77,21 +83,35 @@ SMALL = multiplications()
 
 
 def constant(value: float) -> Callable:
-    return lambda spec, meta: np.asarray(value, spec.dtype)
+    return lambda spec, meta, device: as_constant(value, spec.dtype, device)
+
+
+def as_constant(x, dtype: np.dtype, device: str):
+    """x as what lines read quickest: in one piece, a number as an array of rank 0.
+
+    A number of Python takes twice the time; beside `out=`, CuPy takes no array of the host, but scalars.
+    """
+    if not backend.on_host(x):
+        x = x.astype(dtype, copy=False)
+        return x if x.flags.c_contiguous else x.copy()
+    if device == "cpu":
+        x = np.asarray(x, dtype)
+        return np.ascontiguousarray(x) if x.ndim else x
+    return dtype.type(x)
 
 
 def filled(make: Callable) -> Callable:
     """In the full shape of the result: to broadcast takes up to twice the time."""
-    return lambda spec, meta: full(make(dtype=spec.dtype, **meta), spec.shape)
+    return lambda spec, meta, device: full(make(dtype=spec.dtype, device=device, **meta), spec.shape)
 
 
-def full(x, shape: tuple[int, ...]) -> np.ndarray:
+def full(x, shape: tuple[int, ...]):
     """x repeated to fill `shape`."""
-    return np.ascontiguousarray(np.broadcast_to(x, shape))
+    return np.broadcast_to(x, shape).copy()
 
 
 ARRAYS = {  # what lines read besides the arguments of the op
-    "half": constant(0.5),  # as an array of rank 0: a number of Python takes twice the time
+    "half": constant(0.5),
     "zero": constant(0),
     "one": constant(1),
     "s": filled(scale),
@@ -172,6 +192,8 @@ def written(
     made of what the loop is given.
     """
     op, meta, specs = call.op, call.metadata(), plan.loop.values
+    host = plan.loop.device == "cpu"
+    table = TABLE if host else ON_DEVICES
     args, zs = [names[v] for v in call.inputs], [names[v] for v in call.outputs]
 
     def bound(name: str, value) -> str:
@@ -183,6 +205,7 @@ def written(
         return f"{name}__{k}"
 
     shape = specs[call.outputs[0]].shape
+    blas = op.name == "matmul" and len(shape) == 2 and host
     for i, v in enumerate(call.inputs if pointwise(call) else ()):
         if specs[v].shape not in ((), shape):
             if v in plan.loop.numbers:
@@ -196,28 +219,28 @@ def written(
                 yield f"{zs[0]}[{bound(f'place_{i}', place(call, i, specs))}] = {x}"
     elif op.name == "reshape" and plan.placed(call, 0):
         return
-    elif op.name == "matmul" and len(shape) == 2 and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
+    elif blas and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
         y, z = (f"columns({name}, {count})" for name in (args[1], zs[0]))
         if call.inputs[1] in plan.loop.constants:
             y = first(args[1], y)
         if not plan.moves(call.outputs[0]):
             z = first(zs[0], z)
         yield f"matmul({args[0]}, {y}, {z})"
-    elif op.name == "matmul" and len(shape) == 2 and plan.in_one_piece(call.outputs[0]):
+    elif blas and plan.in_one_piece(call.outputs[0]):
         yield f"dot({', '.join(args)}, {zs[0]})"  # half a microsecond less
     elif op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
         yield f"multiply({', '.join(args)}, {zs[0]})"
-    elif op.name in TABLE and (specs[call.inputs[0]].shape or ".reduce" not in TABLE[op.name]):
+    elif op.name in table and (specs[call.inputs[0]].shape or "{axis}" not in table[op.name]):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
         words = {"args": ", ".join(args), "z": zs[0]} | {f"v{i}": x for i, x in enumerate(args)}
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
-            if f"{{{name}}}" in TABLE[op.name]:
-                words[name] = bound(name, make(specs[call.outputs[0]], call.metadata()))
-        yield from TABLE[op.name].format(**words).split("; ")
+            if f"{{{name}}}" in table[op.name]:
+                words[name] = bound(name, make(specs[call.outputs[0]], call.metadata(), plan.loop.device))
+        yield from table[op.name].format(**words).split("; ")
     else:
         forward = bound("forward", functools.partial(op.forward, **meta) if meta else op.forward)
         targets = "".join(f"{z}[...], " for z in zs) if op.many else f"{zs[0]}[...]"

@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from tinygrad_seq import backend
 from tinygrad_seq.scan.backward import Backward, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
@@ -42,7 +41,7 @@ class Explanation:
         self.env = first_step(program, arrays)
         self.live = reached(program, wanted)
         loop = self.parts.loop
-        rows = [np.asarray(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
+        rows = [backend.array(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
         what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
         self.loop = what.loop
         ends = frozenset(what.live.intersection(loop.outputs))

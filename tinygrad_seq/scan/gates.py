@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_seq import backend
+from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.ops.shape import reshape, transpose, unstack
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.scan.program import Operation, Program, Spec
@@ -28,21 +30,22 @@ ACTIVATIONS = {"sigmoid": 0.5, "tanh": 1.0}
 
 
 @lru_cache(maxsize=128)
-def scale(kinds: tuple[str, ...], axis: int, dtype: np.dtype) -> np.ndarray:
+def scale(kinds: tuple[str, ...], axis: int, dtype: np.dtype, device: str):
     """s: 1/2 where the function is the sigmoid, 1 where it is tanh, along an axis counted from the last."""
-    return np.reshape(np.asarray([ACTIVATIONS[kind] for kind in kinds], dtype), (-1, *[1] * (-1 - axis)))
+    s = np.reshape(np.asarray([ACTIVATIONS[kind] for kind in kinds], dtype), (-1, *[1] * (-1 - axis)))
+    return backend.asarray(s, device)
 
 
 def _gates(x, /, kinds, axis):
     """z = s tanh(s x) + 1 - s: the sigmoid where s = 1/2, tanh where s = 1"""
-    s = scale(kinds, axis, x.dtype)
+    s = scale(kinds, axis, x.dtype, backend.device_of(x))
     return s * np.tanh(s * x) + (1 - s)
 
 
 def slope(z, kinds, axis):
     """dz/dx = z (1 - z) for the sigmoid, (1 + z) (1 - z) for tanh."""
-    one = 2 * scale(kinds, axis, z.dtype) - 1
-    return (z + one if one.any() else z) * (1 - z)
+    one = 2 * scale(kinds, axis, z.dtype, backend.device_of(data_of(z))) - 1
+    return (z + one if "tanh" in kinds else z) * (1 - z)
 
 
 GATES = Primitive(_gates, examples=[example("(2,5)", kinds=("sigmoid", "tanh"), axis=-2)])

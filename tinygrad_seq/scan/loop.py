@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_seq import backend
 from tinygrad_seq.ops.shape import inverse
-from tinygrad_seq.scan.emit import IN_PLACE, emitted, place
+from tinygrad_seq.scan.emit import IN_PLACE, as_constant, emitted, place
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
 
+BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a line of the cache
 POOL = 4  # workspaces that a loop keeps for its next runs
 
@@ -60,7 +62,7 @@ class Loop:
         rows += [work.carries[j][1:] for j, _ in self.plan.copies]
         steps = zip(*rows, strict=True) if rows else iter([()] * n)
         self.code.function(constants, work.fixed, steps)
-        finals = {j: np.array(rows[n]) for j, rows in enumerate(work.carries)}
+        finals = {j: backend.copy(rows[n]) for j, rows in enumerate(work.carries)}
         run = Run(
             finals,
             dict(work.kept),
@@ -71,11 +73,8 @@ class Loop:
         return run
 
     def _constant(self, v: int, given: Mapping[int, Any]):
-        if v in self.program.numbers:
-            x = self.program.numbers[v]
-            return np.asarray(x, self.program.values[v].dtype) if isinstance(x, (float, int)) else x
-        x = np.asarray(given[v], self.program.values[v].dtype)
-        return np.ascontiguousarray(x) if x.ndim else x
+        x = self.program.numbers[v] if v in self.program.numbers else given[v]
+        return as_constant(x, self.program.values[v].dtype, self.program.device)
 
     def _take(self, n: int, reverse: bool) -> Workspace:
         with self.lock:
@@ -116,7 +115,7 @@ class Workspace:
         rooms += [values[v] for v in program.totals]
         given = set(program.outputs)  # by the caller's leave they outlive the rest
         apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
-        self.owners, arrays = rooms_for(rooms, apart)
+        self.owners, arrays = rooms_for(rooms, apart, program.device)
         found = iter(arrays)
         self.whole = [next(found) for _ in program.carries]
         self.stacks = {v: next(found) for v in stacks}
@@ -129,7 +128,7 @@ class Workspace:
             rows = [whole[i % len(whole), ...] for i in range(n + 1)]
             self.carries.append(rows[::-1] if wide and reverse else rows)
             self.rows[before] = self.carries[-1][:n]
-        self.memory: dict[int, np.ndarray] = {}
+        self.memory: dict[int, Any] = {}
         for v in program_order(program):
             self._bind(v, scratch, values)
         self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
@@ -177,7 +176,7 @@ class Workspace:
         return found[i] if call.op.many else found
 
 
-def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool], device: str) -> tuple[list, list]:
     """Memory, and arrays in it of these shapes and dtypes: one block, and one for each that is to lie apart.
 
     Every view of an array holds the memory that it lies in, and no more.
@@ -190,13 +189,13 @@ def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool]) -> tuple[list[np.nda
             0 if own else -(-size // LINE) * LINE for size, own in zip(sizes, alone, strict=True)
         ),
     ]
-    owners = [block := np.empty(starts[-1] + LINE, np.uint8)]
+    owners = [block := backend.empty(starts[-1] + LINE, BYTE, device)]
     arrays = []
     for room, size, start, own in zip(rooms, sizes, starts, alone, strict=False):
         if own:
-            owners.append(np.empty(size + LINE, np.uint8))
+            owners.append(backend.empty(size + LINE, BYTE, device))
         memory, at = (owners[-1], 0) if own else (block, start)
-        at += -memory.ctypes.data % LINE
+        at += -memory.ctypes.data % LINE if device == "cpu" else 0  # CuPy's blocks begin where they should
         arrays.append(memory[at : at + size].view(room.dtype).reshape(room.shape))
     return owners, arrays
 

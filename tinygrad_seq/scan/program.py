@@ -61,6 +61,7 @@ class Program:
     outputs     values that are wanted from every step, stacked
     totals      values that are wanted summed over the steps
     names       what to call the values
+    device      where its arrays are
     """
 
     values: tuple[Spec, ...]
@@ -72,6 +73,7 @@ class Program:
     outputs: tuple[int, ...]
     totals: tuple[int, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+    device: str = "cpu"
 
     @property
     def arguments(self) -> tuple[int, ...]:
@@ -127,7 +129,8 @@ def key_of(program: Program) -> tuple:
     """What makes two recorded steps the same program."""
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
-    return calls, program.carries, program.inputs, program.constants, numbers, program.outputs, program.values
+    wiring = program.carries, program.inputs, program.constants, numbers, program.outputs
+    return calls, *wiring, program.values, program.device
 
 
 class Parts(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_seq import backend, tree
+from tinygrad_seq import tree
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -94,8 +94,8 @@ def scan(
 
     Returns the carry after the last step, and y of every step, stacked along a first axis. Trees are tensors
     in tuples, lists and dicts; None is a tree without tensors. What else the step uses, parameters and
-    constants, it simply uses; gradients flow to all of it. In anomaly mode, and on a GPU, which has no
-    emitter yet, the loop runs as it stands.
+    constants, it simply uses; gradients flow to all of it. All of it is on one device, else a TypeError. In
+    anomaly mode the loop runs as it stands.
 
     ValueError for no step, TypeError for a carry that changes its shape or dtype, for an output that is no
     tensor, and for a step that looks at the value of a tensor.
@@ -108,7 +108,7 @@ def scan(
     n = steps_of(xs, length)
     if remat is not None and (not isinstance(remat, int) or remat < 1):
         raise ValueError(f"remat is a number of steps, 1 or more, not {remat!r}")
-    if mode.anomaly or any(_device(x) != "cpu" for x in tree.leaves((init, xs))):
+    if mode.anomaly:
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
@@ -168,10 +168,6 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
     outputs = outputs[::-1] if reverse else outputs
     parts = zip(*map(tree.leaves, outputs), strict=True)
     return carry, tree.like(outputs[0], [stack(part) for part in parts])
-
-
-def _device(x) -> str:
-    return x.device if isinstance(x, Tensor) else backend.device_of(x)
 
 
 def _own(x) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_seq import tree
+from tinygrad_seq import backend, tree
 from tinygrad_seq.errors import describe
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
@@ -47,8 +47,28 @@ class Step:
             if type(x) not in (int, bool)
         }
         self.program = Program(
-            number.specs(), operations, carries, inputs, tuple(self.captured), numbers, outputs
+            number.specs(),
+            operations,
+            carries,
+            inputs,
+            tuple(self.captured),
+            numbers,
+            outputs,
+            device=self._device(),
         )
+
+    def _device(self) -> str:
+        """Where all that the program is given is."""
+        given = {
+            "the carry": self.carried,
+            "the input": self.inputs,
+            "what it captures": self.captured.values(),
+        }
+        places = {device_of(x): name for name, xs in given.items() for x in xs if not isinstance(x, np.generic)}
+        if len(places) > 1:
+            where = " and ".join(f"{name} on {device}" for device, name in places.items())
+            raise TypeError(f"a scan runs on one device, but has {where}: nothing is moved in silence")
+        return next(iter(places), "cpu")
 
     def _outcome(self, made, init, before):
         """The lines of the carry after the step and of its outputs, checked."""
@@ -93,6 +113,10 @@ class Step:
     def arguments(self) -> list:
         """What the program is given: carries before the first step, inputs of all steps, constants."""
         return [*self.carried, *self.inputs, *self.captured.values()]
+
+
+def device_of(x) -> str:
+    return x.device if isinstance(x, Tensor) else backend.device_of(x)
 
 
 def steps_of(xs, length: int | None) -> int:

@@ -80,7 +80,7 @@ class Trace:
     records   the calls, in order
     made      those records and the placeholders: what belongs to the step
     captured  what the step uses from outside, by its line: a Tensor, an array or a number
-    numbers   those of Python, by their line, as arrays of the dtype that they take
+    numbers   those of Python, by their line, as scalars of the dtype that they take
     names     what the user calls a line, where that is known
 
     first_order  nothing of what is recorded is differentiated again
@@ -91,7 +91,7 @@ class Trace:
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
-        self.numbers: dict[Line, np.ndarray] = {}
+        self.numbers: dict[Line, np.generic] = {}
         self.names: dict[Line, str] = {}
         self._constants: dict[int, Line] = {}
         self._tensors: list[Tensor] = []
@@ -136,7 +136,7 @@ class Trace:
         elif type(x) in NUMBERS:  # it counts anew wherever it stands
             dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
             line = (Leaf((), dtype), 0)
-            self.numbers[line] = np.asarray(x, dtype)
+            self.numbers[line] = dtype.type(x)
         else:
             x = x if isinstance(x, Tensor) else array
             if id(x) in self._constants:

@@ -32,6 +32,7 @@ def tensors(
     *,
     dtype: DTypeLike = np.float64,
     interval: tuple[float, float] = EVERYWHERE,
+    device: str = "cpu",
     requires_grad: bool = True,
 ) -> Tensor:
     """Float Tensors, leaves of the tape.
@@ -54,7 +55,7 @@ def tensors(
         axes = [shape] if isinstance(shape, int) else shape
     sizes = tuple(draw(SIZES) if n is None else n for n in axes)
     (array,) = grid([sizes], [interval], np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
-    return tensor(array.astype(dtype), requires_grad=requires_grad)
+    return tensor(array.astype(dtype), device=device, requires_grad=requires_grad)
 
 
 @st.composite

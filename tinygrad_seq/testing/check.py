@@ -28,8 +28,8 @@ def laws_of(op: Primitive) -> tuple[Law, ...]:
     return (*OF_VALUES, *rides, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 
-def hold(op: Primitive, law: Law) -> int:
-    """Let Hypothesis try to break a law; an error that ends in the smallest call that does.
+def hold(op: Primitive, law: Law, device: str = "cpu") -> int:
+    """Let Hypothesis try to break a law on a device; an error that ends in the smallest call that does.
 
     Returns the number of calls tried. How many and which is up to the Hypothesis profile, whose number of
     examples is divided among the example calls of the op, of which each gets 10 at least.
@@ -41,7 +41,7 @@ def hold(op: Primitive, law: Law) -> int:
         last: Call | None = None
 
         @settings(max_examples=each, report_multiple_bugs=False, deadline=None)
-        @given(calls(op, example))
+        @given(calls(op, example, device))
         def holds(call: Call) -> None:
             nonlocal tried, last
             tried += 1
@@ -62,8 +62,8 @@ def broken(op: Primitive, law: Law, call: Call | None) -> str:
     return f"{op.name} breaks the law {law.__name__}: {says}\n    smallest call found: {call}"
 
 
-def check_primitive(op: Op | Primitive) -> None:
-    """Hold a primitive to all the laws that it is under, the ones of this package's own.
+def check_primitive(op: Op | Primitive, *, device: str = "cpu") -> None:
+    """Hold a primitive to all the laws that it is under, the ones of this package's own, on a device.
 
     AssertionError for the first law that is broken, with the law, the smallest call that Hypothesis found to
     break it, and what differs; an error that the op or a rule of it raised, with the same in its notes.
@@ -79,12 +79,12 @@ def check_primitive(op: Op | Primitive) -> None:
     op = op if isinstance(op, Primitive) else op.primitive
     for law in laws_of(op):
         try:
-            hold(op, law)
+            hold(op, law, device)
         except AssertionError as error:
             raise AssertionError(f"{error.__notes__[-1]}\n    what differs: {error}") from None
 
 
-def drawn(op: Primitive, count: int) -> list[Call]:
+def drawn(op: Primitive, count: int, device: str = "cpu") -> list[Call]:
     """Some calls of `op`, the same ones every time: what mutants are held against."""
     found: list[Call] = []
     for example in families(op):
@@ -92,5 +92,5 @@ def drawn(op: Primitive, count: int) -> list[Call]:
             max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
-        once(given(calls(op, example))(lambda call: found.append(call)))()
+        once(given(calls(op, example, device))(lambda call: found.append(call)))()
     return found

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 import tinygrad_seq as ts
+from tinygrad_seq import backend
 
 STEP = 1e-3
 
@@ -31,8 +32,9 @@ def slope(f: Callable[[float], float]) -> float:
 
 
 def inner(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
-    """<x, y> = sum of the products of all elements of all arrays."""
-    return float(sum(np.sum(np.multiply(x, y), dtype=np.float64) for x, y in zip(xs, ys, strict=True)))
+    """<x, y> = sum of the products of all elements of all arrays, wherever they are."""
+    pairs = [map(backend.to_numpy, pair) for pair in zip(xs, ys, strict=True)]
+    return float(sum(np.sum(np.multiply(x, y), dtype=np.float64) for x, y in pairs))
 
 
 def size_of(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
@@ -60,7 +62,7 @@ def agree(what: str, left: float, right: float, scale: float, tolerance: str) ->
 
 def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = False) -> None:
     """AssertionError unless shape, dtype and, up to rounding, values agree; NaN equals NaN."""
-    found, expected = np.asarray(found), np.asarray(expected)
+    found, expected = backend.to_numpy(found), backend.to_numpy(expected)
     assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
     assert found.dtype == expected.dtype, f"{what}: dtype {found.dtype}, expected {expected.dtype}"
     tolerance = 0.0 if exactly else TOLERANCE["rounding"]
@@ -99,11 +101,12 @@ def moved(
     arrays: Sequence[np.ndarray],
     cotangents: Sequence[np.ndarray],
     directions: Sequence[np.ndarray],
+    device: str,
 ) -> Callable[[float], float]:
     """<f(x + t v), g> as a function of t."""
 
     def along(t: float) -> float:
-        xs = [leaf(a + t * v) for a, v in zip(arrays, directions, strict=True)]
+        xs = [leaf(a + t * v, device) for a, v in zip(arrays, directions, strict=True)]
         return inner([z.numpy() for z in f(*xs)], cotangents)
 
     return along
@@ -121,17 +124,18 @@ def agree_along(
     rng: np.random.Generator,
     what: str,
     tolerance: str,
+    device: str,
 ) -> None:
     """A DisagreementError unless <J'g, v> is the slope of <f(x + t v), g>, along a random direction v."""
     directions = [noise(rng, a.shape) for a in arrays]
-    grads = [dx.numpy() for dx in gradients(f, list(map(leaf, arrays)), cotangents)]
-    numeric = slope(moved(f, arrays, cotangents, directions))
+    grads = [dx.numpy() for dx in gradients(f, [leaf(a, device) for a in arrays], cotangents)]
+    numeric = slope(moved(f, arrays, cotangents, directions, device))
     agree(what, inner(grads, directions), numeric, size_of(grads, directions), tolerance)
 
 
-def leaf(array: np.ndarray) -> ts.Tensor:
+def leaf(array: np.ndarray, device: str = "cpu") -> ts.Tensor:
     """A Tensor to differentiate by."""
-    return ts.tensor(array, requires_grad=True)
+    return ts.tensor(array, device=device, requires_grad=True)
 
 
 def sequence(outputs: ts.Tensor | Sequence[ts.Tensor]) -> Sequence[ts.Tensor]:

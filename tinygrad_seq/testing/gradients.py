@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import tinygrad_seq as ts
+from tinygrad_seq import backend
 from tinygrad_seq.errors import describe
 from tinygrad_seq.testing.differences import (
     DisagreementError,
@@ -38,9 +39,9 @@ def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
     """Hold the derivatives of `f`, up to `order`, against finite differences.
 
     f       a function of Tensors that returns a Tensor, or a sequence of them
-    inputs  arrays, Tensors or numbers to call it with. Floats are differentiated by, all of them and in
-            float64, whatever their dtype: in float32 a difference quotient has three right digits, which
-            would prove nothing. Integers and booleans (labels, masks) are constants
+    inputs  arrays, Tensors or numbers to call it with, on one device. Floats are differentiated by, all of
+            them and in float64, whatever their dtype: in float32 a difference quotient has three right
+            digits, which would prove nothing. Integers and booleans (labels, masks) are constants
     order   1 for the gradient alone, 2 for the gradient of the gradient too, and so on
     seed    of the random directions
 
@@ -52,14 +53,15 @@ def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
     >>> from tinygrad_seq.testing import check_grad
     >>> check_grad(lambda x, w: ts.tanh(x @ w), np.ones((2, 3)), np.eye(3))
     """
-    given = [np.array(x.numpy() if isinstance(x, ts.Tensor) else x) for x in inputs]
+    given = [np.array(x.numpy() if isinstance(x, ts.Tensor) else backend.to_numpy(x)) for x in inputs]
+    device = next((d for d in map(_device, inputs) if d != "cpu"), "cpu")
     floats = [i for i, x in enumerate(given) if x.dtype.kind == "f"]
     if not floats:
         raise TypeError(f"none of the inputs is a float: {', '.join(map(describe, given)) or 'there are none'}")
 
     def of_floats(*xs: ts.Tensor) -> Sequence[ts.Tensor]:
         at = dict(zip(floats, xs, strict=True))
-        value = f(*(at.get(i, ts.tensor(x)) for i, x in enumerate(given)))
+        value = f(*(at.get(i, ts.tensor(x, device=device)) for i, x in enumerate(given)))
         if not isinstance(value, (ts.Tensor, list, tuple)):
             raise TypeError(f"{name} has to return a Tensor, or a sequence of them, not {describe(value)}")
         return sequence(value)
@@ -67,27 +69,36 @@ def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
     arrays = [given[i].astype(np.float64) for i in floats]
     name = what = getattr(f, "__name__", "f")
     g, tolerance = of_floats, "difference"
-    _refuse_what_is_no_function(g, arrays, name)
+    _refuse_what_is_no_function(g, arrays, name, device)
     rng = np.random.default_rng(seed)
     for level in range(1, order + 1):
-        cotangents = [noise(rng, z.shape) for z in g(*map(leaf, arrays))]
+        cotangents = [noise(rng, z.shape) for z in g(*leaves(arrays, device))]
         try:
             disagree = f"{what}: its derivative and finite differences disagree"
-            agree_along(g, arrays, cotangents, rng, disagree, tolerance)
+            agree_along(g, arrays, cotangents, rng, disagree, tolerance, device)
         except DisagreementError as error:
             names = [f"input {i}" for i in floats]
             report = [
                 str(error),
-                *where(g, arrays, cotangents, names),
-                *suspects(of_floats, arrays, level),
+                *where(g, arrays, cotangents, names, device),
+                *suspects(of_floats, arrays, level, device),
             ]
             raise AssertionError("\n".join(report)) from None
         g, what, tolerance = pullback(g, cotangents), f"the pullback of {what}", "difference2"
 
 
-def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str) -> None:
+def _device(x: ArrayLike | ts.Tensor) -> str:
+    return x.device if isinstance(x, ts.Tensor) else backend.device_of(x)
+
+
+def leaves(arrays: Arrays, device: str) -> list[ts.Tensor]:
+    """Tensors to differentiate by."""
+    return [leaf(a, device) for a in arrays]
+
+
+def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str, device: str) -> None:
     """Two calls give float64 Tensors, and the same ones."""
-    first, second = (list(f(*map(leaf, arrays))) for _ in range(2))
+    first, second = (list(f(*leaves(arrays, device))) for _ in range(2))
     for z, again in zip(first, second, strict=True):
         if not isinstance(z, ts.Tensor) or z.dtype != np.float64:
             raise TypeError(
@@ -98,16 +109,16 @@ def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str) -> None:
             raise ValueError(f"two calls of {name} with equal inputs differ: draw random numbers before them")
 
 
-def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str]) -> Iterator[str]:
+def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str], device: str) -> Iterator[str]:
     """A line for every input, and one for each of its worst elements."""
-    grads = [dx.numpy() for dx in gradients(f, list(map(leaf, arrays)), cotangents)]
+    grads = [dx.numpy() for dx in gradients(f, leaves(arrays, device), cotangents)]
     for i, (name, array, grad) in enumerate(zip(names, arrays, grads, strict=True)):
         numeric = np.full(array.shape, np.nan)
         places = list(np.ndindex(array.shape))[:ELEMENTS]
         for place in places:
             directions = [np.zeros_like(a) for a in arrays]
             directions[i][place] = 1.0
-            numeric[place] = slope(moved(f, arrays, cotangents, directions))
+            numeric[place] = slope(moved(f, arrays, cotangents, directions, device))
         errors = {place: _relative(grad[place], numeric[place]) for place in places}
         wrong = sorted(
             (p for p in places if not errors[p] <= NOTICEABLE),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import tinygrad_seq as ts
+from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.testing.differences import (
     agree,
     inner,
@@ -32,9 +33,9 @@ Arrays = Sequence[np.ndarray]
 
 
 def raw(call: Call, arrays: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
-    """The outputs of a call with plain arrays."""
+    """The outputs of a call with plain arrays, on the device of the call."""
     with np.errstate(all="ignore"):
-        z = call.op.function(*(call.arrays if arrays is None else arrays), **call.meta)
+        z = call.op.function(*call.placed(call.arrays if arrays is None else arrays), **call.meta)
     return list(z) if call.op.many else [z]
 
 
@@ -46,8 +47,8 @@ def recorded(call: Call, arrays: Sequence[np.ndarray | ts.Tensor]) -> list[ts.Te
 
 def leaves(call: Call, arrays: Arrays | None = None) -> list[ts.Tensor | np.ndarray]:
     """The arguments of a call: leaves where a gradient is asked for, arrays elsewhere."""
-    given = call.arrays if arrays is None else arrays
-    return [leaf(a) if on else a for a, on in zip(given, call.active, strict=True)]
+    given = call.placed(call.arrays if arrays is None else arrays)
+    return [leaf(a, call.device) if on else a for a, on in zip(given, call.active, strict=True)]
 
 
 def actives(call: Call, values: Sequence) -> list:
@@ -107,7 +108,7 @@ def vjp2(call: Call) -> None:
         at = leaves(call, moved(call, vs, t))
         return inner(us, arrays_of(pulled(call, [g + t * w for g, w in zip(gs, ws, strict=True)], at)))
 
-    xs, ts_g = leaves(call), [leaf(g) for g in gs]
+    xs, ts_g = leaves(call), [leaf(g, call.device) for g in gs]
     grads = pulled(call, ts_g, xs, create_graph=True)  # by the rules on Tensors
     inputs = [*actives(call, xs), *ts_g]
     assert all(g.requires_grad for g in grads), f"a gradient of {call} is not on the tape under create_graph"
@@ -133,7 +134,7 @@ def jvp2(call: Call) -> None:
     us, vs = ([noise(rng, a.shape) for a in actives(call, call.arrays)] for _ in range(2))
     tangents = pushed(call, lambda xs: pulled(call, gs, xs, create_graph=True), vs)
     xs = leaves(call)
-    grads = pulled(call, [ts.tensor(g) for g in gs], xs, create_graph=True)
+    grads = pulled(call, [ts.tensor(g, device=call.device) for g in gs], xs, create_graph=True)
     on_tape = [(g, u) for g, u in zip(grads, us, strict=True) if g.requires_grad]
     second = [np.zeros_like(v) for v in vs]
     if on_tape:
@@ -149,13 +150,13 @@ def pushed(
     call: Call, f: Callable[[list], Sequence[ts.Tensor]], vs: Arrays, arrays: Arrays | None = None
 ) -> list[np.ndarray]:
     """The derivative of f, a function of all arguments, along directions of the active ones."""
-    at = call.arrays if arrays is None else arrays
+    at = call.placed(call.arrays if arrays is None else arrays)
 
     def of_actives(*xs: ts.Tensor) -> tuple[ts.Tensor, ...]:
         given = iter(xs)
         return tuple(f([next(given) if on else a for a, on in zip(at, call.active, strict=True)]))
 
-    primals = [ts.tensor(a) for a in actives(call, at)]
+    primals = [ts.tensor(a, device=call.device) for a in actives(call, at)]
     return arrays_of(ts.jvp(of_actives, primals, vs)[1])
 
 
@@ -173,9 +174,9 @@ def pure(call: Call) -> None:
     """A walk changes neither what its rules read nor the cotangents that it was given."""
     given = cotangents(call, call.rng())
     for create_graph in (False, True):
-        xs, gs = leaves(call), [ts.tensor(g) for g in given]
+        xs, gs = leaves(call), [ts.tensor(g, device=call.device) for g in given]
         pulled(call, gs, xs, create_graph=create_graph)
         for t, array in zip(gs, given, strict=True):
             same(f"a cotangent after the VJP of {call}", t.numpy(), array, exactly=True)
         for x, array in zip(xs, call.arrays, strict=True):
-            same(f"an argument after the VJP of {call}", np.asarray(x), array, exactly=True)
+            same(f"an argument after the VJP of {call}", data_of(x), array, exactly=True)

@@ -79,4 +79,7 @@ def variant(call: Call, i: int, rng: np.random.Generator) -> np.ndarray:
 
 def args(call: Call, arrays: Sequence[np.ndarray]) -> list[ts.Tensor]:
     """The arguments as Tensors, those to differentiate by on the tape."""
-    return [leaf(a) if on else ts.tensor(a) for a, on in zip(arrays, call.active, strict=True)]
+    return [
+        leaf(a, call.device) if on else ts.tensor(a, device=call.device)
+        for a, on in zip(arrays, call.active, strict=True)
+    ]

@@ -17,6 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tinygrad_seq import backend
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.signature import Example
 
@@ -32,7 +33,8 @@ SINGULAR = (0.0, -0.0, math.inf, -math.inf, 1e300, -1e300, 1e-300)
 class Call:
     """One call of a primitive: its arrays and metadata, and the arguments whose gradient is asked for.
 
-    Everything else that a law chooses (cotangents, tangents, dtypes) comes from `seed`.
+    The arrays are the host's, and `placed` puts them on the device of the call. Everything else that a law
+    chooses (cotangents, tangents, dtypes) comes from `seed`.
     """
 
     op: Primitive
@@ -40,6 +42,11 @@ class Call:
     meta: dict[str, object] = field(default_factory=dict)
     active: tuple[bool, ...] = ()
     seed: int = 0
+    device: str = "cpu"
+
+    def placed(self, arrays: Sequence[np.ndarray]) -> list:
+        """Arrays on the device of the call."""
+        return [backend.asarray(a, self.device) for a in arrays]
 
     def rng(self) -> np.random.Generator:
         """The random choices of a law about this call: the same at every use."""
@@ -149,7 +156,7 @@ def shapes_of(draw: st.DrawFn, op: Primitive, example: Example | None) -> list[t
 
 
 @st.composite
-def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None) -> Call:
+def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None, device: str = "cpu") -> Call:
     """A lawful call of `op`, as in one of its examples, away from points where it has no derivative."""
     if example is None:
         example = draw(st.sampled_from(families(op)))
@@ -172,7 +179,7 @@ def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None) -> Cal
             arrays.append(rng.random(part) < 0.5)  # beside arguments with a derivative: a mask
         else:
             arrays.append(ties(part, rng))
-    return Call(op, tuple(map(np.asarray, arrays)), dict(example.meta) if example else {}, active, seed)
+    return Call(op, tuple(map(np.asarray, arrays)), dict(example.meta) if example else {}, active, seed, device)
 
 
 def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:

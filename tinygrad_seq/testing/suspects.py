@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 import tinygrad_seq
-from tinygrad_seq import recording
+from tinygrad_seq import backend, recording
 from tinygrad_seq.errors import describe
 from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.tape import Record, next_serial, tape
@@ -36,15 +36,16 @@ class Noted(NamedTuple):
     line: str
 
 
-def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int) -> Iterator[str]:
+def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int, device: str) -> Iterator[str]:
     """A line for every rule on the tape of f(*arrays) that is wrong there, to first or to second order."""
     found = False
     seen = set()
-    for record, noted in calls_on_tape(f, arrays):
+    leaves = [leaf(a, device) for a in arrays]
+    for record, noted in calls_on_tape(f, leaves):
         for i, line in enumerate(record.inputs):
             if line is None or (record.op, i, noted.line) in seen:
                 continue
-            if complaint := wrong(record, noted, i, order):
+            if complaint := wrong(record, noted, i, order, device):
                 seen.add((record.op, i, noted.line))
                 yield from (f"  suspect: {complaint}", f"    called at {noted.line}")
                 found = True
@@ -55,18 +56,18 @@ def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int) -> Iterator[
         )
 
 
-def calls_on_tape(f: Callable, arrays: Sequence[np.ndarray]) -> list[tuple[Record, Noted]]:
-    """The records of f(*arrays), oldest first, each with what its op was called with."""
+def calls_on_tape(f: Callable, leaves: Sequence[Tensor]) -> list[tuple[Record, Noted]]:
+    """The records of f(*leaves), oldest first, each with what its op was called with."""
     noted: dict[int, Noted] = {}
-    with noting([record.op for record in records(f, arrays)], noted):
-        made = records(f, arrays)
+    with noting([record.op for record in records(f, leaves)], noted):
+        made = records(f, leaves)
     return [(record, noted[record.serial]) for record in made if record.serial in noted]
 
 
-def records(f: Callable, arrays: Sequence[np.ndarray]) -> list[Record]:
-    """The tape of f(*arrays), without its leaves."""
+def records(f: Callable, leaves: Sequence[Tensor]) -> list[Record]:
+    """The tape of f(*leaves), without its leaves."""
     with np.errstate(all="ignore"):
-        lines = [z.line for z in f(*map(leaf, arrays)) if z.line is not None]
+        lines = [z.line for z in f(*leaves) if z.line is not None]
     return [record for record in tape(lines) if record.op is not None]
 
 
@@ -93,7 +94,9 @@ def _note(op: Primitive, forward: Callable, noted: dict[int, Noted]) -> Callable
         given = signature.bind(*args, **kwargs).arguments
         arrays = [given[name] for name in op.arguments] + list(given.get(op.variadic or "", ()))
         meta = {p.name: given[p.name] for p in op.metadata if p.name in given}
-        noted[next_serial() + 1] = Noted(tuple(map(np.array, arrays)), meta, users_line())
+        noted[next_serial() + 1] = Noted(
+            tuple(np.array(backend.to_numpy(x)) for x in arrays), meta, users_line()
+        )
         return z
 
     return note
@@ -108,7 +111,7 @@ def users_line() -> str:
     return f"{file}:{number}  {linecache.getline(file, number).strip()}".rstrip()
 
 
-def wrong(record: Record, noted: Noted, i: int, order: int) -> str | None:
+def wrong(record: Record, noted: Noted, i: int, order: int, device: str) -> str | None:
     """What is wrong with the rule of the i-th argument of a record at its call; None if it is right."""
     op, rng = record.op, np.random.default_rng(0)
     on_tape = [k for k, line in enumerate(record.inputs) if line is not None]
@@ -120,19 +123,20 @@ def wrong(record: Record, noted: Noted, i: int, order: int) -> str | None:
 
         def f(*xs: Tensor) -> Sequence[Tensor]:
             at = dict(zip(places, xs, strict=True))
-            return sequence(op.function(*(at.get(k, a) for k, a in enumerate(noted.arrays)), **noted.meta))
+            rest = [backend.asarray(a, device) for a in noted.arrays]
+            return sequence(op.function(*(at.get(k, a) for k, a in enumerate(rest)), **noted.meta))
 
         return f
 
     try:
         what = f"the {rule}"
         gs = [noise(rng, shape) for shape in record.shapes]
-        agree_along(of([i]), [noted.arrays[i]], gs, rng, what, "difference")
+        agree_along(of([i]), [noted.arrays[i]], gs, rng, what, "difference", device)
         if order > 1:
             what, pulled = f"the derivative of the {rule}", pullback(of(on_tape), gs)
             us = [noise(rng, noted.arrays[i].shape)]
             xs = [noted.arrays[k] for k in on_tape]
-            agree_along(lambda *xs: [pulled(*xs)[on_tape.index(i)]], xs, us, rng, what, "difference2")
+            agree_along(lambda *xs: [pulled(*xs)[on_tape.index(i)]], xs, us, rng, what, "difference2", device)
     except DisagreementError as error:
         return (
             f"{what}\n    derivative {error.found:.9g}  differences {error.expected:.9g}  relative error "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_seq as ts
+from tinygrad_seq import backend
 from tinygrad_seq.testing.differences import noise, pulled_back, same
 from tinygrad_seq.testing.laws import actives, arrays_of, leaves, pulled, pushed, raw, recorded
 from tinygrad_seq.testing.strategies import SINGULAR, Call, carries_gradient, lawful, sprinkled
@@ -16,22 +17,28 @@ NO_HALF = dict.fromkeys(("solve", "cholesky"), UNSUPPORTED)  # exempt from the l
 def values(call: Call) -> None:
     """Arrays in, arrays out; a Tensor in, Tensors out: the same values, that share memory with no array."""
     rng = call.rng()
+    device = backend.device_of(*call.placed([np.zeros(())]))
     for given in (call.arrays, sprinkled(call, (*SINGULAR, np.nan), rng)):
-        arrays = [a.copy() for a in given]
-        plain = [np.array(z) if isinstance(z, np.ndarray) else z for z in raw(call, arrays)]
+        arrays = call.placed([a.copy() for a in given])
+        plain = [backend.copy(z) if backend.is_array(z) else z for z in raw(call, arrays)]
         if given is not call.arrays and any(z.dtype.kind == "i" for z in plain):
             continue  # C leaves open which integer a NaN is
         tensors = recorded(
             call, leaves(call, arrays) if any(call.active) else [ts.tensor(arrays[0]), *arrays[1:]]
         )
         for z, t in zip(plain, tensors, strict=True):
-            assert isinstance(z, (np.ndarray, np.generic)), f"{call} made a {type(z).__name__} of arrays"
+            assert isinstance(z, np.generic) or backend.is_array(z), (
+                f"{call} made a {type(z).__name__} of arrays"
+            )
             assert isinstance(t, ts.Tensor), f"{call} made a {type(t).__name__} of Tensors"
-            assert not t.data.flags.writeable, f"the output of {call} can be written to"
+            for place in (backend.device_of(z), t.device):
+                assert place == device, f"{call} left {device} for {place}"
+            if device == "cpu":  # CuPy has no read-only arrays
+                assert not t.data.flags.writeable, f"the output of {call} can be written to"
             same(f"{call} of Tensors and of arrays", t.numpy(), z, exactly=True)
         for a, before in zip(arrays, given, strict=True):
             same(f"an argument after {call}", a, before, exactly=True)
-            assert a.flags.writeable, f"{call} made an argument read-only"
+            assert device != "cpu" or a.flags.writeable, f"{call} made an argument read-only"
             a[...] = 0
         for z, t in zip(plain, tensors, strict=True):
             same(f"{call} of Tensors, after its arrays were overwritten", t.numpy(), z, exactly=True)
@@ -39,7 +46,7 @@ def values(call: Call) -> None:
 
 def off_tape(call: Call) -> None:
     """An op without a derivative never is on the tape, not even of Tensors that require a gradient."""
-    for t in recorded(call, [start(a) for a in call.arrays]):
+    for t in recorded(call, [start(a, call.device) for a in call.arrays]):
         assert not t.requires_grad, f"{call} has no derivative and yet is on the tape"
 
 
@@ -74,7 +81,9 @@ def layout(call: Call) -> None:
     rng = call.rng()
     for view in (transposed, backwards, repeated):
         xs = [
-            view(a) if view is not repeated or lawful(call.op, i) is None else start(a)
+            view(a, call.device)
+            if view is not repeated or lawful(call.op, i) is None
+            else start(a, call.device)
             for i, a in enumerate(call.arrays)
         ]
         flat = [np.array(x.numpy(), order="C") for x in xs]
@@ -82,29 +91,29 @@ def layout(call: Call) -> None:
         for z, plain in zip(zs, expected, strict=True):
             same(f"{call} of {view.__name__} arrays", z.numpy(), plain)
         if any(call.active):
-            gs = [view(noise(rng, z.shape)) for z in zs]
+            gs = [view(noise(rng, z.shape), call.device) for z in zs]
             found = pulled_back(zs, actives(call, xs), gs)
             grads = pulled(call, arrays_of(gs), leaves(call, flat))
             for one, other in zip(found, grads, strict=True):
                 same(f"the gradient of {call} in {view.__name__} arrays", one.numpy(), other.numpy())
 
 
-def start(array: np.ndarray) -> ts.Tensor:
+def start(array: np.ndarray, device: str) -> ts.Tensor:
     """A leaf, on the tape if it can be."""
-    return ts.tensor(array, requires_grad=array.dtype.kind == "f")
+    return ts.tensor(array, device=device, requires_grad=array.dtype.kind == "f")
 
 
-def transposed(array: np.ndarray) -> ts.Tensor:
+def transposed(array: np.ndarray, device: str) -> ts.Tensor:
     """The array in Fortran order."""
-    return ts.transpose(start(array.T.copy()))
+    return ts.transpose(start(array.T.copy(), device))
 
 
-def backwards(array: np.ndarray) -> ts.Tensor:
+def backwards(array: np.ndarray, device: str) -> ts.Tensor:
     """The array with negative strides."""
     back = (slice(None, None, -1),) * array.ndim
-    return start(array[back].copy())[back]
+    return start(array[back].copy(), device)[back]
 
 
-def repeated(array: np.ndarray) -> ts.Tensor:
+def repeated(array: np.ndarray, device: str) -> ts.Tensor:
     """The first row of the array over and over, with a stride of 0."""
-    return ts.broadcast_to(start(array[:1] if array.ndim else array), array.shape)
+    return ts.broadcast_to(start(array[:1] if array.ndim else array, device), array.shape)

@@ -1,0 +1,50 @@
+"""What crosses the border between host and device, and how often the host waits: three counters.
+
+An upload carries host data to the device, a download carries results back, a synchronisation makes the
+host wait until the device has caught up. Every download waits. A training step should do none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Counts:
+    """How often each happened while the counts were watched."""
+
+    uploads: int = 0
+    downloads: int = 0
+    synchronisations: int = 0
+
+
+watching: list[Counts] = []
+
+
+@contextmanager
+def watch() -> Iterator[Counts]:
+    """Counts all that happens in the block; blocks may be nested."""
+    counts = Counts()
+    watching.append(counts)
+    try:
+        yield counts
+    finally:
+        watching[:] = [other for other in watching if other is not counts]
+
+
+def uploaded() -> None:
+    for counts in watching:
+        counts.uploads += 1
+
+
+def downloaded() -> None:
+    for counts in watching:
+        counts.downloads += 1
+        counts.synchronisations += 1
+
+
+def synchronised() -> None:
+    for counts in watching:
+        counts.synchronisations += 1
