@@ -1,4 +1,4 @@
-"""The functions that CuPy answers in a way of its own: what they wait for, upload, refuse, or take for granted."""
+"""Functions that CuPy answers in a way of its own: what they wait for, upload, refuse, or take for granted."""
 
 from __future__ import annotations
 
