@@ -42,13 +42,13 @@ MUTANTS = {
         "tests/test_forms.py -k zeros_like",
     ),
     "an index array of the host": Mutant(
-        "backend.py",
+        "ops/beside.py",
         "    host = isinstance(index, (np.ndarray, np.generic))\n",
         "    host = False\n",
         f"{DEVICES} -k index",
     ),
     "an index that nobody checks": Mutant(
-        "backend.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
+        "ops/beside.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
     ),
     "float() of a device scalar": Mutant(
         "optim/clipping.py",

@@ -12,7 +12,7 @@ range wraps in silence: what comes from the host is looked at there, before it i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -179,7 +179,7 @@ def shaped(make: Callable, x, shape):
     return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
 
 
-# --- indices ------------------------------------------------------------------------------------------
+# --- what is asked in another way ----------------------------------------------------------------------
 
 
 def index_add(z, key, g) -> None:
@@ -192,55 +192,6 @@ def index_add(z, key, g) -> None:
         wide = z.astype(np.int64)
         index_add(wide, key, g.astype(np.int64))
         z[...] = wide.astype(z.dtype)
-
-
-def indices_beside(x, key: tuple, indices: Sequence) -> list:
-    """The index arrays of `key` where `x` lives; those that come from the host are checked before they go.
-
-    In the key stands "array" or "mask" for each.
-    """
-    if on_host(x):
-        return list(indices)
-    arrays = iter(indices)
-    parts = [(part, next(arrays) if isinstance(part, str) else None) for part in key]
-    widths = [_width(*part) for part in parts]
-    axis = 0
-    for (part, index), width in zip(parts, widths, strict=True):
-        refuse_out_of_range(index, x, axis)
-        axis += x.ndim - sum(widths) if part is Ellipsis else width
-    return [_beside(x, index) for index in indices]
-
-
-def _width(part, index) -> int:
-    """How many axes a part of a key reads."""
-    if part is None or part is Ellipsis or isinstance(part, bool):
-        return 0
-    return index.ndim if part == "mask" else 1
-
-
-def index_beside(x, index, axis: int):
-    """`index`, of an axis of x, where `x` lives; what comes from the host is checked before it goes."""
-    if on_host(x):
-        return index
-    refuse_out_of_range(index, x, axis)
-    return _beside(x, index)
-
-
-def refuse_out_of_range(index, x, axis: int) -> None:
-    """IndexError, in NumPy's words, for an integer array of the host that names what that axis of x has not."""
-    if isinstance(index, (np.ndarray, np.generic)) and index.dtype != bool:
-        index, size = np.asarray(index), x.shape[axis]
-        wrong = index[(index < -size) | (index >= size)]
-        if wrong.size:
-            raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {size}")
-
-
-def _beside(x, index):
-    host = isinstance(index, (np.ndarray, np.generic))
-    return asarray(np.asarray(index), device_of(x)) if host else index
-
-
-# --- matrices -----------------------------------------------------------------------------------------
 
 
 def solve(a, b):

@@ -15,8 +15,8 @@ from double import cuda
 from double.array import ndarray
 from double.counting import uploaded, watch
 from double.cuda import current
-from double.functions import errstate, poisoned
 from double.reaching import reach, reached
+from double.special import errstate, poisoned
 from double.ufuncs import UFUNCS, Ufunc
 
 __version__ = f"double of 14.2.0, on NumPy {np.__version__}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.ops.beside import index_beside, indices_beside
 from tinygrad_seq.ops.shape import broadcast_to, reshape
 from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.signature import example
@@ -86,7 +87,7 @@ def getitem(x, key):
            [4, 3]])
     """
     parts, indices = parsed(key)
-    return _getitem(x, *backend.indices_beside(data_of(x), parts, indices), key=parts)
+    return _getitem(x, *indices_beside(data_of(x), parts, indices), key=parts)
 
 
 def data_of(x):
@@ -195,7 +196,7 @@ def take_along_axis(x, indices, axis: int | None = -1):
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     shape, picked = np.shape(x), indices.shape
     axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
-    indices = backend.index_beside(data_of(x), indices, axis)
+    indices = index_beside(data_of(x), indices, axis)
     if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
         others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
         x, indices = (
@@ -216,6 +217,6 @@ def scatter_add(x, key, values):
     array([5., 0., 2.])
     """
     parts, indices = parsed(key)
-    indices = backend.indices_beside(data_of(x), parts, indices)
+    indices = indices_beside(data_of(x), parts, indices)
     shape = np.shape(_getitem(x, *indices, key=parts))
     return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))
