@@ -60,8 +60,8 @@ def bits(model: CharLM, ids: np.ndarray) -> float:
         for start in range(0, len(text) - 1, CHUNK):
             chunk = text[start : start + CHUNK + 1]
             logits, state = model(chunk[:-1], state)
-            nats += nn.cross_entropy(logits, chunk[1:], reduction="sum").item()
-    return nats / text[1:].size / math.log(2)
+            nats = nats + nn.cross_entropy(logits, chunk[1:], reduction="sum").astype(np.float64)
+    return float(nats) / text[1:].size / math.log(2)
 
 
 def sample(model: CharLM, first: int, length: int, temperature: float, rng: np.random.Generator) -> list[int]:

@@ -372,6 +372,17 @@ def test_a_checkpoint_moves_between_devices(tmp_path, first, second):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
+def test_a_state_is_loaded_from_wherever_it_is(xp):
+    """Arrays of the host, tensors of either device, and CuPy's arrays."""
+    source = nn.Linear(3, 2, rng=0).state_dict()
+    for kind in (np.asarray, here, there, xp.asarray):
+        for device in ("cpu", "cuda"):
+            model = nn.Linear(3, 2, rng=1).to(device)
+            model.load_state_dict({name: kind(array) for name, array in source.items()})
+            assert model.weight.device.startswith(device)
+            assert (model.weight.numpy() == source["weight"]).all()
+
+
 def test_an_optimizer_says_so_when_its_parameters_moved_on():
     model = nn.Linear(3, 2, rng=0)
     optimizer = optim.Adam(model.parameters())
@@ -514,6 +525,9 @@ def test_the_character_model_waits_for_nothing():
     with costs(uploads=2, synchronisations=0):
         figures = task.step()
     assert np.isfinite(figures["training_bits"].item())
+    task.validation = np.tile(task.validation, 4)  # three chunks
+    with costs(uploads=6, downloads=1):
+        task.validate()
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")

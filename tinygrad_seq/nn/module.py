@@ -134,7 +134,10 @@ class Module:
         loaded then.
         """
         own = dict(self.named_tensors())
-        given = {name: backend.to_numpy(array) for name, array in state.items()}
+        given = {
+            name: given.numpy() if isinstance(given, Tensor) else backend.to_numpy(given)
+            for name, given in state.items()
+        }
         refuse_misfits(own, given, type(self).__name__)
         for name, array in given.items():
             own[name].assign_(array)

@@ -157,24 +157,25 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     The latter is None, if that was checked on the host.
     """
     steps, batch, *_ = xs.shape
-    host = not isinstance(lengths, Tensor) and backend.on_host(lengths)
-    given = np.asarray(lengths) if host else lengths if isinstance(lengths, Tensor) else tensor(lengths)
+    given: Tensor | np.ndarray
+    if isinstance(lengths, Tensor):
+        given = lengths
+    else:
+        given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
     if integers(given, "lengths").shape != (batch,):
         raise ValueError(
             f"lengths must have shape ({batch},), one for every row of the batch, not {given.shape}"
         )
-    lawful = None
     if isinstance(given, Tensor) and given.device != "cpu":
-        lawful = logical_and(given >= 0, given <= steps)
-    else:
-        values = given.numpy() if isinstance(given, Tensor) else given
-        if batch and (values.min() < 0 or values.max() > steps):
-            raise ValueError(
-                f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {values.min()}, "
-                f"the largest {values.max()}"
-            )
-    t = tensor(given, device=xs.device) if host else given
-    return cumsum(ones_like(t, shape=(steps, 1)), axis=0) <= t, lawful
+        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, made where the lengths are
+        return ends <= given, logical_and(given >= 0, given <= steps)
+    host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
+    if batch and (host.min() < 0 or host.max() > steps):
+        raise ValueError(
+            f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, the "
+            f"largest {host.max()}"
+        )
+    return tensor(np.arange(steps)[:, None] < host, device=device), None
 
 
 def frozen(inside: Tensor, after: State, before: State) -> State:
