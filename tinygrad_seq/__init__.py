@@ -13,7 +13,7 @@ from typing import NoReturn
 from tinygrad_seq import habits, nn, optim
 from tinygrad_seq.anomaly import detect_anomaly
 from tinygrad_seq.backend import devices
-from tinygrad_seq.creation import ones, zeros
+from tinygrad_seq.creation import ones, tensor, zeros
 from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -74,7 +74,7 @@ from tinygrad_seq.serialize import load, save
 from tinygrad_seq.show import step, tape
 from tinygrad_seq.signature import example
 from tinygrad_seq.tape import no_grad
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 from tinygrad_seq.version import __version__
 
 __all__ = [  # in the order in which a reader should meet them

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq import backend, tree
+from tinygrad_seq.creation import beside, tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.rules import push, read
 from tinygrad_seq.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
-from tinygrad_seq.tensor import Tensor, beside, own, seed_of, tensor
+from tinygrad_seq.tensor import Tensor, own, seed_of
 
 
 def grad(

@@ -17,8 +17,9 @@ from types import ModuleType
 import numpy as np
 
 from tinygrad_seq import backend
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 
 FORMAT = "tinygrad_seq tree 1"
 PLAIN = (bool, int, float, str, type(None))

@@ -117,7 +117,7 @@ class Tensor(Operators, Protocols):
         if self.line is None or not isinstance(self.line[0], Leaf):
             raise RuntimeError("only a leaf that requires a gradient has one to assign")
         if value is not None:
-            value = beside(self, value, "gradient")
+            value = _beside(self, value, "gradient")
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ValueError(
                     f"the gradient of {describe(self)} has its shape and dtype, not {describe(value)}"
@@ -225,7 +225,7 @@ class Tensor(Operators, Protocols):
         >>> ts.tensor([1.0, 2.0]).assign_([3.0, 4.0]).numpy()
         array([3., 4.], dtype=float32)
         """
-        value = beside(self, value, "new value")
+        value = _beside(self, value, "new value")
         if value.shape != self.shape:
             raise ValueError(f"assign_ to {describe(self)} takes an array of its shape, not {describe(value)}")
         if not np.can_cast(value.dtype, self.dtype, "same_kind"):
@@ -311,65 +311,10 @@ def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, g
     return copy
 
 
-def tensor(
-    data: ArrayLike | Tensor,
-    *,
-    dtype: DTypeLike | None = None,
-    device: str | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """A leaf tensor holding a copy of `data`.
+def _beside(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
+    from tinygrad_seq.creation import beside  # which makes Tensors
 
-    Python floats, nested lists of them too, become float32, ints int64, bools bool; arrays and NumPy's
-    scalars keep their dtype. The copy is on `device`, "cpu", "cuda" or "cuda:1", without one where `data` is:
-    an array of CuPy's stays on its device. TypeError for what is no number, or to ask a gradient of what is
-    no float; ValueError for ragged lists; RuntimeError for a device that cannot be had, with the reason.
-
-    >>> import tinygrad_seq as ts
-    >>> ts.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    tensor([[1., 2.],
-            [3., 4.]], float32, cpu, requires_grad)
-    """
-    if isinstance(data, Tensor):
-        data = data.data
-    elif any(isinstance(x, Tensor) and x.line for x in _elements(data)):
-        raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
-    values = backend.copy(data)
-    if (
-        dtype is None
-        and values.dtype == np.float64
-        and all(type(x) in (float, int, bool) for x in _elements(data))
-    ):
-        dtype = np.float32
-    for kind in (values.dtype, np.dtype(dtype or values.dtype)):
-        if kind.kind not in "fiub":
-            raise TypeError(f"a tensor holds floats, integers or booleans, not {kind}")
-    if dtype is not None and dtype != values.dtype:
-        values = values.astype(dtype)
-    place = backend.device_of(values) if device is None else device
-    t = Tensor(backend.asarray(values, place), None, Buffer())
-    t.requires_grad = requires_grad
-    return t
-
-
-def _elements(data: object) -> Iterator[object]:
-    """What nested lists hold."""
-    if isinstance(data, (list, tuple)):
-        for part in data:
-            yield from _elements(part)
-    else:
-        yield data
-
-
-def beside(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
-    """`given` as a tensor on the device of t, uploaded if it is a list or an array of the host."""
-    if not isinstance(given, Tensor):
-        given = tensor(given, dtype=dtype, device=t.device if backend.on_host(given) else None)
-    if given.device != t.device:
-        raise TypeError(
-            f"the {what} of {describe(t)} on {t.device} is on {given.device}: move it, .to({t.device!r})"
-        )
-    return given
+    return beside(t, given, what, dtype)
 
 
 def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
@@ -387,7 +332,7 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
             )
         seed = Tensor(np.ones_like(t._data))
     else:
-        seed = beside(t, given, "cotangent", t.dtype)
+        seed = _beside(t, given, "cotangent", t.dtype)
     if seed.shape != t.shape:
         raise ValueError(f"a cotangent of {describe(t)} has to have its shape, not {seed.shape}")
     if seed.dtype != t.dtype:

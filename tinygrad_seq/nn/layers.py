@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq import backend
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
@@ -16,7 +17,7 @@ from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.reduction import mean
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 
 
 class Linear(Module):

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq import backend, habits
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.tape import Buffer
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 
 
 class Parameter(Tensor):

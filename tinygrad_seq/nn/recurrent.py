@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import backend, tree
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.combinators import parts
@@ -20,7 +21,7 @@ from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.reduction import cumsum
 from tinygrad_seq.ops.shape import concatenate, swapaxes
 from tinygrad_seq.scan import scan, unrolled
-from tinygrad_seq.tensor import Tensor, tensor
+from tinygrad_seq.tensor import Tensor
 
 Lengths = Indices | None
 
