@@ -96,7 +96,7 @@ MUTANTS = {
     "an upload for each parameter": Mutant(
         "optim/methods.py",
         "np.multiply(v, 1 / (1 - beta2**t), out=scratch)",
-        "np.multiply(v, __import__('cupy').asarray(np.asarray(1 / (1 - beta2**t))), out=scratch)",
+        "np.multiply(v, __import__('cupy').asarray(np.asarray([1 / (1 - beta2**t)])), out=scratch)",
         f"{DEVICES} -k waits",
     ),
     "a constant of the host in a scan": Mutant(

@@ -1,62 +1,43 @@
-"""The double of a device: stands in for the module `cupy`, refuses what CuPy refuses, and counts what it costs.
+"""A strict double of CuPy for a machine without a device: put in its place, it is what `import cupy` finds.
 
-There is no device in it. Arrays are an opaque class around NumPy's; what CuPy does in silence (wrap an index,
-upload one, wait) it does too, but countably. It is as good as its measurements: `tests/test_double.py` is a
-table of calls and outcomes that hold for CuPy itself.
+It computes with NumPy, but keeps CuPy's borders: what CuPy refuses it refuses, with CuPy's exceptions, and
+where CuPy gives undefined or surprising results without a word, so does it. `watch()` counts the copies
+across the border, `reached` lists what the project has asked for.
+
+array         the opaque array, and the tables by which it answers NumPy's protocols
+ufuncs        the ufuncs and the operators
+creation, indexing, rearranging, reductions, arithmetic, linear    the functions
+methods       the methods and attributes
+counting      uploads, downloads, synchronisations
+reaching      what the project reaches of CuPy
+cuda          two devices
+
+What it answers is measured on CuPy, in tests/test_double.py. It is a double of what the project may need: what
+is missing here may exist in CuPy.
 """
-
-from __future__ import annotations
 
 from types import SimpleNamespace
 
 import numpy as np
 
-from double import cuda
-from double.array import ndarray
-from double.counting import uploaded, watch
-from double.cuda import current
-from double.reaching import reach, reached
-from double.special import errstate, poisoned
-from double.ufuncs import UFUNCS, Ufunc
+from double import cuda, linear, methods
+from double.array import FUNCTIONS, UFUNCS, ndarray
+from double.counting import watch
+from double.reaching import reached
+from double.ufuncs import ufunc
 
-__version__ = f"double of 14.2.0, on NumPy {np.__version__}"
-__all__ = ["asarray", "asnumpy", "cuda", "cupyx", "ndarray", "reached", "watch"]
+__version__ = "14.2.0"
+__all__ = ["cuda", "cupyx", "linear", "methods", "ndarray", "reached", "ufunc", "watch"]
 
-cupyx = SimpleNamespace(errstate=errstate)
-
-
-def asarray(a, dtype=None) -> ndarray:
-    """An array of the host uploaded; one of another device copied; one of this device itself."""
-    reach("function", "asarray", 1, () if dtype is None else ("dtype",))
-    if isinstance(a, ndarray):
-        if a._device != current.id:
-            return ndarray(a._a.copy())
-        return a if dtype is None or a.dtype == dtype else a.astype(dtype)
-    uploaded()
-    return ndarray(np.array(a, dtype))
-
-
-def asnumpy(a) -> np.ndarray:
-    return a.get() if isinstance(a, ndarray) else np.asarray(a)
-
-
-def empty(shape, dtype=float) -> ndarray:
-    reach("function", "empty", 2)
-    return poisoned(np.empty(shape, dtype))
-
-
-def zeros(shape, dtype=float) -> ndarray:
-    return ndarray(np.zeros(shape, dtype))
-
-
-def ones(shape, dtype=float) -> ndarray:
-    return ndarray(np.ones(shape, dtype))
-
-
-def arange(*args, dtype=None) -> ndarray:
-    reach("function", "arange", len(args))
-    return ndarray(np.arange(*args, dtype=dtype))
-
-
-for _name in UFUNCS:
-    globals()[_name] = Ufunc(getattr(np, _name))
+linalg, stride_tricks = SimpleNamespace(), SimpleNamespace()
+lib = SimpleNamespace(stride_tricks=stride_tricks)
+cupyx = SimpleNamespace(errstate=linear.errstate)  # a module of its own beside CuPy
+for name, function in FUNCTIONS.items():
+    *owner, last = name.split(".")
+    if owner:
+        setattr({"linalg": linalg, "stride_tricks": stride_tricks}[owner[-1]], last, function)
+    else:
+        globals()[name] = function
+for name, function in vars(np).items():
+    if isinstance(function, np.ufunc) and function.__name__ in UFUNCS:  # under all of its names
+        globals()[name] = UFUNCS[function.__name__]

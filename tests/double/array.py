@@ -1,191 +1,247 @@
-"""An array on a device that is not there: an opaque class around a NumPy array, as strict as CuPy's.
+"""The opaque array: a NumPy array on the host that pretends to be memory on a device.
 
-It is no subclass of NumPy's array, so nothing that NumPy would do by itself happens in silence. What it has
-is what CuPy 14.2 has: attributes, methods with their keywords, operators; what it lacks is what CuPy lacks.
-Results of rank 0 are arrays, every array can be written to, and what waits for the device is counted.
+Nothing gets at the memory but the functions of this package, which answer NumPy's two protocols for it. They
+enter themselves in the tables below; what is in no table is refused in NumPy's words.
 """
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import contextvars
+import operator
+from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 
-from double import cuda, indexing, reaching
 from double.counting import downloaded
 from double.cuda import current
+from double.reaching import reach, reached, remember
 
-NUMBERS = (int, float, complex, np.generic)  # what may stand beside an array
-IMPLICIT = (
-    "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
-    "explicitly."
-)
+UFUNCS: dict[str, Callable] = {}  # NumPy's ufuncs by their names
+FUNCTIONS: dict[str, Callable] = {}  # all other functions by their names within CuPy: "sum", "linalg.norm"
+ANSWERS: dict[Callable, Callable] = {}  # the function that answers for one of NumPy's
+
+SCALARS = (bool, int, float, complex, np.generic)
+KNOWN = (np.ndarray, *SCALARS)
+COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+EXPECTED = "(expected cupy._core.core._ndarray_base, got {})"
 
 
-class ndarray:  # noqa: N801, CuPy's name
-    """An array of the device that is current when it is made."""
+free: list[Callable] = []  # ways into contexts in which floating-point errors pass; nobody is in one of these
 
-    __slots__ = ("_a", "base", "_device", "__weakref__")
+
+def quietly(f: Callable, *args, **kwargs):
+    """f(...), as on a device, which never warns: np.errstate, at a tenth of its price."""
+    run = free.pop() if free else silence()
+    try:
+        return run(f, *args, **kwargs)
+    finally:
+        free.append(run)
+
+
+def silence() -> Callable:
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    return context.run
+
+
+class ndarray:  # noqa: N801, NumPy's name
+    """An array on a device. Its elements are seen by downloading them."""
+
+    __slots__ = ("_host", "_device", "_base", "__weakref__")
+    __module__ = "cupy"
     __array_priority__ = 100
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, a: np.ndarray, base: ndarray | None = None) -> None:
-        self._a, self.base, self._device = a, base, current.id
+    def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
+        return poisoned(shape, dtype, order)
 
-    # --- NumPy asks -----------------------------------------------------------------------------------
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        from double.ufuncs import run
-
-        return run(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function, types, args, kwargs):
-        from double.functions import run
-
-        return run(function, types, args, kwargs)
-
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError(IMPLICIT)
-
-    # --- what it is -----------------------------------------------------------------------------------
-
-    shape = property(lambda self: self._a.shape)
-    dtype = property(lambda self: self._a.dtype)
-    ndim = property(lambda self: self._a.ndim)
-    size = property(lambda self: self._a.size)
-    nbytes = property(lambda self: self._a.nbytes)
-    itemsize = property(lambda self: self._a.itemsize)
-    strides = property(lambda self: self._a.strides)
-    device = property(lambda self: cuda.Device(self._device))
-    data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data, device_id=self._device))
-    real = property(lambda self: self)
-
-    @property
-    def T(self) -> ndarray:  # noqa: N802, CuPy's name
-        reaching.reach("attribute", "T")
-        return wrap(own(self).T, self)
-
-    @property
-    def mT(self) -> ndarray:  # noqa: N802, CuPy's name
-        reaching.reach("attribute", "mT")
-        return wrap(own(self).mT, self)
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, object]:
-        shape, strides, kind = self.shape, self.strides, self.dtype.str
-        return {
-            "shape": shape,
-            "typestr": kind,
-            "strides": strides,
-            "data": (self.data.ptr, False),
-            "version": 3,
-        }
-
-    @property
-    def flags(self) -> SimpleNamespace:
-        reaching.reach("attribute", "flags")
-        flags = self._a.flags
-        names = ("c_contiguous", "f_contiguous", "owndata")
-        return SimpleNamespace(**{name: getattr(flags, name) for name in names})
-
-    # --- what leaves the device -----------------------------------------------------------------------
-
-    def get(self) -> np.ndarray:
-        reaching.reach("method", "get")
-        downloaded()
-        return self._a.copy()
-
-    def item(self, *args: int):
-        if not args and self.size != 1:
-            raise ValueError("can only convert an array of size 1 to a Python scalar")
-        downloaded()
-        return self._a.item(*args)
-
-    def tolist(self):
-        downloaded()
-        return self._a.tolist()
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
-            )
-        downloaded()
-        return bool(self._a.item())
-
-    def __float__(self) -> float:
-        return float(self._scalar())
-
-    def __int__(self) -> int:
-        return int(self._scalar())
-
-    def __complex__(self) -> complex:
-        return complex(self._scalar())
-
-    def _scalar(self):
-        downloaded()
-        if self.ndim:
-            raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-        return self._a.item()
-
-    def __repr__(self) -> str:
-        downloaded()
-        return repr(self._a)
-
-    def __str__(self) -> str:
-        downloaded()
-        return str(self._a)
-
-    def __format__(self, spec: str) -> str:
-        downloaded()
-        return format(self._a.item() if spec and not self.ndim else str(self._a), spec)
-
-    def __reduce__(self):
-        from double import asarray
-
-        return asarray, (self.get(),)
-
-    # --- elements -------------------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of unsized object")
-        return self.shape[0]
-
-    def __iter__(self):
-        if not self.ndim:
-            raise TypeError("iteration over a 0-d array")
-        return iter([self[i] for i in range(len(self))])
-
-    def __getitem__(self, key):
-        reaching.reach("method", "__getitem__", 1)
-        return wrap(indexing.read(own(self), key), self)
-
-    def __setitem__(self, key, value) -> None:
-        reaching.reach("method", "__setitem__", 2)
-        indexing.write(own(self), key, value)
-
-
-def own(x: ndarray) -> np.ndarray:
-    """The host's memory behind an array, which has to be on the current device."""
-    if not isinstance(x, ndarray):
+    def __array__(self, dtype=None):
         raise TypeError(
-            f"Argument 'a' has incorrect type (expected cupy._core.core._ndarray_base, got {type(x).__name__})"
+            "Implicit conversion to a NumPy array is not allowed. "
+            "Please use `.get()` to construct a NumPy array explicitly."
         )
-    if x._device != current.id:
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=(None,), **kwargs):
+        function = UFUNCS.get(ufunc.__name__)
+        if function is None:
+            return NotImplemented
+        for x in inputs:
+            if type(x) is not ndarray and not isinstance(x, KNOWN):
+                return NotImplemented
+        if ufunc.__name__ in COMPARISONS:  # the one place where an array of no axes of the host is taken
+            inputs = [x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs]
+        if len(out) != 1:
+            raise ValueError("The 'out' parameter must have exactly one array value")
+        if out[0] is not None:
+            kwargs["out"] = out[0]
+        return (
+            function(*inputs, **kwargs)
+            if method == "__call__"
+            else getattr(function, method)(*inputs, **kwargs)
+        )
+
+    def __array_function__(self, func, types, args, kwargs):
+        for t in types:
+            if t is not ndarray and not issubclass(t, np.ndarray):
+                return NotImplemented
+        answer = ANSWERS.get(func)
+        if answer is None:
+            reach("function", name_of(func), len(args), tuple(sorted(kwargs)))
+            return NotImplemented
+        return answer(*args, **kwargs)
+
+
+new = object.__new__
+
+
+def poisoned(shape, dtype=float, order="C") -> ndarray:
+    """New memory on the current device, filled with what nobody can take for a result."""
+    memory = np.empty(lengths(shape), dtype, order)
+    memory[...] = poison(memory.dtype)
+    return wrap(memory, order)
+
+
+def poison(dtype: np.dtype):
+    """What memory that nobody wrote to holds: NaN, -1, or the largest number."""
+    return np.frombuffer(b"\xff" * dtype.itemsize, dtype)[0] if dtype.kind != "b" else True
+
+
+def lengths(shape) -> tuple[int, ...]:
+    """A shape from a tuple, a list or one length. An array of the device is no length: it has no index."""
+    many = isinstance(shape, (tuple, list, np.ndarray))
+    found = tuple(operator.index(n) for n in (shape if many else (shape,)))
+    if any(n < 0 for n in found):
+        raise ValueError("Negative dimensions are not allowed")
+    return found
+
+
+def wrap(result, order: str = "C") -> ndarray:
+    """A result as a new array on the current device; NumPy's scalars are arrays of no axes there."""
+    self = new(ndarray)
+    self._host = np.asarray(result, order=order)
+    self._device = current.id
+    self._base = None
+    return self
+
+
+def view(a: ndarray, part: np.ndarray) -> ndarray:
+    """A part of the memory of `a` as an array. Unlike NumPy's, no view is read-only."""
+    self = new(ndarray)
+    self._host = part if part.flags.writeable else writable(part)
+    self._device = a._device
+    self._base = a if a._base is None else a._base
+    return self
+
+
+def writable(part: np.ndarray) -> np.ndarray:
+    """The same memory by another array that may be written to."""
+    owner = part
+    while not owner.flags.writeable:
+        owner = owner.base
+    offset = part.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    flat = np.ndarray((owner.nbytes,), np.uint8, owner, strides=(1,)) if owner.flags.contiguous else owner
+    return np.ndarray(part.shape, part.dtype, flat, offset, part.strides)
+
+
+def host(a, name: str = "a") -> np.ndarray:
+    """The memory of `a` for a kernel, which runs on the current device and takes arrays of that device only."""
+    if type(a) is not ndarray:
+        raise TypeError(f"Argument '{name}' has incorrect type {EXPECTED.format(type_name(a))}")
+    if a._device != current.id:
         raise ValueError(
-            f"Array device must be same as the current device: array device = {x._device} while current = "
-            f"{current.id}"
+            "Array device must be same as the current device: "
+            f"array device = {a._device} while current = {current.id}"
         )
-    return x._a
+    return a._host
 
 
-def wrap(result, *sources):
-    """What NumPy made of `sources` as an array of the device: a view, if it is one of theirs."""
-    if isinstance(result, (tuple, list)):
-        return type(result)(wrap(part, *sources) for part in result)
-    a = np.asarray(result)
-    for source in sources:
-        if isinstance(source, ndarray) and a.size and np.may_share_memory(a, source._a):
-            return ndarray(a, source if source.base is None else source.base)
-    return ndarray(a)
+def type_name(x) -> str:
+    """The type of `x` with its module, "numpy.ndarray"."""
+    module = type(x).__module__
+    return type(x).__name__ if module == "builtins" else f"{module}.{type(x).__name__}"
+
+
+def number(x):
+    """An operand of a kernel: the memory of an array, or a scalar."""
+    if type(x) is ndarray:
+        return host(x)
+    if isinstance(x, SCALARS):
+        return x
+    raise TypeError(f"Unsupported type {type(x)}")
+
+
+def deliver(result, out=None) -> ndarray:
+    """The result of a kernel, in new memory or written to `out`."""
+    if out is None:
+        return wrap(result)
+    memory = host(out, "out")
+    if memory.shape != np.shape(result):
+        raise ValueError("Output array has an invalid size")
+    memory[...] = result
+    return out
+
+
+def get(a: ndarray) -> np.ndarray:
+    """The elements on the host: one download."""
+    downloaded()
+    return a._host.copy()
+
+
+def name_of(function: Callable) -> str:
+    """`np.linalg.norm` as "linalg.norm"."""
+    module = function.__module__.partition(".")[2]
+    return f"{module}.{function.__name__}" if module else function.__name__
+
+
+def recorded(kind: str, name: str, function: Callable) -> Callable:
+    """`function`, which remembers how it is called, and to which floating-point warnings mean nothing."""
+
+    first = kind == "method"
+
+    @wraps(function)
+    def call(*args, **kwargs):
+        key = (kind, name, len(args) - first, tuple(sorted(kwargs)) if kwargs else ())
+        if key not in reached:
+            remember(key)
+        return quietly(function, *args, **kwargs)
+
+    return call
+
+
+def function(f: Callable | str, *names: str) -> Callable:
+    """Decorator: `f` answers for NumPy's function of its name, or of the given names."""
+    if isinstance(f, str):
+        return lambda g: function(g, f, *names)
+    for name in names or (f.__name__,):
+        FUNCTIONS[name] = recorded("function", name, f)
+        owner = np
+        for part in name.split("."):
+            owner = getattr(owner, part, None)
+        if owner is not None:
+            ANSWERS.setdefault(owner, FUNCTIONS[name])  # some have two names in NumPy: the first counts
+    return f
+
+
+def method(f: Callable | str, *names: str) -> Callable:
+    """Decorator: `f` is a method of the array by its name, or by the given names."""
+    if isinstance(f, str):
+        return lambda g: method(g, f, *names)
+    for name in names or (f.__name__,):
+        setattr(ndarray, name, recorded("method", name, f))
+    return f
+
+
+def attribute(f: Callable) -> Callable:
+    """Decorator: `f` is an attribute of the array that can only be read."""
+    name = f.__name__
+
+    key = ("attribute", name, 0, ())
+
+    def read(self):
+        if key not in reached:
+            remember(key)
+        return f(self)
+
+    setattr(ndarray, name, property(read))
+    return f

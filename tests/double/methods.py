@@ -1,135 +1,279 @@
-"""The methods and operators of the array: with CuPy's parameters, and none that CuPy lacks."""
+"""The methods and attributes of the array. Most methods are functions of their name, with their arguments."""
 
 from __future__ import annotations
 
-import inspect
+import warnings
 
 import numpy as np
 
-from double import reaching
-from double.array import NUMBERS, ndarray, own, wrap
+from double import arithmetic, creation, indexing, rearranging, reductions
+from double.array import attribute, get, host, method, view, wrap
+from double.cuda import Device
 
-METHODS = {  # with CuPy's parameters
-    "all": "axis=None, out=None, keepdims=False",
-    "any": "axis=None, out=None, keepdims=False",
-    "argmax": "axis=None, out=None, dtype=None, keepdims=False",
-    "argsort": "axis=-1, kind=None",
-    "argmin": "axis=None, out=None, dtype=None, keepdims=False",
-    "clip": "min=None, max=None, out=None",
-    "copy": "order='C'",
-    "cumsum": "axis=None, dtype=None, out=None",
-    "dot": "b, out=None",
-    "fill": "value",
-    "flatten": "order='C'",
-    "max": "axis=None, out=None, keepdims=False",
-    "mean": "axis=None, dtype=None, out=None, keepdims=False",
-    "min": "axis=None, out=None, keepdims=False",
-    "prod": "axis=None, dtype=None, out=None, keepdims=False",
-    "ravel": "order='C'",
-    "repeat": "repeats, axis=None",
-    "reshape": "*shape, order='C', copy=None",
-    "round": "decimals=0, out=None",
-    "std": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    "squeeze": "axis=None",
-    "sum": "axis=None, dtype=None, out=None, keepdims=False",
-    "swapaxes": "axis1, axis2",
-    "transpose": "*axes",
-    "var": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
-    "view": "dtype=None",
-    "astype": "dtype, order='K', casting=None, subok=None, copy=True",
-}
+for function in (
+    *(reductions.sum, reductions.prod, reductions.mean, reductions.std, reductions.var, reductions.all),
+    *(reductions.any, reductions.cumsum, reductions.cumprod, reductions.ptp, reductions.trace),
+    *(rearranging.ravel, rearranging.swapaxes, rearranging.squeeze, rearranging.diagonal, rearranging.repeat),
+    *(rearranging.argsort, rearranging.searchsorted, indexing.take, indexing.nonzero, arithmetic.dot),
+):
+    method(function)
+method("max")(reductions.amax)
+method("min")(reductions.amin)
+method("round")(arithmetic.around)
 
 
-def signature(text: str) -> inspect.Signature:
-    return inspect.signature(eval(f"lambda {text}: None"))
+@method
+def argmax(self, axis=None, out=None, dtype=None, keepdims=False):
+    return reductions.argmax(self, axis, dtype, out, keepdims)
 
 
-def _take(self, indices, axis=None, out=None):
-    return self[(*[slice(None)] * (axis % self.ndim), indices)] if axis is not None else self.ravel()[indices]
+@method
+def argmin(self, axis=None, out=None, dtype=None, keepdims=False):
+    return reductions.argmin(self, axis, dtype, out, keepdims)
 
 
-def _method(name: str, text: str):
-    takes, inner = signature(text), getattr(np.ndarray, name)
+@method
+def clip(self, min=None, max=None, out=None):
+    return arithmetic.clip(self, min, max, out)
 
-    def method(self, *args, **kwargs):
-        reaching.reach("method", name, len(args), tuple(sorted(kwargs)))
-        try:
-            given = takes.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{name}() {error}") from None
-        if given.arguments.pop("casting", None) is not None:
-            raise TypeError("casting is not supported yet")
-        with np.errstate(all="ignore"):
-            result = inner(own(self), *map(plain, given.args), **{k: plain(v) for k, v in given.kwargs.items()})
-        out = given.arguments.get("out")
-        return (
-            out
-            if out is not None
-            else None
-            if result is None
-            else self
-            if result is self._a
-            else wrap(result, self)
+
+@method
+def put(self, indices, values, mode="wrap"):
+    return indexing.put(self, indices, values, mode)
+
+
+@method
+def sort(self, axis=-1, kind=None):
+    host(self).sort(axis)
+
+
+@method
+def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+    if casting is not None or subok is not None:
+        raise TypeError(f"{'casting' if casting is not None else 'subok'} is not supported yet")
+    same = not copy and self._host.dtype == dtype
+    return self if same else wrap(host(self).astype(dtype, order), "K")
+
+
+@method
+def copy(self, order="C"):
+    return creation.copy(self, order)
+
+
+@method
+def flatten(self, order="C"):
+    return wrap(host(self).flatten(order))
+
+
+@method
+def fill(self, value):
+    host(self)[...] = indexing.filling(value, "fill")
+
+
+@method("conj", "conjugate")
+def conj(self):
+    return self if self._host.dtype.kind != "c" else wrap(host(self).conj())
+
+
+@method
+def reshape(self, *shape, order="C", copy=None):
+    shape = shape[0] if len(shape) == 1 else shape
+    return rearranging.reshape(self, shape, order)
+
+
+@method
+def transpose(self, *axes):
+    return rearranging.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+
+@method
+def set(self, arr, stream=None):
+    host(self)[...] = creation.upload(arr)._host
+
+
+@method("view")
+def seen_as(self, dtype=None, type=None):
+    return view(self, self._host.view() if dtype is None else self._host.view(dtype))
+
+
+# The ways out, each of which waits for the device.
+
+
+@method("get")
+def to_host(self, stream=None, order="C", out=None, blocking=True):
+    found = get(self)
+    if out is None:
+        return np.asarray(found, order=order)
+    out[...] = found
+    return out
+
+
+@method
+def item(self):
+    if self._host.size != 1:
+        raise ValueError("can only convert an array of size 1 to a Python scalar")
+    return get(self).item()
+
+
+@method
+def tolist(self):
+    return get(self).tolist()
+
+
+@method
+def tobytes(self, order="C"):
+    return get(self).tobytes(order)
+
+
+EMPTY = (
+    "The truth value of an empty array is ambiguous. Returning False, but in future this will result in an "
+    "error. Use `array.size > 0` to check that an array is not empty."
+)
+
+
+def only_element(self, kind):
+    if self._host.ndim:
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
+    return kind(get(self).item())
+
+
+@method("__float__")
+def as_float(self):
+    return only_element(self, float)
+
+
+@method("__int__")
+def as_int(self):
+    return only_element(self, int)
+
+
+@method("__complex__")
+def as_complex(self):
+    return only_element(self, complex)
+
+
+@method("__bool__")
+def as_bool(self):
+    if self._host.size > 1:
+        raise ValueError(
+            "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
         )
-
-    return method
-
-
-def plain(x):
-    """An argument as NumPy takes it; what comes from the host is refused."""
-    if isinstance(x, ndarray):
-        return own(x)
-    if isinstance(x, np.ndarray):
-        raise TypeError(f"Unsupported type {type(x)}")
-    return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
+    if not self._host.size:
+        warnings.warn(EMPTY, DeprecationWarning, stacklevel=3)
+        return False
+    return bool(get(self))
 
 
-for _name, _text in METHODS.items():
-    setattr(ndarray, _name, _method(_name, _text))
-ndarray.take = _take
+@method("__repr__")
+def as_repr(self):
+    return repr(get(self))
 
 
-def _operator(ufunc: np.ufunc, *, reflected: bool = False, in_place: bool = False):
-    """`x + y`, or `y + x`, or `x += y`; of x + y an object that NumPy would ask is asked by NumPy."""
-
-    def operator(self, other):
-        if (reflected or in_place) and not isinstance(other, (ndarray, *NUMBERS)):
-            raise TypeError(f"Unsupported type {type(other)}")
-        pair = (other, self) if reflected else (self, other)
-        if in_place:
-            return ufunc(*pair, out=self)
-        return ufunc(*pair)
-
-    return operator
+@method("__str__")
+def as_str(self):
+    return str(get(self))
 
 
-OPERATORS = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
-    "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift, "divmod": np.divmod,
-}  # fmt: skip
-for _name, _ufunc in OPERATORS.items():
-    setattr(ndarray, f"__{_name}__", _operator(_ufunc))
-    setattr(ndarray, f"__r{_name}__", _operator(_ufunc, reflected=True))
-    if _name not in ("matmul", "divmod"):
-        setattr(ndarray, f"__i{_name}__", _operator(_ufunc, in_place=True))
-COMPARISONS = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
-    "ge": np.greater_equal,
-}  # fmt: skip
+@method("__format__")
+def formatted(self, spec):
+    return format(get(self), spec)
 
 
-def _comparison(ufunc: np.ufunc):
-    """With None, which equals nothing, there is an answer too."""
-    compare = _operator(ufunc)
-
-    def comparison(self, other):
-        return wrap(np.full(self.shape, ufunc is np.not_equal)) if other is None else compare(self, other)
-
-    return comparison
+@method("__reduce__")
+def reduced(self):
+    return creation.asarray, (get(self),)
 
 
-for _name, _ufunc in COMPARISONS.items():
-    setattr(ndarray, f"__{_name}__", _comparison(_ufunc))
-for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
-    setattr(ndarray, f"__{_name}__", lambda self, _ufunc=_ufunc: _ufunc(self))
+@method("__len__")
+def length(self):
+    if not self._host.ndim:
+        raise TypeError("len() of unsized object")
+    return len(self._host)
+
+
+@method("__iter__")
+def iterate(self):
+    if not self._host.ndim:
+        raise TypeError("iteration over a 0-d array")
+    return (self[i] for i in range(len(self._host)))
+
+
+@method("__copy__")
+def shallow_copy(self):
+    return creation.copy(self, "C")
+
+
+@method("__deepcopy__")
+def deep_copy(self, memo):
+    return creation.copy(self, "C")
+
+
+class Flags:
+    """The layout of an array. That it may be written to is not asked: it always may."""
+
+    def __init__(self, flags, owns: bool) -> None:
+        self.c_contiguous, self.f_contiguous, self.owndata = flags.c_contiguous, flags.f_contiguous, owns
+        self.fnc, self.forc = flags.fnc, flags.forc
+
+    def __getitem__(self, name):
+        if not hasattr(self, name.lower()):
+            raise KeyError(f"{name} is not defined for cupy.ndarray.flags")
+        return getattr(self, name.lower())
+
+
+@attribute
+def flags(self):
+    return Flags(self._host.flags, self._base is None)
+
+
+@attribute
+def device(self):
+    return Device(self._device)
+
+
+@attribute
+def __cuda_array_interface__(self):  # noqa: N807, a protocol
+    a = self._host
+    strides = None if a.flags.c_contiguous else a.strides
+    return {"shape": a.shape, "typestr": a.dtype.str, "strides": strides, "data": (a.ctypes.data, False)}
+
+
+@attribute
+def base(self):
+    return self._base
+
+
+@attribute
+def T(self):  # noqa: N802, NumPy's name
+    return view(self, self._host.T)
+
+
+@attribute
+def mT(self):  # noqa: N802, NumPy's name
+    if self._host.ndim < 2:
+        raise ValueError("matrix transpose with ndim < 2 is undefined")
+    return view(self, self._host.mT)
+
+
+@attribute
+def real(self):
+    return view(self, self._host.real)
+
+
+@attribute
+def imag(self):
+    return arithmetic.imag(self)
+
+
+def layout(name: str) -> None:
+    """An attribute that says how the array lies in memory."""
+
+    def read(self):
+        return getattr(self._host, name)
+
+    read.__name__ = name
+    attribute(read)
+
+
+for name in ("shape", "ndim", "dtype", "size", "itemsize", "nbytes", "strides"):
+    layout(name)

@@ -17,16 +17,14 @@ def reach(kind: str, name: str, positional: int = 0, keywords: tuple[str, ...] =
     """Remember a call; the stack is walked only while its key is unknown."""
     key = (kind, name, positional, keywords)
     if key not in reached:
-        place = _place()
-        if place:
-            reached[key] = place
+        remember(key)
 
 
-def _place() -> str | None:
-    """The innermost frame of the project, if there is one."""
-    frame = sys._getframe(2)
+def remember(key: Key) -> None:
+    """Enter a call that is not known yet, with the innermost frame of the project, if there is one."""
+    frame = sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] == "tinygrad_seq":
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            reached[key] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            return
         frame = frame.f_back
-    return None

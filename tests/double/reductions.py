@@ -1,0 +1,147 @@
+"""Functions that put many elements into one; the result is an array of no axes, never a scalar of NumPy.
+
+They have neither `initial` nor `where`. A mean of nothing is NaN, without a warning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from double.array import deliver, function, host, number, wrap
+
+
+def reduced(f, a, axis, out, keepdims, **dtype):
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return deliver(f(host(a), axis=axis, keepdims=bool(keepdims), **dtype), out)
+
+
+@function
+def sum(a, axis=None, dtype=None, out=None, keepdims=False):
+    return total(np.sum, a, axis, dtype, out, keepdims)
+
+
+@function
+def prod(a, axis=None, dtype=None, out=None, keepdims=False):
+    return total(np.prod, a, axis, dtype, out, keepdims)
+
+
+def total(f, a, axis, dtype, out, keepdims):
+    """A sum or a product; of half precision it is taken in single, and rounded once."""
+    if np.dtype(dtype or host(a).dtype) != np.float16:
+        return reduced(f, a, axis, out, keepdims, dtype=dtype)
+    found = reduced(f, a, axis, None, keepdims, dtype=np.float32)
+    return deliver(found._host.astype(np.float16), out)
+
+
+@function("max", "amax")
+def amax(a, axis=None, out=None, keepdims=False):
+    return extreme(np.max, a, axis, out, keepdims)
+
+
+@function("min", "amin")
+def amin(a, axis=None, out=None, keepdims=False):
+    return extreme(np.min, a, axis, out, keepdims)
+
+
+def extreme(f, a, axis, out, keepdims):
+    try:
+        return reduced(f, a, axis, out, keepdims)
+    except ValueError as error:
+        if "no identity" in str(error):
+            raise no_identity(f.__name__.removeprefix("a")) from None
+        raise
+
+
+def no_identity(name: str) -> ValueError:
+    return ValueError(f"zero-size array to reduction operation cupy_{name} which has no identity")
+
+
+@function
+def ptp(a, axis=None, out=None, keepdims=False):
+    return reduced(np.ptp, a, axis, out, keepdims)
+
+
+@function
+def all(a, axis=None, out=None, keepdims=False):
+    return reduced(np.all, a, axis, out, keepdims)
+
+
+@function
+def any(a, axis=None, out=None, keepdims=False):
+    return reduced(np.any, a, axis, out, keepdims)
+
+
+@function
+def argmax(a, axis=None, dtype=None, out=None, keepdims=False):
+    return place(np.argmax, a, axis, dtype, out, keepdims)
+
+
+@function
+def argmin(a, axis=None, dtype=None, out=None, keepdims=False):
+    return place(np.argmin, a, axis, dtype, out, keepdims)
+
+
+def place(f, a, axis, dtype, out, keepdims):
+    memory = host(a)
+    if memory.size == 0 and (axis is None or memory.shape[axis] == 0):
+        raise no_identity(f.__name__)
+    return deliver(np.asarray(f(memory, axis=axis, keepdims=keepdims)).astype(dtype or np.longlong), out)
+
+
+@function
+def mean(a, axis=None, dtype=None, out=None, keepdims=False):
+    memory = host(a)
+    count = np.sum(np.ones_like(memory, np.int64), axis, keepdims=keepdims)
+    kind = np.dtype(dtype or (memory.dtype if memory.dtype.kind in "fc" else np.float64))
+    total = np.sum(memory, axis, np.float32 if kind == np.float16 else kind, keepdims=keepdims)
+    return deliver(np.asarray(total / count).astype(kind), out)
+
+
+@function
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    memory = host(a)
+    if memory.size == 0:
+        return deliver(np.asarray(np.nan + np.sum(memory, axis, keepdims=keepdims)), out)
+    return deliver(np.var(memory, axis, dtype, ddof=ddof, keepdims=keepdims), out)
+
+
+@function
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    return deliver(np.sqrt(var(a, axis, dtype, None, ddof, keepdims)._host), out)
+
+
+@function
+def cumsum(a, axis=None, dtype=None, out=None):
+    return running(np.cumsum, a, axis, dtype, out)
+
+
+@function
+def cumprod(a, axis=None, dtype=None, out=None):
+    return running(np.cumprod, a, axis, dtype, out)
+
+
+def running(f, a, axis, dtype, out):
+    """Sums or products up to each element, of half precision in single."""
+    if np.dtype(dtype or host(a).dtype) != np.float16:
+        return deliver(f(host(a), axis, dtype), out)
+    return deliver(f(host(a), axis, np.float32).astype(np.float16), out)
+
+
+@function
+def count_nonzero(a, axis=None):
+    return wrap(np.count_nonzero(host(a), axis))
+
+
+@function
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    return deliver(np.trace(host(a), offset, axis1, axis2, dtype), out)
+
+
+@function
+def array_equal(a1, a2, equal_nan=False):
+    return wrap(np.array_equal(host(a1), host(a2), equal_nan=equal_nan))
+
+
+@function
+def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    return wrap(np.allclose(number(a), number(b), rtol, atol, equal_nan))
