@@ -172,7 +172,7 @@ def test_layer_norm_lstm():
 
 
 def test_depth_gated_lstm():
-    """c^{l+1}_t = d c^l_t + f c^{l+1}_{t-1} + i g, d of x, c^{l+1}_{t-1} and c^l_t (Yao et al. 2015, 11 and 12)."""
+    """c^{l+1}_t = d c^l_t + f c^{l+1}_{t-1} + i g, with d of x, c^{l+1}_{t-1} and c^l_t (Yao et al. 2015)."""
     cell = nn.DepthGatedLSTM(I, H, layers=3, **options())
     layers = [[p.numpy() for p in layer.parameters()] for layer in cell.layers]
     depth = [None, *([p.numpy() for p in gate.parameters()] for gate in cell.gates)]
@@ -480,7 +480,7 @@ def test_derivatives_of_a_step_to_second_order(name):
             *path, last = n.split(".")
             home = cell
             for part in path:
-                home = getattr(home, part)
+                home = home[int(part)] if part.isdigit() else getattr(home, part)
             setattr(home, last, value)
         after, y = cell(before, x)
         return [y, *(part for part in ts_leaves(after) if part.dtype.kind == "f")]

@@ -38,9 +38,9 @@ class DepthGatedLSTM(Cell):
         c' = sigmoid(f) c + sigmoid(i) tanh(g) + d c_below'
         h' = sigmoid(o) tanh(c')
 
-    in every layer but the first, which is an LSTM; x is the h' of the layer below. The parameters of a layer are
-    those of the LSTM, and in `gates` Wd (H, H), and bd, w_c, w_l (H,). The state is a tuple of (h, c) for each layer,
-    the output the h' of the last. ValueError for less than one layer.
+    in every layer but the first, which is an LSTM; x is the h' of the layer below. The parameters of a layer
+    are those of the LSTM, and in `gates` Wd (H, H), and bd, w_c, w_l (H,). The state is a tuple of (h, c) for
+    each layer, the output the h' of the last. ValueError for less than one layer.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn

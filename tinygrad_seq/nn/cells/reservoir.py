@@ -24,7 +24,7 @@ Spiking = tuple[Tensor, Tensor, Tensor]  # (v, s, r)
 class Reservoir(Cell):
     """What reservoirs share: weights that are drawn once, (I, H), (H, H) and (H,), and that nothing changes.
 
-    Wx and b come from U(-input_scale, input_scale); Wh has `nonzeros` weights in each column, by default ten, or
+    Wx and b come from U(-input_scale, input_scale); Wh has `nonzeros` weights in each column, by default ten or
     all that there are, and the spectral radius that is asked for.
     """
 
@@ -57,9 +57,9 @@ class EchoStateCell(Reservoir):
         h' = (1 - a) h + a tanh(x Wx + b + h Wh)
 
     Nothing of it is learned: Wx (I, H) and b (H,) are drawn from U(-input_scale, input_scale), Wh (H, H) has
-    `nonzeros` weights in each column, ten by default, and the spectral radius that is asked for; a is the `leak`.
-    To feed outputs back, append those of the step before to x. The output is h'. ValueError for a leak outside
-    0 < a <= 1.
+    `nonzeros` weights in each column, by default ten, and the spectral radius that is asked for; a is the
+    `leak`. To feed outputs back, append those of the step before to x. The output is h'. ValueError for a leak
+    outside 0 < a <= 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
