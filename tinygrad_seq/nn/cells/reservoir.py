@@ -46,7 +46,7 @@ class Reservoir(Cell):
         )
         self.b = tensor(init.uniform((hidden_size,), input_scale, rng=rng, dtype=dtype))
 
-    def zeros(self, batch: int, like: Tensor) -> Tensor:
+    def _zeros(self, batch: int, like: Tensor) -> Tensor:
         """Zeros, (batch, H), of the dtype and on the device of `like`."""
         return zeros_like(like, shape=(batch, self.Wh.shape[0]))
 
@@ -96,7 +96,7 @@ class EchoStateCell(Reservoir):
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
         """h = 0, (batch, H), of the dtype and on the device of `like`."""
-        return self.zeros(batch, like)
+        return self._zeros(batch, like)
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         h = (1 - self.leak) * h + self.leak * tanh(x @ self.Wx + self.b + h @ self.Wh)
@@ -149,7 +149,7 @@ class LiquidStateCell(Reservoir):
 
     def initial_state(self, batch: int, like: Tensor) -> Spiking:
         """v = s = r = 0, each (batch, H), of the dtype and on the device of `like`."""
-        return (self.zeros(batch, like),) * 3
+        return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
         v, s, r = state
