@@ -513,6 +513,25 @@ def test_a_training_step_waits_for_nothing(unroll):
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
+@pytest.mark.parametrize("unroll", [True, False], ids=["eager", "scan"])
+@pytest.mark.parametrize("name", nn.CELLS)
+def test_no_cell_waits_or_uploads(name, unroll):
+    rnn = nn.Recurrent(nn.CELLS[name](3, 5, rng=0), unroll=unroll).to("cuda")
+    optimizer = optim.Adam(rnn.parameters())
+    xs = there(np.ones((4, 2, 3), np.float32))
+
+    def step():
+        ys, _ = rnn(xs)
+        optimizer.zero_grad()
+        (ys * ys).mean().backward()
+        optimizer.step()
+
+    step()  # compiles
+    with costs():
+        step()
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_the_character_model_waits_for_nothing():
     sys.path.insert(0, "examples")
     try:

@@ -11,7 +11,7 @@ from tinygrad_seq import nn
 from tinygrad_seq.scan.emit import IN_PLACE, emitted
 from tinygrad_seq.scan.scan import PROGRAMS
 
-CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.ResetAfterGRUCell]
+CELLS = [pytest.param(kind, id=name) for name, kind in nn.CELLS.items()]
 
 
 def normal(*shape, seed=0):

@@ -15,30 +15,61 @@ from typing import NoReturn
 
 from tinygrad_seq import habits
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.cells import Cell, GRUCell, LSTMCell, ResetAfterGRUCell, RNNCell
+from tinygrad_seq.nn.cells import (
+    CELLS,
+    Cell,
+    ClockworkRNNCell,
+    CoupledLSTMCell,
+    DepthGatedLSTM,
+    EchoStateCell,
+    FullPeepholeLSTMCell,
+    GRUCell,
+    LayerNormLSTMCell,
+    LeakyCell,
+    LiquidStateCell,
+    LSTMCell,
+    MinimalGatedCell,
+    PeepholeLSTMCell,
+    ResetAfterGRUCell,
+    RNNCell,
+    SkipCell,
+)
 from tinygrad_seq.nn.combinators import Stacked
 from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent
 
 __all__ = [
     "Bidirectional",
+    "CELLS",
     "Cell",
+    "ClockworkRNNCell",
+    "CoupledLSTMCell",
+    "DepthGatedLSTM",
+    "EchoStateCell",
     "Dropout",
     "Embedding",
+    "FullPeepholeLSTMCell",
     "GRUCell",
     "LSTMCell",
     "LayerNorm",
+    "LayerNormLSTMCell",
     "Layers",
+    "LeakyCell",
+    "LiquidStateCell",
     "Linear",
+    "MinimalGatedCell",
     "Module",
     "Parameter",
+    "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
     "ResetAfterGRUCell",
     "Sequential",
+    "SkipCell",
     "Stacked",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -46,6 +77,7 @@ __all__ = [
     "huber",
     "init",
     "mse",
+    "ridge",
     "to_torch",
 ]
 

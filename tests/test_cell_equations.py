@@ -1,0 +1,517 @@
+"""The cells beside the equations of the lecture and of the papers, written out for a whole sequence in NumPy.
+
+Each transcription keeps the form of its source: a weight for every gate, [h, x] joined where the source joins
+them, and a loop over time, units or modules where the source has an index. The weights are then laid out as
+the cell has them.
+"""
+# ruff: noqa: N806 (weights have the names that they have in the sources)
+
+import numpy as np
+import pytest
+from results import assert_allclose
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.testing import check_grad
+
+T, B, I, H = 6, 2, 3, 4  # noqa: E741 (the letters of the shapes)
+xs = np.random.default_rng(0).normal(size=(T, B, I))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def drawn(*shape):
+    return np.random.default_rng([7, *shape]).normal(size=shape) * 0.7
+
+
+def gates(names, inputs=I + H):
+    """For each gate its weight on [h, x] and its bias, other numbers for each."""
+    rng = np.random.default_rng(3)
+    return {name: (rng.normal(size=(inputs, H)) * 0.6, rng.normal(size=H) * 0.6) for name in names}
+
+
+def laid_out(cell, weights):
+    """The parameters of a cell with these weights on [h, x]: side by side, x apart from h."""
+    cell.Wh.assign_(np.concatenate([W[:H] for W, _ in weights.values()], axis=1))
+    cell.Wx.assign_(np.concatenate([W[H:] for W, _ in weights.values()], axis=1))
+    cell.b.assign_(np.concatenate([b for _, b in weights.values()]))
+    return cell
+
+
+def run(cell):
+    ys, state = nn.Recurrent(cell)(ts.tensor(xs))
+    return ys, state
+
+
+def options():
+    return {"rng": 0, "dtype": np.float64}
+
+
+@pytest.mark.parametrize(("activation", "f"), [("tanh", np.tanh), ("relu", lambda a: np.maximum(a, 0))])
+def test_rnn(activation, f):
+    """h_t = f(W h_{t-1} + U x_t + b)"""
+    weights = gates("h")
+    W, b = weights["h"]
+    h, expected = np.zeros((B, H)), []
+    for x in xs:
+        h = f(np.concatenate([h, x], axis=1) @ W + b)
+        expected.append(h)
+    ys, state = run(laid_out(nn.RNNCell(I, H, activation=activation, **options()), weights))
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert_allclose(state.numpy(), h, rtol=1e-12)
+
+
+def test_an_irnn_adds_up_what_it_hears():
+    """With Wh the identity and relu, as long as all is positive (Le, Jaitly & Hinton 2015)."""
+    cell = nn.RNNCell(I, H, activation="relu", **options())
+    cell.Wh.assign_(nn.init.identity(H))
+    cell.Wx.assign_(np.abs(cell.Wx.numpy()))
+    cell.b.assign_(np.zeros(H))
+    ys, _ = nn.Recurrent(cell)(ts.tensor(np.abs(xs)))
+    assert_allclose(ys.numpy(), np.cumsum(np.abs(xs) @ cell.Wx.numpy(), axis=0), rtol=1e-12)
+
+
+def test_an_activation_that_there_is_not():
+    with pytest.raises(ValueError, match="one of tanh, relu, not 'sin'"):
+        nn.RNNCell(I, H, activation="sin")
+
+
+def long_short_term(weights, peep=None, full=None, coupled=False, norm=None):
+    """Every LSTM of the lecture, gate by gate: h and C of all steps."""
+    h, C, found = np.zeros((B, H)), np.zeros((B, H)), []
+    for x in xs:
+        hx = np.concatenate([h, x], axis=1)
+
+        def gate(name, cell, hx=hx):
+            W, b = weights[name]
+            a = hx @ W + b
+            if peep is not None:
+                a = a + cell * peep[name]
+            if full is not None:
+                a = a + cell @ full[name]
+            return sigmoid(a)
+
+        f = gate("f", C)
+        i = 1 - f if coupled else gate("i", C)
+        W, b = weights["g"]
+        C = f * C + i * np.tanh(hx @ W + b)
+        h = gate("o", C) * np.tanh(C)
+        found.append((h, C))
+    return np.array([h for h, _ in found]), C
+
+
+def same(cell, expected):
+    ys, (h, c) = run(cell)
+    outputs, C = expected
+    assert_allclose(ys.numpy(), outputs, rtol=1e-11)
+    assert_allclose(h.numpy(), outputs[-1], rtol=1e-11)
+    assert_allclose(c.numpy(), C, rtol=1e-11)
+
+
+def test_lstm():
+    weights = gates("ifgo")
+    same(laid_out(nn.LSTMCell(I, H, **options()), weights), long_short_term(weights))
+
+
+def test_peephole_lstm():
+    """f_t sees C_{t-1}, o_t sees C_t (Gers & Schmidhuber 2000)."""
+    weights, peep = gates("ifgo"), {name: drawn(H, k)[:, 0] for k, name in enumerate("ifo", 1)}
+    cell = laid_out(nn.PeepholeLSTMCell(I, H, **options()), weights)
+    for name, p in peep.items():
+        getattr(cell, f"p_{name}").assign_(p)
+    same(cell, long_short_term(weights, peep=peep))
+
+
+def test_full_peephole_lstm():
+    """W [C, h, x], as on the lecture's slide."""
+    weights, full = gates("ifgo"), {name: drawn(H, H, k)[:, :, 0] for k, name in enumerate("ifo", 1)}
+    cell = laid_out(nn.FullPeepholeLSTMCell(I, H, **options()), weights)
+    cell.Wc.assign_(np.concatenate([full[name] for name in "ifo"], axis=1))
+    same(cell, long_short_term(weights, full=full))
+
+
+def test_diagonal_peepholes_are_peepholes():
+    one, other = nn.PeepholeLSTMCell(I, H, **options()), nn.FullPeepholeLSTMCell(I, H, **options())
+    for name in ("Wx", "Wh", "b"):
+        getattr(other, name).assign_(getattr(one, name))
+    blocks = [np.diag(getattr(one, f"p_{name}").numpy()) for name in "ifo"]
+    other.Wc.assign_(np.concatenate(blocks, axis=1))
+    assert_allclose(run(one)[0].numpy(), run(other)[0].numpy(), rtol=1e-12)
+
+
+def test_coupled_lstm():
+    """C_t = f_t C_{t-1} + (1 - f_t) C~_t"""
+    weights = gates("fgo")
+    same(laid_out(nn.CoupledLSTMCell(I, H, **options()), weights), long_short_term(weights, coupled=True))
+
+
+def test_layer_norm_lstm():
+    """Ba, Kiros & Hinton 2016, equations 20 to 22: every pre-activation and the cell are normalised."""
+
+    def normalised(a, gain, bias, eps=1e-5):
+        spread = np.array([[np.sqrt(row.var() + eps)] for row in a])
+        return gain * (a - a.mean(axis=1, keepdims=True)) / spread + bias
+
+    cell = nn.LayerNormLSTMCell(I, H, **options())
+    for norm in (cell.norm_x, cell.norm_h, cell.norm_c):
+        for p in norm.parameters():
+            p.assign_(drawn(*p.shape) + 1.0)
+    h, C, expected = np.zeros((B, H)), np.zeros((B, H)), []
+    parameters = {name: [p.numpy() for p in getattr(cell, f"norm_{name}").parameters()] for name in "xhc"}
+    for x in xs:
+        a = normalised(x @ cell.Wx.numpy(), *parameters["x"]) + normalised(
+            h @ cell.Wh.numpy(), *parameters["h"]
+        )
+        i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
+        C = sigmoid(f) * C + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(normalised(C, *parameters["c"]))
+        expected.append(h)
+    same(cell, (np.array(expected), C))
+
+
+def test_depth_gated_lstm():
+    """c^{l+1}_t = d c^l_t + f c^{l+1}_{t-1} + i g, with d of x, c^{l+1}_{t-1} and c^l_t (Yao et al. 2015)."""
+    cell = nn.DepthGatedLSTM(I, H, layers=3, **options())
+    layers = [[p.numpy() for p in layer.parameters()] for layer in cell.layers]
+    depth = [None, *([p.numpy() for p in gate.parameters()] for gate in cell.gates)]
+    h, c, expected = np.zeros((3, B, H)), np.zeros((3, B, H)), []
+    for x in xs:
+        for k in range(3):
+            Wx, Wh, b = layers[k]
+            i, f, g, o = np.split(x @ Wx + h[k] @ Wh + b, 4, axis=1)
+            new = sigmoid(f) * c[k] + sigmoid(i) * np.tanh(g)
+            if k:
+                Wd, bd, w_c, w_l = depth[k]
+                new = new + sigmoid(bd + x @ Wd + w_c * c[k] + w_l * c[k - 1]) * c[k - 1]
+            c[k], h[k] = new, sigmoid(o) * np.tanh(new)
+            x = h[k]
+        expected.append(h[2].copy())
+    ys, state = run(cell)
+    assert_allclose(ys.numpy(), expected, rtol=1e-11)
+    for k, (h_k, c_k) in enumerate(state):
+        assert_allclose(h_k.numpy(), h[k], rtol=1e-11)
+        assert_allclose(c_k.numpy(), c[k], rtol=1e-11)
+
+
+def test_a_depth_gate_that_is_shut_leaves_a_stack():
+    cell = nn.DepthGatedLSTM(I, H, layers=2, **options())
+    cell.gates[0].bd.assign_(np.full(H, -1e3))
+    assert_allclose(run(cell)[0].numpy(), run(nn.Stacked(*cell.layers))[0].numpy(), rtol=1e-12)
+    with pytest.raises(ValueError, match="at least one layer"):
+        nn.DepthGatedLSTM(I, H, layers=0)
+
+
+def test_gru():
+    """z_t, r_t of [h, x]; h~ of [r h, x]; h_t = (1 - z) h + z h~"""
+    weights = gates("rzn")
+    h, expected = np.zeros((B, H)), []
+    for x in xs:
+        hx = np.concatenate([h, x], axis=1)
+        r, z = (sigmoid(hx @ W + b) for W, b in (weights["r"], weights["z"]))
+        W, b = weights["n"]
+        h = (1 - z) * h + z * np.tanh(np.concatenate([r * h, x], axis=1) @ W + b)
+        expected.append(h)
+    assert_allclose(run(laid_out(nn.GRUCell(I, H, **options()), weights))[0].numpy(), expected, rtol=1e-11)
+
+
+def test_minimal_gated_unit():
+    """f_t of [h, x]; h~ of [f h, x]; h_t = (1 - f) h + f h~ (Zhou et al. 2016)"""
+    weights = gates("fn")
+    h, expected = np.zeros((B, H)), []
+    for x in xs:
+        W, b = weights["f"]
+        f = sigmoid(np.concatenate([h, x], axis=1) @ W + b)
+        W, b = weights["n"]
+        h = (1 - f) * h + f * np.tanh(np.concatenate([f * h, x], axis=1) @ W + b)
+        expected.append(h)
+    cell = laid_out(nn.MinimalGatedCell(I, H, **options()), weights)
+    assert_allclose(run(cell)[0].numpy(), expected, rtol=1e-11)
+
+
+# --- time scales ----------------------------------------------------------------------------------------
+
+
+def test_leaky():
+    """h_{t,i} = (1 - 1/gamma_i) h_{t-1,i} + 1/gamma_i f(W h_{t-1} + U x_t)_i"""
+    weights, gamma = gates("h"), np.array([1.0, 1.5, 4.0, np.inf])
+    W, b = weights["h"]
+    h, expected = np.full((B, H), 0.3), []
+    for x in xs:
+        after = np.tanh(np.concatenate([h, x], axis=1) @ W + b)
+        h = h.copy()
+        for row in range(B):
+            for i in range(H):
+                h[row, i] = (1 - 1 / gamma[i]) * h[row, i] + 1 / gamma[i] * after[row, i]
+        expected.append(h)
+    cell = nn.LeakyCell(laid_out(nn.RNNCell(I, H, **options()), weights), gamma)
+    ys, state = nn.Recurrent(cell)(ts.tensor(xs), ts.tensor(np.full((B, H), 0.3)))
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert (ys.numpy()[:, :, 3] == 0.3).all()
+    assert state.numpy().tolist() == ys.numpy()[-1].tolist()
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.MinimalGatedCell])
+def test_a_leaky_cell_of_gamma_1_is_the_cell_and_of_infinity_holds(kind):
+    inner = kind(I, H, **options())
+    start = ts.tensor(drawn(B, H))
+    plain, _ = nn.Recurrent(inner)(ts.tensor(xs), start)
+    same_cell, _ = nn.Recurrent(nn.LeakyCell(inner, 1.0))(ts.tensor(xs), start)
+    held, _ = nn.Recurrent(nn.LeakyCell(inner, np.inf))(ts.tensor(xs), start)
+    assert_allclose(same_cell.numpy(), plain.numpy(), rtol=1e-13)
+    assert (held.numpy() == start.numpy()).all()
+
+
+def test_rates_are_learned_where_they_may_be():
+    fixed = nn.LeakyCell(nn.RNNCell(I, H, **options()), 2.0)
+    learned = nn.LeakyCell(nn.RNNCell(I, H, **options()), np.full(H, 2.0), learned=True)
+    for cell in (fixed, learned):
+        run(cell)[0].sum().backward()
+    assert fixed.rate.grad is None
+    assert learned.rate.grad.shape == (H,)
+    learned.rate.assign_(np.array([-1.0, 0.5, 2.0, 1.0]))  # where an optimizer may lead
+    h, _ = learned(ts.tensor(np.full((B, H), 0.3)), ts.tensor(xs[0]))
+    assert (h.numpy()[:, 0] == 0.3).all()
+    assert (np.abs(h.numpy()) <= 1).all()
+
+
+def test_what_a_leaky_cell_refuses():
+    with pytest.raises(ValueError, match="a time constant is 1 or more"):
+        nn.LeakyCell(nn.RNNCell(I, H, rng=0), [1.0, 0.5])
+    with pytest.raises(ValueError, match="a time constant is 1 or more"):
+        nn.LeakyCell(nn.RNNCell(I, H, rng=0), np.nan)
+    with pytest.raises(TypeError, match="whose state is one tensor, not a tuple"):
+        nn.Recurrent(nn.LeakyCell(nn.LSTMCell(I, H, rng=0), 2.0))(ts.tensor(xs.astype(np.float32)))
+
+
+@pytest.mark.parametrize("distances", [(1,), (1, 3), (3,), (2, 5), (4, 1, 2)])
+def test_skip(distances):
+    """h_t = tanh(U x_t + b + sum_d W_d h_{t-d}), and 0 before the first step."""
+    cell = nn.SkipCell(I, H, distances=distances, **options())
+    W = dict(zip(distances, np.split(cell.Wh.numpy(), len(distances)), strict=True))
+    h = {t: np.zeros((B, H)) for t in range(-max(distances), 0)}
+    for t, x in enumerate(xs):
+        h[t] = np.tanh(x @ cell.Wx.numpy() + cell.b.numpy() + sum(h[t - d] @ W[d] for d in distances))
+    ys, window = run(cell)
+    assert_allclose(ys.numpy(), [h[t] for t in range(T)], rtol=1e-12)
+    assert_allclose(
+        [part.numpy() for part in window], [h[T - 1 - k] for k in range(max(distances))], rtol=1e-12
+    )
+
+
+def test_without_the_connection_of_length_one_nothing_flows_through_it():
+    """Of distance 3 alone, h_5 depends on x_5, x_2 and on nothing between."""
+    x = ts.tensor(xs, requires_grad=True)
+    ys, _ = nn.Recurrent(nn.SkipCell(I, H, distances=(3,), **options()))(x)
+    seen = np.abs(ts.grad(ys[5].sum(), x).numpy()).sum((1, 2)) > 0
+    assert seen.tolist() == [False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize("distances", [(), (0,), (1, 1), (1.5,), (-1, 2)])
+def test_distances_that_there_are_not(distances):
+    with pytest.raises(ValueError, match="different whole numbers from 1 on"):
+        nn.SkipCell(I, H, distances=distances)
+
+
+def test_clockwork():
+    """Module by module: it moves when t mod T_m = 0, and hears the modules of its own and of longer periods."""
+    periods, width = (1, 2, 5), 2
+    cell = nn.ClockworkRNNCell(I, 6, periods=periods, **options())
+    Wx, Wh, b = (p.numpy() for p in (cell.Wx, cell.Wh, cell.b))
+    h, expected = np.zeros((B, 6)), []
+    for t, x in enumerate(xs):
+        before, h = h, h.copy()
+        for m, period in enumerate(periods):
+            if t % period == 0:
+                own = slice(m * width, (m + 1) * width)
+                slower = slice(m * width, 6)
+                h[:, own] = np.tanh(x @ Wx[:, own] + b[own] + before[:, slower] @ Wh[slower, own])
+        expected.append(h)
+    ys, (last, t) = run(cell)
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert_allclose(last.numpy(), h, rtol=1e-12)
+    assert t.numpy().tolist() == [[T % period for period in periods]] * B
+
+
+def test_a_clockwork_weight_that_is_not_heard_has_no_gradient():
+    cell = nn.ClockworkRNNCell(I, 4, periods=(1, 2), **options())
+    run(cell)[0].sum().backward()
+    assert (cell.Wh.grad.numpy()[:2, 2:] == 0).all()
+    assert (cell.Wh.grad.numpy()[2:, :2] != 0).all()
+
+
+@pytest.mark.parametrize(("periods", "size"), [((), 4), ((2, 1), 4), ((0, 1), 4), ((1, 1), 4), ((1, 2, 4), 4)])
+def test_periods_that_there_are_not(periods, size):
+    with pytest.raises(ValueError, match="the periods ascend from 1 or more"):
+        nn.ClockworkRNNCell(I, size, periods=periods)
+
+
+# --- reservoirs -------------------------------------------------------------------------------------------
+
+
+def test_echo_state_network():
+    """x(n) = (1 - a) x(n-1) + a tanh(Win [1; u(n)] + W x(n-1)), unit by unit (Lukosevicius 2012, 2 and 3)."""
+    cell = nn.EchoStateCell(I, H, leak=0.3, nonzeros=2, **options())
+    W, Win = cell.Wh.numpy().T, np.concatenate([cell.b.numpy()[:, None], cell.Wx.numpy().T], axis=1)
+    state, expected = np.zeros((B, H)), []
+    for u in xs:
+        update = np.array([np.tanh(Win @ np.array([1.0, *u[k]]) + W @ state[k]) for k in range(B)])
+        state = 0.7 * state + 0.3 * update
+        expected.append(state)
+    assert_allclose(run(cell)[0].numpy(), expected, rtol=1e-11)
+
+
+def test_liquid_state_machine():
+    """Unit by unit: a potential that leaks, a spike at the threshold, after which it starts from nothing."""
+    cell = nn.LiquidStateCell(I, H, decay=0.8, filter=0.6, threshold=0.4, nonzeros=2, **options())
+    Wx, Wh, b = cell.Wx.numpy(), cell.Wh.numpy(), cell.b.numpy()
+    v, spikes, trace, expected, fired = np.zeros((B, H)), np.zeros((B, H)), np.zeros((B, H)), [], 0
+    for x in xs:
+        arriving = x @ Wx + b + spikes @ Wh
+        for k in range(B):
+            for i in range(H):
+                v[k, i] = (0.0 if spikes[k, i] else 0.8 * v[k, i]) + arriving[k, i]
+        spikes = (v >= 0.4).astype(float)
+        trace = 0.6 * trace + 0.4 * spikes
+        fired += int(spikes.sum())
+        expected.append(trace)
+    assert 0 < fired < T * B * H
+    assert_allclose(run(cell)[0].numpy(), expected, rtol=1e-11)
+
+
+def test_a_spike_carries_no_gradient():
+    cell, x = nn.LiquidStateCell(I, H, threshold=0.4, **options()), ts.tensor(xs, requires_grad=True)
+    trace = ts.tensor(np.zeros((B, H)), requires_grad=True)
+    zeros = ts.tensor(np.zeros((B, H)))
+    ys, _ = nn.Recurrent(cell)(x, (zeros, zeros, trace))
+    dx, dr = ts.grad(ys.sum(), [x, trace], zeros=True)
+    assert not dx.numpy().any()
+    assert_allclose(dr.numpy(), np.full((B, H), sum(0.9**t for t in range(1, T + 1))), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [nn.EchoStateCell, nn.LiquidStateCell])
+@pytest.mark.parametrize("radius", [0.5, 0.95, 1.3])
+def test_a_reservoir_has_the_spectral_radius_and_the_sparsity_that_are_asked_for(kind, radius):
+    cell = kind(I, 30, spectral_radius=radius, nonzeros=4, input_scale=0.2, **options())
+    assert_allclose(np.abs(np.linalg.eigvals(cell.Wh.numpy())).max(), radius, rtol=1e-9)
+    assert ((cell.Wh.numpy() != 0).sum(axis=0) == 4).all()
+    assert 0.1 < np.abs(cell.Wx.numpy()).max() <= 0.2
+    assert cell.parameters() == []
+    assert set(cell.state_dict()) == {"Wx", "Wh", "b"}
+
+
+def test_a_reservoir_forgets_its_first_state():
+    """The echo state property: below a radius of 1 the state becomes that of the inputs alone."""
+    cell, long = nn.EchoStateCell(1, 30, spectral_radius=0.8, **options()), drawn(300, 1, 1)
+    starts = [ts.tensor(drawn(1, 30, k)[:, :, 0]) for k in (1, 2)]
+    ends = [nn.Recurrent(cell)(ts.tensor(long), h)[1].numpy() for h in starts]
+    assert np.abs(starts[0].numpy() - starts[1].numpy()).max() > 0.1
+    assert_allclose(*ends, atol=1e-9)
+
+
+@pytest.mark.parametrize("leak", [0.0, -1.0, 1.5, np.nan])
+def test_a_leak_that_there_is_not(leak):
+    with pytest.raises(ValueError, match="the leak lies within"):
+        nn.EchoStateCell(I, H, leak=leak)
+
+
+def test_ridge_is_the_normal_equations():
+    """[1, h] against its padded least squares problem, in which b has no penalty."""
+    h, y, penalty = drawn(40, 2, 5), drawn(40, 2, 3), 0.7
+    readout = nn.ridge(ts.tensor(h), ts.tensor(y), penalty=penalty, washout=10)
+    flat, wanted = h[10:].reshape(-1, 5), y[10:].reshape(-1, 3)
+    padded = np.concatenate([np.c_[np.ones(60), flat], np.c_[np.zeros(5), np.sqrt(penalty) * np.eye(5)]])
+    solution = np.linalg.lstsq(padded, np.concatenate([wanted, np.zeros((5, 3))]), rcond=None)[0]
+    assert_allclose(readout.bias.numpy(), solution[0], rtol=1e-9, atol=1e-12)
+    assert_allclose(readout.weight.numpy(), solution[1:], rtol=1e-9, atol=1e-12)
+    assert readout.weight.requires_grad
+
+
+def test_the_best_of_several_penalties_is_told_by_validation():
+    """Few noisy rows: too weak a penalty fits the noise, too strong a one nothing."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(30, 1))
+
+    def data(steps):
+        h = rng.normal(size=(steps, 1, 30))
+        return h, h @ truth + 3.0 * rng.normal(size=(steps, 1, 1))
+
+    (h, y), unseen = data(40), tuple(map(ts.tensor, data(400)))
+    penalties = [1e-6, 10.0, 1e6]
+    best = nn.ridge(ts.tensor(h), ts.tensor(y), penalty=penalties, validation=unseen)
+    alone = nn.ridge(ts.tensor(h), ts.tensor(y), penalty=10.0)
+    assert_allclose(best.weight.numpy(), alone.weight.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"penalty": -1.0}, "0 or more"),
+        ({"penalty": []}, "0 or more"),
+        ({"penalty": [0.1, 1.0]}, "validation"),
+        ({"penalty": 1.0, "washout": 6}, "leaves nothing"),
+        ({"penalty": 1.0, "targets": np.zeros((5, B, 1))}, "need targets"),
+    ],
+)
+def test_what_ridge_refuses(options, said):
+    targets = ts.tensor(options.pop("targets", np.zeros((T, B, 1))))
+    with pytest.raises(ValueError, match=said):
+        nn.ridge(ts.tensor(xs), targets, **options)
+
+
+# --- all of them -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", nn.CELLS)
+def test_derivatives_of_a_step_to_second_order(name):
+    """By x, the state and every parameter, against differences."""
+    cell = nn.CELLS[name](I, 5, rng=0, dtype=np.float64)
+    state = cell.initial_state(B, like=ts.tensor(xs[0]))
+    floats = [part for part in ts_leaves(state) if part.dtype.kind == "f"]
+    rng = np.random.default_rng(1)
+    names = [n for n, p in cell.named_parameters() if p.requires_grad]
+
+    def step(x, *values):
+        values = list(values)
+        given = iter(values[: len(floats)])
+        before = filled(state, given)
+        for n, value in zip(names, values[len(floats) :], strict=True):
+            *path, last = n.split(".")
+            home = cell
+            for part in path:
+                home = home[int(part)] if part.isdigit() else getattr(home, part)
+            setattr(home, last, value)
+        after, y = cell(before, x)
+        return [y, *(part for part in ts_leaves(after) if part.dtype.kind == "f")]
+
+    parameters = [p.numpy() + 0.1 * rng.normal(size=p.shape) for p in cell.parameters() if p.requires_grad]
+    check_grad(step, xs[0], *(rng.normal(size=part.shape) for part in floats), *parameters)
+
+
+def ts_leaves(state):
+    return [part for s in state for part in ts_leaves(s)] if isinstance(state, tuple) else [state]
+
+
+def filled(state, values):
+    """A state with its float tensors replaced, in order."""
+    if isinstance(state, tuple):
+        return tuple(filled(s, values) for s in state)
+    return next(values) if state.dtype.kind == "f" else state
+
+
+@pytest.mark.parametrize("name", nn.CELLS)
+def test_every_cell_has_parameters_of_its_own_by_its_seed(name):
+    make = nn.CELLS[name]
+    a, b, c = (make(I, 5, rng=seed).state_dict() for seed in (5, np.random.default_rng(5), 6))
+    assert all((a[key] == b[key]).all() for key in a)
+    assert any((a[key] != c[key]).any() for key in a)
+    kinds = {t.dtype for _, t in make(I, 5, rng=0, dtype=np.float64).named_tensors()}
+    assert kinds - {np.dtype(np.int64)} == {np.dtype(np.float64)}
+
+
+def test_every_kind_of_cell_is_in_the_registry():
+    """Each class of nn that is a cell by itself, not made of cells."""
+    made = {type(make(I, 5, rng=0)) for make in nn.CELLS.values()}
+    kinds = {kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Cell)}
+    assert kinds - made == {nn.Cell, nn.Stacked}

@@ -1,0 +1,159 @@
+"""Reservoirs: random recurrent networks that stay as they are, so that only what reads them is learned.
+
+Echo state networks and liquid state machines choose recurrent weights that keep the past alive, and fit a
+linear readout, by ridge regression (`nn.ridge`) or by gradient. What is fixed is a tensor of the module, moved
+and saved with it, and no parameter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq.creation import tensor
+from tinygrad_seq.nn import init
+from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.elementwise import astype
+from tinygrad_seq.ops.exponential import tanh
+from tinygrad_seq.tensor import Tensor
+
+Spiking = tuple[Tensor, Tensor, Tensor]  # (v, s, r)
+
+
+class Reservoir(Cell):
+    """What reservoirs share: weights that are drawn once, (I, H), (H, H) and (H,), and that nothing changes.
+
+    Wx and b come from U(-input_scale, input_scale); Wh has `nonzeros` weights in each column, by default ten or
+    all that there are, and the spectral radius that is asked for.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        spectral_radius: float,
+        nonzeros: int | None,
+        input_scale: float,
+        rng: init.Rng,
+        dtype: DTypeLike,
+    ) -> None:
+        rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
+        self.Wx = tensor(init.uniform((input_size, hidden_size), input_scale, rng=rng, dtype=dtype))
+        self.Wh = tensor(
+            init.sparse(hidden_size, nonzeros=count, spectral_radius=spectral_radius, rng=rng, dtype=dtype)
+        )
+        self.b = tensor(init.uniform((hidden_size,), input_scale, rng=rng, dtype=dtype))
+
+    def _zeros(self, batch: int, like: Tensor) -> Tensor:
+        """Zeros, (batch, H), of the dtype and on the device of `like`."""
+        return zeros_like(like, shape=(batch, self.Wh.shape[0]))
+
+
+class EchoStateCell(Reservoir):
+    """An echo state network (Jaeger 2001; Lukosevicius 2012), its units leaky; its state is h.
+
+        h' = (1 - a) h + a tanh(x Wx + b + h Wh)
+
+    Nothing of it is learned: Wx (I, H) and b (H,) are drawn from U(-input_scale, input_scale), Wh (H, H) has
+    `nonzeros` weights in each column, by default ten, and the spectral radius that is asked for; a is the
+    `leak`. To feed outputs back, append those of the step before to x. The output is h'. ValueError for a leak
+    outside 0 < a <= 1.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> cell, x = nn.EchoStateCell(3, 20, spectral_radius=0.9, rng=0), ts.tensor([[1.0, 2.0, 3.0]])
+    >>> h, y = cell(cell.initial_state(1, like=x), x)
+    >>> y.shape, len(cell.parameters())
+    ((1, 20), 0)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        spectral_radius: float = 0.9,
+        nonzeros: int | None = None,
+        leak: float = 1.0,
+        input_scale: float = 1.0,
+        rng: init.Rng = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if not 0 < leak <= 1:
+            raise ValueError(f"the leak lies within 0 < a <= 1, not {leak}")
+        super().__init__(
+            input_size,
+            hidden_size,
+            spectral_radius=spectral_radius,
+            nonzeros=nonzeros,
+            input_scale=input_scale,
+            rng=rng,
+            dtype=dtype,
+        )
+        self.leak = leak
+
+    def initial_state(self, batch: int, like: Tensor) -> Tensor:
+        """h = 0, (batch, H), of the dtype and on the device of `like`."""
+        return self._zeros(batch, like)
+
+    def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = (1 - self.leak) * h + self.leak * tanh(x @ self.Wx + self.b + h @ self.Wh)
+        return h, h
+
+
+class LiquidStateCell(Reservoir):
+    """A liquid state machine of leaky integrate-and-fire units (Maass, Natschlaeger & Markram 2002).
+
+        v' = d v (1 - s) + x Wx + b + s Wh      the potential decays, and starts again from 0 after a spike
+        s' = 1 if v' >= threshold, else 0
+        r' = f r + (1 - f) s'                   spikes, filtered exponentially: what is read
+
+    Nothing of it is learned, and a spike has no derivative: no gradient passes from r' to x, to the weights or
+    to the state but r. Weights as those of `EchoStateCell`; d is the `decay`, f the `filter`. The state is
+    (v, s, r), each (B, H), the output r'.
+
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> cell, x = nn.LiquidStateCell(3, 20, rng=0), ts.tensor([[1.0, 2.0, 3.0]])
+    >>> (v, s, r), y = cell(cell.initial_state(1, like=x), x)
+    >>> y.shape, sorted(set(s.numpy().ravel().tolist()))
+    ((1, 20), [0.0, 1.0])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        spectral_radius: float = 0.9,
+        nonzeros: int | None = None,
+        decay: float = 0.9,
+        filter: float = 0.9,
+        threshold: float = 1.0,
+        input_scale: float = 1.0,
+        rng: init.Rng = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            spectral_radius=spectral_radius,
+            nonzeros=nonzeros,
+            input_scale=input_scale,
+            rng=rng,
+            dtype=dtype,
+        )
+        self.decay, self.filter, self.threshold = decay, filter, threshold
+
+    def initial_state(self, batch: int, like: Tensor) -> Spiking:
+        """v = s = r = 0, each (batch, H), of the dtype and on the device of `like`."""
+        return (self._zeros(batch, like),) * 3
+
+    def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
+        v, s, r = state
+        v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
+        s = astype(v >= self.threshold, v.dtype)
+        r = self.filter * r + (1 - self.filter) * s
+        return (v, s, r), r
