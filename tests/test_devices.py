@@ -517,13 +517,14 @@ def test_a_training_step_waits_for_nothing(unroll):
 @pytest.mark.parametrize("name", nn.CELLS)
 def test_no_cell_waits_or_uploads(name, unroll):
     rnn = nn.Recurrent(nn.CELLS[name](3, 5, rng=0), unroll=unroll).to("cuda")
-    optimizer = optim.Adam(rnn.parameters())
+    readout = nn.Linear(5, 2, rng=1).to("cuda")  # of a reservoir nothing else is learned
+    optimizer = optim.Adam([*rnn.parameters(), *readout.parameters()])
     xs = there(np.ones((4, 2, 3), np.float32))
 
     def step():
         ys, _ = rnn(xs)
         optimizer.zero_grad()
-        (ys * ys).mean().backward()
+        (readout(ys) ** 2).mean().backward()
         optimizer.step()
 
     step()  # compiles

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell
 from tinygrad_seq.nn.module import Parameter
@@ -146,8 +147,8 @@ class ClockworkRNNCell(GatedCell):
         super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         width = hidden_size // len(periods)
         hears = np.kron(np.tril(np.ones((len(periods), len(periods)))), np.ones((width, width)))
-        self.hears = Tensor(hears.astype(dtype))
-        self.periods = Tensor(np.array(periods))
+        self.hears = tensor(hears.astype(dtype))
+        self.periods = tensor(np.array(periods))
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """h = 0, (batch, H), and t = 0, (batch, M), on the device of `like`."""
