@@ -114,7 +114,7 @@ class CharTask:
         self.chunk += 1
         if self.chunk == self.epoch:  # the next one cuts the text at other places
             self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
-        return {"training_bits": loss.astype(np.float64) / math.log(2)}
+        return {"training_bits": loss.detach().astype(np.float64) / math.log(2)}
 
     def validate(self) -> dict[str, float]:
         return {"validation_bits": bits(self.model, self.validation)}
