@@ -34,13 +34,14 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import Stacked
+from tinygrad_seq.nn.combinators import DeepTransition, Mapped, Residual, Stacked
+from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
-from tinygrad_seq.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
+from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.readout import ridge
-from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent
+from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 
 __all__ = [
     "Bidirectional",
@@ -48,9 +49,10 @@ __all__ = [
     "Cell",
     "ClockworkRNNCell",
     "CoupledLSTMCell",
+    "DeepTransition",
     "DepthGatedLSTM",
-    "EchoStateCell",
     "Dropout",
+    "EchoStateCell",
     "Embedding",
     "FullPeepholeLSTMCell",
     "GRUCell",
@@ -59,18 +61,24 @@ __all__ = [
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
-    "LiquidStateCell",
     "Linear",
+    "LiquidStateCell",
+    "Mapped",
     "MinimalGatedCell",
     "Module",
     "Parameter",
     "PeepholeLSTMCell",
     "RNNCell",
     "Recurrent",
+    "RecurrentDropout",
     "ResetAfterGRUCell",
+    "Residual",
+    "Runner",
     "Sequential",
+    "Shortcut",
     "SkipCell",
     "Stacked",
+    "VariationalDropout",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "from_torch",
