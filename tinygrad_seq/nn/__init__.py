@@ -35,13 +35,24 @@ from tinygrad_seq.nn.cells import (
     SkipCell,
 )
 from tinygrad_seq.nn.combinators import DeepTransition, Mapped, Residual, Stacked
+from tinygrad_seq.nn.decoders import (
+    EncoderDecoder,
+    OneToMany,
+    VectorAsFirstInput,
+    VectorAsState,
+    VectorAtEveryStep,
+)
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
+from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.padding import mean_within, padded
+from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.truncated import Truncated
 
 __all__ = [
     "Bidirectional",
@@ -54,6 +65,8 @@ __all__ = [
     "Dropout",
     "EchoStateCell",
     "Embedding",
+    "EncoderDecoder",
+    "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
     "LSTMCell",
@@ -63,11 +76,15 @@ __all__ = [
     "LeakyCell",
     "Linear",
     "LiquidStateCell",
+    "ManyToMany",
+    "ManyToOne",
     "Mapped",
     "MinimalGatedCell",
     "Module",
+    "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
+    "PerFrame",
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",
@@ -78,15 +95,23 @@ __all__ = [
     "Shortcut",
     "SkipCell",
     "Stacked",
+    "Truncated",
     "VariationalDropout",
+    "VectorAsFirstInput",
+    "VectorAsState",
+    "VectorAtEveryStep",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "from_torch",
+    "gradient_flow",
     "huber",
     "init",
+    "mean_within",
     "mse",
+    "padded",
     "ridge",
     "to_torch",
+    "vanishing_penalty",
 ]
 
 

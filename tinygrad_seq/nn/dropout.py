@@ -1,7 +1,8 @@
 """Dropout: in training some elements are 0, at random. All masks are drawn before a loop, none within it.
 
 Three places for it in a recurrent network: `Dropout` between layers, another mask at every time step;
-`VariationalDropout`, one mask for all time steps; `RecurrentDropout`, on the way from one state to the next. After `eval()` each of them does nothing.
+`VariationalDropout`, one mask for all time steps; `RecurrentDropout`, on the way from one state to the next.
+After `eval()` each of them does nothing.
 """
 
 from __future__ import annotations
