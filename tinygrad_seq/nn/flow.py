@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from tinygrad_seq import tree
 from tinygrad_seq.creation import tensor
@@ -139,9 +140,12 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     return total(mean(where(there == 0, 0, (ratio - 1) ** 2), 1))
 
 
-def by(outputs, inputs: list[Tensor], cotangents: list[Tensor] | None = None, *, create_graph: bool) -> list:
+def by(
+    outputs, inputs: list[Tensor], cotangents: list[Tensor] | None = None, *, create_graph: bool
+) -> list[Tensor]:
     """The gradients by `inputs`, of a graph that is kept."""
-    return list(grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True))
+    found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
+    return cast("list[Tensor]", found)
 
 
 def as_rows(x: Tensor) -> Tensor:
