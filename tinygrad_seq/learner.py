@@ -1,7 +1,8 @@
 """What most examples are: a model that learns from batches as they are drawn, a command line, and a picture.
 
-A `Learner` is a `Task` of `train`. Its subclasses say what the model is, what the loss of the next batch is, and
-what is measured; `command` gives it the command line that every example has, and `curves` draws its log.
+A `Learner` is a `Task` of `train`. Its subclasses say what the model is, what the loss of the next batch is,
+and what is measured; `command` gives it the command line that every example has, `curves` draws its log, and
+a `Race` trains several at once, to compare them.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from tinygrad_seq.tensor import Tensor
 from tinygrad_seq.train import CheckpointError, Figures, Task, train
 
 
-class Learner:
+class Learner(Task):
     """A model that learns by Adam, its gradients clipped, from what `rng` draws; a `Task` for `train`.
 
     out     the folder of the run, for what `finish` leaves there
     seed    of the initial weights and of all batches
     device  where the model lives
 
-    A subclass states `build` and `loss`, and what of `validate`, `finish` and the attributes of the class it wants.
+    A subclass states `build` and `loss`, and, if it likes, `validate`, `finish`, and what a Task has.
 
     >>> import tempfile
+    >>> from tinygrad_seq import nn
     >>> class Line(Learner):
-    ...     columns, epoch, lr = ("loss", "slope"), 50, 0.1
+    ...     columns, epoch, lr = ("loss", "slope"), 50, 0.2
     ...
     ...     def build(self, rng):
     ...         return nn.Linear(1, 1, rng=rng)
@@ -42,7 +44,7 @@ class Learner:
     ...         return {"slope": self.model.weight.item()}
     >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
     ...     train(Line(Path(folder)), folder, steps=50)
-    step 50 of 50: loss 0.000, slope ...; ... sequences/s
+    step 50 of 50: loss 0.00..., slope ...; ... sequences/s
     """
 
     columns: tuple[str, ...] = ("loss",)
@@ -54,7 +56,7 @@ class Learner:
         self.out, self.seed, self.device = out, seed, device
         self.rng = np.random.default_rng(seed)
         self.model = self.build(self.rng).to(device)
-        self.optimizer = optim.Adam(self.model.parameters(), lr=self.lr)
+        self.optimizer: optim.Optimizer = optim.Adam(self.model.parameters(), lr=self.lr)
         self.fingerprint: dict[str, object] = {"task": type(self).__name__, "seed": seed}
 
     def build(self, rng: np.random.Generator):
@@ -151,7 +153,7 @@ def curves(
     figure.savefig(folder / "curves.png", dpi=150)
 
 
-class Race:
+class Race(Task):
     """Several learners, each with its own weights and batches, trained at the same time; a `Task` for `train`.
 
     learners  by name: a step is one of each

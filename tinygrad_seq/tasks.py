@@ -1,7 +1,7 @@
 """Sequence tasks, as generators: what their sources define, drawn anew for every batch.
 
-Every task takes the number of rows and a generator or a seed, and returns NumPy arrays, time first; one-hot inputs
-are float32, symbols and labels integers.
+Every task takes the number of rows and a generator or a seed, and returns NumPy arrays, time first; one-hot
+inputs are float32, symbols and labels integers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tinygrad_seq.nn.padding import padded
 def temporal_order(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
     """In which order did two of the symbols come? xs (T, B, 6), one-hot, and labels 0 ... 3, (B,).
 
-    Each of two symbols is A or B, the first at a time within [T/10, 2T/10), the second within [5T/10, 6T/10); at
-    all other times there is one of four distractors. The label is AA, AB, BA or BB (Hochreiter & Schmidhuber 1997;
-    in this form Pascanu, Mikolov & Bengio 2013). ValueError for a length below 10.
+    Each of two symbols is A or B, the first at a time in [T/10, 2T/10), the second in [5T/10, 6T/10); at
+    all other times there is one of four distractors. The label is AA, AB, BA or BB. (Hochreiter & Schmidhuber
+    1997; in this form Pascanu, Mikolov & Bengio 2013.) ValueError for a length below 10.
 
     >>> xs, labels = temporal_order(20, 3, rng=0)
     >>> xs.shape, xs.argmax(-1).T[0], labels[0]
@@ -39,8 +39,8 @@ def identical_halves(
     """Is the second half of a sequence the first once more? Symbols (T, B), lengths (B,), labels 0 or 1 (B,).
 
     (The lecture's classification problem.) A half has 1 ... `longest` symbols, of as many kinds as there are
-    `symbols`. Every other row is of label 1; of those of label 0, half differ from such a row in one symbol, the
-    rest are random.
+    `symbols`. Half of the rows are of label 1; of those of label 0, half differ from such a row in one symbol,
+    the rest are random.
 
     >>> xs, lengths, labels = identical_halves(6, longest=3, rng=0)
     >>> [row[:n].tolist() for row, n in zip(xs.T, lengths)]
@@ -83,9 +83,9 @@ def moving_digits(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A digit drifts through a film and bounces off its edges; which way does it go? Made up for this project.
 
-    Films (T, B, size, size), float32 from 0 to 1 with a little noise, the direction of the move that led to each
-    frame (T, B): up-left 0, up-right 1, down-left 2, down-right 3; and the digits (B,). One frame tells nothing of
-    its direction, for the first it is that of a move nobody saw.
+    Films (T, B, size, size), float32 from 0 to 1 with a little noise; the direction of the move that led to
+    each frame, (T, B): up-left 0, up-right 1, down-left 2, down-right 3; and the digits, (B,). A frame tells
+    nothing of its direction, and for the first it is that of a move which nobody saw.
 
     >>> films, directions, digits = moving_digits(20, 3, rng=0)
     >>> films.shape, directions.shape, digits.shape

@@ -97,13 +97,8 @@ def gradient_flow(
     _, (ys, after) = scan(step, state, (xs, zeros))
     value = loss(ys)
     gradients = by(value, zeros, create_graph=create_graph)
-    states = tree.like(
-        after,
-        [
-            concatenate([expand_dims(first, 0), rest])
-            for first, rest in zip(tree.leaves(state), tree.leaves(after), strict=True)
-        ],
-    )
+    pairs = zip(tree.leaves(state), tree.leaves(after), strict=True)
+    states = tree.like(after, [concatenate([expand_dims(first, 0), rest]) for first, rest in pairs])
     return Flow(cell, xs, value, states, gradients)
 
 
@@ -129,19 +124,19 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     gradients, states = [d[1:] for d in flow.gradients], tree.each(lambda s: s[1:-1], flow.states)
     if not exact:
         gradients, states = [d.detach() for d in gradients], tree.each(leaf, states)
-    after, _ = flow.cell(
-        tree.each(as_rows, states), as_rows(flow.xs[1:])
-    )  # all steps side by side, in one batch
-    products = grad(
-        floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True, zeros=True
-    )
+    after, _ = flow.cell(tree.each(as_rows, states), as_rows(flow.xs[1:]))  # all steps as one batch
+    products = by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
     here, there = length(products), length(gradients)
     ratio = here / where(there == 0, 1, there)
     return total(mean(where(there == 0, 0, (ratio - 1) ** 2), 1))
 
 
 def by(
-    outputs, inputs: list[Tensor], cotangents: list[Tensor] | None = None, *, create_graph: bool
+    outputs: Tensor | list[Tensor],
+    inputs: list[Tensor],
+    cotangents: list[Tensor] | None = None,
+    *,
+    create_graph: bool,
 ) -> list[Tensor]:
     """The gradients by `inputs`, of a graph that is kept."""
     found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
