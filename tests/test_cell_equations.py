@@ -8,6 +8,7 @@ the cell has them.
 
 import numpy as np
 import pytest
+from combined import COMBINED
 from results import assert_allclose
 
 import tinygrad_seq as ts
@@ -463,10 +464,10 @@ def test_what_ridge_refuses(options, said):
 # --- all of them -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", nn.CELLS)
+@pytest.mark.parametrize("name", nn.CELLS | COMBINED)
 def test_derivatives_of_a_step_to_second_order(name):
     """By x, the state and every parameter, against differences."""
-    cell = nn.CELLS[name](I, 5, rng=0, dtype=np.float64)
+    cell = (nn.CELLS | COMBINED)[name](I, 5, rng=np.random.default_rng(0), dtype=np.float64)
     state = cell.initial_state(B, like=ts.tensor(xs[0]))
     floats = [part for part in ts_leaves(state) if part.dtype.kind == "f"]
     rng = np.random.default_rng(1)
@@ -514,4 +515,5 @@ def test_every_kind_of_cell_is_in_the_registry():
     """Each class of nn that is a cell by itself, not made of cells."""
     made = {type(make(I, 5, rng=0)) for make in nn.CELLS.values()}
     kinds = {kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Cell)}
-    assert kinds - made == {nn.Cell, nn.Stacked}
+    combinators = {nn.Stacked, nn.Residual, nn.Mapped, nn.DeepTransition}
+    assert kinds - made == {nn.Cell, *combinators}

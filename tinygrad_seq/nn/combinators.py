@@ -13,6 +13,7 @@ from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import single
 from tinygrad_seq.nn.layers import past
+from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor import Tensor
 
@@ -151,7 +152,7 @@ class DeepTransition(Cell):
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         before = single(h, "a DeepTransition")
-        heard = before if self.shortcut else before[..., :0]
+        heard = before if self.shortcut else zeros_like(before, shape=(*before.shape[:-1], 0))
         first, *others = self.cells
         h, _ = first(before, x)
         for cell in others:
