@@ -133,7 +133,5 @@ class Shortcut(Sequential):
 def past(x: Tensor, y: Tensor) -> Tensor:
     """x + y, for y that was made of x and has its shape."""
     if x.shape != y.shape:  # an axis of 1 would broadcast
-        raise ValueError(
-            f"what is added to {describe(x)} has its shape: not {describe(y)}, that was made of it"
-        )
+        raise ValueError(f"{describe(y)} was made of {describe(x)} and is added to it: let it have that shape")
     return x + y
