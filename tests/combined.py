@@ -49,6 +49,10 @@ def leaky(inputs, units, **options):
     )
 
 
+def fed_back(inputs, units, **options):
+    return nn.FedBack(nn.GRUCell(inputs + units, 4, **options), nn.Linear(4, units, **options), size=units)
+
+
 COMBINED = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
@@ -57,4 +61,5 @@ COMBINED = {
     "deep transition": deep_transition,
     "deep transition without a shortcut": deep_transition_without_shortcut,
     "leaky deep transition": leaky,
+    "fed back": fed_back,
 }

@@ -206,6 +206,20 @@ def test_scan_takes_what_stands_around_a_cell_out_of_the_loop():
     assert [before.count(" @ "), loop.count("dot("), after.count(" @ ")] == [2, 1, 1]
 
 
+def test_what_is_fed_back_is_the_output_of_the_step_before():
+    cell, readout = nn.RNNCell(I + 2, H, rng=0, **F64), nn.Linear(H, 2, rng=1, **F64)
+    Wx, Wh, b = numbers(cell)
+    h, y, expected = np.zeros((B, H)), np.zeros((B, 2)), []
+    for x in xs_:
+        h = np.tanh(np.concatenate([x, y], axis=1) @ Wx + h @ Wh + b)
+        y = h @ readout.weight.numpy() + readout.bias.numpy()
+        expected.append(y)
+    ys, (last, own) = nn.Recurrent(nn.FedBack(cell, readout, size=2))(xs_)
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert_allclose(last.numpy(), h, rtol=1e-12)
+    assert_allclose(own.numpy(), y, rtol=1e-12)
+
+
 def test_a_shortcut_past_layers():
     layer, x = nn.Linear(I, I, rng=0, **F64), xs_[0]
     assert_allclose(

@@ -34,7 +34,7 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import DeepTransition, Mapped, Residual, Stacked
+from tinygrad_seq.nn.combinators import DeepTransition, FedBack, Mapped, Residual, Stacked
 from tinygrad_seq.nn.decoders import (
     EncoderDecoder,
     OneToMany,
@@ -66,6 +66,7 @@ __all__ = [
     "EchoStateCell",
     "Embedding",
     "EncoderDecoder",
+    "FedBack",
     "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",

@@ -160,6 +160,36 @@ class DeepTransition(Cell):
         return h, h
 
 
+class FedBack(Cell):
+    """A cell that hears what was made of its last output (Jordan 1986); its state is (s, y).
+
+        s', v = cell(s, [x; y]),   y' = readout(v)
+
+    y, (B, size), is at first 0. What was trained on the true outputs of the step before, as the inputs of a
+    runner over [x; y], runs by itself in this. The output is y'.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.FedBack(nn.RNNCell(3 + 2, 5, rng=0), nn.Linear(5, 2, rng=1), size=2)
+    >>> ys, (h, y) = nn.Recurrent(cell)(np.ones((7, 1, 3), np.float32))
+    >>> ys.shape, h.shape, y.shape
+    ((7, 1, 2), (1, 5), (1, 2))
+    """
+
+    def __init__(self, cell: Cell, readout: Callable[[Tensor], Tensor], *, size: int) -> None:
+        self.cell, self.readout, self.size = cell, readout, size
+
+    def initial_state(self, batch: int, like: Tensor) -> tuple[State, Tensor]:
+        """That of the cell, and y = 0, (batch, size), of the dtype and on the device of `like`."""
+        return self.cell.initial_state(batch, like), zeros_like(like, shape=(batch, self.size))
+
+    def __call__(self, state: tuple[State, Tensor], x: Tensor) -> tuple[tuple[State, Tensor], Tensor]:
+        s, y = parts(state, 2, "parts, a cell's and its output,")
+        s, v = self.cell(s, concatenate([x, y], axis=-1))
+        y = self.readout(v)
+        return (s, y), y
+
+
 def parts(state: State, count: int, of: str) -> tuple[State, ...]:
     """`state`, checked to be a tuple of `count` states."""
     if not isinstance(state, tuple) or len(state) != count:
