@@ -1,4 +1,4 @@
-"""The examples of the design patterns, briefly: they learn, say what the trivial answer is worth, and resume."""
+"""The examples of the design patterns, briefly: they learn, say what a trivial answer is worth, and resume."""
 
 import csv
 import importlib

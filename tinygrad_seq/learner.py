@@ -121,8 +121,12 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     try:
-        train(make(args.out, args.seed, args.device), args.out, args.steps, resume=args.resume)
-    except (OSError, CheckpointError, RuntimeError) as error:  # no such folder, no such run, no such device
+        task = make(args.out, args.seed, args.device)
+    except (OSError, ValueError, RuntimeError) as error:  # no such device, or it cannot be used
+        parser.exit(1, f"error: {error}\n")
+    try:
+        train(task, args.out, args.steps, resume=args.resume)
+    except (OSError, CheckpointError) as error:
         parser.exit(1, f"error: {error}\n")
 
 
