@@ -54,8 +54,8 @@ class Order(Learner):
         super().__init__(out, seed, device)
 
     def build(self, rng):
-        *_, self.units = takewhile(lambda n: numbers(model(self.cell, n, 0))[0] <= BUDGET, count(1))
-        return model(self.cell, self.units, rng)
+        *_, units = takewhile(lambda n: numbers(model(self.cell, n, 0))[0] <= BUDGET, count(1))
+        return model(self.cell, units, rng)
 
     def answers(self, batch, rng):
         xs, labels = temporal_order(LENGTH, batch, rng=rng)
@@ -64,14 +64,10 @@ class Order(Learner):
     def loss(self):
         return nn.cross_entropy(*self.answers(BATCH, self.rng))
 
-    def accuracy(self, stream):
-        """On sequences that are drawn from a stream of their own."""
-        with ts.no_grad():
-            logits, labels = self.answers(FRESH, np.random.default_rng([self.seed, stream]))
-        return float(np.mean(logits.numpy().argmax(-1) == labels))
-
     def validate(self):
-        return {"accuracy": self.accuracy(1)}
+        with ts.no_grad():
+            logits, labels = self.answers(FRESH, np.random.default_rng([self.seed, 1]))
+        return {"accuracy": float(np.mean(logits.numpy().argmax(-1) == labels))}
 
 
 class Cells(Race):
@@ -83,35 +79,37 @@ class Cells(Race):
     def finish(self):
         rows, log = [], history(self.out)
         for cell, learner in self.learners.items():
-            reached = next((step for step, accuracy in log[cell] if accuracy >= GOAL), "-")
-            rows.append((cell, learner.units, *numbers(learner.model), learner.accuracy(2), reached))
-        rows.sort(key=lambda row: (-row[4], row[5] if row[5] != "-" else np.inf))
+            units, (_, accuracy) = learner.model.readout.weight.shape[0], log[cell][-1]
+            reached = next((step for step, figure in log[cell] if figure >= GOAL), "-")
+            rows.append((cell, units, *numbers(learner.model), accuracy, reached))
+        rows.sort(key=lambda row: (-row[4], row[5] == "-", row[5]))
         with open(self.out / "cells.csv", "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
         print("{:22}{:>6}{:>9}{:>9}{:>10}{:>13}".format(*COLUMNS))
         for row in rows:
             print("{:22}{:6}{:9}{:9}{:10.3f}{:>13}".format(*row))
-        print(f"{'always the same answer':22}{1 / ANSWERS:34.3f}\nall in {self.out}")
+        print(f"{'always the same answer':22}{1 / ANSWERS:34.3f}")
         draw(rows, log).savefig(self.out / "cells.png", dpi=150)
+        print(f"all in {self.out}")
 
 
 def looks():
     """For each cell the colour of its family, in a shade of its own, and a style of line."""
-    family = {cell: next(shades for word, shades in FAMILIES.items() if word in cell) for cell in nn.CELLS}
-    for cell, shades in family.items():
-        kin = [other for other in family if family[other] == shades]
-        i = kin.index(cell)
-        yield (
-            cell,
-            {"color": colormaps[shades](0.95 - 0.6 * i / len(kin)), "linestyle": STYLES[i % len(STYLES)]},
-        )
+    families: dict[str, list[str]] = {}
+    for cell in nn.CELLS:
+        families.setdefault(next(shades for word, shades in FAMILIES.items() if word in cell), []).append(cell)
+    return {
+        cell: {"color": colormaps[shades](0.95 - 0.6 * i / len(kin)), "linestyle": STYLES[i % len(STYLES)]}
+        for shades, kin in families.items()
+        for i, cell in enumerate(kin)
+    }
 
 
 def draw(rows, log):
     """What the cells learn step by step; beside it, and as its legend, what they know at the end."""
     figure = Figure(figsize=(12, 5.5), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    look = dict(looks())
+    look = looks()
     for cell in look:
         left.plot(*zip(*log[cell], strict=True), linewidth=1.8, **look[cell])
     left.axhline(1 / ANSWERS, color="gray", linewidth=1, label="always the same answer")
