@@ -130,6 +130,17 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
         parser.exit(1, f"error: {error}\n")
 
 
+def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What log.csv in `folder` holds: of each column the steps that have a figure, with it."""
+    with open(folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        for name in rows[0]
+        if name != "step"
+    }
+
+
 def curves(
     folder: Path, columns: Mapping[str, str], *, ylabel: str, levels: Mapping[str, float] | None = None
 ) -> None:
@@ -140,15 +151,12 @@ def curves(
     """
     from matplotlib.figure import Figure
 
-    with open(folder / "log.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    log = history(folder)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, label in columns.items():
-        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        axes.plot(
-            *zip(*points, strict=True), "o-" if len(points) < len(rows) else "-", label=label, markersize=3
-        )
+        style = "-" if len(log[name]) == max(map(len, log.values())) else "o-"
+        axes.plot(*zip(*log[name], strict=True), style, label=label, markersize=3)
     for i, (label, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="gray", linestyle=("--", ":", "-.")[i % 3], label=label)
     axes.set(xlabel="step", ylabel=ylabel)
