@@ -25,10 +25,10 @@ SIZES = [(4, 3), (1, 3), (4, 1), (1, 1)]  # steps, batch
         ([[1, 2, 3], [4]], 0, np.int64),
         ([[], [1.5, 2.5], [3.0]], -1, np.float64),
         ([np.ones((2, 3), np.float32), np.zeros((0, 3), np.float32)], np.nan, np.float32),
-        ([[7]], 0, np.int64),
+        ([[1, 2], [0.5]], 0, np.float64),
         ([np.zeros((0, 2))], 0, np.float64),
     ],
-    ids=["integers", "one is empty", "vectors", "one of one", "all are empty"],
+    ids=["integers", "one is empty", "vectors", "mixed", "all are empty"],
 )
 def test_padded_holds_every_sequence_and_fill_behind_it(sequences, fill, dtype):
     together, lengths = nn.padded(sequences, fill)
@@ -218,9 +218,10 @@ def test_a_summary_of_unlawful_lengths():
     with pytest.raises(NotImplementedError, match="Runner says not which step is the last"):
         nn.Runner().summary(xs)
     if doors.NAME != "numpy":
-        y, _ = rnn.summary(xs, lengths=ts.tensor([5, 1]))
-        assert np.isnan(y.numpy()[0]).all()
-        assert np.isfinite(y.numpy()[1]).all()
+        for wrong in (5, -1):
+            y, _ = rnn.summary(xs, lengths=ts.tensor([wrong, 1]))
+            assert np.isnan(y.numpy()[0]).all()
+            assert np.isfinite(y.numpy()[1]).all()
 
 
 # --- one output, and many -------------------------------------------------------------------------------
@@ -301,7 +302,8 @@ def test_per_frame_takes_frames_for_vectors(steps, batch):
     for t, frame in enumerate(frames[:-1]):
         state, y = rnn.cell(state, layers[0](ts.tensor(np.stack([f.ravel() for f in frame]))))
         agree([found[t]], [readout(y)])
-    assert_array_equal(nn.PerFrame(*layers)(ts.tensor(frames), lengths), found)
+    for given in (ts.tensor(frames), frames.tolist()):
+        agree([nn.PerFrame(*layers)(given, lengths)], [found])
 
 
 def test_patterns_of_batch_first_runners():
