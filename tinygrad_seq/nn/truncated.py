@@ -14,7 +14,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.nn.recurrent import Lengths, Recurrent
+from tinygrad_seq.nn.recurrent import Lengths, Recurrent, refused_outside
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor
@@ -77,7 +77,9 @@ class Truncated:
                 )
         self.model, self.back, self.every = model, back, every
         self.xs = xs if hasattr(xs, "shape") else tensor(xs)
-        self.state, self.lengths = state, lengths
+        self.state, self.lengths = state, None
+        if lengths is not None:
+            self.lengths = refused_outside(lengths, *self.xs.shape[:2])
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """For each chunk the slice of its steps, and their outputs."""
@@ -105,8 +107,11 @@ class Truncated:
         if self.lengths is None:
             ys, state = self.model(self.xs[start:end], state)
         else:
-            lengths = self.lengths if isinstance(self.lengths, Tensor) else np.asarray(self.lengths)
-            ys, state = self.model(self.xs[start:end], state, lengths=np.clip(lengths - start, 0, end - start))
+            within = np.clip(self.lengths - start, 0, end - start)
+            lawful = np.logical_and(
+                self.lengths >= 0, self.lengths <= len(self.xs)
+            )  # else let the model see it
+            ys, state = self.model(self.xs[start:end], state, lengths=np.where(lawful, within, self.lengths))
         return [ys], state
 
 
