@@ -118,7 +118,7 @@ def test_teacher_forcing_is_the_cell_step_by_step(way, kind, lengths):
 
 
 @ALL
-@pytest.mark.parametrize(("steps", "batch"), [(1, 1), (1, 3), (5, 1)])
+@pytest.mark.parametrize(("steps", "batch"), [(1, 1), (1, 3), (5, 1), (3, 0)])
 def test_teacher_forcing_of_any_size(way, kind, steps, batch):
     decoder, v, targets = decoder_of(way, kind), vectors(batch), symbols_of(steps, batch)
     agree([decoder(v, targets)], [by_hand(decoder, v, way, kind, steps, lambda t, _: targets[t])])
