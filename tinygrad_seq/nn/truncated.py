@@ -6,7 +6,7 @@ is remembered, but learns nothing from what it led to (Williams & Peng 1990, the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Truncated:
         every = back if every is None else every
         if back < 1 or every < 1:
             raise ValueError(f"back and every are numbers of steps, 1 or more, not {back} and {every}")
-        parts = model.modules() if isinstance(model, Module) else ()
+        parts: Iterable[Module] = model.modules() if isinstance(model, Module) else ()
         for part in parts:
             if isinstance(part, Recurrent) and (part.reverse or part.batch_first):
                 raise ValueError(
