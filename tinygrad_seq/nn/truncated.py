@@ -89,8 +89,7 @@ class Truncated:
             if self.every > self.back:
                 first, following = max(end - self.back, start), end
             else:
-                first = max(start + self.every - self.back, 0)
-                following = min(max(first, start + 2 * self.every - self.back), end)
+                first, following = at, min(max(at, start + 2 * self.every - self.back), end)
             with no_grad():
                 early, state = self._run(at, first, state)
             known, middle = self._run(first, following, state)
