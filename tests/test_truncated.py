@@ -190,6 +190,13 @@ def test_any_model_that_takes_a_state_and_gives_one(back, every):
             agree([ts.concatenate([ys for _, ys in chunks]), chunks.state], [whole, final])
 
 
+def test_a_list_is_a_sequence_too():
+    rnn, *_ = problem("LSTM", 1)
+    xs = np.random.default_rng(0).integers(-9, 9, (5, 2, I)) / 8
+    runs = ([ys for _, ys in nn.Truncated(rnn, x, back=2, lengths=[4, 1])] for x in (xs, xs.tolist()))
+    agree(*runs)
+
+
 def test_the_state_after_every_chunk_when_the_loop_is_left():
     rnn, xs, _, _ = problem("LSTM", 9)
     chunks = nn.Truncated(rnn, xs, back=5, every=2)
