@@ -50,9 +50,7 @@ def test_a_step_is_one_of_adam_on_a_clipped_gradient(tmp_path):
     same.loss().backward()
     assert np.abs(same.model.weight.grad.numpy()) > 1e-2  # so that it was clipped
     assert np.abs(line.model.weight.grad.numpy()) <= 1e-3
-    assert (
-        abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3
-    )  # Adam's first is lr
+    assert abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3  # Adam's first is lr
 
 
 def test_a_race_is_its_learners_each_by_itself(tmp_path):

@@ -11,6 +11,8 @@ Zipser 1989), the network's own choice when it runs free. The vector v has three
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinygrad_seq import tree
@@ -78,7 +80,7 @@ class OneToMany(Module):
         """The state before the first step."""
         return self.rnn.cell.initial_state(len(v), like=v)
 
-    def _hears(self, v: Tensor, symbols: Tensor) -> Tensor:
+    def _hears(self, v: Tensor, symbols: Indices) -> Tensor:
         """The inputs of steps before which `symbols` (B,) or (T, B) were written."""
         return self.embedding(symbols)
 
@@ -95,10 +97,7 @@ class OneToMany(Module):
 
         ValueError for targets of another shape.
         """
-        v, targets = (
-            self._given(vector),
-            targets if isinstance(targets, Tensor) else tensor(np.asarray(targets)),
-        )
+        v, targets = self._given(vector), np.asarray(targets) if isinstance(targets, list) else targets
         if targets.ndim != 2 or targets.shape[1] != len(v) or not len(targets):
             raise ValueError(f"a batch of {len(v)} has targets (T, {len(v)}), not {describe(targets)}")
         first = expand_dims(self._first(v), 0)
@@ -141,8 +140,8 @@ class OneToMany(Module):
     def _given(self, vector: Tensor) -> Tensor:
         v = vector if isinstance(vector, Tensor) else tensor(vector)
         v = v if self.bridge is None else self.bridge(v)
-        if v.ndim != 2:
-            raise ValueError(f"the vector that a sequence is made of is (B, V), not {describe(v)}")
+        if v.ndim != 2 or v.dtype.kind != "f":
+            raise ValueError(f"the vector that a sequence is made of is (B, V), of floats, not {describe(v)}")
         return v
 
 
@@ -173,7 +172,7 @@ class VectorAtEveryStep(OneToMany):
     (6, 2)
     """
 
-    def _hears(self, v: Tensor, symbols: Tensor) -> Tensor:
+    def _hears(self, v: Tensor, symbols: Indices) -> Tensor:
         e = self.embedding(symbols)
         return concatenate([e, broadcast_to(v, (*e.shape[:-1], v.shape[-1]))], axis=-1)
 
@@ -194,7 +193,7 @@ class VectorAsState(OneToMany):
     def _start(self, v: Tensor) -> State:
         zeros = super()._start(v)
         floats = [part for part in tree.leaves(zeros) if part.dtype.kind == "f"]
-        ends = np.cumsum([part[0].size for part in floats]).tolist()
+        ends = np.cumsum([math.prod(part.shape[1:]) for part in floats]).tolist()
         if v.shape[1] != ends[-1]:
             raise ValueError(
                 f"the state of this cell has {ends[-1]} numbers, the vector {v.shape[1]}: see bridge"

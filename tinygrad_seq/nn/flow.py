@@ -8,6 +8,7 @@ lecture's regulariser measures (`vanishing_penalty`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -32,6 +33,7 @@ class Flow:
 
     states     s_0 ... s_T, a tree of tensors (T + 1, B, ...): before the first step, and after every step
     gradients  dL/ds_1 ... dL/ds_T, a list of tensors (T, B, ...), for each float part of the state
+    recorded   whether the gradients have derivatives in their turn
 
     >>> from tinygrad_seq import nn
     >>> flow = nn.gradient_flow(nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3)), lambda ys: ys[-1].sum())
@@ -44,6 +46,7 @@ class Flow:
     loss: Tensor
     states: State
     gradients: list[Tensor]
+    recorded: bool
 
     def norms(self) -> Tensor:
         """|dL/ds_t| for t = 1 ... T, (T, B)."""
@@ -99,7 +102,7 @@ def gradient_flow(
     gradients = by(value, zeros, create_graph=create_graph)
     pairs = zip(tree.leaves(state), tree.leaves(after), strict=True)
     states = tree.like(after, [concatenate([expand_dims(first, 0), rest]) for first, rest in pairs])
-    return Flow(cell, xs, value, states, gradients)
+    return Flow(cell, xs, value, states, gradients, create_graph)
 
 
 def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
@@ -114,6 +117,8 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
            create_graph=True. False: the published approximation, which holds both fixed: parameters matter
            by the one step from h_t to h_{t+1} alone (their "immediate" derivative).
 
+    ValueError for the exact one of a flow that was made without a graph.
+
     >>> from tinygrad_seq import nn
     >>> cell = nn.RNNCell(3, 5, rng=0)
     >>> flow = nn.gradient_flow(cell, ts.ones((7, 2, 3)), lambda ys: ys[-1].sum(), create_graph=True)
@@ -121,6 +126,10 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     >>> cell.Wh.grad.shape
     (5, 5)
     """
+    if exact and not flow.recorded:
+        raise ValueError(
+            "the exact penalty derives dL/dh_t: make the flow by gradient_flow with create_graph=True"
+        )
     gradients, states = [d[1:] for d in flow.gradients], tree.each(lambda s: s[1:-1], flow.states)
     if not exact:
         gradients, states = [d.detach() for d in gradients], tree.each(leaf, states)
@@ -162,4 +171,6 @@ def leaf(x: Tensor) -> Tensor:
 
 def length(parts: list[Tensor]) -> Tensor:
     """The Euclidean length of all parts (..., B, H) together, (..., B)."""
-    return norm(concatenate([reshape(p, (*p.shape[:2], -1)) for p in parts], axis=-1), axis=-1)
+    return norm(
+        concatenate([reshape(p, (*p.shape[:2], math.prod(p.shape[2:]))) for p in parts], axis=-1), axis=-1
+    )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq.nn.indices import found, rows
+from tinygrad_seq.nn.losses import reduced
 from tinygrad_seq.nn.recurrent import Lengths, within
-from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.tensor import Tensor
 
@@ -55,7 +55,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     3.0
     """
     if lengths is None:
-        lengths = np.full(losses.shape[1], len(losses))
+        return reduced(losses, "mean", losses.size)
     inside, _ = within(lengths, losses)
-    count = total(inside)
-    return total(cut(losses, lengths)) / where(count == 0, 1, count)
+    return reduced(cut(losses, lengths), "mean", total(inside))

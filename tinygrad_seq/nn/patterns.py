@@ -45,7 +45,7 @@ class ManyToMany(Module):
     """One output for each input, aligned with it: y_t = readout(h_t), h the runner's outputs of features(x).
 
     xs (T, B, ...) make ys (T, B, C), 0 past the `lengths`; these and errors as for `Recurrent`. With a
-    bidirectional runner every output looks at the whole sequence.
+    bidirectional runner every output looks at the whole sequence. ValueError for a runner that is batch_first.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -57,6 +57,10 @@ class ManyToMany(Module):
     """
 
     def __init__(self, features: Layer, runner: Runner, readout: Layer) -> None:
+        if runner.batch_first:
+            raise ValueError(
+                f"a {type(self).__name__} takes time for the first axis: its runner is not batch_first"
+            )
         self.features, self.runner, self.readout = features, runner, readout
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:

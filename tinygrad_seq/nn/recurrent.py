@@ -239,6 +239,16 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     The latter is None, if that was checked on the host.
     """
     steps, batch, *_ = xs.shape
+    given = refused_outside(lengths, steps, batch)
+    if isinstance(given, Tensor) and given.device != "cpu":
+        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, made where the lengths are
+        return ends <= given, logical_and(given >= 0, given <= steps)
+    host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
+    return tensor(np.arange(steps)[:, None] < host, device=device), None
+
+
+def refused_outside(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
+    """`lengths` as a tensor or an array, checked to be integers (B,), and on the host to lie within 0 ... T."""
     given: Tensor | np.ndarray
     if isinstance(lengths, Tensor):
         given = lengths
@@ -248,16 +258,14 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
         raise ValueError(
             f"lengths must have shape ({batch},), one for every row of the batch, not {given.shape}"
         )
-    if isinstance(given, Tensor) and given.device != "cpu":
-        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, made where the lengths are
-        return ends <= given, logical_and(given >= 0, given <= steps)
-    host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
-    if batch and (host.min() < 0 or host.max() > steps):
-        raise ValueError(
-            f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, the "
-            f"largest {host.max()}"
-        )
-    return tensor(np.arange(steps)[:, None] < host, device=device), None
+    if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
+        host = np.asarray(given)
+        if host.min() < 0 or host.max() > steps:
+            raise ValueError(
+                f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, "
+                f"the largest {host.max()}"
+            )
+    return given
 
 
 def frozen(inside: Tensor, after: State, before: State) -> State:

@@ -14,7 +14,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.nn.recurrent import Lengths, Recurrent
+from tinygrad_seq.nn.recurrent import Lengths, Recurrent, refused_outside
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor
@@ -74,7 +74,9 @@ class Truncated:
             raise ValueError("a chunk is a slice of time: the model runs forward, and time is the first axis")
         self.model, self.back, self.every = model, back, every
         self.xs = xs if hasattr(xs, "shape") else tensor(xs)
-        self.state, self.lengths = state, lengths
+        self.state, self.lengths = state, None
+        if lengths is not None:
+            self.lengths = refused_outside(lengths, *self.xs.shape[:2])
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """For each chunk the slice of its steps, and their outputs."""
@@ -84,8 +86,7 @@ class Truncated:
             if self.every > self.back:
                 first, following = max(end - self.back, start), end
             else:
-                first = max(start + self.every - self.back, 0)
-                following = min(max(first, start + 2 * self.every - self.back), end)
+                first, following = at, min(max(at, start + 2 * self.every - self.back), end)
             with no_grad():
                 early, state = self._run(at, first, state)
             known, middle = self._run(first, following, state)
@@ -102,8 +103,11 @@ class Truncated:
         if self.lengths is None:
             ys, state = self.model(self.xs[start:end], state)
         else:
-            lengths = self.lengths if isinstance(self.lengths, Tensor) else np.asarray(self.lengths)
-            ys, state = self.model(self.xs[start:end], state, lengths=np.clip(lengths - start, 0, end - start))
+            within = np.clip(self.lengths - start, 0, end - start)
+            lawful = np.logical_and(
+                self.lengths >= 0, self.lengths <= len(self.xs)
+            )  # else let the model see it
+            ys, state = self.model(self.xs[start:end], state, lengths=np.where(lawful, within, self.lengths))
         return [ys], state
 
 

@@ -150,7 +150,7 @@ class ClockworkRNNCell(GatedCell):
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """h = 0, (batch, H), and t = 0, (batch, M), on the device of `like`."""
         h = zeros_like(like, shape=(batch, self.Wh.shape[0]))
-        return h, zeros_like(astype(like, np.int64), shape=(batch, self.periods.size))
+        return h, astype(zeros_like(like, shape=(batch, self.periods.size)), np.int64)
 
     def __call__(self, state: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
         h, t = state
