@@ -3,9 +3,10 @@
 import doors
 import numpy as np
 import pytest
+from combined import stacked
 from results import assert_array_equal
 from test_devices import costs
-from test_recurrent import agree, each, is_float, parts, stacked
+from test_recurrent import agree, each, is_float, parts
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, tree

@@ -127,9 +127,7 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     (5, 5)
     """
     if exact and not flow.recorded:
-        raise ValueError(
-            "the exact penalty derives dL/dh_t: make the flow by gradient_flow with create_graph=True"
-        )
+        raise ValueError("the exact penalty derives dL/dh_t: make the flow with create_graph=True")
     gradients, states = [d[1:] for d in flow.gradients], tree.each(lambda s: s[1:-1], flow.states)
     if not exact:
         gradients, states = [d.detach() for d in gradients], tree.each(leaf, states)
@@ -171,6 +169,5 @@ def leaf(x: Tensor) -> Tensor:
 
 def length(parts: list[Tensor]) -> Tensor:
     """The Euclidean length of all parts (..., B, H) together, (..., B)."""
-    return norm(
-        concatenate([reshape(p, (*p.shape[:2], math.prod(p.shape[2:]))) for p in parts], axis=-1), axis=-1
-    )
+    flat = [reshape(p, (*p.shape[:2], math.prod(p.shape[2:]))) for p in parts]
+    return norm(concatenate(flat, axis=-1), axis=-1)

@@ -103,11 +103,11 @@ class Truncated:
         if self.lengths is None:
             ys, state = self.model(self.xs[start:end], state)
         else:
-            within = np.clip(self.lengths - start, 0, end - start)
+            lengths = np.clip(self.lengths - start, 0, end - start)
             lawful = np.logical_and(
                 self.lengths >= 0, self.lengths <= len(self.xs)
-            )  # else let the model see it
-            ys, state = self.model(self.xs[start:end], state, lengths=np.where(lawful, within, self.lengths))
+            )  # on a device nobody looked
+            ys, state = self.model(self.xs[start:end], state, lengths=np.where(lawful, lengths, self.lengths))
         return [ys], state
 
 
