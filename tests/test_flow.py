@@ -311,7 +311,7 @@ def test_steps_after_the_loss_count_for_nothing(kind, exact):
 
 def test_the_exact_penalty_asks_for_a_graph():
     flow, _ = flow_of("RNN", 3, 2)
-    with pytest.raises(ValueError, match="gradient_flow with create_graph=True"):
+    with pytest.raises(ValueError, match="make the flow with create_graph=True"):
         nn.vanishing_penalty(flow, exact=True)
 
 
