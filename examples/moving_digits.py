@@ -93,7 +93,7 @@ class Films(Race):
         """One film, with the direction of each frame, and the LSTM's answer."""
         films, directions, _ = moving_digits(FRAMES, 1, size=SIZE, rng=np.random.default_rng([self.seed, 2]))
         answers = self.recurrent.answers(films)
-        figure = Figure(figsize=(FRAMES, 1.8), layout="constrained")
+        figure = Figure(figsize=(FRAMES, 1.4), layout="constrained")
         for t, axes in enumerate(figure.subplots(1, FRAMES)):
             axes.imshow(films[t, 0], cmap="gray", vmin=0, vmax=1)
             right = t == 0 or answers[t, 0] == directions[t, 0]

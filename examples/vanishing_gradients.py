@@ -112,6 +112,7 @@ class Penalties(Race):
         for name, network in self.networks.items():
             axes.semilogy(np.arange(1, LENGTH + 1), self.lengths(network), label=f"penalty: {name}")
         axes.set(xlabel="t", ylabel="|dL/dh_t|, mean of 200 sequences")
+        axes.yaxis.set_major_formatter("{x:.0e}")
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(self.out / "gradients.png", dpi=150)
