@@ -307,16 +307,29 @@ def test_per_frame_takes_frames_for_vectors(steps, batch):
         agree([nn.PerFrame(*layers)(given, lengths)], [found])
 
 
-def test_patterns_of_batch_first_runners():
-    """One output does not mind; for many, time is the first axis."""
-    xs, lengths = np.random.default_rng(0).normal(size=(3, 3, I)), [3, 0, 1]
-    last = readout_of("layers")
-    model = nn.ManyToOne(ts.tanh, RUNNERS["layers"](), last)
-    swapped = nn.ManyToOne(ts.tanh, RUNNERS["layers"](batch_first=True), last)
-    agree([model(xs, lengths)], [swapped(xs.swapaxes(0, 1), lengths)])
-    for pattern in (nn.ManyToMany, nn.PerFrame):
-        with pytest.raises(ValueError, match=f"{pattern.__name__} takes time for the first axis"):
-            pattern(ts.tanh, RUNNERS["layers"](batch_first=True), last)
+@pytest.mark.parametrize("pattern", [nn.ManyToOne, nn.ManyToMany, nn.PerFrame])
+def test_time_is_the_first_axis_of_a_pattern(pattern):
+    with pytest.raises(ValueError, match=f"{pattern.__name__} takes time for the first axis"):
+        pattern(ts.tanh, RUNNERS["layers"](batch_first=True), readout_of("layers"))
+
+
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("name", ["forward", "bidirectional"])
+@pytest.mark.parametrize("pattern", [*MODELS.values(), nn.PerFrame])
+def test_what_lies_past_a_length_does_not_reach_the_features(pattern, name, rubbish):
+    """Neither value nor gradient, be it NaN; an array or a tensor."""
+    xs, lengths = np.random.default_rng(0).normal(size=(4, 3, 2)), [4, 0, 2]
+    model = pattern(nn.Linear(2, I, rng=5, **F64), RUNNERS[name](), readout_of(name))
+    spoilt = xs.copy()
+    for i, n in enumerate(lengths):
+        spoilt[n:, i] = rubbish
+    results = []
+    for given in (xs, spoilt, ts.tensor(spoilt)):
+        found = model(given, lengths)
+        results.append([found, *ts.grad((found * found).sum(), model.parameters())])
+    for ours, plain, tensor in zip(*reversed(results), strict=True):
+        assert_array_equal(ours, tensor)
+        assert_array_equal(ours, plain)
 
 
 def test_errors_of_a_pattern():

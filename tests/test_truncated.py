@@ -78,7 +78,7 @@ def gradients(loss, rnn, *inputs):
 @pytest.mark.parametrize("kind", CELLS)
 @EVERY
 def test_a_chunk_is_the_loop_that_forgets_where_it_came_from(kind, steps, back, every, batch):
-    """Slices, values, the state, and gradients by parameters and inputs, against a loop that detaches."""
+    """Slices, values, the state, and gradients by all that goes in, against a loop that detaches."""
     rnn, xs, state, weights = problem(kind, steps, batch)
     chunks, slices = nn.Truncated(rnn, xs, back=back, every=every, state=state), []
     for at, ys in chunks:
@@ -87,7 +87,7 @@ def test_a_chunk_is_the_loop_that_forgets_where_it_came_from(kind, steps, back, 
         agree([ys, *parts(chunks.state)], [expected, *parts(last)])
         assert not any(part.requires_grad for part in parts(chunks.state))
         losses = ((y * weights[at]).sum() for y in (ys, expected))
-        agree(*(gradients(loss, rnn, xs) for loss in losses))
+        agree(*(gradients(loss, rnn, xs, *filter(is_float, parts(state))) for loss in losses))
     assert slices == [(start, min(start + every, steps)) for start in range(0, steps, every)]
 
 

@@ -24,7 +24,7 @@ from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.nn.padding import cut, mean_within
-from tinygrad_seq.nn.patterns import Layer
+from tinygrad_seq.nn.patterns import Layer, heard, time_first
 from tinygrad_seq.nn.recurrent import Lengths, Recurrent, Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
@@ -233,11 +233,12 @@ class EncoderDecoder(Module):
     """
 
     def __init__(self, features: Layer, encoder: Runner, decoder: OneToMany) -> None:
-        self.features, self.encoder, self.decoder = features, encoder, decoder
+        self.features, self.encoder = features, time_first(encoder, "EncoderDecoder")
+        self.decoder = decoder
 
     def context(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
         """C, (B, H): the encoder's summary of xs."""
-        return self.encoder.summary(self.features(xs), lengths=lengths)[0]
+        return self.encoder.summary(heard(self.features, xs, lengths), lengths=lengths)[0]
 
     def __call__(
         self, xs: Tensor, targets: Indices, lengths: Lengths = None, target_lengths: Lengths = None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.nn.padding import cut
@@ -19,10 +21,25 @@ from tinygrad_seq.tensor import Tensor
 Layer = Callable[[Tensor], Tensor]
 
 
+def heard(features: Layer, xs: Tensor, lengths: Lengths) -> Tensor:
+    """features(x) for every step; for what stands past the lengths, be it NaN, as if it were 0."""
+    if lengths is not None and isinstance(xs, (Tensor, np.ndarray)) and xs.dtype.kind == "f":
+        xs = cut(xs if isinstance(xs, Tensor) else tensor(xs), lengths)
+    return features(xs)
+
+
+def time_first(runner: Runner, owner: str) -> Runner:
+    """`runner`, checked to take time for the first axis, as what is around it does."""
+    if runner.batch_first:
+        raise ValueError(f"{owner} takes time for the first axis: its runner is not batch_first")
+    return runner
+
+
 class ManyToOne(Module):
     """One output for a whole sequence: y = readout(s), s the runner's summary of all features(x_t).
 
     xs (T, B, ...) make y (B, C); `lengths` and errors as for `Recurrent`. A row of length 0 has the summary 0.
+    ValueError for a runner that is batch_first.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -34,10 +51,11 @@ class ManyToOne(Module):
     """
 
     def __init__(self, features: Layer, runner: Runner, readout: Layer) -> None:
-        self.features, self.runner, self.readout = features, runner, readout
+        self.features, self.runner = features, time_first(runner, type(self).__name__)
+        self.readout = readout
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        summary, _ = self.runner.summary(self.features(xs), lengths=lengths)
+        summary, _ = self.runner.summary(heard(self.features, xs, lengths), lengths=lengths)
         return self.readout(summary)
 
 
@@ -57,14 +75,11 @@ class ManyToMany(Module):
     """
 
     def __init__(self, features: Layer, runner: Runner, readout: Layer) -> None:
-        if runner.batch_first:
-            raise ValueError(
-                f"a {type(self).__name__} takes time for the first axis: its runner is not batch_first"
-            )
-        self.features, self.runner, self.readout = features, runner, readout
+        self.features, self.runner = features, time_first(runner, type(self).__name__)
+        self.readout = readout
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        ys, _ = self.runner(self.features(xs), lengths=lengths)
+        ys, _ = self.runner(heard(self.features, xs, lengths), lengths=lengths)
         return cut(self.readout(ys), lengths)
 
 

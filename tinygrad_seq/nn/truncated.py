@@ -27,7 +27,7 @@ class Truncated:
 
     model    ys, state = model(xs, state), with time for the first axis: a runner, or a network around one
     xs       (T, B, ...), an array or a tensor
-    back     k2, the number of steps that a gradient goes back at most, counted from the end of a chunk
+    back     k2, the number of steps that a gradient goes back at most
     every    k1, the number of steps from one chunk to the next; without it, as many as `back`
     state    that before the first step; without it, None is given to the model
     lengths  integers (B,), if the rows are of unequal length: the model is given those of the chunk
@@ -91,7 +91,7 @@ class Truncated:
                 early, state = self._run(at, first, state)
             known, middle = self._run(first, following, state)
             new, last = self._run(following, end, middle)
-            at, state = following, detached(middle)
+            at, state = following, detached(middle) if following else state  # the first state may be learned
             self.state = detached(last)
             ys = concatenate([*early, *known, *new])
             yield slice(start, end), ys[len(ys) - (end - start) :]
