@@ -28,7 +28,8 @@ def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
 
     arrays  the network's state dict, name -> array: {name: t.numpy() for name, t in rnn.state_dict().items()}
     module  of the same structure. With num_layers=1: Recurrent(cell), or Bidirectional(cell, cell); with
-            more, Recurrent(Stacked(cell, ...)) or Layers(runner, ...) of these. A cell is an RNNCell, an
+            more, Recurrent(Stacked(cell, ...)) or Layers(runner, ...) of these, Dropout in between. A cell
+            is an RNNCell (its activation is PyTorch's nonlinearity, which the arrays do not tell), an
             LSTMCell, or for a GRU a ResetAfterGRUCell.
 
     ValueError lists all names that are missing, unexpected, or of another shape or kind; nothing is
