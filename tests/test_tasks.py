@@ -55,6 +55,7 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
     assert films.dtype == np.float32
     assert films.min() >= 0
     assert films.max() <= 1
+    seen = []
     for i, digit in enumerate(digits):
         glyph = np.array(list(tasks.GLYPHS[digit]), float).reshape(5, 3)
         places = []
@@ -70,7 +71,9 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
         for t in range(1, 30):
             if len(places[t]) == len(places[t - 1]) == 1:
                 assert (places[t][0] - places[t - 1][0]).tolist() == list(tasks.DIRECTIONS[directions[t, i]])
-        assert sum(len(found) == 1 for found in places) > 20
+        seen += [found[0].tolist() for found in places if len(found) == 1]
+    assert len(seen) > 20 * 50
+    assert (np.min(seen, axis=0).tolist(), np.max(seen, axis=0).tolist()) == ([0, 0], [4, 6])  # edge to edge
     assert set(directions.ravel()) == {0, 1, 2, 3}
     assert len(set(digits)) == 10
 

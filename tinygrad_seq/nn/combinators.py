@@ -146,9 +146,9 @@ class DeepTransition(Cell):
             raise ValueError("a transition needs at least one cell")
         self.cells, self.shortcut = cells, shortcut
 
-    def initial_state(self, batch: int, like: Tensor) -> Tensor:
-        """That of the first cell; TypeError unless it is one tensor."""
-        return single(self.cells[0].initial_state(batch, like), "a DeepTransition")
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the first cell."""
+        return self.cells[0].initial_state(batch, like)
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         before = single(h, "a DeepTransition")
