@@ -11,7 +11,6 @@ chunk to chunk, the gradient is not. Everything is measured in bits per characte
 """
 
 import argparse
-import csv
 import hashlib
 import io
 import math
@@ -22,10 +21,10 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
+from tinygrad_seq.learner import curves
 from tinygrad_seq.train import CheckpointError, train
 
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
@@ -122,7 +121,8 @@ class CharTask:
     def finish(self) -> None:
         print(f"test: {bits(self.model, self.test):.3f} bits per character")
         ts.save(self.out / "model.safetensors", self.model.state_dict())
-        plot(self.out / "log.csv", self.out / "loss.png")
+        names = {"training_bits": "training", "validation_bits": "validation"}
+        curves(self.out, names, ylabel="bits per character")
         rng = np.random.default_rng([self.seed, 1])  # its own: how much is sampled changes nothing else
         ids = sample(self.model, 0, 1000, self.temperature, rng)
         text = "".join(self.alphabet[i] for i in ids)
@@ -143,21 +143,6 @@ class CharTask:
         self.rng.bit_generator.state = state["rng"]
         self.chunk, self.offset, carried = state["place"]
         self.state = carried and tuple(ts.tensor(s, device=self.device) for s in carried)
-
-
-def plot(log: Path, picture: Path) -> None:
-    """The loss curves of log.csv."""
-    with open(log, newline="") as file:
-        rows = list(csv.DictReader(file))
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, style in ("training", "-"), ("validation", "o-"):
-        points = [(int(row["step"]), float(row[f"{name}_bits"])) for row in rows if row[f"{name}_bits"]]
-        axes.plot(*zip(*points, strict=True), style, label=name)
-    axes.set(xlabel="step", ylabel="bits per character", title="Character-level LSTM")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(picture, dpi=150)
 
 
 def read(path: Path | None) -> str:

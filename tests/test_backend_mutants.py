@@ -115,7 +115,10 @@ MUTANTS = {
         "recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
     ),
     "a mask that is drawn on the host and stays there": Mutant(
-        "nn/layers.py", "Tensor(backend.asarray(mask, x.device))", "mask", f"{DEVICES} -k same_weights"
+        "nn/dropout.py",
+        "Tensor(backend.asarray(kept.astype(like.dtype) / (1 - self.p), like.device))",
+        "kept.astype(like.dtype) / (1 - self.p)",
+        f"{DEVICES} -k same_weights",
     ),
     "a loss that is read at every step": Mutant(
         "nn/losses.py",

@@ -22,7 +22,7 @@ for extra in ("matplotlib", "safetensors", "tqdm"):
     pytest.importorskip(extra)
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "char_lm.py"
-FILES = ["checkpoint.safetensors", "log.csv", "loss.png", "model.safetensors", "sample.txt"]
+FILES = ["checkpoint.safetensors", "curves.png", "log.csv", "model.safetensors", "sample.txt"]
 STEPS = 110
 
 
@@ -79,7 +79,7 @@ def test_what_a_run_leaves(whole, text):
     assert "validation bits" in out
     assert "characters/s" in out
     assert "test: " in out
-    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     model = serialize.load(folder / "model.safetensors")
     checkpoint = serialize.load(folder / "checkpoint.safetensors")
@@ -115,7 +115,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(whole, text, tmp_path)
         lambda: draft.exists() and written() > before,
         lambda: log.stat().st_size > 2 * size,  # between two of them
         (folder / "model.safetensors").exists,  # after the training, before all results are there
-        (folder / "loss.png").exists,
+        (folder / "curves.png").exists,
         (folder / "sample.txt").exists,
     ]
     kills = 0

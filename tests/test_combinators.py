@@ -1,4 +1,10 @@
-"""What is made of cells and runners: Stacked, Bidirectional, Layers; rows of unequal length in all of them."""
+"""What is made of cells and runners: combinators as their equations, Bidirectional, Layers; unequal lengths.
+
+That combinators obey the laws of cells, the tests of cells say: `combined.py` lists them.
+"""
+# ruff: noqa: N806 (weights have the names that they have in the cells)
+
+import re
 
 import numpy as np
 import pytest
@@ -79,6 +85,173 @@ def test_errors_of_a_stack():
         rnn(xs, h)
     with pytest.raises(ValueError, match="not a tuple of 1"):
         rnn(xs, (h,))
+
+
+# --- other depths, beside their equations in NumPy ------------------------------------------------------
+
+T, B = 5, 2
+xs_ = np.random.default_rng(5).normal(size=(T, B, I))
+
+
+def numbers(cell):
+    """Wx, Wh, b of a vanilla network."""
+    return tuple(p.numpy() for p in (cell.Wx, cell.Wh, cell.b))
+
+
+def test_shortcuts_of_a_stack():
+    """h^n_t of [x_t; h^{n-1}_t] and h^n_{t-1}, y_t of all h^n_t (Graves 2013, equations 1 and 2)."""
+    cells = [
+        nn.RNNCell(size, units, rng=k, **F64)
+        for k, (size, units) in enumerate([(I, 4), (I + 4, 2), (I + 2, 6)])
+    ]
+    h, inputs_too, outputs_too, both = [np.zeros((B, u)) for u in (4, 2, 6)], [], [], []
+    plain = [np.zeros((B, 4))]
+    for x in xs_:
+        below = x
+        for n, cell in enumerate(cells):
+            Wx, Wh, b = numbers(cell)
+            h[n] = np.tanh(below @ Wx + h[n] @ Wh + b)
+            below = np.concatenate([x, h[n]], axis=1)
+        inputs_too.append(h[-1])
+        both.append(np.concatenate(h, axis=1))
+        Wx, Wh, b = numbers(cells[0])
+        plain.append(np.tanh(x @ Wx + plain[-1] @ Wh + b))
+        outputs_too.append(np.concatenate([plain[-1], plain[-1]], axis=1))
+    for expected, options in ((inputs_too, {}), (both, {"all_to_output": True})):
+        ys, state = nn.Recurrent(nn.Stacked(*cells, input_to_all=True, **options))(xs_)
+        assert_allclose(ys.numpy(), expected, rtol=1e-12)
+        for part, own in zip(state, h, strict=True):
+            assert_allclose(part.numpy(), own, rtol=1e-12)
+    # the second layer hands its input on: all outputs without all inputs
+    first, same = cells[0], Same()
+    ys, _ = nn.Recurrent(nn.Stacked(first, same, all_to_output=True))(xs_)
+    assert_allclose(ys.numpy(), outputs_too, rtol=1e-12)
+
+
+class Same(nn.Cell):
+    """y = x, and a state that is its own."""
+
+    def initial_state(self, batch, like):
+        return ts.zeros_like(like, shape=(batch, 1))
+
+    def __call__(self, state, x):
+        return state + 1.0, x
+
+
+def test_a_residual_cell():
+    """y_t = x_t + h_t"""
+    cell = nn.LSTMCell(I, I, rng=0, **F64)
+    ys, state = nn.Recurrent(nn.Residual(cell))(xs_)
+    plain, after = nn.Recurrent(cell)(xs_)
+    assert_allclose(ys.numpy(), xs_ + plain.numpy(), rtol=1e-13)
+    agree(values(state), values(after))
+
+
+def test_a_deep_transition():
+    """z_1 of h and x, z_k of z_{k-1} and, by the shortcut, of h (Pascanu et al. 2014, the DT(S)-RNN)."""
+    first, *others = cells = [nn.RNNCell(size, H, rng=k, **F64) for k, size in enumerate((I, H, H))]
+    h, expected = np.zeros((B, H)), []
+    for x in xs_:
+        Wx, Wh, b = numbers(first)
+        z = np.tanh(h @ Wh + x @ Wx + b)
+        for cell in others:
+            Wx, Wh, b = numbers(cell)
+            z = np.tanh(z @ Wh + h @ Wx + b)
+        h = z
+        expected.append(h)
+    ys, state = nn.Recurrent(nn.DeepTransition(*cells))(xs_)
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert_allclose(state.numpy(), h, rtol=1e-12)
+
+
+def test_a_deep_transition_without_a_shortcut():
+    """z_k of z_{k-1} alone: the DT-RNN."""
+    cells = [nn.RNNCell(size, H, rng=k, **F64) for k, size in enumerate((I, 0, 0))]
+    h, expected = np.zeros((B, H)), []
+    for x in xs_:
+        h = np.tanh(x @ cells[0].Wx.numpy() + h @ cells[0].Wh.numpy() + cells[0].b.numpy())
+        for cell in cells[1:]:
+            h = np.tanh(h @ cell.Wh.numpy() + cell.b.numpy())
+        expected.append(h)
+    ys, _ = nn.Recurrent(nn.DeepTransition(*cells, shortcut=False))(xs_)
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+
+
+def test_depth_before_and_behind_a_cell():
+    """The input-to-hidden and the hidden-to-output function are deep (Pascanu et al. 2014, the DOT-RNN)."""
+    one, two, out = nn.Linear(I, 6, rng=0, **F64), nn.Linear(6, 4, rng=1, **F64), nn.Linear(H, 2, rng=2, **F64)
+    cell = nn.RNNCell(4, H, rng=3, **F64)
+    Wx, Wh, b = numbers(cell)
+    affine = [(layer.weight.numpy(), layer.bias.numpy()) for layer in (one, two, out)]
+    h, expected = np.zeros((B, H)), []
+    for x in xs_:
+        for W, c in affine[:2]:
+            x = np.tanh(x @ W + c)
+        h = np.tanh(x @ Wx + h @ Wh + b)
+        expected.append(np.tanh(h @ affine[2][0] + affine[2][1]))
+    before, after = nn.Sequential(one, ts.tanh, two, ts.tanh), nn.Sequential(out, ts.tanh)
+    mapped = nn.Mapped(cell, before=before, after=after)
+    assert_allclose(nn.Recurrent(mapped)(xs_)[0].numpy(), expected, rtol=1e-12)
+    bare = nn.Mapped(cell)
+    inner = np.random.default_rng(0).normal(size=(T, B, 4))
+    assert_allclose(nn.Recurrent(bare)(inner)[0].numpy(), nn.Recurrent(cell)(inner)[0].numpy(), rtol=1e-13)
+
+
+def test_scan_takes_what_stands_around_a_cell_out_of_the_loop():
+    """Of the products of a step that with h alone is in the loop."""
+    cell = nn.Mapped(nn.RNNCell(4, H, rng=0), before=nn.Linear(I, 4, rng=1), after=nn.Linear(H, 2, rng=2))
+    xs = ts.tensor(xs_.astype(np.float32))
+    text = str(ts.explain(cell, cell.initial_state(B, like=xs), xs))
+    forward, _, _ = text.partition("backward")
+    before, _, rest = forward.partition("\nloop")
+    loop, _, after = rest.partition("\nafter")
+    names = [sorted(set(re.findall(r"\bW[xh]\b|\bweight1?\b", part))) for part in (before, loop, after)]
+    assert names == [["Wx", "weight"], ["Wh"], ["weight1"]]
+
+
+def test_what_is_fed_back_is_the_output_of_the_step_before():
+    cell, readout = nn.RNNCell(I + 2, H, rng=0, **F64), nn.Linear(H, 2, rng=1, **F64)
+    Wx, Wh, b = numbers(cell)
+    h, y, expected = np.zeros((B, H)), np.zeros((B, 2)), []
+    for x in xs_:
+        h = np.tanh(np.concatenate([x, y], axis=1) @ Wx + h @ Wh + b)
+        y = h @ readout.weight.numpy() + readout.bias.numpy()
+        expected.append(y)
+    ys, (last, own) = nn.Recurrent(nn.FedBack(cell, readout, size=2))(xs_)
+    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    assert_allclose(last.numpy(), h, rtol=1e-12)
+    assert_allclose(own.numpy(), y, rtol=1e-12)
+
+
+def test_a_shortcut_past_layers():
+    layer, x = nn.Linear(I, I, rng=0, **F64), xs_[0]
+    assert_allclose(
+        nn.Shortcut(layer, ts.tanh)(ts.tensor(x)).numpy(), x + np.tanh(layer(x).numpy()), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "said"),
+    [
+        (lambda: nn.DeepTransition(), ValueError, "at least one cell"),
+        (lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H)))(xs_), TypeError, "one tensor, not a tuple"),
+        (
+            lambda: nn.DeepTransition(nn.LSTMCell(I, H))((np.ones(1), np.ones(1)), xs_[0]),
+            TypeError,
+            "one tensor, not a tuple",
+        ),
+        (
+            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, H)))(xs_),
+            ValueError,
+            r"\[2,5\] was made of float64\[2,3\] and is added to it",
+        ),
+        (lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, 1)))(xs_), ValueError, r"\[2,1\] was made of"),
+        (lambda: nn.Shortcut(nn.Linear(I, 1))(xs_), ValueError, "let it have that shape"),
+    ],
+)
+def test_what_combinators_refuse(make, kind, said):
+    with pytest.raises(kind, match=said):
+        make()
 
 
 # --- Bidirectional ------------------------------------------------------------------------------------
@@ -174,9 +347,28 @@ def test_layers_feed_each_other():
     agree([ys.numpy(), *values(final)], [above.numpy(), *values((s1, s2))])
 
 
+def test_what_stands_between_runners_is_applied():
+    """Functions of a sequence; they have no part in the state."""
+    first, second, xs = bidirectional(), bidirectional(H + 4, (2, 3), seed=1), inputs(4, 2)
+    layer = nn.Linear(H + 4, H + 4, rng=9, **F64)
+    deep = nn.Layers(ts.sin, first, layer, ts.tanh, second)
+    below, s1 = first(ts.sin(xs), None, [3, 1])
+    above, s2 = second(ts.tanh(layer(below)), None, [3, 1])
+    ys, state = deep(xs, None, [3, 1])
+    agree([ys.numpy(), *values(state)], [above.numpy(), *values((s1, s2))])
+    assert deep.runners == [first, second]
+    names = {name.split(".")[1] for name, _ in deep.named_parameters()}
+    assert names == {"1", "2", "4"}
+    ys, state = deep(xs, (s1, s2))
+    below, s1 = first(ts.sin(xs), s1)
+    agree([ys.numpy()], [second(ts.tanh(layer(below)), s2)[0].numpy()])
+
+
 def test_errors_of_layers():
     with pytest.raises(ValueError, match="at least one runner"):
         nn.Layers()
+    with pytest.raises(ValueError, match="it is the last of them"):
+        nn.Layers(bidirectional(), ts.tanh)
     with pytest.raises(ValueError, match="batch_first"):
         nn.Layers(bidirectional(), bidirectional(H + 4, batch_first=True))
     with pytest.raises(ValueError, match="state of 1 layers is a tuple of 1"):

@@ -8,6 +8,7 @@ import sys
 import doors
 import numpy as np
 import pytest
+from combined import COMBINED
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, serialize
@@ -514,9 +515,10 @@ def test_a_training_step_waits_for_nothing(unroll):
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 @pytest.mark.parametrize("unroll", [True, False], ids=["eager", "scan"])
-@pytest.mark.parametrize("name", nn.CELLS)
+@pytest.mark.parametrize("name", nn.CELLS | COMBINED)
 def test_no_cell_waits_or_uploads(name, unroll):
-    rnn = nn.Recurrent(nn.CELLS[name](3, 5, rng=0), unroll=unroll).to("cuda")
+    make = (nn.CELLS | COMBINED)[name]
+    rnn = nn.Recurrent(make(3, 5, rng=np.random.default_rng(0)), unroll=unroll).to("cuda")
     readout = nn.Linear(5, 2, rng=1).to("cuda")  # of a reservoir nothing else is learned
     optimizer = optim.Adam([*rnn.parameters(), *readout.parameters()])
     xs = there(np.ones((4, 2, 3), np.float32))

@@ -15,7 +15,14 @@ import tinygrad_seq
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(tinygrad_seq.__path__, "tinygrad_seq."))
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/scan.md", "docs/testing.md", "docs/devices.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/scan.md",
+    "docs/testing.md",
+    "docs/devices.md",
+    "docs/networks.md",
+]
 RUNNER = {"optionflags": doctest.ELLIPSIS, "report": True}
 
 

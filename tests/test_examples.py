@@ -7,6 +7,8 @@ failure is an ordinary traceback into the cell.
 
 import ast
 import contextlib
+import csv
+import importlib.util
 import io
 import itertools
 import json
@@ -17,6 +19,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tinygrad_seq import learner, nn
 
 pytestmark = pytest.mark.examples
 
@@ -89,6 +93,93 @@ def test_higher_order_shows_what_it_promises():
     for line in taylor.splitlines()[1:]:
         found, right = numbers(line)
         assert found == pytest.approx(right, abs=1e-9)
+
+
+# --- the comparison of all cells --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def comparison():
+    """The example as a module of its own, as large as it is."""
+    for extra in ("matplotlib", "safetensors", "tqdm"):
+        pytest.importorskip(extra)
+    spec = importlib.util.spec_from_file_location("comparison", EXAMPLES / "cells.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def compare(comparison, monkeypatch):
+    """Its command line, for a comparison of small networks on short sequences, by folder and options."""
+    for name, value in {"LENGTH": 10, "BATCH": 4, "FRESH": 20, "BUDGET": 300, "GOAL": 0.3}.items():
+        monkeypatch.setattr(comparison, name, value)
+
+    def call(folder, *options):
+        monkeypatch.setattr(sys, "argv", ["cells.py", "--out", str(folder), *map(str, options)])
+        learner.command(comparison.Cells, comparison.__doc__, comparison.__file__, steps=60)
+
+    return call
+
+
+def test_every_cell_is_compared_with_as_many_numbers(comparison, tmp_path):
+    learners = comparison.Cells(tmp_path, 0, "cpu").learners
+    assert list(learners) == list(nn.CELLS)
+    for cell, order in learners.items():
+        model = order.model
+        held, learned = comparison.numbers(model)
+        assert 0.9 * comparison.BUDGET < held <= comparison.BUDGET, cell
+        constants = ("hears", "periods") if cell == "clockwork RNN" else ()
+        assert held == sum(t.size for name, t in model.named_tensors() if not name.endswith(constants)), cell
+        assert 0 < learned == sum(p.size for p in model.parameters()) <= held, cell
+        more, _ = comparison.numbers(comparison.model(cell, model.readout.weight.shape[0] + 1, 0))
+        assert more > comparison.BUDGET, cell
+    assert len(learners["clockwork RNN"].model.runner.cell.periods) == 5
+
+
+def test_the_comparison_leaves_a_table_and_a_picture(comparison, compare, tmp_path, capsys):
+    compare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cells.csv",
+        "cells.png",
+        "checkpoint.safetensors",
+        "log.csv",
+    ]
+    assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
+    with open(tmp_path / "cells.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["cell"] for row in rows) == sorted(nn.CELLS)
+    log, out = learner.history(tmp_path), capsys.readouterr().out
+    for row in rows:
+        steps = [step for step, accuracy in log[row["cell"]] if accuracy >= comparison.GOAL]
+        assert row["90% at step"] == (str(steps[0]) if steps else "-")
+        assert (60, float(row["accuracy"])) == log[row["cell"]][-1]
+        assert re.search(rf"^{row['cell']} +{row['units']} +{row['numbers']} +{row['learned']} ", out, re.M)
+    assert {row["90% at step"] for row in rows} >= {"50", "-"}
+    accuracies = [float(row["accuracy"]) for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert "always the same answer" in out
+
+
+def test_an_interrupted_comparison_ends_as_if_undisturbed(comparison, compare, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    compare(whole)
+    with monkeypatch.context() as patch:
+        calls, step = itertools.count(1), comparison.Cells.step
+
+        def interrupted(race):
+            if next(calls) == 55:  # five steps after the checkpoint
+                raise KeyboardInterrupt
+            return step(race)
+
+        patch.setattr(comparison.Cells, "step", interrupted)
+        with pytest.raises(SystemExit, match="130"):
+            compare(broken)
+    assert not (broken / "cells.csv").exists()
+    compare(broken, "--resume")
+    assert {path.name: path.read_bytes() for path in broken.iterdir()} == {
+        path.name: path.read_bytes() for path in whole.iterdir()
+    }
 
 
 # --- the notebook -------------------------------------------------------------------------------------

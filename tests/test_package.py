@@ -26,7 +26,8 @@ LAYERS = [  # every module may import what stands before it
     {"derive", "drawing", "folding", "serialize", "show"},
     {"scan"},
     {"nn", "optim", "testing"},
-    {"train"},
+    {"train", "tasks"},
+    {"learner"},
 ]
 
 

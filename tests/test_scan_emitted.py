@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combined import COMBINED
 from hypothesis import given
 from hypothesis import strategies as st
 from random_steps import is_the_loop, leaf
@@ -11,7 +12,7 @@ from tinygrad_seq import nn
 from tinygrad_seq.scan.emit import IN_PLACE, emitted
 from tinygrad_seq.scan.scan import PROGRAMS
 
-CELLS = [pytest.param(kind, id=name) for name, kind in nn.CELLS.items()]
+CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
 
 
 def normal(*shape, seed=0):

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from combined import COMBINED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops
@@ -160,14 +161,7 @@ def test_a_primitive_of_the_users(place):
 # --- cells --------------------------------------------------------------------------------------------
 
 
-def stacked(input_size, hidden_size, *, rng, dtype):
-    """Two cells of unequal kinds and sizes; the state is ((h, c), h)."""
-    return nn.Stacked(
-        nn.LSTMCell(input_size, 4, rng=rng, dtype=dtype), nn.GRUCell(4, hidden_size, rng=rng, dtype=dtype)
-    )
-
-
-def residual(input_size, hidden_size, *, rng, dtype):
+def normalised(input_size, hidden_size, *, rng, dtype):
     """A layer-normalised output beside the cell's own."""
     cell, norm = (
         nn.LSTMCell(input_size, hidden_size, rng=rng, dtype=dtype),
@@ -188,7 +182,7 @@ def residual(input_size, hidden_size, *, rng, dtype):
     return Normalised()
 
 
-KINDS = nn.CELLS | {"stacked": stacked, "residual": residual}
+KINDS = nn.CELLS | COMBINED | {"normalised": normalised}
 CELLS = [pytest.param(kind, id=name) for name, kind in KINDS.items()]
 
 

@@ -9,7 +9,12 @@ from tinygrad_seq import nn
 
 I, H, T, B = 3, 5, 7, 4  # noqa: E741
 F64 = {"dtype": np.float64}
-CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.ResetAfterGRUCell}
+CELLS = {
+    "RNN": nn.RNNCell,
+    "RNN relu": nn.CELLS["rectified RNN"],
+    "LSTM": nn.LSTMCell,
+    "GRU": nn.ResetAfterGRUCell,
+}
 STRUCTURES = ["one", "reverse too", "stack", "layers", "layers both ways"]
 LENGTHS = [3, 7, 1, 5]
 
@@ -56,7 +61,9 @@ def torch():
 
 def theirs(torch, kind, layers, both, **options):
     torch.manual_seed(0)
-    made = getattr(torch.nn, kind)(I, H, num_layers=layers, bidirectional=both, **options)
+    name, _, activation = kind.partition(" ")
+    options |= {"nonlinearity": activation} if activation else {}
+    made = getattr(torch.nn, name)(I, H, num_layers=layers, bidirectional=both, **options)
     return made.double()
 
 
@@ -103,7 +110,7 @@ def test_what_we_compute_pytorch_computes_with_our_weights(torch, kind, structur
 @pytest.mark.oracle
 @pytest.mark.parametrize("kind", CELLS)
 def test_float32_agrees_to_a_millionth(torch, kind):
-    torchs = getattr(torch.nn, kind)(I, H)
+    torchs = theirs(torch, kind, 1, False).float()
     ours = nn.Recurrent(CELLS[kind](I, H, rng=0))
     nn.from_torch(torchs.state_dict(), ours)  # CPU tensors are arrays too
     xs = np.random.default_rng(1).normal(size=(T, B, I)).astype(np.float32)
@@ -182,7 +189,7 @@ def test_gradients_of_the_gradient_agree(torch, kind, structure):
 def test_out_and_in_again(kind, structure):
     ours, layers, both = network(kind, structure)
     arrays = nn.to_torch(ours)
-    k = {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
+    k = {"LSTM": 4, "GRU": 3}.get(kind, 1)
     names = [f"l{n}{end}" for n in range(layers) for end in (["", "_reverse"] if both else [""])]
     width = H * (1 + both)
     assert {name: a.shape for name, a in arrays.items()} == {
@@ -204,6 +211,16 @@ def test_out_and_in_again(kind, structure):
     for a in arrays.values():
         a[...] = 7.0
     assert all((p.numpy() != 7.0).all() for p in [*ours.parameters(), *other.parameters()])
+
+
+def test_dropout_between_layers_has_no_weights():
+    first, second = nn.Recurrent(nn.LSTMCell(I, H, rng=0)), nn.Recurrent(nn.LSTMCell(H, H, rng=1))
+    plain, dropped = (
+        nn.to_torch(nn.Layers(first, second)),
+        nn.to_torch(nn.Layers(first, nn.Dropout(0.5), second)),
+    )
+    assert plain.keys() == dropped.keys()
+    assert all((plain[name] == dropped[name]).all() for name in plain)
 
 
 def test_the_two_biases_of_an_lstm_add_up():
@@ -248,6 +265,9 @@ def test_what_pytorch_does_not_have_is_refused():
         (nn.Bidirectional(nn.Stacked(lstm()), nn.Stacked(lstm())), "not Stacked"),
         (nn.Layers(nn.Bidirectional(lstm(), lstm()), nn.Recurrent(lstm(2 * H))), "all bidirectional or none"),
         (nn.Recurrent(nn.Stacked(lstm(), shared, shared)), "occurs twice"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "not Stacked"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "not Stacked"),
+        (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "none like "),
         (nn.Linear(I, H), "none like Linear"),
         (lstm(), "none like LSTMCell"),
     ]:

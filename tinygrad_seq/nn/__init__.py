@@ -34,13 +34,25 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import Stacked
+from tinygrad_seq.nn.combinators import DeepTransition, FedBack, Mapped, Residual, Stacked
+from tinygrad_seq.nn.decoders import (
+    EncoderDecoder,
+    OneToMany,
+    VectorAsFirstInput,
+    VectorAsState,
+    VectorAtEveryStep,
+)
+from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
-from tinygrad_seq.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
+from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
+from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.padding import mean_within, padded
+from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
-from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent
+from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.truncated import Truncated
 
 __all__ = [
     "Bidirectional",
@@ -48,10 +60,14 @@ __all__ = [
     "Cell",
     "ClockworkRNNCell",
     "CoupledLSTMCell",
+    "DeepTransition",
     "DepthGatedLSTM",
-    "EchoStateCell",
     "Dropout",
+    "EchoStateCell",
     "Embedding",
+    "EncoderDecoder",
+    "FedBack",
+    "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
     "LSTMCell",
@@ -59,26 +75,44 @@ __all__ = [
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
-    "LiquidStateCell",
     "Linear",
+    "LiquidStateCell",
+    "ManyToMany",
+    "ManyToOne",
+    "Mapped",
     "MinimalGatedCell",
     "Module",
+    "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
+    "PerFrame",
     "RNNCell",
     "Recurrent",
+    "RecurrentDropout",
     "ResetAfterGRUCell",
+    "Residual",
+    "Runner",
     "Sequential",
+    "Shortcut",
     "SkipCell",
     "Stacked",
+    "Truncated",
+    "VariationalDropout",
+    "VectorAsFirstInput",
+    "VectorAsState",
+    "VectorAtEveryStep",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "from_torch",
+    "gradient_flow",
     "huber",
     "init",
+    "mean_within",
     "mse",
+    "padded",
     "ridge",
     "to_torch",
+    "vanishing_penalty",
 ]
 
 

@@ -18,10 +18,9 @@ from numpy.typing import ArrayLike
 from tinygrad_seq import backend
 from tinygrad_seq.nn.cells import Cell, GatedCell, LSTMCell, ResetAfterGRUCell, RNNCell
 from tinygrad_seq.nn.combinators import Stacked
+from tinygrad_seq.nn.dropout import Dropout
 from tinygrad_seq.nn.module import refuse_misfits
-from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent
-
-Runner = Recurrent | Bidirectional | Layers
+from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 
 
 def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
@@ -29,7 +28,8 @@ def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
 
     arrays  the network's state dict, name -> array: {name: t.numpy() for name, t in rnn.state_dict().items()}
     module  of the same structure. With num_layers=1: Recurrent(cell), or Bidirectional(cell, cell); with
-            more, Recurrent(Stacked(cell, ...)) or Layers(runner, ...) of these. A cell is an RNNCell, an
+            more, Recurrent(Stacked(cell, ...)) or Layers(runner, ...) of these, Dropout in between. A cell
+            is an RNNCell (its activation is PyTorch's nonlinearity, which the arrays do not tell), an
             LSTMCell, or for a GRU a ResetAfterGRUCell.
 
     ValueError lists all names that are missing, unexpected, or of another shape or kind; nothing is
@@ -103,17 +103,23 @@ def cells(module: Runner) -> list[tuple[str, GatedCell]]:
     return found  # type: ignore[return-value]
 
 
-def levels_of(module: Runner) -> Iterator[tuple[Cell, ...]]:
+def levels_of(module: object) -> Iterator[tuple[Cell, ...]]:
     """The cells of every layer: one, or the forward and the backward one."""
-    if isinstance(module, Layers):
-        for runner in module.runners:
-            yield from levels_of(runner)
-    elif isinstance(module, Bidirectional):
-        yield module.forward.cell, module.backward.cell
-    elif isinstance(module, Recurrent) and not module.reverse:
-        yield from ((c,) for c in (module.cell.cells if isinstance(module.cell, Stacked) else [module.cell]))
-    else:
-        what = "a Recurrent that runs in reverse" if isinstance(module, Recurrent) else type(module).__name__
-        raise TypeError(
-            f"PyTorch has networks like Recurrent, Bidirectional and Layers of them, but none like {what}"
-        )
+    match module:
+        case Layers():
+            for layer in module.layers:
+                if not isinstance(layer, Dropout):  # it has no weights, and PyTorch has it too
+                    yield from levels_of(layer)
+        case Bidirectional():
+            yield module.forward.cell, module.backward.cell
+        case Recurrent(reverse=False, cell=Stacked(input_to_all=False, all_to_output=False, cells=cells)):
+            yield from ((cell,) for cell in cells)
+        case Recurrent(reverse=False, cell=cell):
+            yield (cell,)
+        case _:
+            what = (
+                "a Recurrent that runs in reverse" if isinstance(module, Recurrent) else type(module).__name__
+            )
+            raise TypeError(
+                f"PyTorch has networks like Recurrent, Bidirectional and Layers of them, but none like {what}"
+            )

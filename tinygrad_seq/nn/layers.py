@@ -1,4 +1,4 @@
-"""Layers without a memory: Linear, Embedding, LayerNorm, Dropout; and Sequential, one after the other."""
+"""Layers without a memory: Linear, Embedding, LayerNorm; Sequential and Shortcut, made of layers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq import backend
-from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
@@ -98,35 +96,6 @@ class LayerNorm(Module):
         return self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
 
 
-class Dropout(Module):
-    """y = x m / (1 - p): in training, each element of the mask m is 0 with probability p, else 1.
-
-    (Srivastava et al. 2014, the scaling inverted, so that y = x after `eval()`.) m has the shape of x, and
-    is drawn anew by each call from `rng`, a generator or a seed, on the host. To resume a run exactly, save
-    `dropout.rng.bit_generator.state` with it. ValueError for a p outside 0 <= p < 1.
-
-    >>> import tinygrad_seq as ts
-    >>> from tinygrad_seq import nn
-    >>> dropout, x = nn.Dropout(0.5, rng=0), ts.tensor([1.0, 2.0, 3.0, 4.0])
-    >>> dropout(x).numpy()
-    array([2., 0., 0., 0.], dtype=float32)
-    >>> dropout.eval()(x).numpy()
-    array([1., 2., 3., 4.], dtype=float32)
-    """
-
-    def __init__(self, p: float, *, rng: init.Rng = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"the probability of dropping an element lies within 0 <= p < 1; it cannot be {p}")
-        self.p, self.rng = p, np.random.default_rng(rng)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = x if isinstance(x, Tensor) else tensor(x)
-        if not self.training or self.p == 0:
-            return x
-        mask = (init.generator(self.rng).random(x.shape) >= self.p).astype(x.dtype) / (1 - self.p)
-        return x * Tensor(backend.asarray(mask, x.device))
-
-
 class Sequential(Module):
     """y = f_n(... f_2(f_1(x))), for layers or other functions f of one tensor.
 
@@ -144,3 +113,25 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+class Shortcut(Sequential):
+    """y = x + f_n(... f_1(x)): a way past the layers (He et al. 2016).
+
+    ValueError if what they make has not the shape of x.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> nn.Shortcut(nn.Linear(3, 5, rng=0), ts.tanh, nn.Linear(5, 3, rng=1))(np.ones((4, 3), np.float32)).shape
+    (4, 3)
+    """
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return past(x, super().__call__(x))
+
+
+def past(x: Tensor, y: Tensor) -> Tensor:
+    """x + y, for y that was made of x and has its shape."""
+    if x.shape != y.shape:  # an axis of 1 would broadcast
+        raise ValueError(f"{describe(y)} was made of {describe(x)} and is added to it: let it have that shape")
+    return x + y

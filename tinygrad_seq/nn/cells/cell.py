@@ -53,6 +53,13 @@ class Cell(Module):
         raise NotImplementedError(f"{type(self).__name__} states no equations")
 
 
+def single(state: State, holder: str) -> Tensor:
+    """`state`, checked to be one tensor."""
+    if not isinstance(state, Tensor):
+        raise TypeError(f"{holder} takes cells whose state is one tensor, not a {type(state).__name__}")
+    return state
+
+
 class GatedCell(Cell):
     """What the cells below share: the parameters of `gates` affine maps of x and h."""
 

@@ -7,6 +7,8 @@ and saved with it, and no parameter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -24,27 +26,29 @@ Spiking = tuple[Tensor, Tensor, Tensor]  # (v, s, r)
 class Reservoir(Cell):
     """What reservoirs share: weights that are drawn once, (I, H), (H, H) and (H,), and that nothing changes.
 
-    Wx and b come from U(-input_scale, input_scale); Wh has `nonzeros` weights in each column, by default ten or
-    all that there are, and the spectral radius that is asked for.
+    A row of Wx comes from U(-scale, scale), for each input its own of the `scales`, b from U(-bias_scale,
+    bias_scale); Wh has `nonzeros` weights in each column, by default ten or all that there are, and the
+    spectral radius that is asked for.
     """
 
     def __init__(
         self,
-        input_size: int,
+        scales: Sequence[float],
         hidden_size: int,
         *,
+        bias_scale: float,
         spectral_radius: float,
         nonzeros: int | None,
-        input_scale: float,
         rng: init.Rng,
         dtype: DTypeLike,
     ) -> None:
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
-        self.Wx = tensor(init.uniform((input_size, hidden_size), input_scale, rng=rng, dtype=dtype))
+        unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
+        self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
         self.Wh = tensor(
             init.sparse(hidden_size, nonzeros=count, spectral_radius=spectral_radius, rng=rng, dtype=dtype)
         )
-        self.b = tensor(init.uniform((hidden_size,), input_scale, rng=rng, dtype=dtype))
+        self.b = tensor(init.uniform((hidden_size,), bias_scale, rng=rng, dtype=dtype))
 
     def _zeros(self, batch: int, like: Tensor) -> Tensor:
         """Zeros, (batch, H), of the dtype and on the device of `like`."""
@@ -58,8 +62,9 @@ class EchoStateCell(Reservoir):
 
     Nothing of it is learned: Wx (I, H) and b (H,) are drawn from U(-input_scale, input_scale), Wh (H, H) has
     `nonzeros` weights in each column, by default ten, and the spectral radius that is asked for; a is the
-    `leak`. To feed outputs back, append those of the step before to x. The output is h'. ValueError for a leak
-    outside 0 < a <= 1.
+    `leak`. With `feedback`, that many outputs of a readout at the step before stand behind the I inputs in x,
+    and their rows of Wx come from U(-feedback_scale, feedback_scale): the true ones in training, its own by
+    `nn.FedBack`. The output is h'. ValueError for a leak outside 0 < a <= 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -78,17 +83,19 @@ class EchoStateCell(Reservoir):
         nonzeros: int | None = None,
         leak: float = 1.0,
         input_scale: float = 1.0,
+        feedback: int = 0,
+        feedback_scale: float = 1.0,
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
         if not 0 < leak <= 1:
             raise ValueError(f"the leak lies within 0 < a <= 1, not {leak}")
         super().__init__(
-            input_size,
+            [input_scale] * input_size + [feedback_scale] * feedback,
             hidden_size,
+            bias_scale=input_scale,
             spectral_radius=spectral_radius,
             nonzeros=nonzeros,
-            input_scale=input_scale,
             rng=rng,
             dtype=dtype,
         )
@@ -137,11 +144,11 @@ class LiquidStateCell(Reservoir):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__(
-            input_size,
+            [input_scale] * input_size,
             hidden_size,
+            bias_scale=input_scale,
             spectral_radius=spectral_radius,
             nonzeros=nonzeros,
-            input_scale=input_scale,
             rng=rng,
             dtype=dtype,
         )

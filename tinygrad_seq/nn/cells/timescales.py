@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.cells.cell import Cell, GatedCell
+from tinygrad_seq.nn.cells.cell import Cell, GatedCell, single
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.creation import zeros_like
@@ -47,10 +47,7 @@ class LeakyCell(Cell):
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
         """That of the cell; TypeError unless it is one tensor."""
-        h = self.cell.initial_state(batch, like)
-        if not isinstance(h, Tensor):
-            raise TypeError(f"a LeakyCell holds a cell whose state is one tensor, not a {type(h).__name__}")
-        return h
+        return single(self.cell.initial_state(batch, like), "a LeakyCell")
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         after, _ = self.cell(h, x)
@@ -153,7 +150,7 @@ class ClockworkRNNCell(GatedCell):
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """h = 0, (batch, H), and t = 0, (batch, M), on the device of `like`."""
         h = zeros_like(like, shape=(batch, self.Wh.shape[0]))
-        return h, zeros_like(astype(like, np.int64), shape=(batch, self.periods.size))
+        return h, astype(zeros_like(like, shape=(batch, self.periods.size)), np.int64)
 
     def __call__(self, state: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
         h, t = state

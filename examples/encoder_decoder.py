@@ -1,0 +1,97 @@
+"""Encoder and decoder: the English name of a number, letter by letter, into its digits. Unequal lengths.
+
+    python examples/encoder_decoder.py            # or --resume, after an interruption
+
+"three hundred forty two" has 23 letters, 342 three digits: an encoder reads all of the one into a context
+vector, which is the state that a decoder starts from, to write the other and an end symbol (the lecture's
+sequence to sequence model; Cho et al. 2014, Sutskever et al. 2014). In training the decoder is fed the true
+digits (teacher forcing), afterwards its own, the likeliest at each step. A fifth of the numbers is never seen
+in training: of those, answers are counted that are right from the first digit to the end, and symbols either
+way.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+from collections import Counter
+
+import numpy as np
+
+from tinygrad_seq import nn, no_grad
+from tinygrad_seq.learner import Learner, command, curves
+from tinygrad_seq.tasks import spelled
+
+LETTERS, SYMBOLS = " abcdefghijklmnopqrstuvwxyz", "$0123456789"  # $ is the end
+BATCH, EMBEDDING, HIDDEN, LONGEST = 32, 16, 64, 6
+ORDER = np.random.default_rng(0).permutation(1000)
+TRAINING, UNSEEN = ORDER[:800], ORDER[800:]
+
+
+def pairs(numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Names (T, B) and digits (T', B), and the lengths of both."""
+    names, lengths = nn.padded([[LETTERS.index(letter) for letter in spelled(n)] for n in numbers])
+    digits, ends = nn.padded([[SYMBOLS.index(digit) for digit in f"{n}$"] for n in numbers])
+    return names, digits, lengths, ends
+
+
+class Translator(Learner):
+    """Letters are embedded, a bidirectional GRU encodes, a GRU decodes."""
+
+    columns, epoch, work = ("loss", "right", "forced", "free"), 100, ("names", BATCH)
+
+    def build(self, rng):
+        encoder = nn.Bidirectional(*(nn.GRUCell(EMBEDDING, HIDDEN // 2, rng=rng) for _ in range(2)))
+        decoder = nn.VectorAsState(
+            nn.Embedding(len(SYMBOLS), EMBEDDING, rng=rng),
+            nn.GRUCell(EMBEDDING, HIDDEN, rng=rng),
+            nn.Linear(HIDDEN, len(SYMBOLS), rng=rng),
+        )
+        return nn.EncoderDecoder(nn.Embedding(len(LETTERS), EMBEDDING, rng=rng), encoder, decoder)
+
+    def loss(self):
+        return self.model.loss(*pairs(self.rng.choice(TRAINING, BATCH)))
+
+    def translated(self, numbers):
+        names, _, lengths, _ = pairs(numbers)
+        symbols, written = self.model.greedy(names, LONGEST, lengths)
+        rows = zip(symbols.numpy().T, written.numpy(), strict=True)
+        return ["".join(SYMBOLS[i] for i in row[:n]) for row, n in rows]
+
+    def validate(self):
+        names, digits, lengths, ends = pairs(UNSEEN)
+        with no_grad():
+            forced = self.model(names, digits, lengths, ends).numpy().argmax(-1)
+            free = self.model.free(names, len(digits), lengths)[1].numpy()
+        inside = np.arange(len(digits))[:, None] < ends
+        right = [answer == str(n) for answer, n in zip(self.translated(UNSEEN), UNSEEN, strict=True)]
+        symbols = {"forced": forced, "free": free}
+        return {
+            "right": np.mean(right),
+            **{name: np.mean((written == digits)[inside]) for name, written in symbols.items()},
+        }
+
+    def finish(self):
+        figures = self.validate()
+        symbols = Counter(symbol for n in UNSEEN for symbol in f"{n}$")
+        commonest = max(symbols.values()) / symbols.total()
+        print(
+            f"unseen numbers written right: {figures['right']:.3f}; one answer for all: {1 / len(UNSEEN):.3f}"
+        )
+        print(
+            f"symbols right: {figures['forced']:.3f} by teacher forcing, {figures['free']:.3f} running free; "
+            f"always the commonest: {commonest:.3f}"
+        )
+        for n, answer in zip(UNSEEN[:5], self.translated(UNSEEN[:5]), strict=True):
+            print(f"  {spelled(n)}: {answer}{'' if answer == str(n) else ', wrong'}")
+        curves(
+            self.out,
+            {"right": "numbers", "forced": "symbols, by teacher forcing", "free": "symbols, running free"},
+            ylabel="right, of unseen numbers",
+            levels={"always the commonest symbol": commonest},
+        )
+        print(f"all in {self.out}")
+
+
+if __name__ == "__main__":
+    command(Translator, __doc__, __file__, steps=1000)

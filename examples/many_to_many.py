@@ -1,0 +1,111 @@
+"""Many to many, aligned: thetextofpythonsownhelp without its spaces; after which letters does a word end?
+
+    python examples/many_to_many.py            # or --resume, after an interruption
+
+One answer for each letter, of passages of unequal length. Whether a word ends depends on what comes next, so
+that a network that reads in both directions does better than one that has seen the past alone (Schuster &
+Paliwal 1997): the two are trained side by side. The trivial answer is that no word ends anywhere.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import re
+from pydoc_data.topics import topics
+
+import numpy as np
+
+from tinygrad_seq import nn, no_grad
+from tinygrad_seq.learner import Learner, Race, command, curves
+
+LETTERS, BATCH, EMBEDDING, HIDDEN = 26, 32, 16, 64
+SHORTEST, LONGEST = 4, 12  # words in a passage
+
+
+def words() -> list[str]:
+    """The words of Python's own help topics, in order, in small letters."""
+    return re.findall("[a-z]+", "\n".join(topics[name] for name in sorted(topics)).lower())
+
+
+def passage(some: list[str]) -> tuple[list[int], list[int]]:
+    """Its letters, and for each whether a word ends with it."""
+    letters = [ord(letter) - ord("a") for word in some for letter in word]
+    ends = [int(i == len(word) - 1) for word in some for i in range(len(word))]
+    return letters, ends
+
+
+class Ends(Learner):
+    """o_t = W h_t + b, h_t of a GRU that reads forward."""
+
+    columns, epoch, work = ("loss", "accuracy", "none"), 250, ("passages", BATCH)
+
+    def __init__(self, out, seed, device):
+        text = words()
+        self.training, self.test = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
+        super().__init__(out, seed, device)
+
+    def runner(self, rng):
+        return nn.Recurrent(nn.GRUCell(EMBEDDING, HIDDEN, rng=rng)), HIDDEN
+
+    def build(self, rng):
+        runner, width = self.runner(rng)
+        return nn.ManyToMany(nn.Embedding(LETTERS, EMBEDDING, rng=rng), runner, nn.Linear(width, 2, rng=rng))
+
+    def drawn(self, text, count, rng):
+        """Passages of `text` as letters and ends, (T, B), and their lengths."""
+        sizes = rng.integers(SHORTEST, LONGEST + 1, count)
+        starts = rng.integers(0, len(text) - LONGEST, count)
+        passages = [passage(text[i : i + n]) for i, n in zip(starts, sizes, strict=True)]
+        (letters, lengths), (ends, _) = (nn.padded(rows) for rows in zip(*passages, strict=True))
+        return letters, ends, lengths
+
+    def loss(self):
+        letters, ends, lengths = self.drawn(self.training, BATCH, self.rng)
+        logits = self.model(letters, lengths)
+        return nn.mean_within(nn.cross_entropy(logits, ends, reduction="none"), lengths)
+
+    def validate(self):
+        letters, ends, lengths = self.drawn(self.test, 500, np.random.default_rng([self.seed, 1]))
+        with no_grad():
+            answers = self.model(letters, lengths).numpy().argmax(-1)
+        inside = np.arange(len(letters))[:, None] < lengths
+        return {"accuracy": np.mean((answers == ends)[inside]), "none": np.mean((ends == 0)[inside])}
+
+    def marked(self, text):
+        """A text without spaces, with spaces where the model has words end."""
+        with no_grad():
+            ends = self.model(np.array([[ord(letter) - ord("a")] for letter in text])).numpy().argmax(-1)
+        return "".join(letter + " " * int(end) for letter, (end,) in zip(text, ends, strict=True))
+
+
+class BothWays(Ends):
+    """o_t = W [forward; backward] + b, of two GRUs with as many weights as the one."""
+
+    def runner(self, rng):
+        cells = (nn.GRUCell(EMBEDDING, HIDDEN * 2 // 3, rng=rng) for _ in range(2))
+        return nn.Bidirectional(*cells), 2 * (HIDDEN * 2 // 3)
+
+
+class Directions(Race):
+    def __init__(self, out, seed, device):
+        self.readers = {"forward": Ends(out, seed, device), "both directions": BothWays(out, seed, device)}
+        super().__init__(out, self.readers, "accuracy")
+
+    def finish(self):
+        baseline = self.readers["forward"].validate()["none"]
+        print(f"letters of unseen passages answered right; that no word ends: {baseline:.3f}")
+        text = "".join(self.readers["forward"].test[100:112])
+        for name, learner in self.readers.items():
+            print(f"  {name:16} {learner.validate()['accuracy']:.3f}   {learner.marked(text)}")
+        curves(
+            self.out,
+            {name: name for name in self.readers},
+            ylabel="letters answered right",
+            levels={"no word ends": float(baseline)},
+        )
+        print(f"all in {self.out}")
+
+
+if __name__ == "__main__":
+    command(Directions, __doc__, __file__, steps=1250)

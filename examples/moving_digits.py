@@ -1,0 +1,107 @@
+"""Many to many, per frame: films of a digit that drifts and bounces; which way does it go, in every frame?
+
+    python examples/moving_digits.py            # or --resume, after an interruption
+
+The lecture's classification of a film frame by frame, on films that are made up: 12 x 12 pixels, noise, one
+digit. A single frame does not show where the digit comes from, so that a network without a memory can do no
+better than to guess from the place. It is trained beside the recurrent one. First frames are not counted.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.tasks import moving_digits
+
+FRAMES, SIZE, BATCH, FEATURES, HIDDEN = 16, 12, 16, 48, 48
+ARROWS = "\N{NORTH WEST ARROW}\N{NORTH EAST ARROW}\N{SOUTH WEST ARROW}\N{SOUTH EAST ARROW}"
+
+
+class Memoryless(nn.Cell):
+    """A cell that forgets everything: y = tanh(x W + b), so that a frame is looked at by itself."""
+
+    def __init__(self, input_size, hidden_size, *, rng):
+        self.layer = nn.Linear(input_size, hidden_size, rng=rng)
+
+    def initial_state(self, batch, like):
+        return ts.zeros_like(like, shape=(batch, 0))
+
+    def __call__(self, state, x):
+        return state, ts.tanh(self.layer(x))
+
+
+class Film(Learner):
+    """o_t = W h_t + b, h_t of a cell that is given a layer of features of each frame."""
+
+    columns, epoch, work = ("loss", "accuracy"), 200, ("films", BATCH)
+
+    def cell(self, rng):
+        return nn.LSTMCell(FEATURES, HIDDEN, rng=rng)
+
+    def build(self, rng):
+        features = nn.Sequential(nn.Linear(SIZE * SIZE, FEATURES, rng=rng), ts.relu)
+        rnn = nn.Recurrent(self.cell(rng))
+        return nn.PerFrame(features, rnn, nn.Linear(HIDDEN, 4, rng=rng))
+
+    def loss(self):
+        films, directions, _ = moving_digits(FRAMES, BATCH, size=SIZE, rng=self.rng)
+        logits = self.model(ts.tensor(films, device=self.device))
+        return nn.cross_entropy(logits[1:], directions[1:])
+
+    def validate(self):
+        films, directions, _ = moving_digits(FRAMES, 300, size=SIZE, rng=np.random.default_rng([self.seed, 1]))
+        return {"accuracy": np.mean((self.answers(films) == directions)[1:])}
+
+    def answers(self, films):
+        with ts.no_grad():
+            return self.model(ts.tensor(films, device=self.device)).numpy().argmax(-1)
+
+
+class OneFrame(Film):
+    """The same without a memory."""
+
+    def cell(self, rng):
+        return Memoryless(FEATURES, HIDDEN, rng=rng)
+
+
+class Films(Race):
+    def __init__(self, out, seed, device):
+        self.seed, self.recurrent = seed, Film(out, seed, device)
+        learners = {"LSTM": self.recurrent, "one frame alone": OneFrame(out, seed, device)}
+        super().__init__(out, learners, "accuracy")
+
+    def finish(self):
+        print("directions of frames of fresh films; always the same direction: 0.250")
+        for name, accuracy in self.validate().items():
+            print(f"  {name:16} {accuracy:.3f}")
+        curves(
+            self.out,
+            {name: name for name in self.learners},
+            ylabel="frames answered right",
+            levels={"always the same direction": 0.25},
+        )
+        self.draw()
+        print(f"all in {self.out}")
+
+    def draw(self):
+        """One film, with the direction of each frame, and the LSTM's answer."""
+        films, directions, _ = moving_digits(FRAMES, 1, size=SIZE, rng=np.random.default_rng([self.seed, 2]))
+        answers = self.recurrent.answers(films)
+        figure = Figure(figsize=(FRAMES, 1.4), layout="constrained")
+        for t, axes in enumerate(figure.subplots(1, FRAMES)):
+            axes.imshow(films[t, 0], cmap="gray", vmin=0, vmax=1)
+            right = t == 0 or answers[t, 0] == directions[t, 0]
+            shown = ARROWS[answers[t, 0]] if t else ""
+            axes.set_title(shown, color="black" if right else "red", fontsize=18)
+            axes.set_axis_off()
+        figure.savefig(self.out / "film.png", dpi=100)
+
+
+if __name__ == "__main__":
+    command(Films, __doc__, __file__, steps=1000)

@@ -1,0 +1,122 @@
+"""The vanishing gradient, and a penalty against it: the published approximation beside the exact one, and none.
+
+    python examples/vanishing_gradients.py            # or --resume, after an interruption
+
+Temporal order: two symbols among distractors, far apart; which were they? The last state must tell, and what
+happened 50 steps ago reaches it only if dL/dh_t does not vanish on the way back. The lecture's penalty
+
+    sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2
+
+keeps it alive (Pascanu, Mikolov & Bengio 2013). Its exact derivative is one of second order, which they
+avoided: they held h_t and dL/dh_{t+1} fixed. Here both are at hand. The trivial answer is right in one of four.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, optim
+from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.tasks import temporal_order
+
+LENGTH, BATCH, HIDDEN, WEIGHT = 50, 20, 50, 0.3
+
+
+class Plain(Learner):
+    """o = W h_T + b, h of a vanilla network with sparse recurrent weights of spectral radius 0.95; by SGD."""
+
+    columns, epoch, work = ("loss", "accuracy"), 250, ("sequences", BATCH)
+
+    def __init__(self, out, seed, device):
+        super().__init__(out, seed, device)
+        self.optimizer = optim.SGD(self.model.parameters(), lr=0.05)
+
+    def build(self, rng):
+        self.cell, self.readout = nn.RNNCell(6, HIDDEN, rng=rng), nn.Linear(HIDDEN, 4, rng=rng)
+        self.cell.Wh.assign_(nn.init.sparse(HIDDEN, nonzeros=15, spectral_radius=0.95, rng=rng))
+        return nn.ManyToOne(ts.tensor, nn.Recurrent(self.cell), self.readout)
+
+    def drawn(self, rng, batch):
+        xs, labels = temporal_order(LENGTH, batch, rng=rng)
+        return ts.tensor(xs, device=self.device), labels
+
+    def flow(self, xs, labels, create_graph=False):
+        """The loss, and how its gradient flows."""
+        return nn.gradient_flow(
+            self.cell, xs, lambda ys: nn.cross_entropy(self.readout(ys[-1]), labels), create_graph=create_graph
+        )
+
+    def loss(self):
+        xs, labels = self.drawn(self.rng, BATCH)
+        return nn.cross_entropy(self.model(xs), labels)
+
+    def validate(self):
+        xs, labels = self.drawn(np.random.default_rng([self.seed, 1]), 1000)
+        with ts.no_grad():
+            return {"accuracy": np.mean(self.model(xs).numpy().argmax(-1) == labels)}
+
+
+class Approximate(Plain):
+    """The penalty, differentiated as if h_t and dL/dh_{t+1} were numbers."""
+
+    exact = False
+
+    def loss(self):
+        xs, labels = self.drawn(self.rng, BATCH)
+        flow = self.flow(xs, labels, create_graph=self.exact)
+        return flow.loss + WEIGHT * nn.vanishing_penalty(flow, exact=self.exact)
+
+
+class Exact(Approximate):
+    """The penalty, and all of its derivative."""
+
+    exact = True
+
+
+class Penalties(Race):
+    def __init__(self, out, seed, device):
+        kinds = {"none": Plain, "approximate": Approximate, "exact": Exact}
+        self.networks: dict[str, Plain] = {name: kind(out, seed, device) for name, kind in kinds.items()}
+        self.before = {name: self.lengths(network) for name, network in self.networks.items()}
+        super().__init__(out, self.networks, "accuracy")
+
+    def lengths(self, network):
+        """|dL/dh_t| for t = 1 ... T, the mean over fresh sequences."""
+        return (
+            network.flow(*network.drawn(np.random.default_rng([network.seed, 2]), 200)).norms().numpy().mean(1)
+        )
+
+    def finish(self):
+        print("right, with always the same answer 0.250; and |dL/dh_1| / |dL/dh_T| before and after:")
+        for name, accuracy in self.validate().items():
+            before, after = self.before[name], self.lengths(self.networks[name])
+            print(f"  {name:12} {accuracy:.3f}   {before[0] / before[-1]:.1e} -> {after[0] / after[-1]:.1e}")
+        curves(
+            self.out,
+            {name: f"penalty: {name}" for name in self.networks},
+            ylabel="sequences answered right",
+            levels={"always the same answer": 0.25},
+        )
+        self.draw()
+        print(f"all in {self.out}")
+
+    def draw(self):
+        """The length of the gradient over time."""
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        axes.semilogy(np.arange(1, LENGTH + 1), self.before["none"], "k:", label="before training")
+        for name, network in self.networks.items():
+            axes.semilogy(np.arange(1, LENGTH + 1), self.lengths(network), label=f"penalty: {name}")
+        axes.set(xlabel="t", ylabel="|dL/dh_t|, mean of 200 sequences")
+        axes.yaxis.set_major_formatter("{x:.0e}")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        figure.savefig(self.out / "gradients.png", dpi=150)
+
+
+if __name__ == "__main__":
+    command(Penalties, __doc__, __file__, steps=3000)

@@ -1,0 +1,65 @@
+"""Cells made of cells, for the laws that hold for every cell: combinators are in here, as cells in `nn.CELLS`.
+
+Each is made as those of the registry are, by (input_size, hidden_size, *, rng, dtype); all sizes within are
+unequal where they may be.
+"""
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+
+
+def stacked(inputs, units, **options):
+    """Two cells of unequal kinds; the state is ((h, c), h)."""
+    return nn.Stacked(nn.LSTMCell(inputs, 4, **options), nn.GRUCell(4, units, **options))
+
+
+def shortcut(inputs, units, **options):
+    """The input to every layer, and every layer to the output, which is of the size of all."""
+    cells = nn.RNNCell(inputs, units - 2, **options), nn.LSTMCell(inputs + units - 2, 2, **options)
+    return nn.Stacked(*cells, input_to_all=True, all_to_output=True)
+
+
+def residual(inputs, units, **options):
+    return nn.Stacked(nn.GRUCell(inputs, units, **options), nn.Residual(nn.LSTMCell(units, units, **options)))
+
+
+def mapped(inputs, units, **options):
+    before = nn.Sequential(nn.Linear(inputs, 4, **options), ts.tanh)
+    after = nn.Sequential(
+        nn.Linear(2, units, **options), nn.Shortcut(nn.Linear(units, units, **options), ts.sigmoid)
+    )
+    return nn.Mapped(nn.LSTMCell(4, 2, **options), before=before, after=after)
+
+
+def deep_transition(inputs, units, **options):
+    """Three kinds of cells on the way from state to state, with a shortcut."""
+    first = nn.RNNCell(inputs, units, **options)
+    return nn.DeepTransition(first, nn.GRUCell(units, units, **options), nn.RNNCell(units, units, **options))
+
+
+def deep_transition_without_shortcut(inputs, units, **options):
+    cells = nn.GRUCell(inputs, units, **options), nn.RNNCell(0, units, **options)
+    return nn.DeepTransition(*cells, shortcut=False)
+
+
+def leaky(inputs, units, **options):
+    """A time constant for each unit of a deep transition."""
+    return nn.LeakyCell(
+        deep_transition(inputs, units, **options), [1.0 + k for k in range(units)], learned=True
+    )
+
+
+def fed_back(inputs, units, **options):
+    return nn.FedBack(nn.GRUCell(inputs + units, 4, **options), nn.Linear(4, units, **options), size=units)
+
+
+COMBINED = {
+    "stacked": stacked,
+    "stacked with shortcuts": shortcut,
+    "residual": residual,
+    "mapped": mapped,
+    "deep transition": deep_transition,
+    "deep transition without a shortcut": deep_transition_without_shortcut,
+    "leaky deep transition": leaky,
+    "fed back": fed_back,
+}
