@@ -14,7 +14,7 @@ pytestmark = pytest.mark.examples
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TASKS = {  # the task, its pictures, and the trivial answers that it prints
-    "many_to_one": ("Halves", ["curves.png"], ["always the same answer: 0.500"]),
+    "many_to_one": ("ThreeCells", ["curves.png"], ["always the same answer: 0.500"]),
     "one_to_many": ("ThreeWays", ["curves.png"], ["one name for all: 0.001"]),
     "many_to_many": ("Directions", ["curves.png"], ["that no word ends: 0.7"]),
     "moving_digits": ("Films", ["curves.png", "film.png"], ["always the same direction: 0.250"]),
