@@ -4,7 +4,7 @@
 
 The first task of Koutnik et al. (2014): all that a network has is its own state, which has to be a clock. Each
 has at most 490 numbers, and about the same time: in a step of this comparison the RNN, which is quicker, takes
-two. The error is the mean square over the variance of the wave: its mean, the trivial answer, has an error of 1.
+two. The error is the mean square over the variance of the wave: its mean, the trivial answer, has one of 1.
 """
 
 import os
