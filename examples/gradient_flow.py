@@ -7,9 +7,9 @@ The last state must tell, and what happened at step t reaches it only if dL/dh_t
 
     |dL/dh_t| <= |dL/dh_T| sigma_max(J_T) ... sigma_max(J_{t+1}),   J_k = dh_k/dh_{k-1}
 
-Eight networks learn it by SGD with momentum, each in three ways, with the same weights and batches: plainly; with
-clipped gradients; with clipped gradients and the lecture's penalty on vanishing. (The penalty alone is left out:
-it can make gradients large, and was proposed together with clipping.) The trivial answer is right in one of four.
+Eight networks learn it by SGD with momentum, each in three ways, with the same weights and batches: plainly;
+with clipped gradients; and with the lecture's penalty on vanishing as well. (The penalty alone is left out: it
+can make gradients large, and was proposed with clipping.) The trivial answer is right in one of four.
 """
 
 import os
@@ -31,8 +31,8 @@ BY_CHANCE = (
 
 
 def identity_start(inputs, units, **options):
-    """relu, and at first no unit forgets."""
-    cell = nn.CELLS["rectified RNN"](inputs, units, **options)
+    """relu, and at first no unit forgets (Le, Jaitly & Hinton 2015)."""
+    cell = nn.RNNCell(inputs, units, activation="relu", **options)
     cell.Wh.assign_(nn.init.identity(units))
     cell.b.assign_(np.zeros(units))
     return cell
@@ -47,7 +47,7 @@ LOOKS = {
     "clipped": {"color": "#0072b2", "linewidth": 1.5},
     "clipped, penalty": {"color": "#009e73", "linewidth": 2.0},
 }
-ROWS = {
+ROWS: dict[str, tuple] = {
     "|dL/dh_t| / |dL/dh_T|": (nn.pictures.norms, (1e-8, 1e8)),
     "its bound": (nn.pictures.norms, (1e-8, 1e8)),
     "singular values of J_t:\nlargest; smallest, dotted": (nn.pictures.singular_values, (1e-4, 1e1)),
@@ -97,8 +97,8 @@ class Order(Learner):
     def seen(self):
         """What the rows of the picture show, of fresh sequences."""
         xs, labels = self.drawn(np.random.default_rng([self.seed, 2]), SEEN)
-        norms = self.flow(xs, labels).norms().numpy()
-        values = nn.singular_values(nn.step_jacobians(self.cell, xs))
+        norms, jacobians = self.flow(xs, labels).norms().numpy(), nn.step_jacobians(self.cell, xs)
+        values = nn.singular_values(jacobians)
         return norms / norms[-1], nn.product_bound(norms, values[..., 0]) / norms[-1], values
 
 
@@ -119,8 +119,7 @@ class Flows(Race):
             print(f"{name:16}{ratios}" + "".join(f"{right[name, way]:8.3f}" for way in WAYS))
         print(f"always the same answer is right in 0.250; no better than guesses, below {BY_CHANCE:.3f}:")
         for way in WAYS:
-            failed = [name for name in NETWORKS if right[name, way] < BY_CHANCE]
-            print(f"  {way:17} {', '.join(failed) or 'none'}")
+            print(f"  {way:17}", ", ".join(n for n in NETWORKS if right[n, way] < BY_CHANCE) or "none")
         draw(seen, right).savefig(self.out / "gradient_flow.png", dpi=130)
         print(f"all in {self.out}")
 
@@ -141,8 +140,7 @@ def draw(seen, right):
     for axes, name in zip(grid[0], NETWORKS, strict=True):
         axes.set_title(name, fontweight="bold")
         for k, way in enumerate(WAYS):
-            text = f"{right[name, way]:.3f} right"
-            axes.text(0.05, 0.92 - 0.1 * k, text, color=LOOKS[way]["color"], transform=axes.transAxes)
+            axes.text(2, 1e7 / 50**k, f"{right[name, way]:.3f} right", color=LOOKS[way]["color"])
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
