@@ -14,7 +14,7 @@ True
 from typing import NoReturn
 
 from tinygrad_seq import habits
-from tinygrad_seq.nn import init
+from tinygrad_seq.nn import init, pictures
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -45,6 +45,14 @@ from tinygrad_seq.nn.decoders import (
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
+from tinygrad_seq.nn.jacobians import (
+    eigenvalue_powers,
+    linear_recurrence,
+    product_bound,
+    separate_factors,
+    singular_values,
+    step_jacobians,
+)
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
@@ -103,14 +111,21 @@ __all__ = [
     "VectorAtEveryStep",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "eigenvalue_powers",
     "from_torch",
     "gradient_flow",
     "huber",
     "init",
+    "linear_recurrence",
     "mean_within",
     "mse",
     "padded",
+    "pictures",
+    "product_bound",
     "ridge",
+    "separate_factors",
+    "singular_values",
+    "step_jacobians",
     "to_torch",
     "vanishing_penalty",
 ]
