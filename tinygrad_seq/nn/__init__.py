@@ -47,6 +47,7 @@ from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
+from tinygrad_seq.nn.markov import HiddenMarkovModel
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.padding import mean_within, padded
 from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
@@ -70,6 +71,7 @@ __all__ = [
     "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
+    "HiddenMarkovModel",
     "LSTMCell",
     "LayerNorm",
     "LayerNormLSTMCell",
