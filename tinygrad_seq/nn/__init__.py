@@ -45,6 +45,8 @@ from tinygrad_seq.nn.decoders import (
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
+from tinygrad_seq.nn.gaussian import Covariance
+from tinygrad_seq.nn.kalman import LinearDynamicalSystem
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.markov import HiddenMarkovModel
@@ -61,6 +63,7 @@ __all__ = [
     "Cell",
     "ClockworkRNNCell",
     "CoupledLSTMCell",
+    "Covariance",
     "DeepTransition",
     "DepthGatedLSTM",
     "Dropout",
@@ -78,6 +81,7 @@ __all__ = [
     "Layers",
     "LeakyCell",
     "Linear",
+    "LinearDynamicalSystem",
     "LiquidStateCell",
     "ManyToMany",
     "ManyToOne",

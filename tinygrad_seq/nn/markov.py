@@ -47,8 +47,8 @@ class HiddenMarkovModel(Module):
     >>> weather = nn.HiddenMarkovModel(2, 3, rng=0)
     >>> xs, lengths = nn.padded([[0, 0, 2, 1], [1, 1]])
     >>> logs = weather.log_likelihoods(xs, lengths)
-    >>> logs.shape, weather.viterbi(xs, lengths).shape
-    ((4, 2), (4, 2))
+    >>> logs.shape, weather.filtered(xs, lengths).shape, weather.viterbi(xs, lengths).shape
+    ((4, 2), (4, 2, 2), (4, 2))
     >>> (-nn.mean_within(logs, lengths)).backward()
     """
 
