@@ -183,6 +183,17 @@ def test_observations_that_are_almost_exact(exact):
     assert_allclose(found, system.log_likelihoods(xs.astype(np.float64)), rtol=1e-2)
 
 
+def test_no_rounding_makes_a_covariance_negative():
+    """In float32, from a standard deviation of 30 to one of 0.01, where P - W'W would have no right digit."""
+    system = model(dtype=np.float32)
+    system.transition.assign_(nn.init.orthogonal((S, S), rng=0))
+    for name, variance in zip(NAMES, (1e3, 1e-4, 1e-4), strict=True):
+        noise = getattr(system, name)
+        noise.assign_(variance * np.eye(len(noise.weight)))
+    _, covariances = system.filtered(observations(50, 2).astype(np.float32))
+    assert np.linalg.eigvalsh(covariances.numpy().astype(np.float64)).min() > 4e-5
+
+
 def test_a_singular_covariance_is_an_error():
     system, xs = model(), observations(4, 2)
     system.emission.assign_(np.zeros((S, O)))

@@ -56,8 +56,10 @@ from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 from tinygrad_seq.nn.truncated import Truncated
+from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
+    "Autoregressive",
     "Bidirectional",
     "CELLS",
     "Cell",
@@ -71,6 +73,7 @@ __all__ = [
     "Embedding",
     "EncoderDecoder",
     "FedBack",
+    "FixedWindow",
     "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
