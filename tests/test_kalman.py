@@ -82,6 +82,19 @@ def test_filtered_is_the_conditional_of_the_joint_normal_distribution(steps, bat
         assert_allclose(covariances[t], states[-S:, -S:] - cross[-S:] @ gain, rtol=1e-10, atol=1e-12)
 
 
+def test_samples_have_the_moments_of_the_joint_normal_distribution():
+    system = model()
+    xs = system.sample(4, 20_000, rng=0)
+    assert xs.shape == (4, 20_000, O)
+    _, (mean, covariance), _ = joint(system, 4)
+    seen = xs.swapaxes(0, 1).reshape(20_000, -1)
+    scale = np.sqrt(np.diag(covariance))
+    assert_allclose((seen.mean(0) - mean) / scale, np.zeros(4 * O), atol=0.03)
+    assert_allclose(np.cov(seen.T) / np.outer(scale, scale), covariance / np.outer(scale, scale), atol=0.03)
+    assert_array_equal(system.sample(4, 20_000, rng=np.random.default_rng(0)), xs)
+    assert model(dtype=np.float32).sample(2, 3, rng=0).dtype == np.float32
+
+
 def test_a_system_with_known_matrices_is_the_textbooks_filter():
     """A random walk, seen with noise: the gain tends to the golden ratio's inverse, P to the same."""
     system = nn.LinearDynamicalSystem(1, 1, dtype=np.float64)
@@ -110,10 +123,9 @@ def test_gradients(lengths):
 
 def test_it_learns_what_made_the_data():
     """The likelihood of fresh sequences comes near that of the system that they are from."""
-    true, rng = model(3, 2, 2), np.random.default_rng(0)
+    true = model(3, 2, 2)
     true.transition.assign_([[0.9, 0.3], [-0.3, 0.9]])
-    (_, _), (mean, covariance), _ = joint(true, 20)
-    draws = rng.multivariate_normal(mean, covariance, 200).reshape(200, 20, 2).swapaxes(0, 1)
+    draws = true.sample(20, 200, rng=0)
     learned = nn.LinearDynamicalSystem(2, 2, rng=0, dtype=np.float64)
     adam = optim.Adam(learned.parameters(), lr=0.05)
     for _ in range(150):

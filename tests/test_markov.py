@@ -72,6 +72,19 @@ def test_all_sequences_together_are_certain():
         assert_allclose(np.exp(hmm.log_likelihoods(xs).numpy().sum(0)).sum(), 1, rtol=1e-12)
 
 
+def test_samples_are_as_frequent_as_they_are_likely():
+    """Of every sequence of three symbols within four standard deviations; and what cannot be never is."""
+    for hmm in (model(), model(zeros=True)):
+        xs = hmm.sample(3, 20_000, rng=0)
+        assert xs.shape == (3, 20_000)
+        found = np.zeros((K, K, K))
+        np.add.at(found, tuple(xs), 1 / 20_000)
+        for row in itertools.product(range(K), repeat=3):
+            p = likelihood(hmm, row)
+            assert abs(found[row] - p) <= 4 * np.sqrt(p / 20_000)
+        assert_array_equal(hmm.sample(3, 20_000, rng=np.random.default_rng(0)), xs)
+
+
 @pytest.mark.parametrize("zeros", [False, True])
 def test_filtered_is_what_the_ways_so_far_say_of_the_last_state(zeros):
     hmm, xs = model(zeros=zeros), symbols(4, 5, 1)

@@ -199,7 +199,10 @@ def test_a_window_of_rows_of_unequal_length():
     vectors = nn.FixedWindow(lambda x: x, nn.Linear(N * O, 2, rng=0, dtype=np.float64), steps=N)
     xs = observations(5, 4)
     spoilt = np.where(np.arange(5)[:, None, None] < np.array(lengths)[:, None], xs, np.nan)
-    assert_array_equal(vectors(spoilt, lengths), vectors(ts.tensor(xs), lengths))
+    found, expected = vectors(spoilt, lengths), vectors(ts.tensor(xs), lengths)
+    assert_array_equal(found, expected)
+    for g, e in zip(*(ts.grad(ys.sum(), vectors.parameters()) for ys in (found, expected)), strict=True):
+        assert_allclose(g, e, rtol=1e-12)
     assert network(np.float32)(ids, lengths).dtype == np.float32
 
 

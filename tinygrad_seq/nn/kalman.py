@@ -51,6 +51,8 @@ class LinearDynamicalSystem(Module):
     >>> logs.shape, mean.shape, covariance.shape
     ((5, 3), (5, 3, 4), (5, 4, 4))
     >>> (-nn.mean_within(logs, [5, 2, 4])).backward()
+    >>> system.sample(7, 2, rng=0).shape
+    (7, 2, 2)
     """
 
     def __init__(self, states: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
@@ -72,6 +74,20 @@ class LinearDynamicalSystem(Module):
         """The moments of p(z_t | x_1 ... x_t): means (T, B, S), 0 past the lengths; covariances (T, S, S)."""
         _, _, mean, covariance = self._run(xs, lengths)
         return cut(mean, lengths), covariance
+
+    def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
+        """Observations that the system makes, drawn from it with their states: (T, B, O), on the host."""
+        rng = np.random.default_rng(rng)
+        a, c, b = (p.numpy() for p in (self.transition, self.emission, self.bias))
+
+        def noise(covariance: Covariance) -> np.ndarray:
+            factor = covariance.factor().numpy()
+            return rng.standard_normal((batch, len(factor))) @ factor.T
+
+        z, xs = self.initial.numpy() + noise(self.initial_noise), np.empty((steps, batch, len(b)), b.dtype)
+        for t in range(steps):
+            xs[t], z = z @ c + b + noise(self.emission_noise), z @ a + noise(self.transition_noise)
+        return xs
 
     def _run(self, xs: Tensor, lengths: Lengths) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """v and L of every step, and the moments after it."""

@@ -50,6 +50,8 @@ class HiddenMarkovModel(Module):
     >>> logs.shape, weather.filtered(xs, lengths).shape, weather.viterbi(xs, lengths).shape
     ((4, 2), (4, 2, 2), (4, 2))
     >>> (-nn.mean_within(logs, lengths)).backward()
+    >>> weather.sample(7, 2, rng=0).shape
+    (7, 2)
     """
 
     def __init__(
@@ -96,6 +98,18 @@ class HiddenMarkovModel(Module):
             _, worth = scan(backward, zeros_like(emitted[0]), (emitted, inside), reverse=True)
             _, path = scan(forward, self._first(emitted), (emitted, worth))
             return cut(path, lengths)
+
+    def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
+        """Symbols that the model makes, drawn from it with their states: integers (T, B), on the host."""
+        rng, xs = np.random.default_rng(rng), np.empty((steps, batch), np.int64)
+
+        def drawn(logits: np.ndarray) -> np.ndarray:
+            return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # the largest is such a draw
+
+        z = drawn(np.broadcast_to(self.initial.numpy(), (batch, len(self.initial))))
+        for t in range(steps):
+            xs[t], z = drawn(self.emission.numpy()[z]), drawn(self.transition.numpy()[z])
+        return xs
 
     def _first(self, emitted: Tensor) -> Tensor:
         """log pi for every row, (B, S)."""
