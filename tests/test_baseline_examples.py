@@ -1,4 +1,4 @@
-"""The examples of the models that recurrent networks are compared with, held to what those of the patterns are."""
+"""The examples of models that recurrent networks are compared with, held to what those of patterns are."""
 
 import pytest
 import test_pattern_examples as patterns
