@@ -12,6 +12,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
 
+from typing import Literal
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -35,7 +37,7 @@ class Stratified(Learner):
     """o = W s + b, s the last output of an LSTM over f_t = relu(W' x_t + b'), x_t a row; tested on a fifth."""
 
     columns, epoch, lr, work = ("loss", "accuracy"), 100, 5e-3, ("images", BATCH)
-    test = "stratified"
+    test: Literal["stratified", "last"] = "stratified"
 
     def __init__(self, out, seed, device):
         super().__init__(out, seed, device)

@@ -6,5 +6,6 @@ are, which need not be that of the package. Where nothing real can be had, sente
 """
 
 from tinygrad_seq.data.series import digits, japanese_vowels, stocks
+from tinygrad_seq.data.strings import LANGUAGES, surnames, tunes
 
-__all__ = ["digits", "japanese_vowels", "stocks"]
+__all__ = ["digits", "japanese_vowels", "stocks", "surnames", "LANGUAGES", "tunes"]
