@@ -35,7 +35,7 @@ def changes():
 
 
 class Year(Learner):
-    """o_t = W h_t + b: logits of a rise in the next month, h_t from a GRU. What was not traded does not count."""
+    """o_t = W h_t + b: logits of a rise next month, h_t from a GRU. What is not traded counts for nothing."""
 
     columns, epoch, work = ("loss", "accuracy"), 25, ("months", BATCH * WINDOW)
 
