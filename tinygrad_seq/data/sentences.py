@@ -12,7 +12,6 @@ import numpy as np
 
 from tinygrad_seq.nn.init import Rng
 
-TAGS = ["DET", "ADJ", "NOUN", "PRON", "VERB", "AUX", "ADP", "CONJ"]
 WORDS = {  # by tag; those that occur twice are what makes tagging a task
     "DET": "the a this that every no",
     "ADJ": "old young light round fast still kind cold plain second",
@@ -21,7 +20,9 @@ WORDS = {  # by tag; those that occur twice are what makes tagging a task
     "VERB": "watch saw light round play plan book fish hand fly man fast still like can second",
     "AUX": "can will must may",
     "ADP": "in on like by round near",
+    "CONJ": "that",
 }
+TAGS = list(WORDS)
 RULES = {  # of each symbol the ways to write it, all of them as likely
     "S": ["NP VP", "NP VP CONJ NP VP"],
     "NP": ["DET NOUN", "DET ADJ NOUN", "PRON", "DET NOUN PP"],
@@ -49,7 +50,7 @@ def tagged_sentences(count: int, *, rng: Rng = None) -> list[tuple[list[str], li
     def written(symbol: str) -> list[tuple[str, str]]:
         if symbol in RULES:
             return [pair for part in rng.choice(RULES[symbol]).split() for pair in written(part)]
-        return [("that" if symbol == "CONJ" else str(rng.choice(WORDS[symbol].split())), symbol)]
+        return [(str(rng.choice(WORDS[symbol].split())), symbol)]
 
     sentences = [written("S") for _ in range(count)]
     return [([word for word, _ in sentence], [tag for _, tag in sentence]) for sentence in sentences]

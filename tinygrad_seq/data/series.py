@@ -30,8 +30,8 @@ def digits(test: Literal["stratified", "last"] = "stratified") -> tuple[Images, 
     >>> xs.shape, unseen.shape, answers[:8]
     ((8, 1438, 8), (8, 359, 8), array([5, 9, 2, 4, 6, 7, 9, 3]))
     """
-    table = np.loadtxt(shipped("sklearn", "datasets/data/digits.csv.gz"), delimiter=",", dtype=np.int64)
-    xs, labels = np.swapaxes(table[:, :64].reshape(-1, 8, 8), 0, 1) / np.float32(16), table[:, 64]
+    table = np.loadtxt(shipped("sklearn", "datasets/data/digits.csv.gz"), delimiter=",", dtype=np.float32)
+    xs, labels = np.swapaxes(table[:, :64].reshape(-1, 8, 8), 0, 1) / 16, table[:, 64].astype(np.int64)
     chosen = np.zeros(len(labels), bool)
     if test == "stratified":
         rng = np.random.default_rng(0)
