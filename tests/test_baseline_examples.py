@@ -1,7 +1,7 @@
 """The examples of models that recurrent networks are compared with, held to what those of patterns are."""
 
 import pytest
-import test_pattern_examples as patterns
+from brief import check_example, check_that_it_says_how_to_run
 
 pytestmark = pytest.mark.examples
 
@@ -21,11 +21,10 @@ TASKS = {  # the task, its pictures, and what it prints of trivial answers
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(patterns, "TASKS", TASKS)
-    patterns.test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys)
+def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys):
+    check_example(name, *TASKS[name], tmp_path, capsys)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_an_example_says_how_to_run_it(name):
-    assert f"python examples/{name}.py" in (patterns.EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    check_that_it_says_how_to_run(name)

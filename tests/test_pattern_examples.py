@@ -1,18 +1,13 @@
 """The examples of patterns and tasks, briefly: they learn, say what a trivial answer is worth, and resume."""
 
 import csv
-import importlib
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
-
-from tinygrad_seq.train import train
+from brief import check_example, check_that_it_says_how_to_run, imported
 
 pytestmark = pytest.mark.examples
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "many_to_one": ("ThreeCells", ["curves.png"], ["always the same answer: 0.500"]),
     "one_to_many": ("ThreeWays", ["curves.png"], ["one name for all: 0.001"]),
@@ -31,58 +26,14 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
 }
 
 
-def imported(name):
-    """The module that an example is."""
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(EXAMPLES))
-
-
-def made(name, out):
-    """The task of an example, which runs in the folder `out`."""
-    return getattr(imported(name), TASKS[name][0])(out, 0, "cpu")
-
-
-def losses(out):
-    with open(out / "log.csv", newline="") as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
-
-
 @pytest.mark.parametrize("name", TASKS)
 def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(made(name, whole), whole, 80)
-    printed = capsys.readouterr().out
-    assert f"all in {whole}" in printed
-    assert all(said in printed for said in TASKS[name][2])
-    assert all((whole / picture).stat().st_size > 10_000 for picture in TASKS[name][1])
-    found = losses(whole)
-    assert len(found) == 80
-    assert np.mean(found[-10:]) < np.mean(found[:10])
-
-    task, steps = made(name, parts), iter(range(60))
-    step = task.step
-
-    def interrupted():
-        if next(steps, None) is None:
-            raise KeyboardInterrupt
-        return step()
-
-    task.step = interrupted
-    with pytest.raises(SystemExit):
-        train(task, parts, 80)
-    assert "is at step 50: the same command with --resume" in capsys.readouterr().out
-    train(made(name, parts), parts, 80, resume=True)
-    assert (parts / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()
+    check_example(name, *TASKS[name], tmp_path, capsys)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_an_example_says_how_to_run_it(name):
-    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
-    assert f"python examples/{name}.py" in text
-    assert len(text.splitlines()) < 150
+    check_that_it_says_how_to_run(name)
 
 
 def test_echo_state_networks_beat_the_mean_and_more_units_are_better(tmp_path, capsys, monkeypatch):
