@@ -43,13 +43,13 @@ NETWORKS = "RNN", "rectified RNN", "identity start", "leaky RNN", "skip RNN", "L
 WAYS = {"plain": (False, 0.0), "clipped": (True, 0.0), "clipped, penalty": (True, 0.3)}  # weight of the penalty
 LOOKS = {
     "before training": {"color": "0.65", "linewidth": 2.0},
-    "plain": {"color": "#f0a04b", "linewidth": 3.5},  # wide: where clipping changes nothing it lies below
+    "plain": {"color": "#e07b1a", "linewidth": 3.5},  # wide: where clipping changes nothing it lies below
     "clipped": {"color": "#0072b2", "linewidth": 1.5},
     "clipped, penalty": {"color": "#009e73", "linewidth": 2.0},
 }
 ROWS: dict[str, tuple] = {
-    "|dL/dh_t| / |dL/dh_T|": (nn.pictures.norms, (1e-8, 1e8)),
-    "its bound": (nn.pictures.norms, (1e-8, 1e8)),
+    "|dL/dh_t| / |dL/dh_T|": (nn.pictures.norms, (1e-9, 1e9)),
+    "its bound, the product": (nn.pictures.norms, (1e-9, 1e9)),
     "singular values of J_t:\nlargest; smallest, dotted": (nn.pictures.singular_values, (1e-4, 1e1)),
 }
 
@@ -140,7 +140,7 @@ def draw(seen, right):
     for axes, name in zip(grid[0], NETWORKS, strict=True):
         axes.set_title(name, fontweight="bold")
         for k, way in enumerate(WAYS):
-            axes.text(2, 1e7 / 50**k, f"{right[name, way]:.3f} right", color=LOOKS[way]["color"])
+            axes.text(2, 1e8 / 100**k, f"{right[name, way]:.3f} right", color=LOOKS[way]["color"])
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 

@@ -3,8 +3,10 @@
 import csv
 import sys
 
+import numpy as np
 import pytest
-from brief import check_example, check_that_it_says_how_to_run, imported
+from brief import check_example, check_that_it_says_how_to_run, imported, made
+from results import assert_allclose
 
 pytestmark = pytest.mark.examples
 
@@ -23,6 +25,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
         ["curves.png", "gradients.png"],
         ["with always the same answer 0.250"],
     ),
+    "gradient_flow": ("Flows", ["gradient_flow.png"], ["always the same answer is right in 0.250"]),
 }
 
 
@@ -31,7 +34,32 @@ def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp
     check_example(name, *TASKS[name], tmp_path, capsys)
 
 
-@pytest.mark.parametrize("name", TASKS)
+def test_the_picture_of_gradients_shows_every_network_in_every_way(tmp_path):
+    """Its lines are medians over the sequences; here nothing was trained, so all are alike."""
+    flows, task = imported("gradient_flow"), made("gradient_flow", TASKS["gradient_flow"][0], tmp_path)
+    seen = {(name, way): task.before[name] for name in flows.NETWORKS for way in flows.LOOKS}
+    figure = flows.draw(seen, dict.fromkeys(task.all, 0.5))
+    grid = np.reshape(figure.axes, (3, len(flows.NETWORKS)))
+    for name, (norms, bound, values), column in zip(flows.NETWORKS, task.before.values(), grid.T, strict=True):
+        assert column[0].get_title() == name
+        assert (norms <= bound * (1 + 1e-4)).all()
+        expected = [[norms], [bound], [values[..., 0], values[..., -1]]]
+        for axes, arrays in zip(column, expected, strict=True):
+            lines = [line for line in axes.lines if len(line.get_xdata()) == flows.LENGTH]
+            assert len(lines) == len(arrays) * len(flows.LOOKS)
+            for i, line in enumerate(lines):
+                assert_allclose(line.get_ydata(), np.median(arrays[i % len(arrays)], 1), rtol=1e-6)
+
+
+def test_powers_prints_and_draws_the_lectures_example(tmp_path, capsys):
+    imported("powers").main(tmp_path, 0)
+    printed = capsys.readouterr().out
+    assert "eigenvalues -0.6180, 1.6180; to the power 10 0.0081, 122.9919" in printed
+    assert "h_10 = h_0 W^10 = [34. 55.]; h_0 Q L^t Q' is off by at most" in printed
+    assert (tmp_path / "powers.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", [*TASKS, "echo_state", "powers"])
 def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
