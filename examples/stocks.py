@@ -4,11 +4,11 @@
 
 Needs `pip install "tinygrad_seq[data]"`. Monthly prices of five stocks. A GRU hears how they changed and says
 how probable it is that all of them together rise next month (scalar output), and each of them (vector output);
-one invests where that is above one half, for a month. The split is a walk forward: what to do in a year, 2005
-to 2010, is said by a network that has learned from the time before that year alone, and little: 60 to 120
-months are soon known by heart. The trivial answers: always invest; and persistence, in what rose last month.
-Trading costs nothing here, and these five were picked by people who knew that they had done well. Do not expect
-to win.
+one invests where that is above one half, for a month. Beside it stands a feed-forward network on the last twelve
+months. The split is a walk forward: what to do in a year, 2005 to 2010, is said by a network that has learned
+from the time before that year alone, and little: 60 to 120 months are soon known by heart. The trivial answers:
+always invest; and persistence, in what rose last month. Trading costs nothing here, and these five were picked
+by people who knew that they had done well. Do not expect to win.
 """
 
 import math
@@ -25,6 +25,7 @@ from tinygrad_seq.data import stocks
 from tinygrad_seq.learner import Learner, Race, command, curves
 
 BATCH, WINDOW, HIDDEN, DROPPED, YEARS = 16, 24, 8, 0.5, range(2005, 2011)
+FIXED = 12  # months that the feed-forward network sees
 
 
 def changes():
@@ -50,10 +51,13 @@ class Year(Learner):
         readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
         return nn.ManyToMany(ts.tensor, nn.Recurrent(nn.GRUCell(6, HIDDEN, rng=rng)), readout)
 
+    def logits(self, heard):
+        return self.model(ts.tensor(heard, device=self.device))
+
     def loss(self):
         starts = self.rng.integers(0, self.start - WINDOW, BATCH)
         now = np.arange(WINDOW)[:, None] + starts  # the last is a month before the start of the year
-        logits, later = self.model(ts.tensor(self.heard[now], device=self.device)), self.factors[now + 1]
+        logits, later = self.logits(self.heard[now]), self.factors[now + 1]
         losses = nn.binary_cross_entropy_with_logits(logits, later > 1, reduction="none")
         known = ~np.isnan(later)
         return (losses * known.astype(np.float32)).sum() / int(known.sum())
@@ -62,7 +66,7 @@ class Year(Learner):
         """For the months of the year, whether to expect a rise: of all together, and of each; (months, 6)."""
         self.model.eval()
         with ts.no_grad():
-            logits = self.model(ts.tensor(self.heard[: self.stop - 1, None], device=self.device))
+            logits = self.logits(self.heard[: self.stop - 1, None])
         self.model.train()
         return logits.numpy()[self.start - 1 :, 0] > 0
 
@@ -71,17 +75,35 @@ class Year(Learner):
         return {"accuracy": np.mean((self.rises() == (later > 1))[~np.isnan(later)])}
 
 
+class FixedYear(Year):
+    """The same from a hidden layer on the last months alone."""
+
+    def build(self, rng):
+        hidden = nn.Linear(FIXED * 6, HIDDEN, rng=rng)
+        network = nn.Sequential(hidden, ts.tanh, nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
+        return nn.FixedWindow(ts.tensor, network, steps=FIXED)
+
+    def logits(
+        self, heard
+    ):  # the window ends before a month, so that the last month is heard for the one after
+        return super().logits(np.concatenate([heard, heard[-1:]]))[1:]
+
+
 class Stocks(Race):
     def __init__(self, out, seed, device):
         self.years = {str(year): Year(out, seed, device, year) for year in YEARS}
-        super().__init__(out, self.years, "accuracy")
+        self.windows = {f"{year}, window": FixedYear(out, seed, device, year) for year in YEARS}
+        super().__init__(out, {**self.years, **self.windows}, "accuracy")
 
     def finish(self):
         networks = list(self.years.values())
         factors, first, last = networks[0].factors, networks[0].start, networks[-1].stop
         later, before = factors[first:last], factors[first - 1 : last - 1] > 1
-        said, always = np.concatenate([network.rises() for network in networks]), np.ones_like(before)
-        ways = {"network": said, "always": always, "persistence": before}
+        said, window = (
+            np.concatenate([network.rises() for network in kind.values()])
+            for kind in (self.years, self.windows)
+        )
+        ways = {"GRU": said, "window": window, "always": np.ones_like(before), "persistence": before}
         money: dict[tuple[str, str], np.ndarray] = {}
         print(
             f"{len(later)} months, 2005 to 2010: rises and falls foretold right, and what becomes of one dollar"
@@ -93,11 +115,12 @@ class Stocks(Race):
                 right = np.mean((rises == (later > 1))[:, columns])
                 figures[name] = {"what is right": right, "dollars": money[output, name][-1]}
                 print(f"  {output} {name:12} {right:.3f}   {figures[name]['dollars']:.2f}")
-            for what, ours in figures["network"].items():
-                if ours <= max(figures["always"][what], figures["persistence"][what]):
-                    print(f"  the {output} output does not beat the better trivial answer in {what}")
+            for network in ("GRU", "window"):
+                for what, ours in figures[network].items():
+                    if ours <= max(figures["always"][what], figures["persistence"][what]):
+                        print(f"  {network}, {output}: does not beat the better trivial answer in {what}")
         levels = {"a coin": math.log(2)}
-        curves(self.out, {"loss": "training loss, mean of six networks"}, ylabel="nats", levels=levels)
+        curves(self.out, {"loss": "training loss, mean of all networks"}, ylabel="nats", levels=levels)
         self.draw(money)
         print(f"all in {self.out}")
 
@@ -108,7 +131,7 @@ class Stocks(Race):
         for (output, name), values in money.items():
             if (output, name) != ("vector", "always"):  # the same as the scalar
                 label = name if name == "always" else f"{name}, {output}"
-                style = {"network": "-", "always": "k--", "persistence": ":"}[name]
+                style = {"GRU": "-", "window": "-.", "always": "k--", "persistence": ":"}[name]
                 axes.plot(2005 + np.arange(len(values) + 1) / 12, [1, *values], style, label=label)
         axes.set(xlabel="year", ylabel="dollars")
         axes.grid(alpha=0.3)
