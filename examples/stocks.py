@@ -4,8 +4,8 @@
 
 Needs `pip install "tinygrad_seq[data]"`. Monthly prices of five stocks. A GRU hears how they changed and says
 how probable it is that all of them together rise next month (scalar output), and each of them (vector output);
-one invests where that is above one half, for a month. Beside it stands a feed-forward network on the last twelve
-months. The split is a walk forward: what to do in a year, 2005 to 2010, is said by a network that has learned
+one invests where that is above one half, for a month. Beside it a feed-forward network sees the last twelve
+months. The split walks forward: what to do in a year, 2005 to 2010, is said by a network that has learned
 from the time before that year alone, and little: 60 to 120 months are soon known by heart. The trivial answers:
 always invest; and persistence, in what rose last month. Trading costs nothing here, and these five were picked
 by people who knew that they had done well. Do not expect to win.
