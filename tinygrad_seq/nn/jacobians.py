@@ -39,7 +39,7 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
     state  s_0, the cell's initial state if None
 
     All steps and rows are one batch, with a pass back for each element of the state. (One pass for all
-    elements, of a batch that holds every row S times, took two to four times as long, in forward mode too.) The
+    elements, of a batch that holds every row S times, took two to five times as long, in forward mode too.) The
     result is not on the tape.
 
     >>> from tinygrad_seq import nn
