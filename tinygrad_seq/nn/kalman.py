@@ -39,8 +39,8 @@ class LinearDynamicalSystem(Module):
     identity; A is orthogonal at first, and C drawn from U(-k, k), k = 1/sqrt(S).
 
     Observations xs (T, B, O) are floats; past the `lengths`, which are as for `Recurrent`, they have no
-    influence. TypeError or ValueError for others; LinAlgError if S is singular in the digits of its dtype. On a
-    device each step waits for its factor L, to see whether there is one.
+    influence. TypeError or ValueError for others; LinAlgError if S is singular in the digits of its dtype. To
+    see that on a device, each step waits there for what `cholesky` and `solve` find.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
