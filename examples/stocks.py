@@ -53,10 +53,13 @@ class Year(Learner):
     def loss(self):
         starts = self.rng.integers(0, self.start - WINDOW, BATCH)
         now = np.arange(WINDOW)[:, None] + starts  # the last is a month before the start of the year
-        logits, later = self.model(ts.tensor(self.heard[now], device=self.device)), self.factors[now + 1]
-        losses = nn.binary_cross_entropy_with_logits(logits, later > 1, reduction="none")
-        known = ~np.isnan(later)
-        return (losses * known.astype(np.float32)).sum() / int(known.sum())
+        later = self.factors[now + 1]
+        heard, rises, known = (
+            ts.tensor(x, dtype=np.float32, device=self.device)
+            for x in (self.heard[now], later > 1, ~np.isnan(later))
+        )
+        losses = nn.binary_cross_entropy_with_logits(self.model(heard), rises, reduction="none")
+        return (losses * known).sum() / known.sum()
 
     def rises(self):
         """For the months of the year, whether to expect a rise: of all together, and of each; (months, 6)."""
