@@ -32,7 +32,7 @@ def surnames() -> tuple[Names, Names]:
     occurs in two languages, in capitals or not, is left out, so that every name has one answer and none is in
     both parts; the parts are always the same.
 
-    Source: the surnames of ten locales of Faker, whose lists name where they were gathered, if they do: national
+    Source: the surnames of ten locales of Faker. Some of its lists say where they were gathered: national
     offices (Finnish, Swedish), Wikipedia or Wiktionary (Italian, Slovak), a dictionary of names (German).
     Licence: MIT, as all of Faker; nothing is said of the lists themselves.
 
