@@ -14,6 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: mo
 
 import numpy as np
 
+import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import opinions
 from tinygrad_seq.learner import Learner, Race, command, curves
@@ -63,8 +64,9 @@ class Bag(nn.Module):
         )
 
     def __call__(self, xs, lengths):
-        share = (np.arange(len(xs))[:, None] < lengths) / lengths.astype(np.float32)
-        return self.readout((self.embedding(xs) * share[..., None].astype(np.float32)).sum(0))
+        embedded = self.embedding(xs)
+        share = (np.arange(len(xs))[:, None] < lengths)[..., None] / lengths[:, None]
+        return self.readout((embedded * ts.tensor(share, dtype=np.float32, device=embedded.device)).sum(0))
 
 
 class BagOfWords(Reader):

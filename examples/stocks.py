@@ -57,10 +57,12 @@ class Year(Learner):
     def loss(self):
         starts = self.rng.integers(0, self.start - WINDOW, BATCH)
         now = np.arange(WINDOW)[:, None] + starts  # the last is a month before the start of the year
-        logits, later = self.logits(self.heard[now]), self.factors[now + 1]
-        losses = nn.binary_cross_entropy_with_logits(logits, later > 1, reduction="none")
-        known = ~np.isnan(later)
-        return (losses * known.astype(np.float32)).sum() / int(known.sum())
+        later = self.factors[now + 1]
+        rises, known = (
+            ts.tensor(x, dtype=np.float32, device=self.device) for x in (later > 1, ~np.isnan(later))
+        )
+        losses = nn.binary_cross_entropy_with_logits(self.logits(self.heard[now]), rises, reduction="none")
+        return (losses * known).sum() / known.sum()
 
     def rises(self):
         """For the months of the year, whether to expect a rise: of all together, and of each; (months, 6)."""

@@ -10,6 +10,8 @@ import pytest
 from tinygrad_seq import data
 from tinygrad_seq.data import sentences, series, shipped, strings
 
+pytestmark = pytest.mark.host("loaders return NumPy's arrays, wherever tensors live")
+
 LOADERS = {  # each with the package that its data come with
     "digits": (data.digits, "sklearn"),
     "the last digits": (lambda: data.digits("last"), "sklearn"),

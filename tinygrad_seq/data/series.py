@@ -24,7 +24,7 @@ def digits(test: Literal["stratified", "last"] = "stratified") -> tuple[Images, 
         "last"        the last 360, from other writers: the images are in the order of their 13 writers
 
     Source: Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, its test set, as it comes with scikit-learn. Licence of the data: CC BY 4.0.
+    Repository, its test set, as it comes with scikit-learn. Licence of the data, as UCI states it: CC BY 4.0.
 
     >>> (xs, labels), (unseen, answers) = digits()
     >>> xs.shape, unseen.shape, answers[:8]
@@ -53,7 +53,7 @@ def japanese_vowels() -> tuple[Utterances, Utterances]:
     88, which were recorded at other times.
 
     Source: Kudo, Toyama & Shimbo (1999), Japanese Vowels, UCI Machine Learning Repository, as it comes with
-    sktime. Licence of the data: CC BY 4.0.
+    sktime. Licence of the data, as UCI states it: CC BY 4.0.
 
     >>> (xs, lengths, labels), (unseen, _, answers) = japanese_vowels()
     >>> xs.shape, unseen.shape, lengths.min(), np.bincount(answers)

@@ -32,8 +32,9 @@ def surnames() -> tuple[Names, Names]:
     occurs in two languages, in capitals or not, is left out, so that every name has one answer and none is in
     both parts; the parts are always the same.
 
-    Source: the surnames of Faker, of ten of its locales; some of its lists name what they were taken from,
-    national statistics or Wikipedia. Licence: MIT, as all of Faker.
+    Source: the surnames of ten locales of Faker. Some of its lists say where they were gathered: national
+    offices (Finnish, Swedish), Wikipedia or Wiktionary (Italian, Slovak), a dictionary of names (German).
+    Licence: MIT, as all of Faker; nothing is said of the lists themselves.
 
     >>> (names, labels), (unseen, answers) = surnames()
     >>> len(names), len(unseen), [(names[i], list(LANGUAGES.values())[labels[i]]) for i in (0, 1000, 2000)]
