@@ -58,7 +58,7 @@ class Adders(Race):
     def finish(self):
         print("mean squared error on fresh sequences; always to answer 1: 0.167")
         for name, error in self.validate().items():
-            print(f"  {name:5} {error:.4f}{'' if error < 0.15 else ', no better than that'}")
+            print(f"  {name:5} {error:.4f}{'' if error < 0.15 else ', hardly better than that'}")
         curves(
             self.out,
             {name: name for name in CELLS},
