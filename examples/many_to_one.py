@@ -4,7 +4,7 @@
 
 The classification problem of the lecture: (3, 9, 9, 3) no, (1, 2, 3, 1, 2, 3) yes, (7, 7) yes. Half of all
 sequences are of the one kind, and half of the others differ from it in one symbol alone; nothing says where the
-middle is. The trivial answer, always the same, is right for one half.
+middle is. Always the same answer is right for one half. RNN, LSTM and GRU are trained side by side.
 """
 
 import os
@@ -14,10 +14,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: mo
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves
 from tinygrad_seq.tasks import identical_halves
 
-SYMBOLS, LONGEST, BATCH, HIDDEN = 10, 4, 64, 96
+SYMBOLS, LONGEST, BATCH, HIDDEN = 10, 5, 64, 96  # LONGEST: symbols in a half
+CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
 SLIDE = {  # the lecture's table
     (1, 2, 3, 4, 5, 6): 0,
     (3, 9, 9, 3): 0,
@@ -29,12 +30,16 @@ SLIDE = {  # the lecture's table
 
 
 class Halves(Learner):
-    """o = W s + b, s the last output of an LSTM that has read the embedded symbols."""
+    """o = W s + b, s the last output of a cell that has read the embedded symbols."""
 
     columns, epoch, work = ("loss", "accuracy"), 250, ("sequences", BATCH)
 
+    def __init__(self, cell, out, seed, device):
+        self.cell = cell
+        super().__init__(out, seed, device)
+
     def build(self, rng):
-        rnn = nn.Recurrent(nn.LSTMCell(SYMBOLS, HIDDEN, rng=rng))
+        rnn = nn.Recurrent(CELLS[self.cell](SYMBOLS, HIDDEN, rng=rng))
         return nn.ManyToOne(nn.Embedding(SYMBOLS, SYMBOLS, rng=rng), rnn, nn.Linear(HIDDEN, 2, rng=rng))
 
     def loss(self):
@@ -47,18 +52,23 @@ class Halves(Learner):
 
     def validate(self):
         xs, lengths, labels = identical_halves(2000, longest=LONGEST, rng=np.random.default_rng([self.seed, 1]))
-        return {"accuracy": float(np.mean(self.answers(xs, lengths) == labels))}
+        return {"accuracy": np.mean(self.answers(xs, lengths) == labels)}
+
+
+class ThreeCells(Race):
+    def __init__(self, out, seed, device):
+        self.networks = {cell: Halves(cell, out, seed, device) for cell in CELLS}
+        super().__init__(out, self.networks, "accuracy")
 
     def finish(self):
-        accuracy = self.validate()["accuracy"]
-        print(f"fresh sequences answered right: {accuracy:.3f}; always the same answer: 0.500")
-        for row, answer in zip(SLIDE, self.answers(*nn.padded(list(SLIDE))), strict=True):
-            right = "" if answer == SLIDE[row] else ", wrong"
-            longer = "" if len(row) <= 2 * LONGEST else " (longer than any that was learned from)"
-            print(f"  {row}: {answer}{right}{longer}")
+        print("fresh sequences answered right; always the same answer: 0.500")
+        for name, accuracy in self.validate().items():
+            answers = self.networks[name].answers(*nn.padded(list(SLIDE)))
+            right = sum(int(a == b) for a, b in zip(answers, SLIDE.values(), strict=True))
+            print(f"  {name:5} {accuracy:.3f}; of the lecture's table {right} of {len(SLIDE)}")
         curves(
             self.out,
-            {"accuracy": "LSTM"},
+            {name: name for name in CELLS},
             ylabel="accuracy on fresh sequences",
             levels={"always the same": 0.5},
         )
@@ -66,4 +76,4 @@ class Halves(Learner):
 
 
 if __name__ == "__main__":
-    command(Halves, __doc__, __file__, steps=4000)
+    command(ThreeCells, __doc__, __file__, steps=5000)

@@ -26,7 +26,7 @@ LAYERS = [  # every module may import what stands before it
     {"derive", "drawing", "folding", "serialize", "show"},
     {"scan"},
     {"nn", "optim", "testing"},
-    {"train", "tasks"},
+    {"train", "tasks", "data"},
     {"learner"},
 ]
 

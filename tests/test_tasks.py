@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from results import assert_allclose
 
 from tinygrad_seq import tasks
+from tinygrad_seq.tasks.films import DIRECTIONS, GLYPHS
+from tinygrad_seq.tasks.symbols import SMALL, TENS
 
 
 @pytest.mark.parametrize("length", [10, 23, 60])
@@ -57,7 +60,7 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
     assert films.max() <= 1
     seen = []
     for i, digit in enumerate(digits):
-        glyph = np.array(list(tasks.GLYPHS[digit]), float).reshape(5, 3)
+        glyph = np.array(list(GLYPHS[digit]), float).reshape(5, 3)
         places = []
         for frame in films[:, i]:
             found = np.argwhere(
@@ -70,7 +73,7 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
         # where noise leaves no doubt, the place moves by the direction of the frame
         for t in range(1, 30):
             if len(places[t]) == len(places[t - 1]) == 1:
-                assert (places[t][0] - places[t - 1][0]).tolist() == list(tasks.DIRECTIONS[directions[t, i]])
+                assert (places[t][0] - places[t - 1][0]).tolist() == list(DIRECTIONS[directions[t, i]])
         seen += [found[0].tolist() for found in places if len(found) == 1]
     assert len(seen) > 20 * 50
     assert (np.min(seen, axis=0).tolist(), np.max(seen, axis=0).tolist()) == ([0, 0], [4, 6])  # edge to edge
@@ -81,12 +84,104 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
 def test_names_of_numbers():
     names = [tasks.spelled(n) for n in range(1000)]
     assert len(set(names)) == 1000
-    worth = dict(zip(tasks.SMALL, range(20), strict=True)) | dict(
-        zip(tasks.TENS[2:], range(20, 100, 10), strict=True)
-    )
+    worth = dict(zip(SMALL, range(20), strict=True)) | dict(zip(TENS[2:], range(20, 100, 10), strict=True))
     for n, name in enumerate(names):
         hundreds, _, rest = f" {name}".rpartition(" hundred")
         assert 100 * worth.get(hundreds.strip(), 0) + sum(worth[word] for word in rest.split()) == n
+
+
+def test_hello():
+    xs, targets, alphabet = tasks.hello()
+    assert "".join(alphabet[i] for i in xs[:, 0]) == "hell"
+    assert "".join(alphabet[i] for i in targets[:, 0]) == "ello"
+    assert len(alphabet) == 4
+
+
+@pytest.mark.parametrize("length", [2, 7, 100])
+def test_adding(length):
+    """A mark in each half, anywhere there; the sum is of the marked; its variance is 1/6."""
+    xs, sums = tasks.adding(length, 3000, rng=0)
+    assert (xs.dtype, sums.dtype, sums.shape) == (np.float32, np.float32, (3000, 1))
+    marks = [set(), set()]
+    for row, total in zip(xs.swapaxes(0, 1), sums[:, 0], strict=True):
+        (places,) = np.nonzero(row[:, 1])
+        assert len(places) == 2
+        assert total == pytest.approx(row[places[0], 0] + row[places[1], 0], rel=1e-6)
+        for place, seen in zip(places, marks, strict=True):
+            seen.add(int(place))
+    assert marks == [set(range(length // 2)), set(range(length // 2, length))]
+    assert ((xs >= 0) & (xs <= 1)).all()
+    assert np.mean((sums - 1) ** 2) == pytest.approx(1 / 6, abs=0.02)
+    with pytest.raises(ValueError, match="two numbers are added"):
+        tasks.adding(1, 3)
+
+
+def test_parity():
+    xs, labels = tasks.parity(4000, size=6, rng=0)
+    counts = np.zeros(7)
+    for row, label in zip(xs, labels, strict=True):
+        n = int(np.abs(row).sum())
+        counts[n] += 1
+        assert set(row[:n]) <= {-1.0, 1.0}
+        assert (row[n:] == 0).all()
+        assert label == sum(1 for x in row if x == 1) % 2
+    assert counts[0] == 0
+    assert (np.abs(counts[1:] / 4000 - 1 / 6) < 0.03).all()
+    assert abs(labels.mean() - 0.5) < 0.03
+
+
+def test_narma10():
+    """Its equation, from its own outputs; bounded."""
+    u, y = (x[:, 0, 0] for x in tasks.narma10(300, rng=0))
+    for t in range(9, 299):  # y[t] is y_{t+1}
+        expected = 0.3 * y[t] + 0.05 * y[t] * sum(y[t - i] for i in range(10)) + 1.5 * u[t - 8] * u[t + 1] + 0.1
+        assert y[t + 1] == pytest.approx(expected, rel=1e-12)
+    assert ((u >= 0) & (u < 0.5)).all()
+    assert 0.1 < y.min() < y.max() < 1
+
+
+def test_mackey_glass():
+    """Its differential equation, by differences; chaos; and with a short delay, rest."""
+    x = tasks.mackey_glass(3000, rng=0)[:, 0, 0]
+    slope = (x[19:] - x[17:-2]) / 2  # at t = 18 ... by central differences of step 1
+    wanted = 0.2 * x[1:-18] / (1 + x[1:-18] ** 10) - 0.1 * x[18:-1]
+    assert np.corrcoef(slope, wanted)[0, 1] > 0.999
+    assert 0.2 < x.min() < 0.5
+    assert 1.2 < x.max() < 1.4
+    assert 0.2 < x.std() < 0.25
+    near = tasks.mackey_glass(3000, rng=1)[:, 0, 0]
+    assert np.abs(x - near).max() > 0.5  # chaos: another start, another series
+    slow = tasks.mackey_glass(100, tau=3, rng=0)  # below tau = 4.7 it comes to rest at 1, where 0.2 / 2 = 0.1
+    assert_allclose(slow, 1, rtol=1e-6)
+    assert np.ptp(tasks.mackey_glass(100, tau=6, rng=0)) > 0.1
+
+
+def test_waveform():
+    wave = tasks.waveform(320, rng=0)
+    assert (wave.shape, wave.dtype, np.abs(wave).max()) == ((320, 1, 1), np.float32, 1)
+    power = np.abs(np.fft.rfft(wave[:, 0, 0])) ** 2
+    assert power[2:30].sum() > 0.95 * power.sum()
+    assert (wave != tasks.waveform(320, rng=1)).any()
+
+
+def test_promoters():
+    """In a promoter the boxes stand where they should, about as often changed as asked for; elsewhere not."""
+    xs, labels = tasks.promoters(2000, mutated=0.1, rng=0)
+    assert xs.shape == (57, 2000)
+    assert labels.sum() == 1000
+    letters = np.array(list("ACGT"))[xs.T]
+
+    def likeness(row, box, start):
+        return sum(a == b for a, b in zip(row[start : start + 6], box, strict=True))
+
+    second = np.array([likeness(row, "TATAAT", 38) for row in letters])
+    first = np.array([max(likeness(row, "TTGACA", 32 - gap) for gap in (16, 17, 18)) for row in letters])
+    for found in (first, second):
+        assert found[labels == 1].mean() == pytest.approx(6 * 0.9, abs=0.15)
+        assert found[labels == 0].mean() < 3.5
+    assert (
+        np.abs(np.array([(letters[labels == 0] == letter).mean() for letter in "ACGT"]) - 0.25) < 0.01
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -95,6 +190,12 @@ def test_names_of_numbers():
         lambda rng: tasks.temporal_order(20, 4, rng=rng),
         lambda rng: tasks.identical_halves(9, rng=rng),
         lambda rng: tasks.moving_digits(5, 2, rng=rng),
+        lambda rng: tasks.adding(9, 4, rng=rng),
+        lambda rng: tasks.parity(4, rng=rng),
+        lambda rng: tasks.narma10(9, rng=rng),
+        lambda rng: [tasks.mackey_glass(9, rng=rng)],
+        lambda rng: [tasks.waveform(9, rng=rng)],
+        lambda rng: tasks.promoters(9, rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

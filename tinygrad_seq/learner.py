@@ -122,7 +122,7 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
         parser.error("--steps must be at least 1, --seed at least 0")
     try:
         task = make(args.out, args.seed, args.device)
-    except (OSError, ValueError, RuntimeError) as error:  # no such device, or it cannot be used
+    except (ImportError, OSError, ValueError, RuntimeError) as error:  # no such data, no such device
         parser.exit(1, f"error: {error}\n")
     try:
         train(task, args.out, args.steps, resume=args.resume)

@@ -14,7 +14,7 @@ True
 from typing import NoReturn
 
 from tinygrad_seq import habits
-from tinygrad_seq.nn import init
+from tinygrad_seq.nn import init, pictures
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -45,21 +45,35 @@ from tinygrad_seq.nn.decoders import (
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
+from tinygrad_seq.nn.gaussian import Covariance
+from tinygrad_seq.nn.jacobians import (
+    eigenvalue_powers,
+    linear_recurrence,
+    product_bound,
+    separate_factors,
+    singular_values,
+    step_jacobians,
+)
+from tinygrad_seq.nn.kalman import LinearDynamicalSystem
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
+from tinygrad_seq.nn.markov import HiddenMarkovModel
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.padding import mean_within, padded
 from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 from tinygrad_seq.nn.truncated import Truncated
+from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
+    "Autoregressive",
     "Bidirectional",
     "CELLS",
     "Cell",
     "ClockworkRNNCell",
     "CoupledLSTMCell",
+    "Covariance",
     "DeepTransition",
     "DepthGatedLSTM",
     "Dropout",
@@ -67,15 +81,18 @@ __all__ = [
     "Embedding",
     "EncoderDecoder",
     "FedBack",
+    "FixedWindow",
     "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
+    "HiddenMarkovModel",
     "LSTMCell",
     "LayerNorm",
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
     "Linear",
+    "LinearDynamicalSystem",
     "LiquidStateCell",
     "ManyToMany",
     "ManyToOne",
@@ -103,14 +120,21 @@ __all__ = [
     "VectorAtEveryStep",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "eigenvalue_powers",
     "from_torch",
     "gradient_flow",
     "huber",
     "init",
+    "linear_recurrence",
     "mean_within",
     "mse",
     "padded",
+    "pictures",
+    "product_bound",
     "ridge",
+    "separate_factors",
+    "singular_values",
+    "step_jacobians",
     "to_torch",
     "vanishing_penalty",
 ]

@@ -1,8 +1,4 @@
-"""Sequence tasks, as generators: what their sources define, drawn anew for every batch.
-
-Every task takes the number of rows and a generator or a seed, and returns NumPy arrays, time first; one-hot
-inputs are float32, symbols and labels integers.
-"""
+"""Tasks of symbols: letters, digits, and what is said of their order."""
 
 from __future__ import annotations
 
@@ -63,49 +59,6 @@ def identical_halves(
     return *padded(rows), labels
 
 
-GLYPHS = [  # 5 x 3 pixels, by rows from above
-    "111101101101111",
-    "010110010010111",
-    "111001111100111",
-    "111001111001111",
-    "101101111001001",
-    "111100111001111",
-    "111100111101111",
-    "111001001001001",
-    "111101111101111",
-    "111101111001111",
-]
-DIRECTIONS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]  # up or down, left or right
-
-
-def moving_digits(
-    frames: int, batch: int, *, size: int = 12, rng: Rng = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A digit drifts through a film and bounces off its edges; which way does it go? Made up for this project.
-
-    Films (T, B, size, size), float32 from 0 to 1 with a little noise; the direction of the move that led to
-    each frame, (T, B): up-left 0, up-right 1, down-left 2, down-right 3; and the digits, (B,). A frame tells
-    nothing of its direction, and for the first it is that of a move which nobody saw.
-
-    >>> films, directions, digits = moving_digits(20, 3, rng=0)
-    >>> films.shape, directions.shape, digits.shape
-    ((20, 3, 12, 12), (20, 3), (3,))
-    """
-    rng = np.random.default_rng(rng)
-    digits, directions = rng.integers(0, 10, batch), np.zeros((frames, batch), np.int64)
-    films = rng.uniform(0, 0.3, (frames, batch, size, size)).astype(np.float32)
-    for i, digit in enumerate(digits):
-        glyph = np.array(list(GLYPHS[digit]), np.float32).reshape(5, 3) * 0.7
-        room = np.array([size - 5, size - 3])
-        place, way = rng.integers(1, room), np.array(DIRECTIONS[rng.integers(4)])
-        for t in range(frames):
-            films[t, i, place[0] : place[0] + 5, place[1] : place[1] + 3] += glyph
-            directions[t, i] = DIRECTIONS.index((way[0], way[1]))
-            way = np.where((place + way < 0) | (place + way > room), -way, way)
-            place = place + way
-    return films, directions, digits
-
-
 def spelled(number: int) -> str:
     """A number from 0 to 999 in English words.
 
@@ -142,3 +95,41 @@ SMALL = [
     "nineteen",
 ]
 TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def hello() -> tuple[np.ndarray, np.ndarray, str]:
+    """The lecture's training sequence: symbols of "hell" and of the letters after them "ello", (4, 1); "helo".
+
+    >>> xs, targets, alphabet = hello()
+    >>> [alphabet[i] for i in xs[:, 0]], [alphabet[i] for i in targets[:, 0]]
+    (['h', 'e', 'l', 'l'], ['e', 'l', 'l', 'o'])
+    """
+    alphabet = "helo"
+    word = np.array([[alphabet.index(letter)] for letter in "hello"])
+    return word[:-1], word[1:], alphabet
+
+
+def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """Does transcription start here? Letters of DNA (57, B), 0 ... 3 for A, C, G, T, and labels 0 or 1 (B,).
+
+    Generated, not measured: a promoter is random but for the boxes TTGACA and TATAAT, whose letters are each
+    another with probability `mutated`, 16 to 18 letters apart; the second ends 7 letters before the start,
+    which is letter 51 (the geometry that Harley & Reynolds 1987 found in E. coli). A sequence of label 0 is
+    random.
+
+    >>> xs, labels = promoters(4, mutated=0.0, rng=0)
+    >>> ["".join("ACGT"[i] for i in row) for row in xs.T[labels == 1]]
+    ... # doctest: +NORMALIZE_WHITESPACE
+    ['AGTGGGTACAGTTTTTGACAGCGCCAGTTTGTTGTCACTATAATGATGCCACATGCA',
+     'ATGTAAAGCAGCTGCGTTGACAGTAAATAAGGTATTCTTATAATTTTTTATGTGAAG']
+    """
+    rng = np.random.default_rng(rng)
+    labels = rng.permutation(np.arange(batch) % 2)
+    xs = rng.integers(0, 4, (57, batch))
+    for i in np.flatnonzero(labels):
+        for box, end in (("TATAAT", 44), ("TTGACA", 38 - int(rng.integers(16, 19)))):  # behind its last letter
+            letters = np.array(["ACGT".index(letter) for letter in box])
+            changed = rng.random(6) < mutated
+            letters = np.where(changed, (letters + rng.integers(1, 4, 6)) % 4, letters)
+            xs[end - 6 : end, i] = letters
+    return xs, labels

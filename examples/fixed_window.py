@@ -1,0 +1,105 @@
+"""A feed-forward network on the last eight characters, and an LSTM that is as large: which foretells more?
+
+    python examples/fixed_window.py           # or --resume, after an interruption
+
+The first neural language model (Bengio et al. 2003) has p(w_t | w_{t-1} ... w_{t-n}) from a hidden layer on the
+n embedded symbols; what was before them it does not know. A recurrent network of as many parameters, 30
+thousand, has no such limit. The text is Python's documentation, in chunks of 64 characters, each read afresh
+from eight before it; the figure is bits per character of the last twentieth of the text, beside what the
+frequencies of single characters give.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import math
+
+import numpy as np
+from char_lm import read
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, no_grad
+from tinygrad_seq.learner import Learner, Race, command, curves
+
+TEXT = read(None)
+ALPHABET = sorted(set(TEXT))
+IDS = np.searchsorted(ALPHABET, list(TEXT))
+TRAINING, TEST = np.split(IDS, [len(IDS) * 95 // 100])
+CHUNK, WINDOW, BATCH, EMBEDDING = 64, 8, 32, 16
+
+
+def unigram():
+    """Bits per character of the test text by the frequencies of the characters in the training text."""
+    counts = np.bincount(TRAINING, minlength=len(ALPHABET)) + 1
+    return float(-np.log2(counts / counts.sum())[TEST].mean())
+
+
+def chunks(ids, starts):
+    """Of the chunks that start there each with the characters before it that a window needs, (T, B)."""
+    return ids[np.arange(-WINDOW, CHUNK)[:, None] + starts]
+
+
+class Reader(Learner):
+    """Logits of the characters after the first WINDOW of each chunk, which are given."""
+
+    columns, epoch, work = ("loss", "bits"), 250, ("characters", BATCH * CHUNK)
+
+    def nats(self, ids):
+        raise NotImplementedError
+
+    def loss(self):
+        return self.nats(chunks(TRAINING, self.rng.integers(WINDOW, len(TRAINING) - CHUNK, BATCH)))
+
+    def validate(self):
+        with no_grad():
+            ids = chunks(TEST, np.arange(WINDOW, len(TEST) - CHUNK, CHUNK))
+            return {"bits": self.nats(ids).item() / math.log(2)}
+
+
+class Window(Reader):
+    """An embedding, a hidden layer on the last WINDOW of them, a softmax."""
+
+    def build(self, rng):
+        layers = nn.Linear(WINDOW * EMBEDDING, 120, rng=rng), nn.Linear(120, len(ALPHABET), rng=rng)
+        network = nn.Sequential(layers[0], ts.tanh, layers[1])
+        return nn.FixedWindow(nn.Embedding(len(ALPHABET), EMBEDDING, rng=rng), network, steps=WINDOW)
+
+    def nats(self, ids):
+        return nn.cross_entropy(self.model(ids)[WINDOW:], ids[WINDOW:])
+
+
+class LSTM(Reader):
+    """An embedding, an LSTM, a softmax."""
+
+    def build(self, rng):
+        rnn = nn.Recurrent(nn.LSTMCell(EMBEDDING, 65, rng=rng))
+        features, readout = (
+            nn.Embedding(len(ALPHABET), EMBEDDING, rng=rng),
+            nn.Linear(65, len(ALPHABET), rng=rng),
+        )
+        return nn.ManyToMany(features, rnn, readout)
+
+    def nats(self, ids):
+        return nn.cross_entropy(self.model(ids[:-1])[WINDOW - 1 :], ids[WINDOW:])
+
+
+class Readers(Race):
+    """Both."""
+
+    def __init__(self, out, seed, device):
+        kinds = {"window": Window, "lstm": LSTM}
+        super().__init__(out, {name: kind(out, seed, device) for name, kind in kinds.items()}, "bits")
+
+    def finish(self):
+        names = {"window": f"window of {WINDOW}", "lstm": "LSTM"}
+        for name, bits in self.validate().items():
+            size = sum(p.size for p in self.learners[name].model.parameters())
+            print(f"{names[name]}: {bits:.3f} bits per character, {size:,} parameters")
+        print(f"frequencies alone: {unigram():.3f} bits per character")
+        curves(self.out, names, ylabel="bits per character", levels={"frequencies alone": unigram()})
+        print(f"all in {self.out}")
+
+
+if __name__ == "__main__":
+    command(Readers, __doc__, __file__, steps=3000)

@@ -1,0 +1,151 @@
+"""Stocks: will they rise next month? Whether to invest, one number, and in which, five of them.
+
+    python examples/stocks.py            # or --resume, after an interruption
+
+Needs `pip install "tinygrad_seq[data]"`. Monthly prices of five stocks. A GRU hears how they changed and says
+how probable it is that all of them together rise next month (scalar output), and each of them (vector output);
+one invests where that is above one half, for a month. Beside it a feed-forward network sees the last twelve
+months. The split walks forward: what to do in a year, 2005 to 2010, is said by a network that has learned
+from the time before that year alone, and little: 60 to 120 months are soon known by heart. The trivial answers:
+always invest; and persistence, in what rose last month. Trading costs nothing here, and these five were picked
+by people who knew that they had done well. Do not expect to win.
+"""
+
+import math
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.data import stocks
+from tinygrad_seq.learner import Learner, Race, command, curves
+
+BATCH, WINDOW, HIDDEN, DROPPED, YEARS = 16, 24, 8, 0.5, range(2005, 2011)
+FIXED = 12  # months that the feed-forward network sees
+
+
+def changes():
+    """The months, and the factors by which prices grew from each to the next: of all together, and of each."""
+    months, _, prices = stocks()
+    factors = prices[1:] / prices[:-1]
+    return months, np.column_stack([np.nanmean(factors, axis=1), factors]).astype(np.float32)
+
+
+class Year(Learner):
+    """o_t = W h_t + b: logits of a rise next month, h_t from a GRU. What is not traded counts for nothing."""
+
+    columns, epoch, work = ("loss", "accuracy"), 25, ("months", BATCH * WINDOW)
+
+    def __init__(self, out, seed, device, year):
+        super().__init__(out, seed, device)
+        months, self.factors = changes()
+        self.start = int(np.searchsorted(months, np.datetime64(str(year), "M")))
+        self.stop = min(self.start + 12, len(self.factors))
+        self.heard = 10 * np.log(np.where(np.isnan(self.factors), 1, self.factors))
+
+    def build(self, rng):
+        readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
+        return nn.ManyToMany(ts.tensor, nn.Recurrent(nn.GRUCell(6, HIDDEN, rng=rng)), readout)
+
+    def logits(self, heard):
+        return self.model(ts.tensor(heard, device=self.device))
+
+    def loss(self):
+        starts = self.rng.integers(0, self.start - WINDOW, BATCH)
+        now = np.arange(WINDOW)[:, None] + starts  # the last is a month before the start of the year
+        later = self.factors[now + 1]
+        rises, known = (
+            ts.tensor(x, dtype=np.float32, device=self.device) for x in (later > 1, ~np.isnan(later))
+        )
+        losses = nn.binary_cross_entropy_with_logits(self.logits(self.heard[now]), rises, reduction="none")
+        return (losses * known).sum() / known.sum()
+
+    def rises(self):
+        """For the months of the year, whether to expect a rise: of all together, and of each; (months, 6)."""
+        self.model.eval()
+        with ts.no_grad():
+            logits = self.logits(self.heard[: self.stop - 1, None])
+        self.model.train()
+        return logits.numpy()[self.start - 1 :, 0] > 0
+
+    def validate(self):
+        later = self.factors[self.start : self.stop]
+        return {"accuracy": np.mean((self.rises() == (later > 1))[~np.isnan(later)])}
+
+
+class FixedYear(Year):
+    """The same from a hidden layer on the last months alone."""
+
+    def build(self, rng):
+        hidden = nn.Linear(FIXED * 6, HIDDEN, rng=rng)
+        network = nn.Sequential(hidden, ts.tanh, nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
+        return nn.FixedWindow(ts.tensor, network, steps=FIXED)
+
+    def logits(
+        self, heard
+    ):  # the window ends before a month, so that the last month is heard for the one after
+        return super().logits(np.concatenate([heard, heard[-1:]]))[1:]
+
+
+class Stocks(Race):
+    def __init__(self, out, seed, device):
+        self.years = {str(year): Year(out, seed, device, year) for year in YEARS}
+        self.windows = {f"{year}, window": FixedYear(out, seed, device, year) for year in YEARS}
+        super().__init__(out, {**self.years, **self.windows}, "accuracy")
+
+    def finish(self):
+        networks = list(self.years.values())
+        factors, first, last = networks[0].factors, networks[0].start, networks[-1].stop
+        later, before = factors[first:last], factors[first - 1 : last - 1] > 1
+        said, window = (
+            np.concatenate([network.rises() for network in kind.values()])
+            for kind in (self.years, self.windows)
+        )
+        ways = {"GRU": said, "window": window, "always": np.ones_like(before), "persistence": before}
+        money: dict[tuple[str, str], np.ndarray] = {}
+        print(
+            f"{len(later)} months, 2005 to 2010: rises and falls foretold right, and what becomes of one dollar"
+        )
+        for output, columns in {"scalar": slice(0, 1), "vector": slice(1, 6)}.items():
+            figures = {}
+            for name, rises in ways.items():
+                money[output, name] = np.cumprod(gains(rises[:, columns], later[:, columns]))
+                right = np.mean((rises == (later > 1))[:, columns])
+                figures[name] = {"what is right": right, "dollars": money[output, name][-1]}
+                print(f"  {output} {name:12} {right:.3f}   {figures[name]['dollars']:.2f}")
+            for network in ("GRU", "window"):
+                for what, ours in figures[network].items():
+                    if ours <= max(figures["always"][what], figures["persistence"][what]):
+                        print(f"  {network}, {output}: does not beat the better trivial answer in {what}")
+        levels = {"a coin": math.log(2)}
+        curves(self.out, {"loss": "training loss, mean of all networks"}, ylabel="nats", levels=levels)
+        self.draw(money)
+        print(f"all in {self.out}")
+
+    def draw(self, money):
+        """What becomes of one dollar."""
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for (output, name), values in money.items():
+            if (output, name) != ("vector", "always"):  # the same as the scalar
+                label = name if name == "always" else f"{name}, {output}"
+                style = {"GRU": "-", "window": "-.", "always": "k--", "persistence": ":"}[name]
+                axes.plot(2005 + np.arange(len(values) + 1) / 12, [1, *values], style, label=label)
+        axes.set(xlabel="year", ylabel="dollars")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        figure.savefig(self.out / "money.png", dpi=150)
+
+
+def gains(rises, factors):
+    """The factor by which money grows in each month that is spread evenly over what rises, or kept."""
+    count = rises.sum(1)
+    return np.where(count, (rises * factors).sum(1) / np.maximum(count, 1), 1)
+
+
+if __name__ == "__main__":
+    command(Stocks, __doc__, __file__, steps=100)

@@ -1,0 +1,30 @@
+"""The examples of models that recurrent networks are compared with, held to what those of patterns are."""
+
+import pytest
+from brief import check_example, check_that_it_says_how_to_run
+
+pytestmark = pytest.mark.examples
+
+TASKS = {  # the task, its pictures, and what it prints of trivial answers
+    "state_space": (
+        "Models",
+        ["curves.png"],
+        ["their maker -2.3", "one normal distribution -3.6", "their maker -1.6", "their frequencies -1.8"],
+    ),
+    "fixed_window": ("Readers", ["curves.png"], ["frequencies alone: 4.5"]),
+    "shared_weights": (
+        "Weights",
+        ["curves.png", "lengths.png"],
+        ["always the same answer: 0.500", "11 steps: there are weights for 10 steps, and none for step 11"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys):
+    check_example(name, *TASKS[name], tmp_path, capsys)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_example_says_how_to_run_it(name):
+    check_that_it_says_how_to_run(name)

@@ -1,0 +1,268 @@
+"""The data: shapes, true labels, splits that share nothing, the same each time, and no network."""
+
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_seq import data
+from tinygrad_seq.data import sentences, series, shipped, strings
+
+pytestmark = pytest.mark.host("loaders return NumPy's arrays, wherever tensors live")
+
+LOADERS = {  # each with the package that its data come with
+    "digits": (data.digits, "sklearn"),
+    "the last digits": (lambda: data.digits("last"), "sklearn"),
+    "japanese_vowels": (data.japanese_vowels, "sktime"),
+    "stocks": (data.stocks, "vega_datasets"),
+    "surnames": (data.surnames, "faker"),
+    "tunes": (data.tunes, "music21"),
+}
+
+
+def same(a, b):
+    """Whether two answers of a loader are the same, array by array, NaN being NaN."""
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return (
+        a == b
+        if isinstance(a, list)
+        else a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    )
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_loader_gives_the_same_again_and_asks_no_network(name, monkeypatch):
+    def refused(*args, **kwargs):
+        raise AssertionError("a loader opened a connection")
+
+    monkeypatch.setattr(socket, "socket", refused)
+    monkeypatch.setattr(socket, "create_connection", refused)
+    load, _ = LOADERS[name]
+    assert same(load(), load())
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_missing_package_is_named_with_its_install_line(name, monkeypatch):
+    load, package = LOADERS[name]
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        load()
+    assert str(caught.value) == (
+        f'these data come with the package {package}: pip install "tinygrad_seq[data]"'
+    )
+    assert caught.value.name == package
+
+
+def test_a_version_without_the_file_is_told():
+    with pytest.raises(
+        FileNotFoundError, match=r"nowhere\.csv is not in this version of numpy: pip install -U"
+    ):
+        shipped.shipped("numpy", "nowhere.csv")
+
+
+def test_the_packages_are_not_imported():
+    """But for Faker, whose names are Python."""
+    code = (
+        "import sys; from tinygrad_seq import data\n"
+        "data.digits(), data.japanese_vowels(), data.stocks(), data.tunes(), data.surnames()\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"sklearn", "scipy", "sktime", "pandas", "vega_datasets", "music21"} & set(loaded.split())
+
+
+# --- digits -----------------------------------------------------------------------------------------------
+
+
+def rows(images):
+    """Images (8, B, 8) as the bytes of each."""
+    return [images[:, i].tobytes() for i in range(images.shape[1])]
+
+
+@pytest.mark.parametrize(("test", "size"), [("stratified", 359), ("last", 360)])
+def test_digits(test, size):
+    (xs, labels), (unseen, answers) = data.digits(test)
+    assert xs.shape == (8, 1797 - size, 8)
+    assert unseen.shape == (8, size, 8)
+    assert xs.dtype == unseen.dtype == np.float32
+    assert (xs.min(), xs.max(), unseen.min(), unseen.max()) == (0, 1, 0, 1)
+    assert not set(rows(xs)) & set(rows(unseen))
+    assert set(labels) == set(answers) == set(range(10))
+
+
+def test_digits_are_those_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    images, digits = datasets.load_digits(return_X_y=True)
+    true = {
+        (image / np.float32(16)).astype(np.float32).tobytes(): digit
+        for image, digit in zip(images, digits, strict=True)
+    }
+    for test in "stratified", "last":
+        parts = data.digits(test)
+        found = [(key, label) for xs, labels in parts for key, label in zip(rows(xs), labels, strict=True)]
+        assert len(found) == 1797
+        assert all(true[key] == label for key, label in found)
+    _, (xs, labels) = data.digits("last")
+    assert (labels == digits[-360:]).all()
+    assert (np.swapaxes(xs, 0, 1).reshape(-1, 64) * 16 == images[-360:]).all()
+
+
+def test_the_stratified_test_set_is_a_fifth_of_each_digit():
+    (_, labels), (_, answers) = data.digits()
+    counts = np.bincount(labels) + np.bincount(answers)
+    assert np.bincount(answers).tolist() == [round(count / 5) for count in counts]
+
+
+def test_there_is_no_third_test_set():
+    with pytest.raises(ValueError, match='"stratified" or "last", not \'first\''):
+        data.digits("first")
+
+
+# --- vowels -----------------------------------------------------------------------------------------------
+
+
+def test_japanese_vowels():
+    """30 utterances of each speaker to learn from; the sizes of the test are those that its authors state."""
+    (xs, lengths, labels), (unseen, ends, answers) = data.japanese_vowels()
+    assert np.bincount(labels).tolist() == [30] * 9
+    assert np.bincount(answers).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    assert (lengths.min(), lengths.max(), ends.min(), ends.max()) == (7, 26, 7, 29)
+    for series_, counts in ((xs, lengths), (unseen, ends)):
+        assert series_.dtype == np.float32
+        past = np.arange(len(series_))[:, None] >= counts
+        assert (series_[past] == 0).all()
+        assert (series_[~past] != 0).any(-1).all()
+    assert xs[:3, 0, 0].tolist() == np.array([1.860936, 1.891651, 1.939205], np.float32).tolist()
+    assert xs[0, 0, :2].tolist() == np.array([1.860936, -0.207383], np.float32).tolist()
+    assert not set(rows(xs[:7])) & set(rows(unseen[:7]))
+
+
+def test_a_file_of_series():
+    xs, lengths, labels = series.utterances("@dimensions 2\n@data\n1,2,3:4,5,6:9\n7:8:2\n")
+    assert xs.tolist() == [[[1, 4], [7, 8]], [[2, 5], [0, 0]], [[3, 6], [0, 0]]]
+    assert (lengths.tolist(), labels.tolist()) == ([3, 1], [8, 1])
+
+
+# --- stocks -----------------------------------------------------------------------------------------------
+
+
+def test_stocks():
+    months, names, prices = data.stocks()
+    assert names == ["AAPL", "AMZN", "GOOG", "IBM", "MSFT"]
+    assert prices.shape == (123, 5)
+    assert (np.diff(months) == np.timedelta64(1, "M")).all()
+    missing = np.isnan(prices)
+    assert missing.sum(0).tolist() == [0, 0, 55, 0, 0]
+    assert months[~missing[:, 2]][0] == np.datetime64("2004-08")
+    assert prices[0].tolist()[-2:] == [100.52, 39.81]
+    assert (prices[~missing] > 5).all()
+
+
+def test_months_of_the_file():
+    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    assert [series.month(f"{name} 1 2003") for name in names] == [
+        np.datetime64(f"2003-{i:02}") for i in range(1, 13)
+    ]
+
+
+# --- strings ----------------------------------------------------------------------------------------------
+
+
+def test_surnames():
+    """Each has one language, of which Faker has it; none is in both parts, in capitals or not."""
+    (names, labels), (unseen, answers) = data.surnames()
+    folded = [name.casefold() for name in names + unseen]
+    assert len(set(folded)) == len(folded)
+    counts = np.bincount(labels) + np.bincount(answers)
+    assert np.bincount(answers).tolist() == [-(-count // 5) for count in counts]
+    assert (counts.min(), counts.max()) == (339, 1758)
+    persons = pytest.importorskip("faker.providers.person")
+    of = {}
+    for label, locale in enumerate(data.LANGUAGES):
+        __import__(f"{persons.__name__}.{locale}")
+        for name in sys.modules[f"{persons.__name__}.{locale}"].Provider.last_names:
+            of.setdefault(name.casefold(), set()).add(label)
+    assert all(of[name] == {label} for name, label in zip(folded, [*labels, *answers], strict=True))
+    assert all("LATIN" in __import__("unicodedata").name(c) or c in " ',-" for name in folded for c in name)
+
+
+def test_tunes():
+    tunes = data.tunes()
+    assert len(tunes) == 1059
+    for tune in tunes:
+        fields = [line[0] for line in tune.splitlines() if line[1:2] == ":" and line[0] in "RMLKTZBNX"]
+        assert fields == sorted(set(fields), key="RMLK".index)
+        assert "K" in fields
+        assert '"' not in tune
+        assert len(tune.splitlines()) > len(fields)
+    heads = [tune.splitlines()[0] for tune in tunes]
+    assert heads != sorted(heads)
+    assert heads.count("R:reel") == 423
+
+
+def test_of_a_tune_melody_and_key_are_kept():
+    text = 'X:1\nT:A Reel\nR:reel\nM:C\nK:G\nK:D\n"4"vGA | % up\\\n% all of it\n  B2 !f!c |]\nw:words\n'
+    assert strings.tune(text) == "R:reel\nM:C\nK:G\nGA |\nB2 c |]"
+
+
+# --- sentences --------------------------------------------------------------------------------------------
+
+
+def test_sentences_follow_the_grammar():
+    """The tags of every sentence can be read with the rules; words have their tags, some of them several."""
+
+    def rests(symbol, tags):
+        """What may be left of `tags` behind a `symbol`."""
+        if symbol not in sentences.RULES:
+            return {tags[1:]} if tags[:1] == (symbol,) else set()
+        found = set()
+        for rule in sentences.RULES[symbol]:
+            left = {tags}
+            for part in rule.split():
+                left = {rest for start in left for rest in rests(part, start)}
+            found |= left
+        return found
+
+    made = data.tagged_sentences(500, rng=0)
+    seen = {}
+    for words, tags in made:
+        assert () in rests("S", tuple(tags))
+        for word, tag in zip(words, tags, strict=True):
+            assert word in sentences.WORDS[tag].split()
+            seen.setdefault(word, set()).add(tag)
+    assert seen["that"] == {"DET", "PRON", "CONJ"}
+    assert seen["light"] == {"ADJ", "NOUN", "VERB"}
+    assert seen["can"] == {"NOUN", "VERB", "AUX"}
+    assert set().union(*seen.values()) == set(data.TAGS)
+
+
+def judged(words):
+    """Whether a sentence is for, read by its meaning."""
+    text = " ".join(words)
+    if " but " in text:
+        text = text.split(" but ")[1]
+    elif text.startswith("although "):
+        text = text[text.index(" the ", len("although the ")) :]  # its second clause
+    text = text.split(" although ")[0]
+    negated = any(word in text.split() for word in ("not", "never", "hardly"))
+    return int((text.split()[-1] in sentences.GOOD) != negated)
+
+
+def test_opinions():
+    found, labels = data.opinions(1000, rng=0)
+    assert labels.sum() == 500
+    assert [judged(words) for words in found] == labels.tolist()
+    assert {len(words) for words in found} >= {4, 5, 9, 10, 11}
+    assert {words[0] for words in found} == {"the", "although"}
+    for cue in ("not", "never", "hardly", "but", "although", "good", "bad"):
+        share = np.mean([label for words, label in zip(found, labels, strict=True) if cue in words])
+        assert 0.35 < share < 0.65, cue  # no word alone tells
+
+
+@pytest.mark.parametrize("draw", [data.tagged_sentences, data.opinions])
+def test_a_seed_draws_the_same_again(draw):
+    first, again, other = (draw(20, rng=rng) for rng in (3, np.random.default_rng(3), 4))
+    assert str(first) == str(again) != str(other)

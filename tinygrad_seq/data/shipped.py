@@ -1,0 +1,27 @@
+"""Where the files of installed packages are."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+
+def shipped(package: str, path: str) -> Path:
+    """The file or folder `path` of an installed package, which is not imported.
+
+    ModuleNotFoundError without the package, FileNotFoundError for a version of it that has no such file.
+
+    >>> shipped("numpy", "version.py").name
+    'version.py'
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(
+            f'these data come with the package {package}: pip install "tinygrad_seq[data]"', name=package
+        )
+    found = Path(spec.submodule_search_locations[0]) / path
+    if not found.exists():
+        raise FileNotFoundError(
+            f'{found} is not in this version of {package}: pip install -U "tinygrad_seq[data]"'
+        )
+    return found

@@ -1,0 +1,23 @@
+"""Sequence tasks, as generators: what their sources define, drawn anew for every batch.
+
+Every task takes the number of rows or steps and a generator or a seed, and returns NumPy arrays, time first.
+Those of symbols are in `symbols.py`, of numbers in `signals.py`, of films in `films.py`.
+"""
+
+from tinygrad_seq.tasks.films import moving_digits
+from tinygrad_seq.tasks.signals import adding, mackey_glass, narma10, parity, waveform
+from tinygrad_seq.tasks.symbols import hello, identical_halves, promoters, spelled, temporal_order
+
+__all__ = [
+    "adding",
+    "hello",
+    "identical_halves",
+    "mackey_glass",
+    "moving_digits",
+    "narma10",
+    "parity",
+    "promoters",
+    "spelled",
+    "temporal_order",
+    "waveform",
+]

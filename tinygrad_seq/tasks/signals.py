@@ -1,0 +1,111 @@
+"""Tasks of numbers: sums, parities, and signals that go on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_seq.nn.init import Rng
+
+
+def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of two marked numbers: xs (T, B, 2), of a number in [0, 1) and its mark, and sums (B, 1).
+
+    One number of the first half is marked, and one of the second (Hochreiter & Schmidhuber 1997; in this form
+    Le, Jaitly & Hinton 2015). Always to answer 1 has a squared error of 1/6. float32; ValueError for a length
+    below 2.
+
+    >>> xs, sums = adding(6, 1, rng=0)
+    >>> xs[:, 0].T.round(2), sums.round(2)
+    (array([[0.64, 0.27, 0.04, 0.02, 0.81, 0.91],
+           [0.  , 1.  , 0.  , 0.  , 1.  , 0.  ]], dtype=float32), array([[1.08]], dtype=float32))
+    """
+    if length < 2:
+        raise ValueError(f"two numbers are added, of {length} steps there are not as many")
+    rng = np.random.default_rng(rng)
+    xs = np.zeros((length, batch, 2), np.float32)
+    xs[:, :, 0] = rng.random((length, batch))
+    for first, last in ((0, length // 2), (length // 2, length)):
+        xs[rng.integers(first, last, batch), np.arange(batch), 1] = 1
+    return xs, xs.prod(-1).sum(0)[:, None]
+
+
+def parity(batch: int, *, size: int = 64, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """Is the number of ones odd? Vectors (B, size) of -1 and 1, then 0, and labels 0 or 1 (B,).
+
+    How many entries are not 0, the first 1 ... `size` of them, is drawn for each row (Graves 2016). float32.
+
+    >>> parity(2, size=5, rng=0)
+    (array([[ 1., -1., -1., -1., -1.],
+           [-1., -1.,  1.,  1.,  0.]], dtype=float32), array([1, 0]))
+    """
+    rng = np.random.default_rng(rng)
+    inside = np.arange(size) < rng.integers(1, size + 1, (batch, 1))
+    xs = np.where(inside, rng.choice([-1, 1], (batch, size)), 0).astype(np.float32)
+    return xs, (xs == 1).sum(1) % 2
+
+
+def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """A nonlinear system with a memory of ten steps: what goes in, and what comes out of it, each (T, 1, 1).
+
+        y_{t+1} = 0.3 y_t + 0.05 y_t sum_{i=0}^{9} y_{t-i} + 1.5 u_{t-9} u_t + 0.1,   u_t ~ U(0, 0.5)
+
+    Row t holds u_t and y_{t+1} (Atiya & Parlos 2000). float64. A sequence that grows beyond 1 is drawn anew:
+    the system has no bound.
+
+    >>> u, y = narma10(200, rng=0)
+    >>> u.shape, bool((y < 1).all())
+    ((200, 1, 1), True)
+    """
+    rng = np.random.default_rng(rng)
+    while True:
+        u, y = rng.uniform(0, 0.5, steps + 10), np.zeros(steps + 11)
+        for t in range(9, steps + 10):
+            y[t + 1] = 0.3 * y[t] + 0.05 * y[t] * y[t - 9 : t + 1].sum() + 1.5 * u[t - 9] * u[t] + 0.1
+        if (y < 1).all():
+            return u[10:, None, None], y[11:, None, None]
+
+
+def mackey_glass(steps: int, *, tau: int = 17, rng: Rng = None) -> np.ndarray:
+    """A chaotic series, (T, 1, 1): dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, sampled at every 1.
+
+    (Mackey & Glass 1977.) By the method of Runge and Kutta in steps of 0.1, from a constant near 1.2; the first
+    1,000 samples are left out. float64.
+
+    >>> x = mackey_glass(500, rng=0)
+    >>> x.shape, bool((x > 0.2).all() and (x < 1.4).all())
+    ((500, 1, 1), True)
+    """
+    rng, step = np.random.default_rng(rng), 0.1
+    delay, skipped = round(tau / step), 1000
+    x = np.full(delay + 1 + (skipped + steps) * 10, 1.2 + 0.1 * rng.random())
+
+    def slope(x, delayed):
+        return 0.2 * delayed / (1 + delayed**10) - 0.1 * x
+
+    for t in range(delay, len(x) - 1):
+        then, later = x[t - delay], x[t - delay + 1]
+        between = (then + later) / 2
+        k1 = slope(x[t], then)
+        k2 = slope(x[t] + step / 2 * k1, between)
+        k3 = slope(x[t] + step / 2 * k2, between)
+        k4 = slope(x[t] + step * k3, later)
+        x[t + 1] = x[t] + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return x[delay + skipped * 10 :: 10][:steps, None, None]
+
+
+def waveform(steps: int = 320, *, rng: Rng = None) -> np.ndarray:
+    """A piece of sound to be learned by heart, (T, 1, 1), within -1 ... 1: made up, a note of eight partials.
+
+    (For the task of Koutnik et al. 2014, to generate 320 samples of music without an input.) float32.
+
+    >>> wave = waveform(rng=0)
+    >>> wave.shape, float(np.abs(wave).max())
+    ((320, 1, 1), 1.0)
+    """
+    rng, t = np.random.default_rng(rng), np.arange(steps) / steps
+    pitches = 2.0 + np.sort(rng.uniform(0, 22, 8))
+    wave = sum(
+        rng.uniform(0.3, 1) * np.sin(2 * np.pi * (pitch * t + rng.random())) * np.exp(-rng.uniform(0, 2) * t)
+        for pitch in pitches
+    )
+    return (wave / np.abs(wave).max()).astype(np.float32)[:, None, None]
