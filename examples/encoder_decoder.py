@@ -76,9 +76,8 @@ class Translator(Learner):
         symbols = Counter(symbol for n in UNSEEN for symbol in f"{n}$")
         commonest = max(symbols.values()) / symbols.total()
         right, one = figures["right"], 1 / len(UNSEEN)  # the best that one answer for all of them can do
-        print(
-            f"unseen numbers written right, one answer for all: {one:.3f}\nours: {right:.3f}{verdict(right, one)}"
-        )
+        print(f"unseen numbers written right, one answer for all: {one:.3f}")
+        print(f"ours: {right:.3f}{verdict(right, one)}")
         print(
             f"symbols right: {figures['forced']:.3f} by teacher forcing, {figures['free']:.3f} running free; "
             f"always the commonest: {commonest:.3f}"
