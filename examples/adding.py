@@ -15,7 +15,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import adding
 
 LENGTH, BATCH, HIDDEN = 100, 32, 48
@@ -58,7 +58,7 @@ class Adders(Race):
     def finish(self):
         print("mean squared error on fresh sequences; always to answer 1: 0.167")
         for name, error in self.validate().items():
-            print(f"  {name:5} {error:.4f}{'' if error < 0.15 else ', hardly better than that'}")
+            print(f"  {name:5} {error:.4f}{verdict(error, 1 / 6, less=True)}")
         curves(
             self.out,
             {name: name for name in CELLS},

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, history
+from tinygrad_seq.learner import Learner, Race, command, history, verdict
 from tinygrad_seq.tasks import temporal_order
 
 LENGTH, SYMBOLS, ANSWERS, BATCH, FRESH = 30, 6, 4, 32, 1000
@@ -87,7 +87,7 @@ class Cells(Race):
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
         print("{:22}{:>6}{:>9}{:>9}{:>10}{:>13}".format(*COLUMNS))
         for row in rows:
-            print("{:22}{:6}{:9}{:9}{:10.3f}{:>13}".format(*row))
+            print("{:22}{:6}{:9}{:9}{:10.3f}{:>13}".format(*row) + verdict(row[4], 1 / ANSWERS))
         print(f"{'always the same answer':22}{1 / ANSWERS:34.3f}")
         draw(rows, log).savefig(self.out / "cells.png", dpi=150)
         print(f"all in {self.out}")

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
+from tinygrad_seq.learner import verdict
 from tinygrad_seq.tasks import mackey_glass, narma10
 
 WASHOUT, TRAINING, TEST, AHEAD = 200, 2000, 2000, 84
@@ -94,7 +95,8 @@ def main() -> None:
         errors |= more
         rows.append({"units": units, **errors})
         one, far = more.values()
-        print(f"{units:5} {errors['narma10']:9.3f} {one:22.5f} {far:20.4f}", flush=True)
+        said = verdict(max(errors.values()), 1, less=True)
+        print(f"{units:5} {errors['narma10']:9.3f} {one:22.5f} {far:20.4f}{said}", flush=True)
     with open(args.out / "errors.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

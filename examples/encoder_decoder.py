@@ -19,7 +19,7 @@ from collections import Counter
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, command, curves
+from tinygrad_seq.learner import Learner, command, curves, verdict
 from tinygrad_seq.tasks import spelled
 
 LETTERS, SYMBOLS = " abcdefghijklmnopqrstuvwxyz", "$0123456789"  # $ is the end
@@ -75,9 +75,9 @@ class Translator(Learner):
         figures = self.validate()
         symbols = Counter(symbol for n in UNSEEN for symbol in f"{n}$")
         commonest = max(symbols.values()) / symbols.total()
-        print(
-            f"unseen numbers written right: {figures['right']:.3f}; one answer for all: {1 / len(UNSEEN):.3f}"
-        )
+        right, one = figures["right"], 1 / len(UNSEEN)  # the best that one answer for all of them can do
+        print(f"unseen numbers written right, one answer for all: {one:.3f}")
+        print(f"ours: {right:.3f}{verdict(right, one)}")
         print(
             f"symbols right: {figures['forced']:.3f} by teacher forcing, {figures['free']:.3f} running free; "
             f"always the commonest: {commonest:.3f}"

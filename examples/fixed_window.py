@@ -20,7 +20,7 @@ from char_lm import read
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 
 TEXT = read(None)
 ALPHABET = sorted(set(TEXT))
@@ -95,7 +95,8 @@ class Readers(Race):
         names = {"window": f"window of {WINDOW}", "lstm": "LSTM"}
         for name, bits in self.validate().items():
             size = sum(p.size for p in self.learners[name].model.parameters())
-            print(f"{names[name]}: {bits:.3f} bits per character, {size:,} parameters")
+            said = verdict(bits, unigram(), less=True)
+            print(f"{names[name]}: {bits:.3f} bits per character{said}, {size:,} parameters")
         print(f"frequencies alone: {unigram():.3f} bits per character")
         curves(self.out, names, ylabel="bits per character", levels={"frequencies alone": unigram()})
         print(f"all in {self.out}")

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, command, curves
+from tinygrad_seq.learner import Learner, command, curves, verdict
 from tinygrad_seq.tasks import hello
 
 HIDDEN = 3  # as on the slide
@@ -48,7 +48,8 @@ class Hello(Learner):
 
     def finish(self):
         p = self.probabilities()
-        print(f"letters right: {self.validate()['right']:.2f}; always the commonest: 0.50")
+        right = self.validate()["right"]
+        print(f"letters right, always the commonest: 0.50\nours: {right:.2f}{verdict(right, 0.5)}")
         print("after    " + "".join(f"{letter:>8}" for letter in self.alphabet))
         for t, row in enumerate(p):
             read = "".join(self.alphabet[i] for i in self.xs[: t + 1, 0])

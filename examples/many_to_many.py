@@ -17,7 +17,7 @@ from pydoc_data.topics import topics
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 
 LETTERS, BATCH, EMBEDDING, HIDDEN = 26, 32, 16, 64
 SHORTEST, LONGEST = 4, 12  # words in a passage
@@ -97,7 +97,8 @@ class Directions(Race):
         print(f"letters of unseen passages answered right; that no word ends: {baseline:.3f}")
         text = "".join(self.readers["forward"].test[100:112])
         for name, learner in self.readers.items():
-            print(f"  {name:16} {learner.validate()['accuracy']:.3f}   {learner.marked(text)}")
+            accuracy = learner.validate()["accuracy"]
+            print(f"  {name:16} {accuracy:.3f}{verdict(accuracy, baseline)}   {learner.marked(text)}")
         curves(
             self.out,
             {name: name for name in self.readers},

@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: mo
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import identical_halves
 
 SYMBOLS, LONGEST, BATCH, HIDDEN = 10, 5, 64, 96  # LONGEST: symbols in a half
@@ -65,7 +65,8 @@ class ThreeCells(Race):
         for name, accuracy in self.validate().items():
             answers = self.networks[name].answers(*nn.padded(list(SLIDE)))
             right = sum(int(a == b) for a, b in zip(answers, SLIDE.values(), strict=True))
-            print(f"  {name:5} {accuracy:.3f}; of the lecture's table {right} of {len(SLIDE)}")
+            table = f"of the lecture's table {right} of {len(SLIDE)}"
+            print(f"  {name:5} {accuracy:.3f}{verdict(accuracy, 0.5)}; {table}")
         curves(
             self.out,
             {name: name for name in CELLS},

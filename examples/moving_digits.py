@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import moving_digits
 
 FRAMES, SIZE, BATCH, FEATURES, HIDDEN = 16, 12, 16, 48, 48
@@ -79,7 +79,7 @@ class Films(Race):
     def finish(self):
         print("directions of frames of fresh films; always the same direction: 0.250")
         for name, accuracy in self.validate().items():
-            print(f"  {name:16} {accuracy:.3f}")
+            print(f"  {name:16} {accuracy:.3f}{verdict(accuracy, 0.25)}")
         curves(
             self.out,
             {name: name for name in self.learners},

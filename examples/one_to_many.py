@@ -19,7 +19,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import spelled
 
 LETTERS, BATCH, EMBEDDING, HIDDEN, LONGEST = "$ abcdefghijklmnopqrstuvwxyz", 32, 16, 96, 30  # $ is the end
@@ -99,7 +99,7 @@ class ThreeWays(Race):
         print(f"names of unseen numbers written right; one name for all: {baseline:.3f}")
         for name, right in self.validate().items():
             shown = ", ".join(self.spellers[name].written(UNSEEN[:3]))
-            print(f"  {name:14} {right:.3f}   {shown}")
+            print(f"  {name:14} {right:.3f}{verdict(right, baseline)}   {shown}")
         print(f"  the numbers:           {', '.join(str(n) for n in UNSEEN[:3])}")
         curves(
             self.out,

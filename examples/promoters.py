@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: mo
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import promoters
 
 BATCH, HIDDEN, FEATURES = 32, 24, 8
@@ -60,7 +60,7 @@ class Readers(Race):
     def finish(self):
         print("fresh sequences answered right; always the same answer: 0.500")
         for name, accuracy in self.validate().items():
-            print(f"  {name:16} {accuracy:.3f}")
+            print(f"  {name:16} {accuracy:.3f}{verdict(accuracy, 0.5)}")
         curves(
             self.out,
             {name: name for name in self.learners},

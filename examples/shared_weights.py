@@ -19,7 +19,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 
 SHORTEST, STEPS, LONGEST = 5, 10, 20  # the lengths of training, and the longest that is tried
 SYMBOLS, BATCH, HIDDEN, FRESH = 6, 32, 32, 1000
@@ -129,7 +129,8 @@ class Weights(Race):
         for name, right in found.items():
             parts = np.split(right, [SHORTEST - 1, STEPS])
             shorter, seen, longer = (part.mean() for part in parts)
-            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}")
+            said = verdict(min(shorter, seen, longer), 0.5)
+            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}{said}")
         print("  always the same answer: 0.500")
         self.draw(names, **found)
         curves(self.out, names, ylabel="right of fresh sequences", levels={"always the same answer": 0.5})

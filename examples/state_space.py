@@ -18,7 +18,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, history
+from tinygrad_seq.learner import Learner, Race, command, history, verdict
 from tinygrad_seq.nn.gaussian import diagonal, log_normal, triangular
 
 STATES, SYMBOLS, SIZE, STEPS, BATCH, FRESH, HIDDEN = 4, 8, 2, 50, 32, 400, 32
@@ -174,7 +174,7 @@ class Models(Race):
             best, trivial = learner.levels()
             print(f"{title}, log p per step: their maker {best:.4f}, {least} {trivial:.4f}")
             for name in names:
-                print(f"  {NAMES[name]}: {found[name]:.4f}")
+                print(f"  {NAMES[name]}: {found[name]:.4f}{verdict(found[name], trivial)}")
                 axes.plot(*zip(*log[name], strict=True), "o-", markersize=3, label=NAMES[name])
             for level, style, label in ((best, "--", "their maker"), (trivial, ":", least)):
                 axes.axhline(level, color="gray", linestyle=style, label=label)

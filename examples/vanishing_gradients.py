@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import temporal_order
 
 LENGTH, BATCH, HIDDEN, WEIGHT = 50, 20, 50, 0.3
@@ -94,7 +94,8 @@ class Penalties(Race):
         print("right, with always the same answer 0.250; and |dL/dh_1| / |dL/dh_T| before and after:")
         for name, accuracy in self.validate().items():
             before, after = self.before[name], self.lengths(self.networks[name])
-            print(f"  {name:12} {accuracy:.3f}   {before[0] / before[-1]:.1e} -> {after[0] / after[-1]:.1e}")
+            ratios = f"{before[0] / before[-1]:.1e} -> {after[0] / after[-1]:.1e}"
+            print(f"  {name:12} {accuracy:.3f}   {ratios}{verdict(accuracy, 0.25)}")
         curves(
             self.out,
             {name: f"penalty: {name}" for name in self.networks},

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import waveform
 
 STEPS, PERIODS = 320, (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -84,7 +84,8 @@ class Players(Race):
     def finish(self):
         print("mean squared error over the variance; the mean of the wave: 1.000")
         for name, error in self.validate().items():
-            print(f"  {name:10} {self.players[name].numbers():4} numbers {error:8.4f}")
+            numbers = f"{self.players[name].numbers():4} numbers"
+            print(f"  {name:10} {numbers} {error:8.4f}{verdict(error, 1, less=True)}")
         curves(
             self.out,
             {name: name for name in CELLS},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import nn
-from tinygrad_seq.learner import Learner, Race, command, curves
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.train import train
 
 
@@ -150,3 +150,20 @@ def test_what_a_learner_has_to_state(tmp_path):
     with pytest.raises(NotImplementedError, match="Model states no loss"):
         Model(tmp_path).step()
     assert Model(tmp_path).validate() == {}
+
+
+@pytest.mark.parametrize(
+    ("ours", "trivial", "less", "beaten"),
+    [
+        (0.6, 0.5, False, True),
+        (0.5, 0.5, False, False),
+        (0.4, 0.5, False, False),
+        (0.4, 0.5, True, True),
+        (0.5, 0.5, True, False),
+        (0.6, 0.5, True, False),
+        (np.nan, 0.5, False, False),
+        (np.nan, 0.5, True, False),
+    ],
+)
+def test_a_verdict_says_when_the_trivial_answer_is_not_beaten(ours, trivial, less, beaten):
+    assert ("does not beat" in verdict(ours, trivial, less=less)) == (not beaten)

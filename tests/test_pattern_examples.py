@@ -64,6 +64,11 @@ def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
 
+def test_the_lectures_table_is_of_identical_halves():
+    for row, label in imported("many_to_one").SLIDE.items():
+        assert (row[: len(row) // 2] == row[len(row) // 2 :]) == label
+
+
 def test_echo_state_networks_beat_the_mean_and_more_units_are_better(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["echo_state.py", "--units", "20", "80", "--out", str(tmp_path)])
     module = imported("echo_state")

@@ -130,6 +130,18 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
         parser.exit(1, f"error: {error}\n")
 
 
+def verdict(ours: float | Tensor, trivial: float, *, less: bool = False) -> str:
+    """What is said behind a figure: nothing if it beats the trivial answer's, else that it does not.
+
+    less  whether less is better
+
+    >>> print(f"accuracy 0.9{verdict(0.9, 0.5)}; error 0.2{verdict(0.2, 0.1, less=True)}")
+    accuracy 0.9; error 0.2, which does not beat the trivial answer
+    """
+    beaten = ours < trivial if less else ours > trivial  # NaN beats nothing
+    return "" if beaten else ", which does not beat the trivial answer"
+
+
 def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """What log.csv in `folder` holds: of each column the steps that have a figure, with it."""
     with open(folder / "log.csv", newline="") as file:

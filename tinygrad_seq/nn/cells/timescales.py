@@ -26,7 +26,8 @@ class LeakyCell(Cell):
         h' = (1 - 1/gamma) h + 1/gamma cell(h, x)
 
     gamma = 1 is the cell itself, gamma = infinity never moves. The rates 1/gamma, (H,) or () for all units,
-    are the parameter `rate`, held within [0, 1] where they are used; without `learned` they stay as they are.
+    are the parameter `rate`, held within [0, 1] where they are used; a step of the optimizer that leads beyond
+    leaves them without a gradient, for good. Without `learned` they stay as they are.
     The output is h'. (Jaeger et al. 2007; Bengio et al. 2013.) ValueError for a gamma below 1.
 
     >>> import tinygrad_seq as ts
