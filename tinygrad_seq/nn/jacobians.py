@@ -40,7 +40,7 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
 
     All steps and rows are one batch, with a pass back for each element of the state. (One pass for all
     elements, of a batch that holds every row S times, took two to five times as long, in forward mode too.) The
-    result is not on the tape.
+    result is not on the tape. ValueError for no steps at all.
 
     >>> from tinygrad_seq import nn
     >>> nn.step_jacobians(nn.LSTMCell(3, 5, rng=0), ts.ones((7, 2, 3))).shape
@@ -100,7 +100,7 @@ def product_bound(norms: Tensor | ArrayLike, factors: ArrayLike) -> np.ndarray:
     factors  sigma_max(J_t), (T, B), or what else bounds it; the first does not count
 
     It bounds what comes through h_T, which is all of dL/dh_t if L is a loss on the last state; with a loss on
-    earlier ones dL/dh_t can be longer. ValueError for shapes that differ.
+    earlier ones dL/dh_t can be longer. (Pascanu, Mikolov & Bengio 2013.) ValueError for shapes that differ.
 
     >>> product_bound([[0.3], [0.8], [1.0]], [[5.0], [0.5], [2.0]]).T
     array([[1., 2., 1.]])
