@@ -6,11 +6,8 @@ from brief import check_example, check_that_it_says_how_to_run
 pytestmark = pytest.mark.examples
 
 TASKS = {  # the task, its pictures, and what it prints of trivial answers
-    "state_space": (
-        "Models",
-        ["curves.png"],
-        ["their maker -2.3", "one normal distribution -3.6", "their maker -1.6", "their frequencies -1.8"],
-    ),
+    "state_space": ("Vectors", ["curves.png"], ["their maker -2.3", "one normal distribution -3.6"]),
+    "hidden_markov": ("Symbols", ["curves.png"], ["their maker -1.6", "their frequencies -1.8"]),
     "fixed_window": ("Readers", ["curves.png"], ["frequencies alone: 4.5"]),
     "shared_weights": (
         "Weights",
