@@ -20,18 +20,10 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.tasks import first_key
 
 SHORTEST, STEPS, LONGEST = 5, 10, 20  # the lengths of training, and the longest that is tried
 SYMBOLS, BATCH, HIDDEN, FRESH = 6, 32, 32, 1000
-
-
-def first_key(lengths, rng):
-    """Symbols (T, B), one step in four a key, 0 or 1; and which of the two each row had first, (B,)."""
-    steps, batch = max(lengths), len(lengths)
-    keys = rng.random((steps, batch)) < 0.25
-    keys[rng.integers(0, lengths), np.arange(batch)] = True  # at least one
-    xs = np.where(keys, rng.integers(0, 2, (steps, batch)), rng.integers(2, SYMBOLS, (steps, batch)))
-    return xs, xs[np.argmax(keys, axis=0), np.arange(batch)]
 
 
 class WeightsOfEachStep(nn.Runner):
@@ -79,11 +71,11 @@ class FirstKey(Learner):
 
     def loss(self):
         lengths = self.rng.integers(SHORTEST, STEPS + 1, BATCH)
-        xs, labels = first_key(lengths, self.rng)
+        xs, labels = first_key(lengths, rng=self.rng)
         return nn.cross_entropy(self.model(xs, lengths), labels)
 
     def accuracy(self, lengths):
-        xs, labels = first_key(lengths, np.random.default_rng([self.seed, 1]))
+        xs, labels = first_key(lengths, rng=np.random.default_rng([self.seed, 1]))
         with no_grad():
             return float(np.mean(self.model(xs, lengths).numpy().argmax(-1) == labels))
 

@@ -1,13 +1,11 @@
-"""Models of sequences from before recurrent networks, trained as these are: by the gradient of a likelihood.
+"""A linear dynamical system and an autoregression, learned by gradient, as recurrent networks are.
 
     python examples/state_space.py            # or --resume, after an interruption
 
 Vectors that a linear dynamical system has made, two noisy rotations seen through noise, are foretold by an
 autoregressive model of the last five, by another such system (the Kalman filter), and by an LSTM with normal
-noise. Symbols that a hidden Markov model has made are foretold by another one (the forward algorithm), and by
-an LSTM. The figure is log p(x_t | x_1 ... x_{t-1}) of fresh sequences, in nats per step: beside that of the
-model that made them, which nothing can beat but by chance, and beside one normal distribution, or the
-frequencies of the symbols, for all steps.
+noise. The figure is log p(x_t | x_1 ... x_{t-1}) of fresh sequences, in nats per step: beside that of the
+system that made them, which nothing can beat but by chance, and beside one normal distribution for all steps.
 """
 
 import os
@@ -18,10 +16,10 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.learner import Learner, Race, command, history, verdict
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.nn.gaussian import diagonal, log_normal, triangular
 
-STATES, SYMBOLS, SIZE, STEPS, BATCH, FRESH, HIDDEN = 4, 8, 2, 50, 32, 400, 32
+STATES, SIZE, STEPS, BATCH, FRESH, HIDDEN = 4, 2, 50, 32, 400, 32
 
 
 def system():
@@ -35,18 +33,6 @@ def system():
     made.emission.assign_(np.vstack([np.eye(2), np.eye(2)]))
     made.transition_noise.assign_(0.06 * np.eye(STATES))
     made.emission_noise.assign_([[0.3, 0.15], [0.15, 0.3]])
-    return made
-
-
-def chain():
-    """Four states in a ring, left for the next once in five steps; each has a symbol of its own, beside all."""
-    made = nn.HiddenMarkovModel(STATES, SYMBOLS, rng=0)
-    stay = 0.8 * np.eye(STATES) + 0.2 * np.roll(np.eye(STATES), 1, axis=1)
-    own = np.hstack([0.6 * np.eye(STATES), np.zeros((STATES, SYMBOLS - STATES))]) + 0.4 / SYMBOLS
-    with np.errstate(divide="ignore"):  # where there is no way from state to state
-        made.transition.assign_(np.log(stay).astype(np.float32))
-    made.emission.assign_(np.log(own).astype(np.float32))
-    made.initial.assign_(np.zeros(STATES))
     return made
 
 
@@ -93,15 +79,6 @@ class OfVectors(Model):
         return 0.5 * (np.linalg.slogdet(inverse)[1] - SIZE * np.log(2 * np.pi) - ((e @ inverse) * e).sum(-1))
 
 
-class OfSymbols(Model):
-    def maker(self):
-        return chain()
-
-    def trivial(self, xs, many):
-        """log p by the frequencies of the symbols."""
-        return np.log(np.bincount(many.ravel()) / many.size)[xs]
-
-
 class AR(OfVectors):
     def build(self, rng):
         return nn.Autoregressive(SIZE, steps=5)
@@ -135,55 +112,29 @@ class VectorLSTM(OfVectors):
         return self.model.logs(xs[:-1], xs[1:])
 
 
-class HMM(OfSymbols):
-    def build(self, rng):
-        return nn.HiddenMarkovModel(STATES, SYMBOLS, rng=rng)
+class Contest(Race):
+    """Several models of the same maker, by the name that the picture gives them."""
 
-
-class SymbolLSTM(OfSymbols):
-    lr = 5e-3
-
-    def build(self, rng):
-        rnn, readout = nn.Recurrent(nn.LSTMCell(SYMBOLS, HIDDEN, rng=rng)), nn.Linear(HIDDEN, SYMBOLS, rng=rng)
-        return nn.ManyToMany(nn.Embedding(SYMBOLS, SYMBOLS, rng=rng), rnn, readout)
-
-    def logs(self, xs):
-        return -nn.cross_entropy(self.model(xs[:-1]), xs[1:], reduction="none")
-
-
-NAMES = {"ar": "AR(5)", "lds": "LDS", "lstm": "LSTM", "hmm": "HMM", "symbol_lstm": "LSTM"}
-
-
-class Models(Race):
-    """All five."""
-
-    def __init__(self, out, seed, device):
-        self.ar, self.hmm = AR(out, seed, device), HMM(out, seed, device)
-        others = {"lds": LDS, "lstm": VectorLSTM, "symbol_lstm": SymbolLSTM}
-        made = {name: kind(out, seed, device) for name, kind in others.items()}
-        super().__init__(out, {"ar": self.ar, "hmm": self.hmm, **made}, "nats")
+    def __init__(self, out, seed, device, kinds, least):
+        self.models = {name: kind(out, seed, device) for name, kind in kinds.items()}
+        self.least = least
+        super().__init__(out, self.models, "nats")
 
     def finish(self):
-        from matplotlib.figure import Figure
-
-        found, log = self.validate(), history(self.out)
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        vectors = "vectors", "one normal distribution", self.ar, ("ar", "lds", "lstm")
-        symbols = "symbols", "their frequencies", self.hmm, ("hmm", "symbol_lstm")
-        for axes, (title, least, learner, names) in zip(figure.subplots(1, 2), (vectors, symbols), strict=True):
-            best, trivial = learner.levels()
-            print(f"{title}, log p per step: their maker {best:.4f}, {least} {trivial:.4f}")
-            for name in names:
-                print(f"  {NAMES[name]}: {found[name]:.4f}{verdict(found[name], trivial)}")
-                axes.plot(*zip(*log[name], strict=True), "o-", markersize=3, label=NAMES[name])
-            for level, style, label in ((best, "--", "their maker"), (trivial, ":", least)):
-                axes.axhline(level, color="gray", linestyle=style, label=label)
-            axes.set(title=title, xlabel="step", ylabel="log p per step, nats")
-            axes.grid(alpha=0.3)
-            axes.legend()
-        figure.savefig(self.out / "curves.png", dpi=150)
+        best, trivial = next(iter(self.models.values())).levels()
+        print(f"log p per step: their maker {best:.4f}, {self.least} {trivial:.4f}")
+        for name, nats in self.validate().items():
+            print(f"  {name}: {nats:.4f}{verdict(nats, trivial)}")
+        levels = {"their maker": best, self.least: trivial}
+        curves(self.out, {name: name for name in self.models}, ylabel="log p per step, nats", levels=levels)
         print(f"all in {self.out}")
 
 
+class Vectors(Contest):
+    def __init__(self, out, seed, device):
+        kinds = {"AR(5)": AR, "LDS": LDS, "LSTM": VectorLSTM}
+        super().__init__(out, seed, device, kinds, "one normal distribution")
+
+
 if __name__ == "__main__":
-    command(Models, __doc__, __file__, steps=600)
+    command(Vectors, __doc__, __file__, steps=600)

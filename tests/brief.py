@@ -66,4 +66,4 @@ def check_that_it_says_how_to_run(name):
     """In its docstring, and it is no long text."""
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     assert f"python examples/{name}.py" in text
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 150

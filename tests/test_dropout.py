@@ -39,6 +39,14 @@ def test_variational_dropout_draws_anew_at_every_call_and_not_in_evaluation():
     check_grad(lambda x: nn.VariationalDropout(0.5, rng=0)(x * x), xs)
 
 
+def test_variational_dropout_stands_between_no_runners_that_take_the_batch_first():
+    """Its mask would be the same for all rows, and not for all steps."""
+    runners = [nn.Recurrent(nn.RNNCell(I, I, rng=0), batch_first=True) for _ in range(2)]
+    with pytest.raises(ValueError, match="some are batch_first and others are not"):
+        nn.Layers(runners[0], nn.VariationalDropout(0.5, rng=0), runners[1])
+    nn.Layers(runners[0], nn.Dropout(0.5, rng=0), ts.tanh, runners[1])  # these do not mind
+
+
 def test_variational_dropout_refuses_what_has_no_time():
     with pytest.raises(ValueError, match=r"a sequence is \(T, B, \.\.\.\), not \(3,\)"):
         nn.VariationalDropout(0.5, rng=0)(np.ones(3))

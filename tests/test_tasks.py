@@ -184,6 +184,18 @@ def test_promoters():
     ).all()
 
 
+def test_first_key():
+    """A key within each length, and the label is the first; keys and distractors as often as they should be."""
+    lengths = np.resize([1, 5, 12], 3000)
+    xs, labels = tasks.first_key(lengths, rng=0)
+    assert xs.shape == (12, 3000)
+    for row, n, label in zip(xs.T, lengths, labels, strict=True):
+        assert next(x for x in row[:n] if x < 2) == label
+    assert set(xs.ravel()) == {0, 1, 2, 3, 4, 5}
+    assert abs(labels.mean() - 0.5) < 0.03
+    assert 0.25 < (xs < 2).mean() < 0.33  # one in four, and the one that each row has
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -196,6 +208,7 @@ def test_promoters():
         lambda rng: [tasks.mackey_glass(9, rng=rng)],
         lambda rng: [tasks.waveform(9, rng=rng)],
         lambda rng: tasks.promoters(9, rng=rng),
+        lambda rng: tasks.first_key([9, 4], rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

@@ -66,6 +66,8 @@ class VariationalDropout(Dropout):
            [2., 0., 0., 0.]], dtype=float32)
     """
 
+    batch_first = False  # so that `Layers` of runners that are refuses it
+
     def _mask(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         if len(shape) < 2:
             raise ValueError(f"a sequence is (T, B, ...), not {shape}")

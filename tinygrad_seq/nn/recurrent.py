@@ -197,8 +197,8 @@ class Layers(Runner):
         self.layers = layers
         if not layers or not isinstance(layers[-1], Runner):
             raise ValueError("layers need at least one runner, and it is the last of them")
-        if len({runner.batch_first for runner in self.runners}) > 1:
-            raise ValueError("of the runners, some are batch_first and others are not: let them agree")
+        if len({layer.batch_first for layer in layers if hasattr(layer, "batch_first")}) > 1:
+            raise ValueError("of the layers, some are batch_first and others are not: let them agree")
         self.batch_first = layers[-1].batch_first
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:

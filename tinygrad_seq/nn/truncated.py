@@ -104,9 +104,8 @@ class Truncated:
             ys, state = self.model(self.xs[start:end], state)
         else:
             lengths = np.clip(self.lengths - start, 0, end - start)
-            lawful = np.logical_and(
-                self.lengths >= 0, self.lengths <= len(self.xs)
-            )  # on a device nobody looked
+            # one out of range, on a device, where nobody looked at it, is left to the model
+            lawful = np.logical_and(self.lengths >= 0, self.lengths <= len(self.xs))
             ys, state = self.model(self.xs[start:end], state, lengths=np.where(lawful, lengths, self.lengths))
         return [ys], state
 

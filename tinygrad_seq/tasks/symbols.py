@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_seq.nn.init import Rng
 from tinygrad_seq.nn.padding import padded
@@ -57,6 +58,24 @@ def identical_halves(
                 row = rng.integers(0, symbols, len(row))
         rows.append(row)
     return *padded(rows), labels
+
+
+def first_key(lengths: ArrayLike, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """Which of two keys turned up first? Symbols (T, B) of rows of these `lengths`, and labels 0 or 1 (B,).
+
+    One step in four has a key, 0 or 1, and within its length each row has at least one; the others have one of
+    four distractors. Made up for this project.
+
+    >>> xs, labels = first_key([6, 3], rng=0)
+    >>> [row[:n].tolist() for row, n in zip(xs.T, [6, 3])], labels
+    ([[3, 1, 1, 2, 4, 3], [3, 1, 0]], array([1, 1]))
+    """
+    rng, lengths = np.random.default_rng(rng), np.asarray(lengths)
+    steps, batch = max(lengths), len(lengths)
+    keys = rng.random((steps, batch)) < 0.25
+    keys[rng.integers(0, lengths), np.arange(batch)] = True
+    xs = np.where(keys, rng.integers(0, 2, (steps, batch)), rng.integers(2, 6, (steps, batch)))
+    return xs, xs[np.argmax(keys, axis=0), np.arange(batch)]
 
 
 def spelled(number: int) -> str:
