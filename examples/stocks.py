@@ -101,15 +101,11 @@ class Stocks(Race):
         networks = list(self.years.values())
         factors, first, last = networks[0].factors, networks[0].start, networks[-1].stop
         later, before = factors[first:last], factors[first - 1 : last - 1] > 1
-        said, window = (
-            np.concatenate([network.rises() for network in kind.values()])
-            for kind in (self.years, self.windows)
-        )
-        ways = {"GRU": said, "window": window, "always": np.ones_like(before), "persistence": before}
+        ways = {"always": np.ones_like(before), "persistence": before}
+        for name, kind in {"GRU": self.years, "window": self.windows}.items():
+            ways[name] = np.concatenate([network.rises() for network in kind.values()])
         money: dict[tuple[str, str], np.ndarray] = {}
-        print(
-            f"{len(later)} months, 2005 to 2010: rises and falls foretold right, and what becomes of one dollar"
-        )
+        print(f"{len(later)} months, 2005 to 2010: rises and falls foretold right, what becomes of one dollar")
         for output, columns in {"scalar": slice(0, 1), "vector": slice(1, 6)}.items():
             figures = {}
             for name, rises in ways.items():
