@@ -101,7 +101,7 @@ class Stocks(Race):
         networks = list(self.years.values())
         factors, first, last = networks[0].factors, networks[0].start, networks[-1].stop
         later, before = factors[first:last], factors[first - 1 : last - 1] > 1
-        ways = {"always": np.ones_like(before), "persistence": before}
+        ways: dict[str, np.ndarray] = {"always": np.ones_like(before), "persistence": before}
         for name, kind in {"GRU": self.years, "window": self.windows}.items():
             ways[name] = np.concatenate([network.rises() for network in kind.values()])
         money: dict[tuple[str, str], np.ndarray] = {}
