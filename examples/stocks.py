@@ -94,7 +94,9 @@ class FixedYear(Year):
 class Stocks(Race):
     def __init__(self, out, seed, device):
         self.years = {str(year): Year(out, seed, device, year) for year in YEARS}
-        self.windows = {f"{year}, window": FixedYear(out, seed, device, year) for year in YEARS}
+        self.windows: dict[str, Year] = {
+            f"{year}, window": FixedYear(out, seed, device, year) for year in YEARS
+        }
         super().__init__(out, {**self.years, **self.windows}, "accuracy")
 
     def finish(self):
