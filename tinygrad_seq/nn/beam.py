@@ -33,7 +33,7 @@ def beam_search(
 
         score(y) = 1/n sum_t log p(y_t | y_1 ... y_{t-1}),   n the length of y, its end symbol counted in
 
-    Of a sequence the mean is taken, or every longer one would be a worse one (Wu et al. 2016, 7, for alpha = 1).
+    Of a sequence the mean is taken, or every longer one would be a worse one (Wu et al. 2016, alpha = 1).
     After every step the `width` beginnings K of the best score are kept, ended ones among them. With
     one, the search is greedy; with as many as there are sequences, it is exhaustive.
 
