@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq import tree
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.exponential import tanh
@@ -142,7 +144,8 @@ class Attending(Cell):
     the cell.
 
     annotations  h (B, N, D), of each row its own, or (N, D), of all rows
-    keep         booleans (B, N), or (N,): a row looks only where they are True
+    keep         booleans (B, N), or (N,): a row looks only where they are True; what stands elsewhere has no
+                 influence, whatever it is
 
     ValueError for annotations of another rank, and for a `keep` that does not belong to them.
 
@@ -158,6 +161,8 @@ class Attending(Cell):
     """
 
     def __init__(self, cell: Cell, score: Score, annotations: Tensor, keep: Tensor | None = None) -> None:
+        annotations = annotations if isinstance(annotations, Tensor) else tensor(annotations)
+        keep = keep if keep is None or isinstance(keep, Tensor) else tensor(keep, device=annotations.device)
         self.cell, self.score, self.annotations, self.keep = cell, score, annotations, keep
         if annotations.ndim not in (2, 3) or annotations.dtype.kind != "f":
             raise ValueError(f"annotations are (B, N, D) or (N, D), of floats, not {describe(annotations)}")
@@ -176,8 +181,9 @@ class Attending(Cell):
         h, keep = self.annotations, self.keep
         if h.ndim == 3 and len(h) != len(x):  # one row would broadcast
             raise ValueError(f"annotations of {len(h)} rows are looked at by a batch of {len(x)}")
-        scores = self.score(expand_dims(tree.leaves(state)[0], -2), h)
-        contexts, weights = attend(scores, h, None if keep is None else expand_dims(keep, -2))
+        if keep is not None:
+            h, keep = rows(keep, h, 0), expand_dims(keep, -2)  # 0, since a weight of 0 times NaN is NaN
+        contexts, weights = attend(self.score(expand_dims(tree.leaves(state)[0], -2), h), h, keep)
         c = squeeze(contexts, -2)
         state, y = self.cell(state, concatenate([x, c], axis=-1))
         return state, concatenate([y, c], axis=-1), squeeze(weights, -2)

@@ -9,7 +9,7 @@ from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.attention import Attending, Score
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.decoder import Decoder
-from tinygrad_seq.nn.indices import Indices, rows
+from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.one_to_many import as_state
 from tinygrad_seq.nn.padding import cut
@@ -109,7 +109,6 @@ class AttentionDecoder(Decoder):
                 f"annotations are (B, N, D), with a backward state (B, V), not {describe(vectors)} and "
                 f"{describe(backward)}"
             )
-        vectors = vectors if inside is None else rows(inside, vectors, 0)  # NaN times the weight 0 is NaN
         return Annotations(vectors, backward if self.bridge is None else self.bridge(backward), inside)
 
     def _stepper(self, given: Annotations) -> Attending:
