@@ -52,17 +52,18 @@ def beam_search(
         state, x, score, count, going = beam
         state, logs = step(state, x)
         every = batch, width, logs.shape[-1]  # every beginning, made longer by every symbol
-        symbols = broadcast_to(cumsum(astype(ones_like(logs[0]), np.int64), axis=0) - 1, every)
+        symbols = broadcast_to(cumsum(astype(ones_like(logs, shape=every[-1:]), np.int64), axis=0) - 1, every)
         parents = broadcast_to(expand_dims(place, -1), every)
         nothing = where(
             symbols == end, zeros_like(logs, shape=every), -math.inf
         )  # has ended: ends go on, for nothing
         scores = expand_dims(score, -1) + where(expand_dims(going, -1), reshape(logs, every), nothing)
         count = count + going
-        means = reshape(scores / expand_dims(count, -1), (batch, -1))
+        together = batch, width * every[-1]
+        means = reshape(scores / expand_dims(count, -1), together)
         best = argsort(-means, axis=-1)[:, :width]
         score, parent, symbol = (
-            take_along_axis(reshape(of, (batch, -1)), best, axis=-1) for of in (scores, parents, symbols)
+            take_along_axis(reshape(of, together), best, axis=-1) for of in (scores, parents, symbols)
         )
         count, going = (take_along_axis(of, parent, axis=-1) for of in (count, going))
         origin = reshape(first + parent, (-1,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq import tree
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
@@ -79,7 +80,7 @@ class SelfAttention(Runner):
         return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        if state:
+        if tree.leaves(state):
             raise ValueError(f"self-attention has no state but (), not {describe(state)}")
         return self.attended(xs, lengths)[0], ()
 
