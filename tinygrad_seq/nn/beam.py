@@ -44,19 +44,17 @@ def beam_search(
     """
     state, x = start
     batch = len(x) // width
-    place = cumsum(astype(ones_like(x, shape=(batch, width)), np.int64), axis=1) - 1  # 0 ... K - 1, of each row
-    first = cumsum(astype(ones_like(x, shape=(batch, 1)), np.int64), axis=0) * width - width  # 0, K, 2K ...
+    place = broadcast_to(counted(width, x), (batch, width))
+    first = expand_dims(counted(batch, x) * width, -1)  # where the K of each row begin
     score = where(place == 0, zeros_like(x, shape=(batch, width)), -math.inf)  # one beginning, which is empty
 
     def longer(beam, _):
         state, x, score, count, going = beam
         state, logs = step(state, x)
         every = batch, width, logs.shape[-1]  # every beginning, made longer by every symbol
-        symbols = broadcast_to(cumsum(astype(ones_like(logs, shape=every[-1:]), np.int64), axis=0) - 1, every)
+        symbols = broadcast_to(counted(every[-1], logs), every)
         parents = broadcast_to(expand_dims(place, -1), every)
-        nothing = where(
-            symbols == end, zeros_like(logs, shape=every), -math.inf
-        )  # has ended: ends go on, for nothing
+        nothing = where(symbols == end, zeros_like(logs, shape=every), -math.inf)  # what has ended goes on so
         scores = expand_dims(score, -1) + where(expand_dims(going, -1), reshape(logs, every), nothing)
         count = count + going
         together = batch, width * every[-1]
@@ -79,3 +77,8 @@ def beam_search(
 
     _, found = scan(back, zeros_like(first), (parents, symbols), reverse=True)
     return squeeze(found, -1)
+
+
+def counted(size: int, like: Tensor) -> Tensor:
+    """0 ... size - 1, made where `like` lives, so that nothing is uploaded."""
+    return cumsum(astype(ones_like(like, shape=(size,)), np.int64), axis=0) - 1
