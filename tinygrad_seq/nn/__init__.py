@@ -14,7 +14,7 @@ True
 from typing import NoReturn
 
 from tinygrad_seq import habits
-from tinygrad_seq.nn import init, pictures
+from tinygrad_seq.nn import init, memory, pictures
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -34,7 +34,7 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import DeepTransition, FedBack, Mapped, Residual, Stacked
+from tinygrad_seq.nn.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
 from tinygrad_seq.nn.decoders import (
     EncoderDecoder,
     OneToMany,
@@ -64,6 +64,7 @@ from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 from tinygrad_seq.nn.truncated import Truncated
+from tinygrad_seq.nn.turing import NTMCell, Trace
 from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
+    "LearnedStart",
     "Linear",
     "LinearDynamicalSystem",
     "LiquidStateCell",
@@ -99,6 +101,7 @@ __all__ = [
     "Mapped",
     "MinimalGatedCell",
     "Module",
+    "NTMCell",
     "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
@@ -113,6 +116,7 @@ __all__ = [
     "Shortcut",
     "SkipCell",
     "Stacked",
+    "Trace",
     "Truncated",
     "VariationalDropout",
     "VectorAsFirstInput",
@@ -127,6 +131,7 @@ __all__ = [
     "init",
     "linear_recurrence",
     "mean_within",
+    "memory",
     "mse",
     "padded",
     "pictures",
