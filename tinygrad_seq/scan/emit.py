@@ -28,7 +28,7 @@ from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
 
 SAME = """
-    add subtract multiply divide negative square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2 sign
+    add subtract multiply divide negative power square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2 sign
     isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
     bitwise_and bitwise_or invert
 """
@@ -47,6 +47,11 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "relu": "maximum({args}, {zero}, out={z})",
     "sigmoid": SQUASHED.format(s="{half}", r="{half}"),
     "gates": SQUASHED.format(s="{s}", r="{r}"),
+    "softplus": "logaddexp({args}, {zero}, {z})",
+    "softmax": "{m} = maximum.reduce({args}, {axis}, None, None, True); "
+    "maximum({m}, {least}, out={m}); minimum({m}, {most}, out={m}); "  # of masked rows, -inf - -inf is no number
+    "subtract({args}, {m}, {z}); exp({z}, {z}); {m} = add.reduce({z}, {axis}, None, None, True); "
+    "maximum({m}, {tiny}, out={m}); divide({z}, {m}, {z})",
     "clip": "maximum({v0}, {v1}, out={z}); minimum({z}, {v2}, out={z})",
     "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={v0})",
     "safe_product": "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
@@ -59,13 +64,15 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "sum": "add.reduce({args}, {axis}, None, {z}, {keepdims})",
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
+    "reshape": "copyto({z}, {args}.reshape({shape}))",  # where it is no view
 }
 ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     **{name: line for name, line in TABLE.items() if name != "contract"},
     "max": "amax({args}, {axis}, {z}, {keepdims})",
     "min": "amin({args}, {axis}, {z}, {keepdims})",
+    "softmax": TABLE["softmax"].replace("maximum.reduce({args}, {axis}, None, None", "amax({args}, {axis}, None"),
 }
-IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates"])  # read all, then write
+IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"])  # read all, then write
 
 
 def multiplications() -> float:
@@ -114,6 +121,9 @@ ARRAYS = {  # what lines read besides the arguments of the op
     "half": constant(0.5),
     "zero": constant(0),
     "one": constant(1),
+    "least": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).min, spec.dtype, device),
+    "most": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).max, spec.dtype, device),
+    "tiny": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).tiny, spec.dtype, device),
     "s": filled(scale),
     "r": filled(lambda **given: 1 - scale(**given)),
 }
@@ -219,6 +229,9 @@ def written(
                 yield f"{zs[0]}[{bound(f'place_{i}', place(call, i, specs))}] = {x}"
     elif op.name == "reshape" and plan.placed(call, 0):
         return
+    elif op.name == "roll" and isinstance(meta["axis"], int):
+        for i, (to, of) in enumerate(turned(meta["shift"], meta["axis"], shape)):
+            yield f"{zs[0]}[{bound(f'place_{i}', to)}] = {args[0]}[{bound(f'piece_{i}', of)}]"
     elif blas and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
         y, z = (f"columns({name}, {count})" for name in (args[1], zs[0]))
         if call.inputs[1] in plan.loop.constants:
@@ -235,7 +248,7 @@ def written(
     elif op.name in table and (specs[call.inputs[0]].shape or "{axis}" not in table[op.name]):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
-        words = {"args": ", ".join(args), "z": zs[0]} | {f"v{i}": x for i, x in enumerate(args)}
+        words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"} | {f"v{i}": x for i, x in enumerate(args)}
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
             if f"{{{name}}}" in table[op.name]:
@@ -267,3 +280,12 @@ def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
         ends = list(itertools.accumulate((specs[v].shape[axis] for v in call.inputs), initial=0))
         here = slice(ends[i], ends[i + 1])
     return (*[slice(None)] * (axis % rank), here, ...)
+
+
+def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:
+    """The places in which a roll puts the pieces of its argument, and these."""
+    n = shape[axis]
+    before = [slice(None)] * (axis % len(shape))
+    for to, of, size in ((shift % n, 0, n - shift % n), (0, n - shift % n, shift % n)):
+        if size:
+            yield (*before, slice(to, to + size)), (*before, slice(of, of + size))
