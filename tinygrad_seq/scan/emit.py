@@ -245,7 +245,7 @@ def written(
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
         yield f"multiply({', '.join(args)}, {zs[0]})"
-    elif op.name in table and (specs[call.inputs[0]].shape or "{axis}" not in table[op.name]):
+    elif op.name in table and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape)):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
         words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"} | {f"v{i}": x for i, x in enumerate(args)}
@@ -280,6 +280,11 @@ def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
         ends = list(itertools.accumulate((specs[v].shape[axis] for v in call.inputs), initial=0))
         here = slice(ends[i], ends[i + 1])
     return (*[slice(None)] * (axis % rank), here, ...)
+
+
+def has_axes(shape: tuple[int, ...]) -> bool:
+    """Whether there is an axis to go along, and something on it."""
+    return bool(shape) and 0 not in shape
 
 
 def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:
