@@ -18,6 +18,8 @@ ValueError for shapes that do not fit; nothing is broadcast.
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.choice import stop_gradient, where
 from tinygrad_seq.ops.elementwise import sqrt, square
@@ -87,7 +89,9 @@ def sharpening(weights: Tensor, gamma: Tensor) -> Tensor:
     array([[0.667, 0.167, 0.167]], dtype=float32)
     """
     fitting("sharpening", weights=(weights, "BHN"), gamma=(gamma, "BH1"))
-    powers = (weights / stop_gradient(largest(weights, -1, keepdims=True))) ** gamma
+    shares = weights / stop_gradient(largest(weights, -1, keepdims=True))
+    subnormal = shares < float(np.finfo(shares.dtype).tiny)  # so small that it has no reciprocal: as good as 0
+    powers = (shares - stop_gradient(where(subnormal, shares, 0.0))) ** gamma
     return powers / total(powers, -1, keepdims=True)
 
 
