@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -111,6 +111,8 @@ class NTMCell(Cell):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        if memory_start not in get_args(Start):
+            raise ValueError(f"memory_start is 'constant', 'random' or 'learned', not {memory_start!r}")
         rng = np.random.default_rng(rng)
         rows, width = memory
         heads = reads + writes
