@@ -89,9 +89,7 @@ def head(arguments, h):
 def test_it_is_its_equation(name):
     arguments, by_hand = CASES[name]
     found = getattr(m, name)(*map(ts.tensor, arguments))
-    expected = [
-        [by_hand(*(a[b] for a in head(arguments, h))) for h in range(H)] for b in range(B)
-    ]
+    expected = [[by_hand(*(a[b] for a in head(arguments, h))) for h in range(H)] for b in range(B)]
     assert_allclose(found.numpy(), expected, rtol=1e-12)
     for h in range(H):
         one = getattr(m, name)(*map(ts.tensor, head(arguments, h)))
@@ -190,7 +188,12 @@ def drawn(data, dtype):
 
     def distribution(n):
         kind = data.draw(st.sampled_from(["random", "one-hot", "uniform", "two"]))
-        w = {"random": rng.random(n), "one-hot": np.eye(n)[0], "uniform": np.ones(n), "two": np.eye(n)[[0, -1]].sum(0)}
+        w = {
+            "random": rng.random(n),
+            "one-hot": np.eye(n)[0],
+            "uniform": np.ones(n),
+            "two": np.eye(n)[[0, -1]].sum(0),
+        }
         return (w[kind] / w[kind].sum())[None]
 
     numbers = [

@@ -1,5 +1,5 @@
 """The neural Turing machine against its equations in NumPy, its beginnings, its trace, what it refuses."""
-# ruff: noqa: N803, N806 (weights have the names that they have in the cells)
+# ruff: noqa: N806 (weights have the names that they have in the cells)
 
 import numpy as np
 import pytest
@@ -57,7 +57,9 @@ def by_hand(cell, xs, state, b):
     """Row b of the batch, step by step, head by head: (y, weightings, reads, memory) of every step."""
     R, W, r_ = cell.reads, cell.writes, cell.shift
     h, reads, w, m = (part.numpy()[b] for part in state)
-    Wx, Wh, bias = (p.numpy() for p in (cell.controller.cell.Wx, cell.controller.cell.Wh, cell.controller.cell.b))
+    Wx, Wh, bias = (
+        p.numpy() for p in (cell.controller.cell.Wx, cell.controller.cell.Wh, cell.controller.cell.b)
+    )
     steps = []
     for x in xs[:, b]:
         h = np.tanh(np.concatenate([x, reads.ravel()]) @ Wx + bias + h @ Wh)
@@ -203,7 +205,10 @@ def test_gradients_agree_with_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     cell = machine(writes=3)
     state = random_state(cell)
-    leaves = [*(p for name, p in cell.named_parameters() if "first" not in name and "start" not in name), *state]
+    leaves = [
+        *(p for name, p in cell.named_parameters() if "first" not in name and "start" not in name),
+        *state,
+    ]
     x = ts.tensor(xs, requires_grad=True)
     ys, final = nn.Recurrent(cell)(x, state)
     weights = np.random.default_rng(2).normal(size=ys.shape)

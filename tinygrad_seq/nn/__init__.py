@@ -64,7 +64,7 @@ from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 from tinygrad_seq.nn.truncated import Truncated
-from tinygrad_seq.nn.turing import NTMCell, Trace
+from tinygrad_seq.nn.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "MinimalGatedCell",
     "Module",
     "NTMCell",
+    "NTMTrace",
     "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
@@ -116,7 +117,6 @@ __all__ = [
     "Shortcut",
     "SkipCell",
     "Stacked",
-    "Trace",
     "Truncated",
     "VariationalDropout",
     "VectorAsFirstInput",

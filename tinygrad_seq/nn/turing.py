@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq import tree
 from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
@@ -41,10 +40,13 @@ from tinygrad_seq.tensor import Tensor
 
 BOUND = 20.0  # of what the heads say: exp 20 is far from overflow, and sigmoid 20 from 1 no more than 2e-9
 Start = Literal["constant", "random", "learned"]
+TapeState = tuple[
+    State, Tensor, Tensor, Tensor
+]  # the state of the controller, what was read, weightings, the memory
 
 
 @dataclass(frozen=True)
-class Trace:
+class NTMTrace:
     """What a machine did, step by step, for T steps, R heads that read and W that write.
 
     outputs           ys (T, B, output)
@@ -54,6 +56,12 @@ class Trace:
     erases            erase vectors, (T, B, W, M)
     adds              add vectors, (T, B, W, M)
     memory            after every step, (T, B, N, M)
+
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), writes=2, rng=1)
+    >>> trace = cell.trace(ts.ones((7, 2, 3)))
+    >>> trace.write_weightings.shape, trace.adds.shape
+    ((7, 2, 2, 6), (7, 2, 2, 4))
     """
 
     outputs: Tensor
@@ -81,7 +89,7 @@ class NTMCell(Cell):
     reads, writes R and W
     shift         r: a step moves a weighting by -r ... r rows
     memory_start  the memory before the first step: "constant", all 1e-6 (Collier & Beel 2018, with whom it
-                  learned fastest); "random", U(-k, k), k = 1/sqrt(N + M), drawn once; or "learned", from there on
+                  learned fastest); "random", U(-k, k), k = 1/sqrt(N + M), drawn once; "learned", from there on
     learned       whether the read vectors, the weightings and the state of the controller before the first step
                   are learned. Else these are 0, all of the weighting on row 0, and the controller's own
 
@@ -119,8 +127,8 @@ class NTMCell(Cell):
         heard, said = widths(controller, dtype)
         if heard < reads * width:
             raise ValueError(
-                f"a controller hears the input and {reads} x {width} numbers that were read: let its input size "
-                f"be I + {reads * width}, not {heard}"
+                f"a controller hears the input and {reads} x {width} numbers that were read: let its input "
+                f"size be I + {reads * width}, not {heard}"
             )
         self.reads, self.writes, self.shift = reads, writes, shift
         self.input_size = heard - reads * width
@@ -143,7 +151,7 @@ class NTMCell(Cell):
             else init.uniform((rows, width), 1 / math.sqrt(rows + width), rng=rng, dtype=dtype)
         )
 
-    def initial_state(self, batch: int, like: Tensor) -> State:
+    def initial_state(self, batch: int, like: Tensor) -> TapeState:
         """That of the controller, what was read, the weightings and the memory, for `batch` rows."""
 
         def repeated(x: Tensor) -> Tensor:
@@ -156,18 +164,18 @@ class NTMCell(Cell):
             repeated(self.first_memory),
         )
 
-    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
-        state, y, _ = self._step(state, x)
-        return state, y
+    def __call__(self, state: State, x: Tensor) -> tuple[TapeState, Tensor]:
+        after, y, _ = self._step(state, x)
+        return after, y
 
-    def _step(self, state: State, x: Tensor) -> tuple[State, Tensor, tuple[Tensor, Tensor]]:
+    def _step(self, state: State, x: Tensor) -> tuple[TapeState, Tensor, tuple[Tensor, Tensor]]:
         """The next state, the output, and what the heads erase and add."""
-        s, r, w, m = parts(state, 4, "parts of a machine")
-        batch, rows, width = m.shape
+        s, r, w, m = cast(TapeState, parts(state, 4, "parts of a machine"))
+        batch, _, width = m.shape
         if x.shape[-1] != self.input_size:
             raise ValueError(
-                f"the controller hears {self.input_size} numbers of the input, beside {self.reads} x {width} that "
-                f"were read, but x is {describe(x)}: for it the input size is "
+                f"the controller hears {self.input_size} numbers of the input, beside {self.reads} x {width} "
+                f"that were read, but x is {describe(x)}: for it the input size is "
                 f"{x.shape[-1]} + {self.reads * width} = {x.shape[-1] + self.reads * width}"
             )
         s, h = self.controller(s, concatenate([x, reshape(r, (batch, -1))], axis=-1))
@@ -182,15 +190,13 @@ class NTMCell(Cell):
 
         wr, ww = split(w, [self.reads], axis=1)
         r = read(m, wr)
-        erase, add = split(
-            reshape(clip(self.writing(h), -BOUND, BOUND), (batch, self.writes, -1)), 2, axis=-1
-        )
+        erase, add = split(reshape(clip(self.writing(h), -BOUND, BOUND), (batch, self.writes, -1)), 2, axis=-1)
         erase = sigmoid(erase)
         m = write(m, ww, erase, add)
         y = self.readout(concatenate([h, reshape(r, (batch, -1))], axis=-1))
         return (s, r, w, m), y, (erase, add)
 
-    def trace(self, xs: Tensor | ArrayLike, state: State | None = None) -> Trace:
+    def trace(self, xs: Tensor | ArrayLike, state: State | None = None) -> NTMTrace:
         """Run over xs (T, B, I), and keep what the heads did and what became of the memory.
 
         >>> from tinygrad_seq import nn
@@ -207,19 +213,19 @@ class NTMCell(Cell):
             return (s, r, w, m), (y, wr, ww, r, erase, add, m)
 
         _, kept = scan(step, self.initial_state(xs.shape[1], like=xs) if state is None else state, xs)
-        return Trace(*kept)
+        return NTMTrace(*kept)
 
 
 def projection(inputs: int, outputs: int, rng: np.random.Generator, dtype: DTypeLike) -> Linear:
     """What heads say, of what the controller says."""
     linear = Linear(inputs, outputs, rng=rng, dtype=dtype)
-    linear.weight.assign_(init.xavier((inputs, outputs), gain=1.4, rng=rng, dtype=dtype))
-    linear.bias.assign_(np.zeros(outputs, dtype))
+    linear.weight = Parameter(init.xavier((inputs, outputs), gain=1.4, rng=rng, dtype=dtype))
+    linear.bias = Parameter(init.zeros((outputs,), dtype=dtype))
     return linear
 
 
 def widths(cell: Cell, dtype: DTypeLike) -> tuple[int, int]:
-    """How many numbers a cell hears, and how many it says, found by trying: cells of any kind have no name for it.
+    """How many numbers a cell hears, and how many it says; found by trying, as not every cell could tell.
 
     It hears no more than its tallest matrix has rows.
     """
@@ -232,4 +238,6 @@ def widths(cell: Cell, dtype: DTypeLike) -> tuple[int, int]:
         except ValueError:
             continue
         return heard, y.shape[-1]
-    raise ValueError(f"a controller is a cell that hears vectors: a {type(cell).__name__} takes none of any size")
+    raise ValueError(
+        f"a controller is a cell that hears vectors: a {type(cell).__name__} takes none of any size"
+    )

@@ -28,8 +28,8 @@ from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
 
 SAME = """
-    add subtract multiply divide negative power square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2 sign
-    isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
+    add subtract multiply divide negative power square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2
+    sign isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
     bitwise_and bitwise_or invert
 """
 UFUNCS = SAME.split()  # those of NumPy that are called as the op is
@@ -38,6 +38,11 @@ RESERVED = {*FUNCTIONS, "full", "columns", "constants", "fixed", "rows"}
 
 SQUASHED = (
     "multiply({{args}}, {s}, {{z}}); tanh({{z}}, {{z}}); multiply({{z}}, {s}, {{z}}); add({{z}}, {r}, {{z}})"
+)
+SOFTMAX = (  # of masked rows, -inf throughout, max x and the sum are held to what makes 0 of them
+    "{m} = maximum.reduce({args}, {axis}, None, None, True); maximum({m}, {least}, out={m}); "
+    "minimum({m}, {most}, out={m}); subtract({args}, {m}, {z}); exp({z}, {z}); "
+    "{m} = add.reduce({z}, {axis}, None, None, True); maximum({m}, {tiny}, out={m}); divide({z}, {m}, {z})"
 )
 
 TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each, between semicolons
@@ -48,10 +53,7 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "sigmoid": SQUASHED.format(s="{half}", r="{half}"),
     "gates": SQUASHED.format(s="{s}", r="{r}"),
     "softplus": "logaddexp({args}, {zero}, {z})",
-    "softmax": "{m} = maximum.reduce({args}, {axis}, None, None, True); "
-    "maximum({m}, {least}, out={m}); minimum({m}, {most}, out={m}); "  # of masked rows, -inf - -inf is no number
-    "subtract({args}, {m}, {z}); exp({z}, {z}); {m} = add.reduce({z}, {axis}, None, None, True); "
-    "maximum({m}, {tiny}, out={m}); divide({z}, {m}, {z})",
+    "softmax": SOFTMAX,
     "clip": "maximum({v0}, {v1}, out={z}); minimum({z}, {v2}, out={z})",
     "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={v0})",
     "safe_product": "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
@@ -64,15 +66,19 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "sum": "add.reduce({args}, {axis}, None, {z}, {keepdims})",
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
-    "reshape": "copyto({z}, {args}.reshape({shape}))",  # where it is no view
+    "reshape": "copyto({z}, {args}.reshape({shape}))",  # of what does not lie in one piece
 }
 ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     **{name: line for name, line in TABLE.items() if name != "contract"},
     "max": "amax({args}, {axis}, {z}, {keepdims})",
     "min": "amin({args}, {axis}, {z}, {keepdims})",
-    "softmax": TABLE["softmax"].replace("maximum.reduce({args}, {axis}, None, None", "amax({args}, {axis}, None"),
+    "softmax": SOFTMAX.replace(
+        "maximum.reduce({args}, {axis}, None, None, True)", "amax({args}, {axis}, None, True)"
+    ),
 }
-IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"])  # read all, then write
+IN_PLACE = frozenset(  # what reads all, then writes
+    [*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"]
+)
 
 
 def multiplications() -> float:
@@ -91,6 +97,11 @@ SMALL = multiplications()
 
 def constant(value: float) -> Callable:
     return lambda spec, meta, device: as_constant(value, spec.dtype, device)
+
+
+def limit(name: str) -> Callable:
+    """A limit of the dtype, by NumPy's name for it."""
+    return lambda spec, meta, device: as_constant(getattr(np.finfo(spec.dtype), name), spec.dtype, device)
 
 
 def as_constant(x, dtype: np.dtype, device: str):
@@ -121,9 +132,9 @@ ARRAYS = {  # what lines read besides the arguments of the op
     "half": constant(0.5),
     "zero": constant(0),
     "one": constant(1),
-    "least": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).min, spec.dtype, device),
-    "most": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).max, spec.dtype, device),
-    "tiny": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).tiny, spec.dtype, device),
+    "least": limit("min"),
+    "most": limit("max"),
+    "tiny": limit("tiny"),
     "s": filled(scale),
     "r": filled(lambda **given: 1 - scale(**given)),
 }
@@ -248,7 +259,8 @@ def written(
     elif op.name in table and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape)):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
-        words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"} | {f"v{i}": x for i, x in enumerate(args)}
+        words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"}
+        words |= {f"v{i}": x for i, x in enumerate(args)}
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
             if f"{{{name}}}" in table[op.name]:
