@@ -5,6 +5,7 @@ import pytest
 from combined import COMBINED
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 from random_steps import is_the_loop, leaf
 
 import tinygrad_seq as ts
@@ -79,6 +80,18 @@ def test_constants_that_broadcast(monkeypatch):
     assert any("full(" in loop.code.source for loop in loops())
 
 
+@pytest.mark.parametrize("number", [-np.inf, np.inf, np.nan, 1e300])
+def test_a_softmax_of_what_is_masked_or_no_number(number):
+    """As the op itself: a row of nothing but -inf is 0, and what is not a number stays so."""
+    PROGRAMS.clear()
+    table = ts.tensor(np.where([[True, True], [True, False], [False, False]], number, 0.5))
+    with np.errstate(all="ignore"):
+        h, _ = ts.scan(lambda h, x: (ts.softmax(table + h), None), ts.tensor(np.zeros((3, 2))), length=1)
+        expected = ts.softmax(table)
+    assert any("maximum(m__" in loop.code.source for loop in loops())
+    assert_array_equal(h.numpy(), expected.numpy())
+
+
 # --- memory -------------------------------------------------------------------------------------------
 
 
@@ -133,6 +146,12 @@ OPS = {
     "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
     "parted": lambda a, b, c: ts.reshape(ts.transpose(ts.tanh(a * b)), (2, 3)) + c,
     "product": lambda a, b, c: a @ b.mT @ c,
+    "softmax": lambda a, b, c: ts.softmax(a * b) + ts.softmax(c, axis=0),
+    "softplus": lambda a, b, c: ts.softplus(a) * b + ts.softplus(c),
+    "power": lambda a, b, c: ts.softplus(a) ** b + c,
+    "rolled": lambda a, b, c: ts.roll(a * b, 1, axis=0) + ts.roll(c, -2, axis=-1) * ts.roll(a, 4, axis=1),
+    "reshaped": lambda a, b, c: ts.reshape(ts.reshape(a * b, (6,)), (2, 3)) + c,
+    "reshaped part": lambda a, b, c: ts.reshape(ts.split(a * b, [2], axis=1)[0], (4,))[:1] + c,
 }
 
 

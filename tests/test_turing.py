@@ -196,6 +196,34 @@ def test_a_start_that_there_is_not():
         machine(memory_start="zeros")
 
 
+# --- pictures -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.host("matplotlib draws arrays of the host")
+def test_a_machine_is_drawn_as_in_the_paper():
+    """Time to the right, heads below each other; the row of the batch that was asked for."""
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    cell = machine(writes=3)
+    trace = cell.trace(xs)
+    nn.pictures.machine(figure, xs, trace.outputs, trace, row=1)
+    images = {axes.get_title(): axes.images[0].get_array() for axes in figure.axes}
+    expected = {"inputs": xs, "outputs": trace.outputs, "adds": trace.adds, "reads": trace.reads}
+    expected |= {"write weightings": trace.write_weightings, "read weightings": trace.read_weightings}
+    assert list(images) == list(expected)
+    for title, values in expected.items():
+        assert_allclose(images[title], np.asarray(values)[:, 1].reshape(T, -1).T, rtol=1e-12)
+    lines = {axes.get_title(): len(axes.lines) for axes in figure.axes}
+    assert lines == {
+        "inputs": 0,
+        "outputs": 0,
+        "adds": 2,
+        "reads": 1,
+        "write weightings": 2,
+        "read weightings": 1,
+    }
+    assert figure.axes[4].images[0].get_clim() == (0, 1)
+
+
 # --- against PyTorch ------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 Depth has three places in a recurrent network (Pascanu et al. 2014, How to construct deep recurrent neural
 networks): layers of cells on top of each other, `Stacked`; functions before and behind a cell, `Mapped`; and
 several cells on the way from one state to the next, `DeepTransition`. Shortcuts make each easier to train.
+`FedBack` adds an output to what a cell hears, `LearnedStart` a beginning to its state.
 """
 
 from __future__ import annotations

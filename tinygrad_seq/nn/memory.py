@@ -14,6 +14,15 @@ vectors as (B, ...), or H heads side by side, (B, H, ...): both is meant by `key
 compositions of ops, for tensors or arrays, and have derivatives of every order where the equations have them:
 of a weighting that is 0 somewhere, the second derivative of sharpening is infinite for 1 < gamma < 2.
 ValueError for shapes that do not fit; nothing is broadcast.
+
+>>> from tinygrad_seq.nn import memory
+>>> m, key = ts.tensor([[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]]), ts.tensor([[1.0, 0.0]])
+>>> w = memory.content_addressing(m, key, ts.tensor([[50.0]]))
+>>> w = memory.interpolation(w, ts.ones((1, 3)) / 3.0, ts.tensor([[1.0]]))
+>>> w = memory.circular_shift(w, ts.tensor([[0.0, 0.1, 0.9]]))
+>>> w = memory.sharpening(w, ts.tensor([[3.0]]))
+>>> memory.read(m, w).numpy().round(2)  # nearly the row after the one that is like the key
+array([[0., 1.]], dtype=float32)
 """
 
 from __future__ import annotations
