@@ -244,6 +244,19 @@ def test_second_derivatives_of_hostile_inputs(dtype, data):
         assert np.isfinite(second.numpy()).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_weight_without_a_reciprocal(dtype):
+    """1/w is infinite in the dtype, and w^gamma log w has the derivative w^gamma / w + ... all the same."""
+    small = float(np.finfo(dtype).smallest_subnormal)
+    leaves = [ts.tensor(a, dtype=dtype, requires_grad=True) for a in ([[1.0, small, 0.0]], [[1.0]])]
+    w = m.sharpening(*leaves)
+    assert w.numpy().tolist() == [[1.0, 0.0, 0.0]]
+    slopes = ts.grad(w[0, 1], leaves, create_graph=True)
+    assert slopes[0].numpy().tolist() == [[0.0, 1.0, 0.0]]
+    for second in ts.grad(sum(slope.sum() for slope in slopes), leaves):
+        assert np.isfinite(second.numpy()).all()
+
+
 @pytest.mark.parametrize("what", ["memory", "key"])
 def test_what_has_no_direction_has_no_gradient(what):
     """And where |u| |v| is just large enough it has: the cosine does not know lengths."""
