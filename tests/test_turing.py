@@ -191,6 +191,12 @@ def test_a_controller_that_hears_no_vectors():
         nn.NTMCell(Deaf(), O, memory=(N, M))
 
 
+@pytest.mark.parametrize("wrong", [{"reads": 0}, {"writes": 0}, {"shift": -1}])
+def test_heads_that_there_are_not(wrong):
+    with pytest.raises(ValueError, match=f"one that writes, .* not memory=.*{next(iter(wrong))}="):
+        machine(**wrong)
+
+
 def test_a_start_that_there_is_not():
     with pytest.raises(ValueError, match="memory_start is 'constant', 'random' or 'learned', not 'zeros'"):
         machine(memory_start="zeros")
