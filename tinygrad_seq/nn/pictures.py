@@ -106,9 +106,9 @@ def machine(
 ) -> None:
     """What a neural Turing machine hears and says, writes and reads, and where.
 
-    As in figure 6 of Graves, Wayne & Danihelka (2014). Of xs (T, B, I) and ys (T, B, O), which may be the sigmoid
-    of `trace.outputs`, and of the trace, one row of the batch is shown. Weightings are black where they are 0 and
-    white where they are 1; row 0 of the memory is above.
+    As in figure 6 of Graves, Wayne & Danihelka (2014). Of xs (T, B, I) and ys (T, B, O), which may be the
+    sigmoid of `trace.outputs`, and of the trace, one row of the batch is shown. Weightings are black where they
+    are 0 and white where they are 1; row 0 of the memory is above.
 
     >>> from matplotlib.figure import Figure
     >>> from tinygrad_seq import nn

@@ -93,11 +93,13 @@ class NTMCell(Cell):
     learned       whether the read vectors, the weightings and the state of the controller before the first step
                   are learned. Else these are 0, all of the weighting on row 0, and the controller's own
 
-    The paper leaves open what keys and add vectors go through. Here it is nothing, they are linear in h, as in the
-    implementation loudinthecloud/pytorch-ntm (Collier & Beel take tanh); from there are also the first weights of
-    the heads, `init.xavier` of gain 1.4. Their first biases are 0. The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)), weightings in the order of heads that
-    read, heads that write; the output is y (B, output). ValueError for a controller or an x of another size, and
-    for sizes that there are not.
+    The paper leaves open what keys and add vectors go through. Here it is nothing, they are linear in h, as in
+    the implementation loudinthecloud/pytorch-ntm (Collier & Beel take tanh); from there are also the first
+    weights of the heads, `init.xavier` of gain 1.4, with biases of 0.
+
+    The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)), weightings in the order of heads that read,
+    heads that write; the output is y (B, output). ValueError for a controller or an x of another size, and for
+    sizes that there are not.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -126,8 +128,8 @@ class NTMCell(Cell):
         rows, width = memory
         if min(rows, width, reads, writes) < 1 or shift < 0:
             raise ValueError(
-                f"a machine has a memory of one number or more, a head that reads, one that writes, and a shift of "
-                f"0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
+                f"a machine has a memory of one number or more, a head that reads, one that writes, and a shift "
+                f"of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
             )
         rng, heads = np.random.default_rng(rng), reads + writes
         heard, said = widths(controller, dtype)
