@@ -128,8 +128,8 @@ class NTMCell(Cell):
         rows, width = memory
         if min(rows, width, reads, writes) < 1 or shift < 0:
             raise ValueError(
-                f"a machine has a memory of one number or more, a head that reads, one that writes, and a shift "
-                f"of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
+                f"a machine has a memory of one number or more, a head that reads, one that writes, and a "
+                f"shift of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
             )
         rng, heads = np.random.default_rng(rng), reads + writes
         heard, said = widths(controller, dtype)
