@@ -67,6 +67,36 @@ def test_products_cut_in_columns(monkeypatch):
     assert all("columns(" in loop.code.source for loop in loops())
 
 
+@pytest.mark.host("CuPy sums short axes as quickly as others")
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_sum_along_a_short_axis_is_a_product(keepdims):
+    """Of 2 ... 32 numbers; longer ones are NumPy's, who adds up more carefully."""
+    for size, short in ((1, False), (2, True), (32, True), (33, False)):
+        PROGRAMS.clear()
+        c, xs = leaf(normal(3, size)), leaf(normal(4, 3, size))
+
+        def step(h, x):
+            total = ts.sum(ts.tanh(h + x), axis=-1, keepdims=keepdims)
+            return h * 0.5 + (total if keepdims else ts.reshape(total, (3, 1))), total
+
+        is_the_loop(step, c, xs, [c, xs])
+        assert any("ones__" in loop.code.source for loop in loops()) == short
+
+
+def test_the_product_of_a_column_and_a_row():
+    PROGRAMS.clear()
+    c, xs = leaf(normal(2, 3, 1)), leaf(normal(4, 2, 1, 3))
+
+    def step(h, x):
+        outer = h @ x
+        return ts.tanh(outer @ h), outer
+
+    is_the_loop(step, c, xs, [c, xs])
+    lines = [line for loop in loops() for line in loop.code.source.splitlines() if "# outer = h" in line]
+    assert lines
+    assert all(line.strip().startswith("multiply(") for line in lines)
+
+
 def test_constants_that_broadcast(monkeypatch):
     PROGRAMS.clear()
     row, column, number = leaf(normal(4)), leaf(normal(3, 1)), leaf(normal())
@@ -146,6 +176,8 @@ OPS = {
     "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
     "parted": lambda a, b, c: ts.reshape(ts.transpose(ts.tanh(a * b)), (2, 3)) + c,
     "product": lambda a, b, c: a @ b.mT @ c,
+    "column and row": lambda a, b, c: a[:, :1] @ ts.tanh(b[:1]) + c,
+    "short sum": lambda a, b, c: ts.sum(a * b, axis=-1, keepdims=True) * c + ts.sum(c * b, axis=1)[0],
     "softmax": lambda a, b, c: ts.softmax(a * b) + ts.softmax(c, axis=0),
     "softplus": lambda a, b, c: ts.softplus(a) * b + ts.softplus(c),
     "power": lambda a, b, c: ts.softplus(a) ** b + c,

@@ -31,7 +31,7 @@ import numpy as np
 
 from tinygrad_seq.errors import describe
 from tinygrad_seq.ops.choice import stop_gradient, where
-from tinygrad_seq.ops.elementwise import sqrt, square
+from tinygrad_seq.ops.elementwise import sqrt
 from tinygrad_seq.ops.rearranging import roll
 from tinygrad_seq.ops.reduction import max as largest
 from tinygrad_seq.ops.reduction import sum as total
@@ -55,7 +55,7 @@ def content_addressing(memory: Tensor, key: Tensor, strength: Tensor) -> Tensor:
     fitting("content_addressing", memory=(memory, "BNM"), key=(key, "BHM"), strength=(strength, "BH1"))
     if key.ndim == 2:
         return content_addressing(memory, key[:, None], strength[:, None])[:, 0]
-    squares = total(square(key), -1, keepdims=True) * total(square(memory), -1, keepdims=True).mT
+    squares = total(key * key, -1, keepdims=True) * total(memory * memory, -1, keepdims=True).mT
     directed = squares > SMALLEST**2
     lengths = sqrt(where(directed, squares, 1.0))
     return softmax(strength * where(directed, key @ memory.mT / lengths, 0.0))

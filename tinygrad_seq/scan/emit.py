@@ -243,6 +243,11 @@ def written(
     elif op.name == "roll" and isinstance(meta["axis"], int):
         for i, (to, of) in enumerate(turned(meta["shift"], meta["axis"], shape)):
             yield f"{zs[0]}[{bound(f'place_{i}', to)}] = {args[0]}[{bound(f'piece_{i}', of)}]"
+    elif op.name == "matmul" and specs[call.inputs[0]].shape[-1] == 1:
+        yield f"multiply({', '.join(args)}, {zs[0]})"  # of a column and a row, in half the time of a product
+    elif op.name == "sum" and host and is_short(specs[call.inputs[0]], meta["axis"]):
+        ones = np.ones((specs[call.inputs[0]].shape[-1], *[1] * meta["keepdims"]), specs[call.outputs[0]].dtype)
+        yield f"matmul({args[0]}, {bound('ones', ones)}, {zs[0]})"
     elif blas and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
         y, z = (f"columns({name}, {count})" for name in (args[1], zs[0]))
         if call.inputs[1] in plan.loop.constants:
@@ -292,6 +297,13 @@ def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
         ends = list(itertools.accumulate((specs[v].shape[axis] for v in call.inputs), initial=0))
         here = slice(ends[i], ends[i + 1])
     return (*[slice(None)] * (axis % rank), here, ...)
+
+
+def is_short(x: Spec, axis: object) -> bool:
+    """Whether a sum goes along a last axis so short that NumPy's reduction takes several times a product."""
+    rank = len(x.shape)
+    last = axis in (-1, rank - 1, (-1,), (rank - 1,))
+    return last and x.dtype.kind == "f" and rank > 1 and 1 < x.shape[-1] <= 32 and x.shape[-2] > 1
 
 
 def has_axes(shape: tuple[int, ...]) -> bool:
