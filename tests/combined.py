@@ -63,6 +63,24 @@ def attending(inputs, units, **options):
     return nn.Mapped(look, after=nn.Linear(3 + 2, units, **options))
 
 
+def learned_start(inputs, units, **options):
+    return nn.LearnedStart(nn.Stacked(nn.LSTMCell(inputs, 4, **options), nn.GRUCell(4, units, **options)))
+
+
+class FromAnyState(nn.NTMCell):
+    """A machine that takes any numbers for its state: the laws draw them, and weightings are of sum 1."""
+
+    def __call__(self, state, x):
+        s, r, w, m = state
+        return super().__call__((s, r, ts.softmax(w), m), x)
+
+
+def turing_machine(inputs, units, **options):
+    """A head that reads six rows of width 7, and two that write."""
+    controller = nn.LSTMCell(inputs + 7, 4, **options)
+    return FromAnyState(controller, units, memory=(6, 7), writes=2, memory_start="learned", **options)
+
+
 COMBINED = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
@@ -73,4 +91,6 @@ COMBINED = {
     "leaky deep transition": leaky,
     "fed back": fed_back,
     "attending": attending,
+    "learned start": learned_start,
+    "neural Turing machine": turing_machine,
 }

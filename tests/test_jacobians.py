@@ -23,7 +23,7 @@ RATIO = np.array([(1 - 5**0.5) / 2, (1 + 5**0.5) / 2])
 
 def row(state):
     """The float parts of the state of one row, side by side."""
-    return np.concatenate([part.numpy()[0] for part in filter(is_float, parts(state))])
+    return np.concatenate([part.numpy()[0].ravel() for part in filter(is_float, parts(state))])
 
 
 def states_of(cell, xs, state):
@@ -58,7 +58,13 @@ def test_they_are_the_jacobian_of_each_step(kind):
 
         blocks = ts.jacobian(step, *moving)
         blocks = [of_part if isinstance(of_part, tuple) else (of_part,) for of_part in blocks]
-        expected = np.block([[block.numpy()[0, :, 0] for block in of_part] for of_part in blocks])
+        sizes = [p.size for p in moving]
+        expected = np.block(
+            [
+                [block.numpy().reshape(size, -1) for block in of_part]
+                for of_part, size in zip(blocks, sizes, strict=True)
+            ]
+        )
         assert_allclose(found.numpy()[t, b], expected, rtol=1e-11, atol=1e-14)
 
 
@@ -82,8 +88,8 @@ def test_they_are_slopes_of_the_step(kind):
                 moved, values = row(s), []
                 moved[j] += nudge
                 for part in filter(is_float, parts(s)):
-                    values.append(ts.tensor(moved[None, : part.shape[1]]))
-                    moved = moved[part.shape[1] :]
+                    values.append(ts.tensor(moved[: part.size].reshape(part.shape)))
+                    moved = moved[part.size :]
                 values = iter(values)
                 ends.append(row(cell(each(lambda p, v=values: next(v) if is_float(p) else p, s), x)[0]))
             columns.append((ends[0] - ends[1]) / (2 * EPS))

@@ -14,14 +14,8 @@ True
 from typing import NoReturn
 
 from tinygrad_seq import habits
-from tinygrad_seq.nn import attention, init, pictures
-from tinygrad_seq.nn.attention import (
-    AdditiveScore,
-    Attending,
-    DotScore,
-    GeneralScore,
-    ScaledDotScore,
-)
+from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn.attention import AdditiveScore, Attending, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.attention_decoder import Annotations, AttentionDecoder
 from tinygrad_seq.nn.cells import (
     CELLS,
@@ -42,7 +36,7 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import DeepTransition, FedBack, Mapped, Residual, Stacked
+from tinygrad_seq.nn.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
 from tinygrad_seq.nn.decoder import Decoder
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
 from tinygrad_seq.nn.encoder_decoder import EncoderDecoder
@@ -69,6 +63,7 @@ from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
 from tinygrad_seq.nn.self_attention import Positions, SelfAttention
 from tinygrad_seq.nn.truncated import Truncated
+from tinygrad_seq.nn.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
@@ -103,6 +98,7 @@ __all__ = [
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
+    "LearnedStart",
     "Linear",
     "LinearDynamicalSystem",
     "LiquidStateCell",
@@ -111,6 +107,8 @@ __all__ = [
     "Mapped",
     "MinimalGatedCell",
     "Module",
+    "NTMCell",
+    "NTMTrace",
     "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
@@ -143,6 +141,7 @@ __all__ = [
     "init",
     "linear_recurrence",
     "mean_within",
+    "memory",
     "mse",
     "padded",
     "pictures",

@@ -28,8 +28,8 @@ from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
 
 SAME = """
-    add subtract multiply divide negative square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2 sign
-    isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
+    add subtract multiply divide negative power square sqrt exp expm1 log log1p logaddexp tanh sin cos arctan2
+    sign isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
     bitwise_and bitwise_or invert
 """
 UFUNCS = SAME.split()  # those of NumPy that are called as the op is
@@ -40,8 +40,8 @@ SQUASHED = (
     "multiply({{args}}, {s}, {{z}}); tanh({{z}}, {{z}}); multiply({{z}}, {s}, {{z}}); add({{z}}, {r}, {{z}})"
 )
 SOFTMAX = (
-    "{z}__ = maximum(top, {least}); subtract({args}, {z}__, {z}); exp({z}, {z}); "
-    "add.reduce({z}, {axis}, None, {z}__, True); maximum({z}__, {one}, out={z}__); divide({z}, {z}__, {z})"
+    "{m} = maximum(top, {least}); subtract({args}, {m}, {z}); exp({z}, {z}); "
+    "add.reduce({z}, {axis}, None, {m}, True); maximum({m}, {one}, out={m}); divide({z}, {m}, {z})"
 )
 
 TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each, between semicolons
@@ -51,6 +51,7 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "relu": "maximum({args}, {zero}, out={z})",
     "sigmoid": SQUASHED.format(s="{half}", r="{half}"),
     "gates": SQUASHED.format(s="{s}", r="{r}"),
+    "softplus": "logaddexp({args}, {zero}, {z})",
     "clip": "maximum({v0}, {v1}, out={z}); minimum({z}, {v2}, out={z})",
     "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={v0})",
     "safe_product": "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
@@ -64,6 +65,7 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "softmax": SOFTMAX.replace("top", "maximum.reduce({args}, {axis}, None, None, True)"),
+    "reshape": "copyto({z}, {args}.reshape({shape}))",  # of what does not lie in one piece
 }
 ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     **{name: line for name, line in TABLE.items() if name != "contract"},
@@ -71,7 +73,9 @@ ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     "min": "amin({args}, {axis}, {z}, {keepdims})",
     "softmax": SOFTMAX.replace("top", "amax({args}, {axis}, None, True)"),
 }
-IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates"])  # read all, then write
+IN_PLACE = frozenset(  # what reads all, then writes
+    [*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"]
+)
 
 
 def multiplications() -> float:
@@ -211,7 +215,7 @@ def written(
         once[f"{name}__{k}"] = made
         return f"{name}__{k}"
 
-    shape, over = specs[call.outputs[0]].shape, specs[call.inputs[0]].shape if call.inputs else ()
+    shape = specs[call.outputs[0]].shape
     blas = op.name == "matmul" and len(shape) == 2 and host
     for i, v in enumerate(call.inputs if pointwise(call) else ()):
         if specs[v].shape not in ((), shape):
@@ -226,6 +230,14 @@ def written(
                 yield f"{zs[0]}[{bound(f'place_{i}', place(call, i, specs))}] = {x}"
     elif op.name == "reshape" and plan.placed(call, 0):
         return
+    elif op.name == "roll" and isinstance(meta["axis"], int):
+        for i, (to, of) in enumerate(turned(meta["shift"], meta["axis"], shape)):
+            yield f"{zs[0]}[{bound(f'place_{i}', to)}] = {args[0]}[{bound(f'piece_{i}', of)}]"
+    elif op.name == "matmul" and specs[call.inputs[0]].shape[-1] == 1:
+        yield f"multiply({', '.join(args)}, {zs[0]})"  # of a column and a row, in half the time of a product
+    elif op.name == "sum" and host and is_short(specs[call.inputs[0]], meta["axis"]):
+        ones = np.ones((specs[call.inputs[0]].shape[-1], *[1] * meta["keepdims"]), specs[call.outputs[0]].dtype)
+        yield f"matmul({args[0]}, {bound('ones', ones)}, {zs[0]})"
     elif blas and (count := pieces(*(specs[v] for v in call.inputs))) > 1:
         y, z = (f"columns({name}, {count})" for name in (args[1], zs[0]))
         if call.inputs[1] in plan.loop.constants:
@@ -239,10 +251,11 @@ def written(
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
         yield f"multiply({', '.join(args)}, {zs[0]})"
-    elif op.name in table and ("{axis}" not in table[op.name] or (over and 0 not in over)):
+    elif op.name in table and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape)):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
-        words = {"args": ", ".join(args), "z": zs[0]} | {f"v{i}": x for i, x in enumerate(args)}
+        words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"}
+        words |= {f"v{i}": x for i, x in enumerate(args)}
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
             if f"{{{name}}}" in table[op.name]:
@@ -274,3 +287,24 @@ def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
         ends = list(itertools.accumulate((specs[v].shape[axis] for v in call.inputs), initial=0))
         here = slice(ends[i], ends[i + 1])
     return (*[slice(None)] * (axis % rank), here, ...)
+
+
+def is_short(x: Spec, axis: object) -> bool:
+    """Whether a sum goes along a last axis so short that NumPy's reduction takes several times a product."""
+    rank = len(x.shape)
+    last = axis in (-1, rank - 1, (-1,), (rank - 1,))
+    return last and x.dtype.kind == "f" and rank > 1 and 1 < x.shape[-1] <= 32 and x.shape[-2] > 1
+
+
+def has_axes(shape: tuple[int, ...]) -> bool:
+    """Whether there is an axis to go along, and something on it."""
+    return bool(shape) and 0 not in shape
+
+
+def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:
+    """The places in which a roll puts the pieces of its argument, and these."""
+    n = shape[axis]
+    before = [slice(None)] * (axis % len(shape))
+    for to, of, size in ((shift % n, 0, n - shift % n), (0, n - shift % n, shift % n)):
+        if size:
+            yield (*before, slice(to, to + size)), (*before, slice(of, of + size))
