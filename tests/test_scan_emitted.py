@@ -10,7 +10,8 @@ from random_steps import is_the_loop, leaf
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan import lines
+from tinygrad_seq.scan.lines import IN_PLACE
 from tinygrad_seq.scan.scan import PROGRAMS
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
@@ -53,7 +54,7 @@ def test_what_a_cell_joins_is_written_in_place():
 @pytest.mark.host("products are cut for OpenBLAS alone")
 def test_products_cut_in_columns(monkeypatch):
     """Large products are done in pieces: whatever memory the result has, and whether or not y changes."""
-    monkeypatch.setitem(emitted.__globals__, "SMALL", 20)
+    monkeypatch.setattr(lines, "SMALL", 20)
     PROGRAMS.clear()
     w, v, c, xs = leaf(normal(4, 4)), leaf(normal(4, 6)), leaf(normal(3, 4)), leaf(normal(5, 4, 4))
 
