@@ -1,7 +1,7 @@
 """NumPy source for a planned loop, as a function: a real file to a debugger.
 
-How its lines are written, `lines.py` says. Tried and left out: functions and memory as local variables (9 ns
-of 210 a call), the inner 1/2 of a sigmoid in the weights (2 % of a forward loop, and sources that nobody can read).
+How its lines are written, `lines.py` says. Tried and left out: functions and memory as local variables (9 ns of
+210 a call); the inner 1/2 of a sigmoid in the weights (2 % of a forward loop, in sources that nobody can read).
 """
 
 from __future__ import annotations
