@@ -16,6 +16,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "many_to_many": ("Directions", ["curves.png"], ["that no word ends: 0.7"]),
     "moving_digits": ("Films", ["curves.png", "film.png"], ["always the same direction: 0.250"]),
     "encoder_decoder": ("Translator", ["curves.png"], ["one answer for all: 0.005", "the commonest: 0.2"]),
+    "reversal": ("Reversal", ["curves.png", "reversal.png"], ["of 12 digits; guesses: 0.000"]),
     "hello": ("Hello", ["curves.png", "probabilities.png"], ["always the commonest: 0.50"]),
     "adding": ("Adders", ["curves.png"], ["always to answer 1: 0.167"]),
     "waveform": ("Players", ["curves.png", "waveform.png"], ["the mean of the wave: 1.000"]),

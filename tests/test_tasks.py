@@ -196,6 +196,20 @@ def test_first_key():
     assert 0.25 < (xs < 2).mean() < 0.33  # one in four, and the one that each row has
 
 
+def test_reversal():
+    """What is written is what is read, from the last to the first, and an end symbol; all symbols as often."""
+    lengths = np.resize([1, 5, 12], 3000)
+    xs, targets = tasks.reversal(lengths, symbols=7, rng=0)
+    assert (xs.shape, targets.shape) == ((12, 3000), (13, 3000))
+    for read, written, n in zip(xs.T, targets.T, lengths, strict=True):
+        assert list(written) == [*reversed(read[:n]), *[0] * (13 - n)]
+        assert (read[n:] == 0).all()
+    counts = np.bincount(xs.ravel(), minlength=9)
+    assert counts[0] == (12 - lengths).sum()
+    assert counts[8] == 0
+    assert (np.abs(counts[1:8] / lengths.sum() - 1 / 7) < 0.01).all()
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -209,6 +223,7 @@ def test_first_key():
         lambda rng: [tasks.waveform(9, rng=rng)],
         lambda rng: tasks.promoters(9, rng=rng),
         lambda rng: tasks.first_key([9, 4], rng=rng),
+        lambda rng: tasks.reversal([9, 4], rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):
