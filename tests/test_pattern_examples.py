@@ -35,6 +35,12 @@ def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp
     check_example(name, *TASKS[name], tmp_path, capsys)
 
 
+def test_self_attention_beside_recurrence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(imported("self_attention"), "LENGTHS", (10, 20))  # of 25 to 400
+    said = ["GRU: 5,", "self-attention: 5,", "always the same answer: 0.250"]
+    check_example("self_attention", "Comparison", ["self_attention.png"], said, tmp_path, capsys)
+
+
 def test_the_picture_of_gradients_shows_every_network_in_every_way(tmp_path):
     """Its lines are medians over the sequences; here nothing was trained, so all are alike."""
     flows, task = imported("gradient_flow"), made("gradient_flow", TASKS["gradient_flow"][0], tmp_path)
@@ -60,7 +66,7 @@ def test_powers_prints_and_draws_the_lectures_example(tmp_path, capsys):
     assert (tmp_path / "powers.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("name", [*TASKS, "echo_state", "powers"])
+@pytest.mark.parametrize("name", [*TASKS, "self_attention", "echo_state", "powers"])
 def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
