@@ -3,7 +3,7 @@
     python examples/reversal.py            # or --resume, after an interruption
 
 An encoder that hands over one vector must keep the whole sentence in it, and the longer the sentence, the more
-is lost: the lecture's degrading curve (after Cho et al. 2014). A decoder with attention keeps all outputs of the
+is lost: the lecture's degrading curve (after Cho et al. 2014). A decoder with attention has all outputs of the
 encoder and looks, before each digit, at what it needs (Bahdanau, Cho & Bengio 2015): here at the last first, an
 anti-diagonal. Both learn from sentences of 1 to 12 digits, every length as often as any other, with the same
 encoder and in as many steps. Counted are sentences without any error; of 12 digits guesses have one in 10^12.

@@ -61,7 +61,7 @@ class Recurrence(Learner):
         return {"accuracy": np.mean(right)}
 
     def costs(self):
-        """The seconds of a step forward and back, the shortest of five, and the most bytes that it has at once.
+        """The seconds of a step forward and back, the shortest of 20, and the most bytes that it has at once.
 
         The bytes are those of one step of time more: a loop keeps its memory for its next run of this length.
         """
@@ -74,7 +74,7 @@ class Recurrence(Learner):
             self.optimizer.zero_grad()
             return time.perf_counter() - start, tracemalloc.get_traced_memory()[1] - before
 
-        seconds = min(back_and_forth(self.length)[0] for _ in range(5))
+        seconds = min(back_and_forth(self.length)[0] for _ in range(20))
         tracemalloc.start()
         _, size = back_and_forth(self.length + 1)
         tracemalloc.stop()
