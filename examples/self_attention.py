@@ -61,7 +61,7 @@ class Recurrence(Learner):
         return {"accuracy": np.mean(right)}
 
     def costs(self):
-        """The seconds of a step forward and back, the shortest of 20, and the most bytes that it has at once.
+        """Of a pass forward and back the seconds, in the best of 20, and the bytes that NumPy has at most.
 
         The bytes are those of one step of time more: a loop keeps its memory for its next run of this length.
         """
@@ -104,8 +104,8 @@ class Comparison(Race):
         costs = {key: one.costs() for key, one in self.all.items()}
         rows = {
             "right, of fresh sequences": right,
-            "milliseconds a step": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
-            "megabytes at most": {key: size / 1e6 for key, (_, size) in costs.items()},
+            "milliseconds, forward and back": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
+            "megabytes at most, forward and back": {key: size / 1e6 for key, (_, size) in costs.items()},
         }
         for kind in KINDS:
             count = sum(p.size for p in self.all[kind, LENGTHS[0]].model.parameters())
@@ -129,12 +129,13 @@ def draw(rows):
     for axes, (title, values) in zip(figure.subplots(1, len(rows)), rows.items(), strict=True):
         for kind in KINDS:
             axes.plot(LENGTHS, [values[kind, n] for n in LENGTHS], "o-", label=kind)
-        axes.set(xscale="log", xlabel="length", title=title)
-        axes.set_xticks(LENGTHS, map(str, LENGTHS), minor=False)
-        axes.set_xticks([], minor=True)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(LENGTHS, map(str, LENGTHS))
+        axes.set(xlabel="length", title=title)
         axes.grid(alpha=0.3)
-        if not title.startswith("right"):
-            axes.set_yscale("log")
+        if axes is not figure.axes[0]:
+            axes.set_yscale("log", base=2)
+            axes.yaxis.set_major_formatter("{x:g}")
     figure.axes[0].axhline(1 / ANSWERS, color="gray", linestyle="--", label="always the same answer")
     figure.axes[0].legend()
     return figure
