@@ -6,8 +6,8 @@ Temporal order: which of two symbols came first, among distractors, the later of
 sequence? What a recurrent network has seen has to be carried on from there to the end, step by step; in
 self-attention (Vaswani et al. 2017) it is one step away, whatever the length, but all T steps look at all T,
 and the T x T weights are kept for the gradient. For each length a network of either kind is trained, with about
-as many parameters; always the same answer is right in one of four. Some minutes on one core, most of them for
-the longest.
+as many parameters; always the same answer is right in one of four. Two or three minutes on one core,
+most of it for the longest.
 """
 
 import os
@@ -104,8 +104,8 @@ class Comparison(Race):
         costs = {key: one.costs() for key, one in self.all.items()}
         rows = {
             "right, of fresh sequences": right,
-            "milliseconds, forward and back": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
-            "megabytes at most, forward and back": {key: size / 1e6 for key, (_, size) in costs.items()},
+            "ms, forward and back": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
+            "MB at most, forward and back": {key: size / 1e6 for key, (_, size) in costs.items()},
         }
         for kind in KINDS:
             count = sum(p.size for p in self.all[kind, LENGTHS[0]].model.parameters())
