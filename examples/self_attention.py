@@ -6,8 +6,8 @@ Temporal order: which of two symbols came first, among distractors, the later of
 sequence? What a recurrent network has seen has to be carried on from there to the end, step by step; in
 self-attention (Vaswani et al. 2017) it is one step away, whatever the length, but all T steps look at all T,
 and the T x T weights are kept for the gradient. For each length a network of either kind is trained, with about
-as many parameters; always the same answer is right in one of four. Two or three minutes on one core,
-most of it for the longest.
+as many parameters; always the same answer is right in one of four. Two or three minutes on one core, most of
+them for the longest.
 """
 
 import os
@@ -64,6 +64,7 @@ class Recurrence(Learner):
         """Of a pass forward and back the seconds, in the best of 20, and the bytes that NumPy has at most.
 
         The bytes are those of one step of time more: a loop keeps its memory for its next run of this length.
+        What is done on a device is seen by neither clock nor counter: these are figures of the host.
         """
 
         def back_and_forth(length):
