@@ -265,6 +265,20 @@ def test_memories_that_there_are_not(draw, said):
         draw()
 
 
+def test_reversal():
+    """What is written is what is read, from the last to the first, and an end symbol; all symbols as often."""
+    lengths = np.resize([1, 5, 12], 3000)
+    xs, targets = tasks.reversal(lengths, symbols=7, rng=0)
+    assert (xs.shape, targets.shape) == ((12, 3000), (13, 3000))
+    for read, written, n in zip(xs.T, targets.T, lengths, strict=True):
+        assert list(written) == [*reversed(read[:n]), *[0] * (13 - n)]
+        assert (read[n:] == 0).all()
+    counts = np.bincount(xs.ravel(), minlength=9)
+    assert counts[0] == (12 - lengths).sum()
+    assert counts[8] == 0
+    assert (np.abs(counts[1:8] / lengths.sum() - 1 / 7) < 0.01).all()
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -281,6 +295,7 @@ def test_memories_that_there_are_not(draw, said):
         lambda rng: tasks.copy(5, 4, rng=rng),
         lambda rng: tasks.repeat_copy(5, 2, 4, rng=rng),
         lambda rng: tasks.associative_recall(3, 4, rng=rng),
+        lambda rng: tasks.reversal([9, 4], rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

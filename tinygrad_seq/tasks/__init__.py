@@ -8,7 +8,15 @@ Those of symbols are in `symbols.py`, of numbers in `signals.py`, of films in `f
 from tinygrad_seq.tasks.films import moving_digits
 from tinygrad_seq.tasks.memory import associative_recall, copy, repeat_copy
 from tinygrad_seq.tasks.signals import adding, mackey_glass, narma10, parity, waveform
-from tinygrad_seq.tasks.symbols import first_key, hello, identical_halves, promoters, spelled, temporal_order
+from tinygrad_seq.tasks.symbols import (
+    first_key,
+    hello,
+    identical_halves,
+    promoters,
+    reversal,
+    spelled,
+    temporal_order,
+)
 
 __all__ = [
     "adding",
@@ -23,6 +31,7 @@ __all__ = [
     "parity",
     "promoters",
     "repeat_copy",
+    "reversal",
     "spelled",
     "temporal_order",
     "waveform",
