@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import data
-from tinygrad_seq.data import sentences, series, shipped, strings
+from tinygrad_seq.data import dates, sentences, series, shipped, strings
 
 pytestmark = pytest.mark.host("loaders return NumPy's arrays, wherever tensors live")
 
@@ -19,6 +19,7 @@ LOADERS = {  # each with the package that its data come with
     "stocks": (data.stocks, "vega_datasets"),
     "surnames": (data.surnames, "faker"),
     "tunes": (data.tunes, "music21"),
+    "written_dates": (data.written_dates, "babel"),
 }
 
 
