@@ -245,7 +245,7 @@ def test_what_is_written_in_numbers_goes_from_year_to_day(written):
     for texts, days, _ in written:
         for text, day in zip(texts, days, strict=True):
             assert re.findall(r"\d{3,}", text) == [day[:4]], text
-            assert "m01" not in text  # the name of January where there is none
+            assert not re.search(r"\bm\d\d\b", text), text  # m01 stands for January where Babel has no name
             if not any(char.isalpha() for char in text):
                 year, month, of_month = map(int, re.findall(r"\d+", text))
                 assert f"{year}-{month:02}-{of_month:02}" == day

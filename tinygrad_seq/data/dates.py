@@ -105,7 +105,7 @@ def formats() -> dict[Format, str]:
         language.partition("_")[0]
         for territory in core.get_global("territory_languages")
         for language in languages.get_official_languages(territory, regional=True, de_facto=True)
-    } - {"no"}  # Norwegian, whose dates are those of nb
+    }
     week = [datetime.date(2021, 3, day) for day in range(1, 8)]  # from a Monday on
     year = [datetime.date(2021, month, 1) for month in range(1, 13)]
 
