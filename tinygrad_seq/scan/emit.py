@@ -39,6 +39,10 @@ RESERVED = {*FUNCTIONS, "full", "columns", "constants", "fixed", "rows"}
 SQUASHED = (
     "multiply({{args}}, {s}, {{z}}); tanh({{z}}, {{z}}); multiply({{z}}, {s}, {{z}}); add({{z}}, {r}, {{z}})"
 )
+SOFTMAX = (
+    "{z}__ = maximum(top, {least}); subtract({args}, {z}__, {z}); exp({z}, {z}); "
+    "add.reduce({z}, {axis}, None, {z}__, True); maximum({z}__, {one}, out={z}__); divide({z}, {z}__, {z})"
+)
 
 TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each, between semicolons
     "maximum": "maximum({args}, out={z})",  # in its place it is deprecated
@@ -59,11 +63,13 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "sum": "add.reduce({args}, {axis}, None, {z}, {keepdims})",
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
+    "softmax": SOFTMAX.replace("top", "maximum.reduce({args}, {axis}, None, None, True)"),
 }
 ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     **{name: line for name, line in TABLE.items() if name != "contract"},
     "max": "amax({args}, {axis}, {z}, {keepdims})",
     "min": "amin({args}, {axis}, {z}, {keepdims})",
+    "softmax": SOFTMAX.replace("top", "amax({args}, {axis}, None, True)"),
 }
 IN_PLACE = frozenset([*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates"])  # read all, then write
 
@@ -114,6 +120,7 @@ ARRAYS = {  # what lines read besides the arguments of the op
     "half": constant(0.5),
     "zero": constant(0),
     "one": constant(1),
+    "least": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).min, spec.dtype, device),
     "s": filled(scale),
     "r": filled(lambda **given: 1 - scale(**given)),
 }
@@ -204,7 +211,7 @@ def written(
         once[f"{name}__{k}"] = made
         return f"{name}__{k}"
 
-    shape = specs[call.outputs[0]].shape
+    shape, over = specs[call.outputs[0]].shape, specs[call.inputs[0]].shape if call.inputs else ()
     blas = op.name == "matmul" and len(shape) == 2 and host
     for i, v in enumerate(call.inputs if pointwise(call) else ()):
         if specs[v].shape not in ((), shape):
@@ -232,7 +239,7 @@ def written(
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
         yield f"multiply({', '.join(args)}, {zs[0]})"
-    elif op.name in table and (specs[call.inputs[0]].shape or "{axis}" not in table[op.name]):
+    elif op.name in table and ("{axis}" not in table[op.name] or (over and 0 not in over)):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
         words = {"args": ", ".join(args), "z": zs[0]} | {f"v{i}": x for i, x in enumerate(args)}
