@@ -355,7 +355,7 @@ def test_pictures_of_one_row_of_one_unit_and_of_nan_and_zero(steps):
     assert_array_equal(found[:, 1:], np.full((9, steps - 1), 0.5))
 
 
-def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_read():
+def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_read(tmp_path):
     figure, weights = Figure(), np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
     for axes, alpha in zip(figure.subplots(2), (weights, ts.tensor(weights)), strict=True):
         nn.pictures.alignment(axes, alpha, ["x", "y", "z"], ["b", "a"])
@@ -366,16 +366,16 @@ def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_re
         assert (left, right, below, above) == (-0.5, 2.5, 1.5, -0.5)
         assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "z"]
         assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
-    figure.canvas.draw()
+    figure.savefig(tmp_path / "alignment.png")
 
 
-def test_an_alignment_shows_symbols_of_any_script():
+def test_an_alignment_shows_symbols_of_any_script(tmp_path):
     """What no font has would be a warning, and every warning is an error here; so would be a broken formula."""
     figure = Figure()
     axes = figure.subplots()
     written = ["\u044f", "\u0639", "\u65e5", " ", "$}$", "\n"]
     nn.pictures.alignment(axes, np.full((6, 2), 0.5), ["the", ""], written)
-    figure.canvas.draw()
+    figure.savefig(tmp_path / "alignment.png")
     shown = [label.get_text() for label in axes.get_yticklabels()]
     assert shown == ["\u044f", "\u0639", "U+65E5", "\u2423", "$}$", "U+000A"]
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}
