@@ -13,6 +13,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
 
+import datetime
 import hashlib
 import re
 from collections import defaultdict
@@ -125,10 +126,10 @@ class Dates(Learner):
         return date
 
     def predict(self, text):
-        """Print the date that a text means, and draw where it looks for it."""
+        """Print the date that a text means, and draw where it looks for it; ValueError if it writes no date."""
         if not normalised(text):
             raise ValueError("an empty text is no date")
-        print(self.draw(normalised(text)))
+        print(datetime.date.fromisoformat(self.draw(normalised(text))))
 
 
 def looked_up(text, months):
