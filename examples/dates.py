@@ -5,7 +5,7 @@
 
 Needs `pip install "tinygrad_seq[data]"`. Two GRUs read the characters from either end; a third writes the date
 in ISO 8601 and looks, before every symbol, at what they made of each character (Bahdanau, Cho & Bengio 2015).
-The days of the test are in the training in no format. There are two trivial answers: one date for all; and year
+No day of the test is in the training, in any format. There are two trivial answers: one date for all; and year
 and day as they stand there, in the month of a text from the training that differs in its digits only.
 """
 
@@ -35,7 +35,7 @@ OWN = "3 mars 2021; Wednesday, March 3, 2021; 3. März 2021; 2021年3月3日; 3 
 class Dates(Learner):
     """Additive attention between two GRUs that read and one that writes."""
 
-    columns, epoch, work = ("loss", "right"), 200, ("dates", BATCH)
+    columns, epoch, lr, work = ("loss", "right"), 200, 6e-3, ("dates", BATCH)
 
     def __init__(self, out, seed, device):
         (self.texts, self.dates, _), unseen = written_dates()
