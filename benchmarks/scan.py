@@ -45,7 +45,8 @@ from contenders import CONTENDERS, KINDS, AbsentError, Problem, Size, looped, ou
 import tinygrad_seq as ts
 from tinygrad_seq.scan.backward import derived
 from tinygrad_seq.scan.differentiable import first_step
-from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan.emit import emitted
+from tinygrad_seq.scan.lines import IN_PLACE
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.scan import PROGRAMS, Compiled
 from tinygrad_seq.scan.step import Step

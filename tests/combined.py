@@ -4,6 +4,8 @@ Each is made as those of the registry are, by (input_size, hidden_size, *, rng, 
 unequal where they may be.
 """
 
+import numpy as np
+
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 
@@ -53,6 +55,32 @@ def fed_back(inputs, units, **options):
     return nn.FedBack(nn.GRUCell(inputs + units, 4, **options), nn.Linear(4, units, **options), size=units)
 
 
+def attending(inputs, units, **options):
+    """It looks at vectors that are learned, the same for all rows; the last of them is out of sight."""
+    annotations = nn.Embedding(4, 2, **options).weight
+    cell = nn.LSTMCell(inputs + 2, 3, **options)
+    look = nn.Attending(cell, nn.AdditiveScore(3, 2, 6, **options), annotations, np.arange(4) < 3)
+    return nn.Mapped(look, after=nn.Linear(3 + 2, units, **options))
+
+
+def learned_start(inputs, units, **options):
+    return nn.LearnedStart(nn.Stacked(nn.LSTMCell(inputs, 4, **options), nn.GRUCell(4, units, **options)))
+
+
+class FromAnyState(nn.NTMCell):
+    """A machine that takes any numbers for its state: the laws draw them, and weightings are of sum 1."""
+
+    def __call__(self, state, x):
+        s, r, w, m = state
+        return super().__call__((s, r, ts.softmax(w), m), x)
+
+
+def turing_machine(inputs, units, **options):
+    """A head that reads six rows of width 7, and two that write."""
+    controller = nn.LSTMCell(inputs + 7, 4, **options)
+    return FromAnyState(controller, units, memory=(6, 7), writes=2, memory_start="learned", **options)
+
+
 COMBINED = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
@@ -62,4 +90,7 @@ COMBINED = {
     "deep transition without a shortcut": deep_transition_without_shortcut,
     "leaky deep transition": leaky,
     "fed back": fed_back,
+    "attending": attending,
+    "learned start": learned_start,
+    "neural Turing machine": turing_machine,
 }

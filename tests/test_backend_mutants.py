@@ -100,7 +100,7 @@ MUTANTS = {
         f"{DEVICES} -k waits",
     ),
     "a constant of the host in a scan": Mutant(
-        "scan/emit.py",
+        "scan/lines.py",
         '    if device == "cpu":\n        x = np',
         "    if True:\n        x = np",
         "tests/test_scan_emitted.py",

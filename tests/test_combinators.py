@@ -223,6 +223,23 @@ def test_what_is_fed_back_is_the_output_of_the_step_before():
     assert_allclose(own.numpy(), y, rtol=1e-12)
 
 
+def test_a_learned_start_is_added_to_that_of_the_cell():
+    """For every row of the batch; what is no float stays, as the clock of a clockwork network."""
+    clockwork = nn.ClockworkRNNCell(I, 4, periods=(1, 2), rng=0, **F64)
+    cell = nn.LearnedStart(nn.Stacked(nn.LSTMCell(I, I, rng=1, **F64), clockwork), **F64)
+    assert [name for name, _ in cell.named_parameters()][-3:] == ["start.0", "start.1", "start.2"]
+    assert [(d.shape, d.dtype) for d in cell.start] == [((1, I), np.float64)] * 2 + [((1, 4), np.float64)]
+    plain = cell.cell.initial_state(B, like=ts.tensor(xs_))
+    agree(values(cell.initial_state(B, like=ts.tensor(xs_))), values(plain))  # at first
+    for d in cell.start:
+        d.assign_(np.random.default_rng(2).normal(size=d.shape))
+    (h, c), (u, clock) = cell.initial_state(B, like=ts.tensor(xs_))
+    for part, d in zip((h, c, u), cell.start, strict=True):
+        assert (part.numpy() == np.repeat(d.numpy(), B, axis=0)).all()
+    assert (clock.numpy() == plain[1][1].numpy()).all()
+    agree([nn.Recurrent(cell)(xs_)[0].numpy()], [nn.Recurrent(cell.cell)(xs_, ((h, c), (u, clock)))[0].numpy()])
+
+
 def test_a_shortcut_past_layers():
     layer, x = nn.Linear(I, I, rng=0, **F64), xs_[0]
     assert_allclose(

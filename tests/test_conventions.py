@@ -220,6 +220,20 @@ def test_masked_rows_poison_nothing(order):
     assert_allclose(full[0, [0, 2]], pair)
 
 
+@pytest.mark.parametrize("op", [ts.softmax, ts.log_softmax])
+def test_beside_an_infinity_or_nan_a_row_is_nan(op):
+    """No number is silently wrong: that of the other entries would be."""
+    rows = np.array([[INF, 0.0, 1.0], [NAN, 0.0, 1.0], [-INF, 0.0, 1.0]])
+
+    def step(x, _):
+        return op(x), op(x)
+
+    with np.errstate(all="ignore"):
+        _, again = ts.scan(step, leaf(rows), length=1)
+        for z in (op(leaf(rows)), again[0]):
+            assert_array_equal(np.isnan(z.numpy()), np.array([[True] * 3, [True] * 3, [False] * 3]))
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_the_logarithm_of_masked_rows(order):
     def chosen(x):

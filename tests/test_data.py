@@ -1,5 +1,7 @@
 """The data: shapes, true labels, splits that share nothing, the same each time, and no network."""
 
+import datetime
+import re
 import socket
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import data
-from tinygrad_seq.data import sentences, series, shipped, strings
+from tinygrad_seq.data import dates, sentences, series, shipped, strings
 
 pytestmark = pytest.mark.host("loaders return NumPy's arrays, wherever tensors live")
 
@@ -19,6 +21,7 @@ LOADERS = {  # each with the package that its data come with
     "stocks": (data.stocks, "vega_datasets"),
     "surnames": (data.surnames, "faker"),
     "tunes": (data.tunes, "music21"),
+    "written_dates": (data.written_dates, "babel"),
 }
 
 
@@ -64,7 +67,7 @@ def test_a_version_without_the_file_is_told():
 
 
 def test_the_packages_are_not_imported():
-    """But for Faker, whose names are Python."""
+    """But for Faker, whose names are Python, and Babel, which resolves what one locale takes from another."""
     code = (
         "import sys; from tinygrad_seq import data\n"
         "data.digits(), data.japanese_vowels(), data.stocks(), data.tunes(), data.surnames()\n"
@@ -206,6 +209,156 @@ def test_tunes():
 def test_of_a_tune_melody_and_key_are_kept():
     text = 'X:1\nT:A Reel\nR:reel\nM:C\nK:G\nK:D\n"4"vGA | % up\\\n% all of it\n  B2 !f!c |]\nw:words\n'
     assert strings.tune(text) == "R:reel\nM:C\nK:G\nGA |\nB2 c |]"
+
+
+# --- dates ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def written():
+    return data.written_dates()
+
+
+@pytest.fixture(scope="module")
+def forms():
+    return dates.formats()
+
+
+def test_a_day_and_a_text_are_in_one_part_alone(written):
+    (texts, days, languages), (unseen, answers, others) = written
+    assert len(texts) == len(days) == len(languages)
+    assert len(unseen) == len(answers) == len(others)
+    assert not set(days) & set(answers)
+    assert len({*texts, *unseen}) == len(texts) + len(unseen)
+    assert not set("".join(unseen)) - set("".join(texts))
+    assert len(set(languages)) == len(set(others)) >= 100
+    for part in days, answers:
+        found = [datetime.date.fromisoformat(day) for day in part]
+        assert min(found) >= datetime.date(1950, 1, 1)
+        assert max(found) <= datetime.date(2049, 12, 31)
+        assert [str(day) for day in found] == part
+
+
+def test_what_is_written_in_numbers_goes_from_year_to_day(written):
+    """With its four-digit year in every text; a number of the year's length is in it once."""
+    told = 0
+    for texts, days, _ in written:
+        for text, day in zip(texts, days, strict=True):
+            assert re.findall(r"\d{3,}", text) == [day[:4]], text
+            assert not re.search(r"\bm\d\d\b", text), text  # m01 stands for January where Babel has no name
+            if not any(char.isalpha() for char in text):
+                year, month, of_month = map(int, re.findall(r"\d+", text))
+                assert f"{year}-{month:02}-{of_month:02}" == day
+                told += 1
+    assert told > 1000
+
+
+def every(forms, year):
+    """(text, date) of all days of a year in all formats, worked out without the loader."""
+    days = [datetime.date(year, 1, 1) + datetime.timedelta(i) for i in range(365 + (year % 4 == 0))]
+    for form in forms:
+        for day in days:
+            text = form[day.month - 1 + 12 * day.weekday() * (len(form) == 84)]
+            yield text.format(d=day.day, y=day.year), day.isoformat()
+
+
+def test_no_text_means_two_dates(written, forms):
+    """Of all that can be written in two years, the texts of two dates are known, and not among the data.
+
+    Those with a weekday too, though the calendar might tell: 3 January and 3 June are never both a Sunday.
+    """
+    unclear = dates.ambiguous(forms)
+    assert {len(form) for form in forms} == {12, 84}
+    twice = set()
+    for year in 2021, 2036:
+        meaning = {}
+        for text, day in every(forms, year):
+            if meaning.setdefault(text, day) != day:
+                twice.add(blank(text))
+    assert "{y} jan {d}" in twice
+    assert dates.ambiguous(form for form in forms if len(form) == 12) <= twice <= unclear
+    for texts, _, _ in written:
+        assert not {blank(text) for text in texts} & unclear
+
+
+def blank(text):
+    """A text with {y} and {d} in place of its numbers."""
+    return re.sub(r"(?<!\d)\d\d?(?!\d)", "{d}", re.sub(r"\d{4}", "{y}", text))
+
+
+@pytest.mark.parametrize("language", ["ar", "dz", "en", "eu", "hu", "kk", "vi", "zh"])
+def test_texts_are_those_of_babel(language, written):
+    """Each of a sample is what some locale of its language writes in one of its formats."""
+    babel = pytest.importorskip("babel")
+    apply = pytest.importorskip("babel.dates").format_date
+    patterns = {
+        (locale, pattern.pattern)
+        for locale in map(babel.Locale.parse, babel.localedata.locale_identifiers())
+        if locale.language == language
+        for pattern in (*locale.date_formats.values(), *locale.datetime_skeletons.values())
+        if {"y", "d"} < set(re.findall("[a-zA-Z]", re.sub("'.*?'", "", pattern.pattern))) <= set("yMLdEc")
+    }
+    texts, days, languages = written[1]
+    sample = [i for i, of in enumerate(languages) if of == language][:8]
+    assert len(sample) == 8
+    for i in sample:
+        day = datetime.date.fromisoformat(days[i])
+        assert texts[i] in {data.normalised(apply(day, pattern, locale)) for locale, pattern in patterns}
+
+
+@pytest.mark.parametrize(
+    ("locale", "format", "text"),
+    [
+        ("en_US", "full", "Wednesday, March 3, 2021"),
+        ("en_GB", "long", "3 March 2021"),
+        ("fr", "long", "3 mars 2021"),
+        ("fr_CA", "short", "2021-03-03"),
+        ("de_AT", "long", "3. März 2021"),
+        ("ja", "long", "2021年3月3日"),
+        ("zh_Hant", "full", "2021年3月3日 星期三"),
+        ("ko", "full", "2021년 3월 3일 수요일"),
+        ("vi", "long", "3 tháng 3, 2021"),
+        ("sr_Latn", "full", "sreda, 3. mart 2021."),
+        ("fa", "long", "3 مارس 2021"),
+    ],
+)
+def test_known_dates_can_be_written(locale, format, text, forms):
+    apply = pytest.importorskip("babel.dates").format_date
+    day = datetime.date(2021, 3, 3)
+    assert data.normalised(apply(day, format, locale)) == data.normalised(text)
+    written = {dict(every([form], 2021))[data.normalised(text)] for form in forms if fits(form, text)}
+    assert written == {"2021-03-03"}
+
+
+def fits(form, text):
+    """Whether a format writes a text of the 3rd of March, a Wednesday."""
+    return form[(2 * 12 + 2) % len(form)].format(d=3, y=2021) == data.normalised(text)
+
+
+@pytest.mark.parametrize("text", ["03/03/2021", "3.3.2021", "3 mars 21", "2021-3", "3 mars", "003 mars 2021"])
+def test_what_is_not_a_date_of_one_meaning_is_not_written(text, forms):
+    assert not any(fits(form, text) for form in forms)
+
+
+def test_which_formats_tell_the_date():
+    names, numbers, tagged = ([f"{month}{tag}" for month in "123"] for tag in (" mars", "", "月"))
+    for fields in ["d", "MMM", "y"], ["y", "dd", "MMMM", "E"], ["y", "M", "d"], ["cccc", "y", "MM", "dd"]:
+        assert dates.decidable(fields, names)
+        assert dates.decidable(fields, tagged)
+        assert dates.decidable(fields, numbers) == (fields[-1][0] == "d")
+
+
+def test_texts_normalised():
+    for one, other in [
+        ("  3\u202fMARS\n2021 ", "3 mars 2021"),
+        ("\u200f3\u200f/March/2021", "3/march/2021"),
+        ("٣ مارس ٢٠٢١", "3 مارس 2021"),
+        ("\N{FULLWIDTH DIGIT THREE}\N{IDEOGRAPHIC SPACE}mars", "3 mars"),
+        ("Ma\N{COMBINING DIAERESIS}rz", "märz"),
+        ("Άρης", "άρησ"),
+    ]:
+        assert data.normalised(one) == other
+        assert data.normalised(other) == other
 
 
 # --- sentences --------------------------------------------------------------------------------------------

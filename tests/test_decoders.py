@@ -73,7 +73,7 @@ def state_by_hand(kind, v):
 def by_hand(decoder, v, way, kind, steps, choose):
     """The logits of each step, a call of the cell; `choose(t, logits)` is what the next step hears."""
     v, heard, logits = decoder.bridge(v), np.full(len(v), END), []
-    zeros = decoder.rnn.cell.initial_state(len(v), like=v)
+    zeros = decoder.cell.initial_state(len(v), like=v)
     state = state_by_hand(kind, v) if way == "state" else zeros
     for t in range(steps):
         x = decoder.embedding.weight[heard]
@@ -81,7 +81,7 @@ def by_hand(decoder, v, way, kind, steps, choose):
             x = v
         if way == "every step":
             x = ts.concatenate([x, v], axis=-1)
-        state, h = decoder.rnn.cell(state, x)
+        state, h = decoder.cell(state, x)
         logits.append(h @ decoder.readout.weight + decoder.readout.bias)
         heard = choose(t, logits[-1])
     return ts.stack(logits)
@@ -152,11 +152,11 @@ def test_symbols_past_the_length_have_no_influence(way, kind):
 
 def with_parameters(decoder, embedding, readout, wh):
     decoder.embedding.weight, decoder.readout.weight = embedding, readout
-    (decoder.rnn.cell.cells[0] if isinstance(decoder.rnn.cell, nn.Stacked) else decoder.rnn.cell).Wh = wh
+    (decoder.cell.cells[0] if isinstance(decoder.cell, nn.Stacked) else decoder.cell).Wh = wh
 
 
 def parameters_of(decoder):
-    cell = decoder.rnn.cell.cells[0] if isinstance(decoder.rnn.cell, nn.Stacked) else decoder.rnn.cell
+    cell = decoder.cell.cells[0] if isinstance(decoder.cell, nn.Stacked) else decoder.cell
     return [p.numpy() for p in (decoder.embedding.weight, decoder.readout.weight, cell.Wh)]
 
 
@@ -389,10 +389,10 @@ def test_derivatives_of_an_encoder_decoder_to_second_order():
 
     def loss(embedding, wh, wd):
         model.decoder.embedding.weight = embedding
-        model.encoder.backward.cell.Wh, model.decoder.rnn.cell.Wh = wh, wd
+        model.encoder.backward.cell.Wh, model.decoder.cell.Wh = wh, wd
         return model.loss(xs, targets, [3, 1], [1, 2])
 
-    found = model.decoder.embedding.weight, model.encoder.backward.cell.Wh, model.decoder.rnn.cell.Wh
+    found = model.decoder.embedding.weight, model.encoder.backward.cell.Wh, model.decoder.cell.Wh
     check_grad(loss, *(p.numpy() for p in found))
 
 

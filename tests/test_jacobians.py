@@ -23,7 +23,7 @@ RATIO = np.array([(1 - 5**0.5) / 2, (1 + 5**0.5) / 2])
 
 def row(state):
     """The float parts of the state of one row, side by side."""
-    return np.concatenate([part.numpy()[0] for part in filter(is_float, parts(state))])
+    return np.concatenate([part.numpy()[0].ravel() for part in filter(is_float, parts(state))])
 
 
 def states_of(cell, xs, state):
@@ -58,7 +58,13 @@ def test_they_are_the_jacobian_of_each_step(kind):
 
         blocks = ts.jacobian(step, *moving)
         blocks = [of_part if isinstance(of_part, tuple) else (of_part,) for of_part in blocks]
-        expected = np.block([[block.numpy()[0, :, 0] for block in of_part] for of_part in blocks])
+        sizes = [p.size for p in moving]
+        expected = np.block(
+            [
+                [block.numpy().reshape(size, -1) for block in of_part]
+                for of_part, size in zip(blocks, sizes, strict=True)
+            ]
+        )
         assert_allclose(found.numpy()[t, b], expected, rtol=1e-11, atol=1e-14)
 
 
@@ -82,8 +88,8 @@ def test_they_are_slopes_of_the_step(kind):
                 moved, values = row(s), []
                 moved[j] += nudge
                 for part in filter(is_float, parts(s)):
-                    values.append(ts.tensor(moved[None, : part.shape[1]]))
-                    moved = moved[part.shape[1] :]
+                    values.append(ts.tensor(moved[: part.size].reshape(part.shape)))
+                    moved = moved[part.size :]
                 values = iter(values)
                 ends.append(row(cell(each(lambda p, v=values: next(v) if is_float(p) else p, s), x)[0]))
             columns.append((ends[0] - ends[1]) / (2 * EPS))
@@ -353,3 +359,34 @@ def test_pictures_of_one_row_of_one_unit_and_of_nan_and_zero(steps):
     found = np.array(lines(axes))[:, :, 1]
     assert_array_equal(found[:, 0], np.repeat([0.5, 0.0, np.nan], 3))
     assert_array_equal(found[:, 1:], np.full((9, steps - 1), 0.5))
+
+
+def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_read(tmp_path):
+    figure, weights = Figure(), np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
+    for axes, alpha in zip(figure.subplots(2), (weights, ts.tensor(weights)), strict=True):
+        nn.pictures.alignment(axes, alpha, ["x", "y", "z"], ["b", "a"])
+        (image,) = axes.images
+        assert_array_equal(np.asarray(image.get_array()), weights)
+        assert image.cmap(image.norm(np.array([0.0, 1.0]))).tolist() == [[0, 0, 0, 1], [1, 1, 1, 1]]
+        left, right, below, above = image.get_extent()
+        assert (left, right, below, above) == (-0.5, 2.5, 1.5, -0.5)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "z"]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    figure.savefig(tmp_path / "alignment.png")
+
+
+def test_an_alignment_shows_symbols_of_any_script(tmp_path):
+    """What no font has would be a warning, and every warning is an error here; so would be a broken formula."""
+    figure = Figure()
+    axes = figure.subplots()
+    written = ["\u044f", "\u0639", "\u65e5", " ", "$}$", "\n"]
+    nn.pictures.alignment(axes, np.full((6, 2), 0.5), ["the", ""], written)
+    figure.savefig(tmp_path / "alignment.png")
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert shown == ["\u044f", "\u0639", "U+65E5", "\u2423", "$}$", "U+000A"]
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}
+
+
+def test_an_alignment_of_other_symbols_is_refused():
+    with pytest.raises(ValueError, match=r"3 symbols that were read and 2 that .* \(2, 3\), not \(3, 2\)"):
+        nn.pictures.alignment(Figure().subplots(), np.ones((3, 2)), "xyz", "ab")

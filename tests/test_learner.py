@@ -1,6 +1,7 @@
 """Learners, races of them, their command line and their curves."""
 
 import csv
+import io
 import sys
 from pathlib import Path
 
@@ -77,9 +78,9 @@ def test_a_checkpoint_of_another_race_is_refused(tmp_path):
         train(Race(tmp_path, {"one": Line(tmp_path, seed=2)}, "slope"), tmp_path, 60, resume=True)
 
 
-def run(monkeypatch, folder, *arguments):
+def run(monkeypatch, folder, *arguments, **more):
     monkeypatch.setattr(sys, "argv", ["line.py", *arguments])
-    command(Line, "A line.\n\nMore.", str(folder / "examples" / "line.py"), steps=30)
+    command(Line, "A line.\n\nMore.", str(folder / "examples" / "line.py"), steps=30, **more)
 
 
 def test_the_command_line(monkeypatch, tmp_path, capsys):
@@ -120,6 +121,58 @@ def test_the_seed_of_a_run_cannot_change_half_way(monkeypatch, tmp_path, capsys)
         run(monkeypatch, tmp_path, "--seed", "1", "--steps", "60", "--resume")
     assert stopped.value.code == 1
     assert "seed is 0 there and 1 here" in capsys.readouterr().err
+
+
+def at(line, text):
+    """Print the value of a line at the place that a text says."""
+    print(line.model(np.float32([[float(text)]])).item())
+
+
+def test_a_trained_run_can_be_asked(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, tmp_path, predict=at)
+    folder = tmp_path / "runs" / "line"
+    line, before = log(folder)[-1], {path: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    run(monkeypatch, tmp_path, "--predict", "3", "--seed", "5", predict=at)
+    printed = capsys.readouterr()
+    assert float(printed.out) == pytest.approx(3 * float(line["slope"]) + float(line["offset"]), rel=1e-5)
+    assert printed.err == ""
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "code", "said"),
+    [
+        (["--predict", "3"], {}, 2, "unrecognized arguments: --predict 3"),
+        (["--predict", "three"], {"predict": at}, 1, "error: could not convert string to float: 'three'"),
+        (["--predict", ""], {"predict": at}, 1, "error: could not convert string to float: ''"),
+        (
+            ["--predict", "3", "--out", "nowhere"],
+            {"predict": at},
+            1,
+            "error: there is no trained run in nowhere",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_one_clear_error(monkeypatch, tmp_path, capsys, arguments, more, code, said):
+    run(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, tmp_path, *arguments, **more)
+    assert stopped.value.code == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.endswith(f"{said}\n")
+    assert not Path("nowhere").exists()
+
+
+def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, tmp_path):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    run(monkeypatch, tmp_path)
+    run(monkeypatch, tmp_path, "--predict", "März", predict=lambda line, text: print(text, flush=True))
+    assert written.getvalue().endswith(b"M?rz\n")
 
 
 def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):

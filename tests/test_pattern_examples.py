@@ -16,6 +16,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "many_to_many": ("Directions", ["curves.png"], ["that no word ends: 0.7"]),
     "moving_digits": ("Films", ["curves.png", "film.png"], ["always the same direction: 0.250"]),
     "encoder_decoder": ("Translator", ["curves.png"], ["one answer for all: 0.005", "the commonest: 0.2"]),
+    "reversal": ("Reversal", ["curves.png", "reversal.png"], ["of 12 digits; guesses: 0.000"]),
     "hello": ("Hello", ["curves.png", "probabilities.png"], ["always the commonest: 0.50"]),
     "adding": ("Adders", ["curves.png"], ["always to answer 1: 0.167"]),
     "waveform": ("Players", ["curves.png", "waveform.png"], ["the mean of the wave: 1.000"]),
@@ -32,6 +33,12 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
 @pytest.mark.parametrize("name", TASKS)
 def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp_path, capsys):
     check_example(name, *TASKS[name], tmp_path, capsys)
+
+
+def test_self_attention_beside_recurrence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(imported("self_attention"), "LENGTHS", (10, 20))  # of 25 to 400
+    said = ["GRU: 5,", "self-attention: 5,", "always the same answer: 0.250"]
+    check_example("self_attention", "Comparison", ["self_attention.png"], said, tmp_path, capsys)
 
 
 def test_the_picture_of_gradients_shows_every_network_in_every_way(tmp_path):
@@ -59,7 +66,7 @@ def test_powers_prints_and_draws_the_lectures_example(tmp_path, capsys):
     assert (tmp_path / "powers.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("name", [*TASKS, "echo_state", "powers"])
+@pytest.mark.parametrize("name", [*TASKS, "self_attention", "echo_state", "powers"])
 def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 

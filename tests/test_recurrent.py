@@ -53,8 +53,13 @@ def problem(kind, steps, batch, seed=0):
 def loss_of(ys, state, weights):
     """A loss that looks at every output and every part of the final state."""
     over_ys, over_state = weights
-    squares = ((part * part * over_state).sum() for part in filter(is_float, parts(state)))
+    squares = (rowwise(over_state, part) for part in filter(is_float, parts(state)))
     return sum(squares, (ys * over_ys).sum())
+
+
+def rowwise(weights, part):
+    """The squares of a part of the state, weighted by rows of the batch."""
+    return (part * part * weights.reshape(-1, *[1] * (part.ndim - 1))).sum()
 
 
 def gradients(loss, cell, xs, state):

@@ -5,11 +5,13 @@ import pytest
 from combined import COMBINED
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 from random_steps import is_the_loop, leaf
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan.emit import IN_PLACE, emitted
+from tinygrad_seq.scan import lines
+from tinygrad_seq.scan.lines import IN_PLACE
 from tinygrad_seq.scan.scan import PROGRAMS
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
@@ -52,7 +54,7 @@ def test_what_a_cell_joins_is_written_in_place():
 @pytest.mark.host("products are cut for OpenBLAS alone")
 def test_products_cut_in_columns(monkeypatch):
     """Large products are done in pieces: whatever memory the result has, and whether or not y changes."""
-    monkeypatch.setitem(emitted.__globals__, "SMALL", 20)
+    monkeypatch.setattr(lines, "SMALL", 20)
     PROGRAMS.clear()
     w, v, c, xs = leaf(normal(4, 4)), leaf(normal(4, 6)), leaf(normal(3, 4)), leaf(normal(5, 4, 4))
 
@@ -66,6 +68,36 @@ def test_products_cut_in_columns(monkeypatch):
     assert all("columns(" in loop.code.source for loop in loops())
 
 
+@pytest.mark.host("CuPy sums short axes as quickly as others")
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_sum_along_a_short_axis_is_a_product(keepdims):
+    """Of 2 ... 32 numbers; longer ones are NumPy's, who adds up more carefully."""
+    for size, short in ((1, False), (2, True), (32, True), (33, False)):
+        PROGRAMS.clear()
+        c, xs = leaf(normal(3, size)), leaf(normal(4, 3, size))
+
+        def step(h, x):
+            total = ts.sum(ts.tanh(h + x), axis=-1, keepdims=keepdims)
+            return h * 0.5 + (total if keepdims else ts.reshape(total, (3, 1))), total
+
+        is_the_loop(step, c, xs, [c, xs])
+        assert any("ones__" in loop.code.source for loop in loops()) == short
+
+
+def test_the_product_of_a_column_and_a_row():
+    PROGRAMS.clear()
+    c, xs = leaf(normal(2, 3, 1)), leaf(normal(4, 2, 1, 3))
+
+    def step(h, x):
+        outer = h @ x
+        return ts.tanh(outer @ h), outer
+
+    is_the_loop(step, c, xs, [c, xs])
+    lines = [line for loop in loops() for line in loop.code.source.splitlines() if "# outer = h" in line]
+    assert lines
+    assert all(line.strip().startswith("multiply(") for line in lines)
+
+
 def test_constants_that_broadcast(monkeypatch):
     PROGRAMS.clear()
     row, column, number = leaf(normal(4)), leaf(normal(3, 1)), leaf(normal())
@@ -77,6 +109,18 @@ def test_constants_that_broadcast(monkeypatch):
 
     is_the_loop(step, c, xs, [row, column, number, c, xs])
     assert any("full(" in loop.code.source for loop in loops())
+
+
+@pytest.mark.parametrize("number", [-np.inf, np.inf, np.nan, 1e300])
+def test_a_softmax_of_what_is_masked_or_no_number(number):
+    """As the op itself: a row of nothing but -inf is 0, and what is not a number stays so."""
+    PROGRAMS.clear()
+    table = ts.tensor(np.where([[True, True], [True, False], [False, False]], number, 0.5))
+    with np.errstate(all="ignore"):
+        h, _ = ts.scan(lambda h, x: (ts.softmax(table + h), None), ts.tensor(np.zeros((3, 2))), length=1)
+        expected = ts.softmax(table)
+    assert any("maximum(m__" in loop.code.source for loop in loops())
+    assert_array_equal(h.numpy(), expected.numpy())
 
 
 # --- memory -------------------------------------------------------------------------------------------
@@ -133,6 +177,14 @@ OPS = {
     "stacked": lambda a, b, c: ts.unstack(ts.stack([a * b, c, a]))[0] + c,
     "parted": lambda a, b, c: ts.reshape(ts.transpose(ts.tanh(a * b)), (2, 3)) + c,
     "product": lambda a, b, c: a @ b.mT @ c,
+    "column and row": lambda a, b, c: a[:, :1] @ ts.tanh(b[:1]) + c,
+    "short sum": lambda a, b, c: ts.sum(a * b, axis=-1, keepdims=True) * c + ts.sum(c * b, axis=1)[0],
+    "softmax": lambda a, b, c: ts.softmax(a * b) + ts.softmax(c, axis=0),
+    "softplus": lambda a, b, c: ts.softplus(a) * b + ts.softplus(c),
+    "power": lambda a, b, c: ts.softplus(a) ** b + c,
+    "rolled": lambda a, b, c: ts.roll(a * b, 1, axis=0) + ts.roll(c, -2, axis=-1) * ts.roll(a, 4, axis=1),
+    "reshaped": lambda a, b, c: ts.reshape(ts.reshape(a * b, (6,)), (2, 3)) + c,
+    "reshaped part": lambda a, b, c: ts.reshape(ts.split(a * b, [2], axis=1)[0], (4,))[:1] + c,
 }
 
 

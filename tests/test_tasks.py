@@ -196,6 +196,89 @@ def test_first_key():
     assert 0.25 < (xs < 2).mean() < 0.33  # one in four, and the one that each row has
 
 
+@pytest.mark.parametrize("length", [1, 3, 20])
+def test_copy(length):
+    """The rows, the mark, nothing; the bits are fair."""
+    xs, targets = tasks.copy(length, 500, bits=7, rng=0)
+    assert xs.shape == (2 * length + 1, 500, 8)
+    assert targets.shape == (length, 500, 7)
+    assert xs.dtype == targets.dtype == np.float32
+    assert (xs[:length, :, :7] == targets).all()
+    assert xs[:, 0, 7].nonzero()[0].tolist() == [length]
+    assert (xs[length, :, 7] == 1).all()
+    assert xs[length:].sum() == 500  # but for the mark, nothing
+    assert set(targets.ravel()) == {0, 1}
+    assert (abs(targets.mean((1, 2)) - 0.5) < 0.05).all()
+    assert length == 1 or (targets[0] != targets[1]).any()
+
+
+def test_repeat_copy():
+    """The rows, a mark, the number, nothing; the rows so many times, and the end."""
+    xs, targets = tasks.repeat_copy(3, 4, 50, bits=7, most=10, rng=0)
+    assert xs.shape == (3 + 2 + 12 + 1, 50, 9)
+    assert targets.shape == (13, 50, 8)
+    assert xs.dtype == targets.dtype == np.float32
+    for k in range(4):
+        assert (targets[3 * k : 3 * k + 3, :, :7] == xs[:3, :, :7]).all()
+    assert (targets[:, :, 7] == np.eye(13)[12][:, None]).all()
+    assert (targets[12, :, :7] == 0).all()
+    assert (xs[:, :, 7] == np.eye(18)[3][:, None]).all()
+    assert (np.delete(xs[:, :, 8], 4, axis=0) == 0).all()
+    assert (xs[3:, :, :7] == 0).all()
+    told = [tasks.repeat_copy(1, r, 1, most=6, rng=0)[0][2, 0, 9] for r in range(1, 7)]
+    assert_allclose([np.mean(told), np.var(told)], [0, 1], rtol=0, atol=1e-6)
+    assert (np.diff(told) > 0).all()
+
+
+def test_associative_recall():
+    """Marked items, one of them between marks of its own, and the one that came after it."""
+    items, rows, bits = 5, 3, 16  # so many bits that no two items are alike
+    xs, targets = tasks.associative_recall(items, 200, rows=rows, bits=bits, rng=0)
+    assert xs.shape == (items * 4 + 5 + 3, 200, bits + 2)
+    assert targets.shape == (rows, 200, bits)
+    assert xs.dtype == targets.dtype == np.float32
+    assert (xs[:, :, bits] == np.isin(np.arange(len(xs)), [0, 4, 8, 12, 16])[:, None]).all()
+    assert (xs[:, :, bits + 1] == np.isin(np.arange(len(xs)), [20, 24])[:, None]).all()
+    assert (xs[25:] == 0).all()
+    asked = []
+    for b in range(200):
+        shown = [xs[4 * i + 1 : 4 * i + 4, b, :bits] for i in range(items)]
+        (i,) = [i for i, item in enumerate(shown) if (item == xs[21:24, b, :bits]).all()]
+        assert (targets[:, b] == shown[i + 1]).all()
+        asked.append(i)
+    assert set(asked) == {0, 1, 2, 3}  # the last has none after it
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda: tasks.copy(0, 1), "one row or more, not 0"),
+        (lambda: tasks.repeat_copy(0, 1, 1), "one row or more, not 0"),
+        (lambda: tasks.repeat_copy(2, 0, 1), "not 0 times of 10"),
+        (lambda: tasks.repeat_copy(2, 1, 1, most=1), "not 1 times of 1"),
+        (lambda: tasks.associative_recall(1, 1), "of 1 there are not as many"),
+        (lambda: tasks.associative_recall(2, 1, rows=0), "one row or more, not 0"),
+    ],
+)
+def test_memories_that_there_are_not(draw, said):
+    with pytest.raises(ValueError, match=said):
+        draw()
+
+
+def test_reversal():
+    """What is written is what is read, from the last to the first, and an end symbol; all symbols as often."""
+    lengths = np.resize([1, 5, 12], 3000)
+    xs, targets = tasks.reversal(lengths, symbols=7, rng=0)
+    assert (xs.shape, targets.shape) == ((12, 3000), (13, 3000))
+    for read, written, n in zip(xs.T, targets.T, lengths, strict=True):
+        assert list(written) == [*reversed(read[:n]), *[0] * (13 - n)]
+        assert (read[n:] == 0).all()
+    counts = np.bincount(xs.ravel(), minlength=9)
+    assert counts[0] == (12 - lengths).sum()
+    assert counts[8] == 0
+    assert (np.abs(counts[1:8] / lengths.sum() - 1 / 7) < 0.01).all()
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -209,6 +292,10 @@ def test_first_key():
         lambda rng: [tasks.waveform(9, rng=rng)],
         lambda rng: tasks.promoters(9, rng=rng),
         lambda rng: tasks.first_key([9, 4], rng=rng),
+        lambda rng: tasks.copy(5, 4, rng=rng),
+        lambda rng: tasks.repeat_copy(5, 2, 4, rng=rng),
+        lambda rng: tasks.associative_recall(3, 4, rng=rng),
+        lambda rng: tasks.reversal([9, 4], rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

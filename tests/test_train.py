@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import serialize
-from tinygrad_seq.train import CHECKPOINT, EVERY, LOG, CheckpointError, train
+from tinygrad_seq.train import CHECKPOINT, EVERY, LOG, CheckpointError, train, trained
 
 pytest.importorskip("safetensors")
 
@@ -175,6 +175,27 @@ def test_a_damaged_checkpoint_or_log_is_one_clear_error(whole):
     (whole / LOG).write_text("step,position,distance\n")
     with pytest.raises(CheckpointError, match="shorter"):
         train(Walk(), whole, 200, resume=True)
+
+
+def test_what_was_learned_can_be_used_whatever_the_seed_was(whole):
+    before, task = content(whole), Walk(seed=1)
+    trained(task, whole)
+    assert (task.steps, task.finished) == (130, 0)
+    assert content(whole) == before
+
+
+def test_where_nothing_was_learned_there_is_nothing_to_use(whole, tmp_path):
+    with pytest.raises(CheckpointError, match=r"no trained run in .*nowhere"):
+        trained(Walk(), tmp_path / "nowhere")
+    with pytest.raises(SystemExit):
+        train(Walk(stop=30), tmp_path / "begun", 130)
+    with pytest.raises(CheckpointError, match=r"no trained run in .*begun"):
+        trained(Walk(), tmp_path / "begun")
+    other = Walk(seed=1)
+    other.fingerprint["text"] = "abc"
+    with pytest.raises(CheckpointError, match="of another run: text is None there and 'abc' here"):
+        trained(other, whole)
+    assert other.steps == 0
 
 
 def test_errors_of_the_task_pass_through_and_leave_the_last_checkpoint(tmp_path):

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Mapping
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from tinygrad_seq import optim
 from tinygrad_seq.tensor import Tensor
-from tinygrad_seq.train import CheckpointError, Figures, Task, train
+from tinygrad_seq.train import CheckpointError, Figures, Task, train, trained
+
+T = TypeVar("T", bound=Task)
 
 
 class Learner(Task):
@@ -98,13 +104,21 @@ class Learner(Task):
         self.rng.bit_generator.state = state["rng"]
 
 
-def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, steps: int) -> None:
+def command(
+    make: Callable[[Path, int, str], T],
+    doc: str,
+    script: str,
+    *,
+    steps: int,
+    predict: Callable[[T, str], None] | None = None,
+) -> None:
     """The command line of an example: --steps, --seed, --out, --device, --resume; and its run.
 
-    make    a task of a folder, a seed and a device
-    doc     the script's docstring, whose first line says what it is
-    script  its file; a run goes to runs/, beside the folder that it is in
-    steps   how many there are, if nobody says otherwise
+    make     a task of a folder, a seed and a device
+    doc      the script's docstring, whose first line says what it is
+    script   its file; a run goes to runs/, beside the folder that it is in
+    steps    how many there are, if nobody says otherwise
+    predict  what --predict TEXT does, with the task as the run in the folder has trained it, and the text
     """
     home = Path(script).resolve()
     parser = argparse.ArgumentParser(
@@ -117,16 +131,35 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    if predict is not None:
+        parser.add_argument(
+            "--predict",
+            metavar="TEXT",
+            default=argparse.SUPPRESS,
+            help="do not train: what does the trained run in the folder make of this?",
+        )
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
-    try:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # real data may hold what the terminal cannot show
+    with told(parser, ImportError, OSError, ValueError, RuntimeError):  # no such data, no such device
         task = make(args.out, args.seed, args.device)
-    except (ImportError, OSError, ValueError, RuntimeError) as error:  # no such data, no such device
-        parser.exit(1, f"error: {error}\n")
+    if predict is not None and "predict" in args:
+        with told(parser, OSError, ValueError):  # no such run, no such text
+            trained(task, args.out)
+            predict(task, args.predict)
+    else:
+        with told(parser, OSError, CheckpointError):
+            train(task, args.out, args.steps, resume=args.resume)
+
+
+@contextmanager
+def told(parser: argparse.ArgumentParser, *errors: type[Exception]) -> Iterator[None]:
+    """These errors are told in a line, and the process ends with code 1."""
     try:
-        train(task, args.out, args.steps, resume=args.resume)
-    except (OSError, CheckpointError) as error:
+        yield
+    except errors as error:
         parser.exit(1, f"error: {error}\n")
 
 

@@ -86,8 +86,9 @@ def settle(op: Primitive, z, *sources: tuple):
         return z, None
     if not isinstance(z, np.ndarray):
         of_one_device(op, sources)
+    base = z.base
     for array, buffer, callers in sources:
-        if backend.is_array(array) and (z is array or z.base is (array if array.base is None else array.base)):
+        if z is array or (base is not None and (base is array or base is getattr(array, "base", None))):
             return frozen(backend.copy(z) if callers else z.view()), buffer
     return frozen(z), None
 

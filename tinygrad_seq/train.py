@@ -181,9 +181,32 @@ def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
     serialize.save(folder / CHECKPOINT, state)
 
 
+def trained(task: Task, folder: str | os.PathLike) -> None:
+    """Put `task` into the state of the run in `folder`, to use what it has learned; its seed may be another.
+
+    CheckpointError where there is no run that has made a step, and for one that is damaged or another.
+    """
+    path = Path(folder) / CHECKPOINT
+    state = opened(path, task, but=("seed",)) if path.exists() else None
+    if state is None or state["step"] == 0:
+        raise CheckpointError(f"there is no trained run in {folder}")
+    task.load_state_dict(state["task"])
+
+
 def restore(task: Task, folder: Path, steps: int) -> int:
     """The step of the checkpoint in `folder`; unless that is the end, `task` and the log are set back to it."""
     path, log = folder / CHECKPOINT, folder / LOG
+    state = opened(path, task)
+    if state["step"] < steps:
+        if not log.exists() or log.stat().st_size < state["log"]:
+            raise CheckpointError(f"{log} is shorter than it was when {path} was written")
+        os.truncate(log, state["log"])
+        task.load_state_dict(state["task"])
+    return state["step"]
+
+
+def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict:
+    """What the checkpoint at `path` holds, which is of the run that `task` is, but for these of its values."""
     try:
         state = serialize.load(path)
     except ValueError as error:
@@ -194,16 +217,11 @@ def restore(task: Task, folder: Path, steps: int) -> int:
     differences = [
         f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
         for name in {**theirs, **ours}
-        if theirs.get(name) != ours.get(name)
+        if name not in but and theirs.get(name) != ours.get(name)
     ]
     if differences:
         raise CheckpointError(f"{path} is of another run: " + "; ".join(differences))
-    if state["step"] < steps:
-        if not log.exists() or log.stat().st_size < state["log"]:
-            raise CheckpointError(f"{log} is shorter than it was when {path} was written")
-        os.truncate(log, state["log"])
-        task.load_state_dict(state["task"])
-    return state["step"]
+    return state
 
 
 @contextmanager

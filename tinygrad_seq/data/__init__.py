@@ -5,6 +5,7 @@ returns NumPy arrays, time first, or strings. Each says where its data come from
 are, which need not be that of the package. Where nothing real can be had, sentences are made by a grammar.
 """
 
+from tinygrad_seq.data.dates import normalised, written_dates
 from tinygrad_seq.data.sentences import TAGS, opinions, tagged_sentences
 from tinygrad_seq.data.series import digits, japanese_vowels, stocks
 from tinygrad_seq.data.strings import LANGUAGES, surnames, tunes
@@ -16,6 +17,8 @@ __all__ = [
     "surnames",
     "LANGUAGES",
     "tunes",
+    "written_dates",
+    "normalised",
     "tagged_sentences",
     "TAGS",
     "opinions",

@@ -14,7 +14,9 @@ True
 from typing import NoReturn
 
 from tinygrad_seq import habits
-from tinygrad_seq.nn import init, pictures
+from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn.attention import AdditiveScore, Attending, DotScore, GeneralScore, ScaledDotScore
+from tinygrad_seq.nn.attention_decoder import Annotations, AttentionDecoder
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -34,15 +36,10 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import DeepTransition, FedBack, Mapped, Residual, Stacked
-from tinygrad_seq.nn.decoders import (
-    EncoderDecoder,
-    OneToMany,
-    VectorAsFirstInput,
-    VectorAsState,
-    VectorAtEveryStep,
-)
+from tinygrad_seq.nn.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
+from tinygrad_seq.nn.decoder import Decoder
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
+from tinygrad_seq.nn.encoder_decoder import EncoderDecoder
 from tinygrad_seq.nn.exchange import from_torch, to_torch
 from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
 from tinygrad_seq.nn.gaussian import Covariance
@@ -59,14 +56,21 @@ from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Sho
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.markov import HiddenMarkovModel
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
 from tinygrad_seq.nn.padding import mean_within, padded
 from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.readout import ridge
 from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.self_attention import Positions, SelfAttention
 from tinygrad_seq.nn.truncated import Truncated
+from tinygrad_seq.nn.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
+    "AdditiveScore",
+    "Annotations",
+    "AttentionDecoder",
+    "Attending",
     "Autoregressive",
     "Bidirectional",
     "CELLS",
@@ -74,8 +78,10 @@ __all__ = [
     "ClockworkRNNCell",
     "CoupledLSTMCell",
     "Covariance",
+    "Decoder",
     "DeepTransition",
     "DepthGatedLSTM",
+    "DotScore",
     "Dropout",
     "EchoStateCell",
     "Embedding",
@@ -85,12 +91,14 @@ __all__ = [
     "Flow",
     "FullPeepholeLSTMCell",
     "GRUCell",
+    "GeneralScore",
     "HiddenMarkovModel",
     "LSTMCell",
     "LayerNorm",
     "LayerNormLSTMCell",
     "Layers",
     "LeakyCell",
+    "LearnedStart",
     "Linear",
     "LinearDynamicalSystem",
     "LiquidStateCell",
@@ -99,16 +107,21 @@ __all__ = [
     "Mapped",
     "MinimalGatedCell",
     "Module",
+    "NTMCell",
+    "NTMTrace",
     "OneToMany",
     "Parameter",
     "PeepholeLSTMCell",
     "PerFrame",
+    "Positions",
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",
     "ResetAfterGRUCell",
     "Residual",
     "Runner",
+    "ScaledDotScore",
+    "SelfAttention",
     "Sequential",
     "Shortcut",
     "SkipCell",
@@ -118,6 +131,7 @@ __all__ = [
     "VectorAsFirstInput",
     "VectorAsState",
     "VectorAtEveryStep",
+    "attention",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "eigenvalue_powers",
@@ -127,6 +141,7 @@ __all__ = [
     "init",
     "linear_recurrence",
     "mean_within",
+    "memory",
     "mse",
     "padded",
     "pictures",

@@ -3,16 +3,23 @@
 Depth has three places in a recurrent network (Pascanu et al. 2014, How to construct deep recurrent neural
 networks): layers of cells on top of each other, `Stacked`; functions before and behind a cell, `Mapped`; and
 several cells on the way from one state to the next, `DeepTransition`. Shortcuts make each easier to train.
+`FedBack` adds an output to what a cell hears, `LearnedStart` a beginning to its state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq import tree
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import single
 from tinygrad_seq.nn.layers import past
+from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor import Tensor
@@ -188,6 +195,35 @@ class FedBack(Cell):
         s, v = self.cell(s, concatenate([x, y], axis=-1))
         y = self.readout(v)
         return (s, y), y
+
+
+class LearnedStart(Cell):
+    """A cell whose initial state is learned: s_0 = that of the cell + d, of which d is at first 0.
+
+    `start` are the d of all float parts of the state, each (1, ...), the same for all rows of a batch.
+
+    >>> from tinygrad_seq import nn
+    >>> rnn = nn.Recurrent(nn.LearnedStart(nn.LSTMCell(3, 5, rng=0)))
+    >>> rnn(ts.ones((7, 2, 3)))[0].sum().backward()
+    >>> [d.grad.shape for d in rnn.cell.start]
+    [(1, 5), (1, 5)]
+    """
+
+    def __init__(self, cell: Cell, *, dtype: DTypeLike = np.float32) -> None:
+        self.cell = cell
+        first = tree.leaves(cell.initial_state(1, like=tensor(np.zeros((1, 0), dtype))))
+        self.start = [Parameter(zeros_like(part)) for part in first if part.dtype.kind == "f"]
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the cell, and what was learned added to it."""
+        learned = iter(self.start)
+        return tree.each(
+            lambda part: part + next(learned) if part.dtype.kind == "f" else part,
+            self.cell.initial_state(batch, like),
+        )
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        return self.cell(state, x)
 
 
 def parts(state: State, count: int, of: str) -> tuple[State, ...]:

@@ -1,8 +1,8 @@
 """Design patterns of recurrent networks: which of the steps have an output, and how many there are.
 
 `features` makes vectors of what comes in, an embedding or a network that looks at one step alone; a runner
-makes states of them; and `readout` makes of a state what is wanted. Patterns that write sequences are in
-`decoders.py`.
+makes states of them; and `readout` makes of a state what is wanted. What writes sequences is a
+`Decoder`.
 """
 
 from __future__ import annotations

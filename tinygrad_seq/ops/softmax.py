@@ -1,14 +1,14 @@
 """Softmax and its logarithm: primitives, because shifted by the maximum they cannot overflow.
 
 An entry of -inf is masked: its probability is 0. A row of nothing but -inf has no distribution; its
-softmax is 0, its log_softmax -inf, and both have zero derivative there.
+softmax is 0, its log_softmax -inf, and both have zero derivative there. Beside an entry of inf or NaN all of
+the row is NaN.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.ops.exponential import finite
 from tinygrad_seq.ops.reduction import axes_from_end
 from tinygrad_seq.primitive import primitive
 from tinygrad_seq.signature import example
@@ -17,8 +17,11 @@ EXAMPLES = [example("(a,B)"), example("(a,B,c)", axis=1), example("(a,0)")]
 
 
 def shifted(x, axis):
-    """x - max x: the same softmax, and no exponential above 1."""
-    return x - finite(np.max(x, axis=axis, keepdims=True)) if np.size(x) else x
+    """x - max x: the same softmax, and no exponential above 1; where all is -inf, -inf."""
+    if not np.size(x):
+        return x
+    top = np.max(x, axis=axis, keepdims=True)
+    return x - np.where(top == -np.inf, 0, top)
 
 
 @primitive(examples=EXAMPLES)
@@ -29,8 +32,7 @@ def softmax(x, /, axis=-1):
     array([0.5, 0.5, 0. ], dtype=float32)
     """
     e = np.exp(shifted(x, axis))
-    total = np.sum(e, axis=axis, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    return e / np.maximum(np.sum(e, axis=axis, keepdims=True), 1)  # at least e^0, if there is anything
 
 
 def symmetric(g, z, axis):
@@ -51,8 +53,7 @@ def log_softmax(x, /, axis=-1):
     array([-0.693, -0.693], dtype=float32)
     """
     y = shifted(x, axis)
-    with np.errstate(divide="ignore"):
-        return y - finite(np.log(np.sum(np.exp(y), axis=axis, keepdims=True)))
+    return y - np.log(np.maximum(np.sum(np.exp(y), axis=axis, keepdims=True), 1))
 
 
 def alive(z, axis):

@@ -19,7 +19,8 @@ import numpy as np
 
 from tinygrad_seq import backend
 from tinygrad_seq.ops.shape import inverse
-from tinygrad_seq.scan.emit import IN_PLACE, as_constant, emitted, place
+from tinygrad_seq.scan.emit import emitted
+from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place
 from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted

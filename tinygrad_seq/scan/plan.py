@@ -94,13 +94,16 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     plan = Plan(loop, kept)
     made = {v: call for call in loop.operations for v in call.outputs}
     base: dict[int, int] = {}  # of views: the value that has the memory
+    whole: set[int] = set()  # views that lie in one piece, as what they look at does
     carried = {before for before, _ in loop.carries}
 
     for call in loop.operations:
         source = base.get(call.inputs[0], call.inputs[0])
         if is_view(call, loop) and (source in made or source in carried):
-            if call.op.name == "reshape" and call.inputs[0] in base:  # of a view, which may not be in one piece
-                continue
+            if call.op.name == "reshape":
+                if call.inputs[0] in base and call.inputs[0] not in whole:
+                    continue
+                whole.update(call.outputs)
             for i, v in enumerate(call.outputs):
                 base[v] = source
                 plan.homes[v] = ("view", call.inputs[0], call, i)

@@ -78,6 +78,25 @@ def first_key(lengths: ArrayLike, *, rng: Rng = None) -> tuple[np.ndarray, np.nd
     return xs, xs[np.argmax(keys, axis=0), np.arange(batch)]
 
 
+def reversal(lengths: ArrayLike, *, symbols: int = 10, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
+    """Random symbols, to be written from the last to the first: what is read, (T, B), and written, (T + 1, B).
+
+    Symbols are 1 ... `symbols`; the end symbol 0 stands behind what is to be written, and behind rows of these
+    `lengths` there is nothing but 0. A translation that needs all that was read, the last of it first.
+
+    >>> xs, targets = reversal([4, 2], rng=0)
+    >>> xs.T.tolist(), targets.T.tolist()
+    ([[9, 6, 4, 1], [7, 3, 0, 0]], [[1, 4, 6, 9, 0], [3, 7, 0, 0, 0]])
+    """
+    rng, lengths = np.random.default_rng(rng), np.asarray(lengths)
+    inside = np.arange(max(lengths))[:, None] < lengths
+    xs = rng.integers(1, symbols + 1, inside.shape) * inside
+    targets = np.zeros_like(xs, shape=(len(xs) + 1, len(lengths)))
+    for row, n in enumerate(lengths):
+        targets[:n, row] = xs[:n, row][::-1]
+    return xs, targets
+
+
 def spelled(number: int) -> str:
     """A number from 0 to 999 in English words.
 

@@ -1,18 +1,8 @@
-"""Pictures of how gradients flow: what `flow` and `jacobians` compute, drawn on axes of matplotlib's.
+"""How gradients flow: what `flow` and `jacobians` compute, as lines over time.
 
-Each takes the axes, the array, and how the lines look, as matplotlib's `plot` does. A line is the median of the
-rows of a batch. Scales are logarithmic, since all of it is a product over time; what is 0 falls out of the
-picture at its lower edge.
-
->>> from matplotlib.figure import Figure
->>> from tinygrad_seq import nn
->>> cell, xs = nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3))
->>> lengths = nn.gradient_flow(cell, xs, lambda ys: ys[-1].sum()).norms()
->>> values = nn.singular_values(nn.step_jacobians(cell, xs))
->>> above, below = Figure().subplots(2, sharex=True)
->>> nn.pictures.norms(above, lengths, label="the gradient")
->>> nn.pictures.norms(above, nn.product_bound(lengths, values[..., 0]), linestyle="--", label="its bound")
->>> nn.pictures.singular_values(below, values)
+Each function takes the axes, the array, and how the lines look, as matplotlib's `plot` does. A line is the
+median of the rows of a batch. Scales are logarithmic, since all of it is a product over time; what is 0 falls
+out of the picture at its lower edge.
 """
 
 from __future__ import annotations

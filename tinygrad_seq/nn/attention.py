@@ -1,0 +1,193 @@
+"""Attention: a mean of values, weighted by how well the key of each meets a query.
+
+    e_i = score(q, k_i),   alpha = softmax e,   c = sum_i alpha_i v_i
+
+(Bahdanau, Cho & Bengio 2015, where the query is the state of a decoder, keys and values are annotations of a
+sentence, and c is the context of the next word.) Scores say how a query meets a key, `attend` makes weights
+and contexts of them, and `Attending` looks at annotations before every step of a cell.
+
+>>> from tinygrad_seq import nn
+>>> queries, annotations = ts.ones((1, 2)), ts.tensor([[1.0, 0.0], [0.0, 1.0], [99.0, 99.0]])
+>>> contexts, weights = nn.attention.attend(nn.DotScore()(queries, annotations), annotations)
+>>> contexts.numpy()
+array([[99., 99.]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq import tree
+from tinygrad_seq.creation import tensor
+from tinygrad_seq.errors import describe
+from tinygrad_seq.nn import init
+from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.indices import rows
+from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.exponential import tanh
+from tinygrad_seq.ops.shape import concatenate, expand_dims, squeeze
+from tinygrad_seq.ops.softmax import softmax
+from tinygrad_seq.tensor import Tensor
+
+
+def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Contexts c_m = sum_n alpha_mn v_n, (..., M, D), and the weights alpha_m = softmax e_m, (..., M, N).
+
+    scores  e (..., M, N), of M queries that look at N places
+    values  v (..., N, D), finite where they are not kept, too
+    keep    booleans that broadcast to the scores: where they are False, nothing is looked at
+
+    The weights of a query sum to 1; if it may look nowhere, its weights, its context and their gradients are 0.
+
+    >>> from tinygrad_seq import nn
+    >>> scores, values = ts.tensor([[0.0, 0.0, 9.0]]), ts.tensor([[1.0], [3.0], [5.0]])
+    >>> contexts, weights = nn.attention.attend(scores, values, keep=ts.tensor([True, True, False]))
+    >>> contexts.numpy(), weights.numpy()
+    (array([[2.]], dtype=float32), array([[0.5, 0.5, 0. ]], dtype=float32))
+    """
+    weights = softmax(scores if keep is None else where(keep, scores, -math.inf))
+    return weights @ values, weights
+
+
+# --- scores -----------------------------------------------------------------------------------------------
+
+
+class DotScore(Module):
+    """e_mn = q_m' h_n, for queries q (..., M, H) and annotations h (..., N, H): (..., M, N).
+
+    (Luong, Pham & Manning 2015.) Queries and annotations are of one size.
+
+    >>> from tinygrad_seq import nn
+    >>> nn.DotScore()(ts.ones((2, 3, 5)), ts.ones((2, 4, 5))).shape
+    (2, 3, 4)
+    """
+
+    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
+        return queries @ annotations.mT
+
+
+class ScaledDotScore(Module):
+    """e_mn = q_m' h_n / sqrt H, for queries q (..., M, H) and annotations h (..., N, H): (..., M, N).
+
+    (Vaswani et al. 2017: the product of vectors of independent elements of variance 1 has variance H.)
+
+    >>> from tinygrad_seq import nn
+    >>> nn.ScaledDotScore()(ts.ones((1, 4)), ts.ones((2, 4))).numpy()
+    array([[2., 2.]], dtype=float32)
+    """
+
+    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
+        return (queries * (1 / math.sqrt(queries.shape[-1]))) @ annotations.mT
+
+
+class GeneralScore(Module):
+    """e_mn = q_m' W h_n, for queries q (..., M, S) and annotations h (..., N, H): (..., M, N).
+
+    (Luong, Pham & Manning 2015.) W is (S, H).
+
+    >>> from tinygrad_seq import nn
+    >>> nn.GeneralScore(5, 6, rng=0)(ts.ones((2, 3, 5)), ts.ones((2, 4, 6))).shape
+    (2, 3, 4)
+    """
+
+    def __init__(
+        self, query_size: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        self.W = Parameter(init.uniform((query_size, size), 1 / math.sqrt(size), rng=rng, dtype=dtype))
+
+    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
+        keys = annotations @ self.W.mT
+        return queries @ keys.mT
+
+
+class AdditiveScore(Module):
+    """e_mn = v' tanh(W q_m + U h_n), for queries q (..., M, S) and annotations h (..., N, H): (..., M, N).
+
+    (Bahdanau, Cho & Bengio 2015, A.1.2.) W is (S, A), U (H, A) and v (A,). The keys U h_n need no query: where
+    these come step by step, in a scan, keys are made once, before the loop.
+
+    >>> from tinygrad_seq import nn
+    >>> nn.AdditiveScore(5, 6, 7, rng=0)(ts.ones((2, 3, 5)), ts.ones((2, 4, 6))).shape
+    (2, 3, 4)
+    """
+
+    def __init__(
+        self, query_size: int, size: int, units: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        self.W = Parameter(init.uniform((query_size, units), 1 / math.sqrt(query_size), rng=rng, dtype=dtype))
+        self.U = Parameter(init.uniform((size, units), 1 / math.sqrt(size), rng=rng, dtype=dtype))
+        self.v = Parameter(init.uniform((units,), 1 / math.sqrt(units), rng=rng, dtype=dtype))
+
+    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
+        keys = expand_dims(annotations @ self.U, -3)
+        return tanh(expand_dims(queries @ self.W, -2) + keys) @ self.v
+
+
+Score = DotScore | ScaledDotScore | GeneralScore | AdditiveScore
+
+
+# --- a cell that looks ------------------------------------------------------------------------------------
+
+
+class Attending(Cell):
+    """A cell that looks at annotations h before every step (Bahdanau, Cho & Bengio 2015).
+
+        e_n = score(s, h_n),   alpha = softmax e,   c = sum_n alpha_n h_n
+        s', y = cell(s, [x; c])
+
+    The query s is the first part of the cell's state, the h of an LSTM. The output is [y; c], the state that of
+    the cell.
+
+    annotations  h (B, N, D), of each row its own, or (N, D), of all rows
+    keep         booleans (B, N), or (N,): a row looks only where they are True; what stands elsewhere has no
+                 influence, whatever it is
+
+    ValueError for annotations of another rank, and for a `keep` that does not belong to them.
+
+    >>> from tinygrad_seq import nn
+    >>> score = nn.AdditiveScore(5, 6, 7, rng=0)
+    >>> cell = nn.Attending(nn.GRUCell(3 + 6, 5, rng=1), score, ts.ones((2, 4, 6)))
+    >>> ys, h = nn.Recurrent(cell)(ts.ones((9, 2, 3)))
+    >>> ys.shape, h.shape
+    ((9, 2, 11), (2, 5))
+    >>> _, y, weights = cell.step(h, ts.ones((2, 3)))
+    >>> y.shape, weights.shape
+    ((2, 11), (2, 4))
+    """
+
+    def __init__(self, cell: Cell, score: Score, annotations: Tensor, keep: Tensor | None = None) -> None:
+        annotations = annotations if isinstance(annotations, Tensor) else tensor(annotations)
+        keep = keep if keep is None or isinstance(keep, Tensor) else tensor(keep, device=annotations.device)
+        self.cell, self.score, self.annotations, self.keep = cell, score, annotations, keep
+        if annotations.ndim not in (2, 3) or annotations.dtype.kind != "f":
+            raise ValueError(f"annotations are (B, N, D) or (N, D), of floats, not {describe(annotations)}")
+        if keep is not None and (keep.shape != annotations.shape[:-1] or keep.dtype != bool):
+            raise ValueError(
+                f"annotations {describe(annotations)} are kept by booleans of shape {annotations.shape[:-1]}, "
+                f"not {describe(keep)}"
+            )
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the cell."""
+        return self.cell.initial_state(batch, like)
+
+    def step(self, state: State, x: Tensor) -> tuple[State, Tensor, Tensor]:
+        """The next state, the output, and the weights (B, N) by which it looked."""
+        h, keep = self.annotations, self.keep
+        if h.ndim == 3 and len(h) != len(x):  # one row would broadcast
+            raise ValueError(f"annotations of {len(h)} rows are looked at by a batch of {len(x)}")
+        if keep is not None:
+            h, keep = rows(keep, h, 0), expand_dims(keep, -2)  # 0, since a weight of 0 times NaN is NaN
+        contexts, weights = attend(self.score(expand_dims(tree.leaves(state)[0], -2), h), h, keep)
+        c = squeeze(contexts, -2)
+        state, y = self.cell(state, concatenate([x, c], axis=-1))
+        return state, concatenate([y, c], axis=-1), squeeze(weights, -2)
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        state, y, _ = self.step(state, x)
+        return state, y

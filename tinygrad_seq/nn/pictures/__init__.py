@@ -1,0 +1,18 @@
+"""Pictures of gradients, of attention and of a memory, drawn on axes of matplotlib's.
+
+>>> from matplotlib.figure import Figure
+>>> from tinygrad_seq import nn
+>>> cell, xs = nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3))
+>>> lengths = nn.gradient_flow(cell, xs, lambda ys: ys[-1].sum()).norms()
+>>> values = nn.singular_values(nn.step_jacobians(cell, xs))
+>>> above, below = Figure().subplots(2, sharex=True)
+>>> nn.pictures.norms(above, lengths, label="the gradient")
+>>> nn.pictures.norms(above, nn.product_bound(lengths, values[..., 0]), linestyle="--", label="its bound")
+>>> nn.pictures.singular_values(below, values)
+"""
+
+from tinygrad_seq.nn.pictures.attention import alignment
+from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
+from tinygrad_seq.nn.pictures.memory import machine, over_steps
+
+__all__ = ["alignment", "machine", "norms", "over_steps", "powers", "singular_values"]

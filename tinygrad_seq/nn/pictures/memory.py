@@ -1,0 +1,73 @@
+"""What a memory is used for: images of one row of the batch, in which time goes to the right."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from tinygrad_seq.nn.jacobians import on_host
+from tinygrad_seq.nn.turing import NTMTrace
+from tinygrad_seq.tensor import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def over_steps(axes: Axes, values: Tensor | ArrayLike, **look) -> None:
+    """Vectors (T, K) as an image, a column for each of t = 1 ... T; those of several heads, (T, H, K), as one.
+
+    How it looks is said as to matplotlib's `imshow`.
+
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().subplots()
+    >>> over_steps(axes, [[0.0, 0.5, 1.0], [1.0, 0.0, 0.0]], cmap="gray")
+    >>> axes.images[0].get_array().shape
+    (3, 2)
+    """
+    columns = on_host(values)
+    steps, *heads, size = columns.shape
+    edges = (0.5, steps + 0.5, size * math.prod(heads) - 0.5, -0.5)
+    axes.imshow(
+        columns.reshape(steps, -1).T, **{"aspect": "auto", "interpolation": "nearest", "extent": edges} | look
+    )
+    for head in range(1, math.prod(heads)):
+        axes.axhline(head * size - 0.5, color="tab:orange", linewidth=1)
+    axes.set_xlabel("t")
+
+
+def machine(
+    figure: Figure, xs: Tensor | ArrayLike, ys: Tensor | ArrayLike, trace: NTMTrace, row: int = 0
+) -> None:
+    """What a neural Turing machine hears and says, writes and reads, and where.
+
+    As in figure 6 of Graves, Wayne & Danihelka (2014). Of xs (T, B, I) and ys (T, B, O), which may be the
+    sigmoid of `trace.outputs`, and of the trace, one row of the batch is shown. Weightings are black where they
+    are 0 and white where they are 1; row 0 of the memory is above.
+
+    >>> from matplotlib.figure import Figure
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), rng=1)
+    >>> xs, figure = ts.ones((7, 2, 3)), Figure(layout="constrained")
+    >>> trace = cell.trace(xs)
+    >>> machine(figure, xs, ts.sigmoid(trace.outputs), trace)
+    >>> [axes.get_title() for axes in figure.axes]
+    ['inputs', 'outputs', 'adds', 'reads', 'write weightings', 'read weightings']
+    """
+    panels = figure.subplots(3, 2, sharex=True)
+    shown = {"inputs": xs, "outputs": ys, "adds": trace.adds, "reads": trace.reads}
+    for axes, (title, values) in zip(panels[:2].flat, shown.items(), strict=True):
+        over_steps(axes, on_host(values)[:, row])
+        axes.set_title(title)
+    for axes, title, weightings in zip(
+        panels[2],
+        ("write weightings", "read weightings"),
+        (trace.write_weightings, trace.read_weightings),
+        strict=True,
+    ):
+        over_steps(axes, on_host(weightings)[:, row], cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title)
+    for axes in panels[:2].flat:
+        axes.set_xlabel("")
