@@ -289,14 +289,14 @@ def away_from_kinks(act, start):
         before, h = act._visits(s, x)[1:]
         margins.append(np.abs(before.numpy() + h.numpy() - (1 - act.epsilon)).min())
         s, _ = act(s, x)
-    return min(margins) > 1e-3
+    return min(margins) > 0.01
 
 
 @both_ways
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell])
 def test_first_and_second_derivatives(kind, unroll):
     """Of outputs, ponder and state, by the input, the state before, and all parameters."""
-    act = adaptive(kind, max_steps=5)
+    act = adaptive(kind, seed=1, bias=-1.0, loud=4.0, max_steps=5)
     start = random_state(act)
     assert away_from_kinks(act, start)
     names = [name for name, _ in act.named_parameters()]
