@@ -1,4 +1,4 @@
-"""Adaptive computation time against its equations in NumPy, its laws, its gradients; and the cell that repeats."""
+"""Adaptive computation time against its equations in NumPy, its laws and gradients; the cell that repeats."""
 # ruff: noqa: N806 (weights have the names that they have in the cells)
 
 import math
@@ -78,7 +78,9 @@ def step_by_hand(step, act, state, x):
         halting.append(sigmoid(y @ w + b))
     N, R = len(halting), 1 - sum(halting[:-1])
     p = [*halting[:-1], R]
-    state = tuple(sum(p_n * part for p_n, part in zip(p, parts, strict=True)) for parts in zip(*states, strict=True))
+    state = tuple(
+        sum(p_n * part for p_n, part in zip(p, parts, strict=True)) for parts in zip(*states, strict=True)
+    )
     return state, sum(p_n * y for p_n, y in zip(p, outputs, strict=True)), N + R, N
 
 
@@ -471,7 +473,9 @@ MAKERS = [nn.ACTCell, partial(nn.RepeatCell, times=2)]
 def test_an_input_of_another_size(make):
     cell = make(nn.LSTMCell(I + 1, H, rng=0))
     for run in (cell, lambda s, x: nn.Recurrent(cell)(x[None], s)):
-        with pytest.raises(ValueError, match=r"float32\[5,4\]: for it the input size of the cell is 4 \+ 1 = 5"):
+        with pytest.raises(
+            ValueError, match=r"float32\[5,4\]: for it the input size of the cell is 4 \+ 1 = 5"
+        ):
             run(random_state(cell), ts.tensor(np.ones((B, I + 1), np.float32)))
 
 

@@ -530,7 +530,9 @@ def test_no_cell_waits_or_uploads(name, unroll):
         optimizer.step()
 
     step()  # compiles
-    with costs(downloads=4 * 2 if unroll and name == "adaptive" else 0):  # it looks after all visits but the last
+    with costs(
+        downloads=4 * 2 if unroll and name == "adaptive" else 0
+    ):  # it looks after all visits but the last
         step()
 
 

@@ -44,7 +44,7 @@ class VisitingCell(Cell):
         """That of the cell."""
         return self.cell.initial_state(batch, like)
 
-    def heard(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _heard(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The input of the first visit and that of the others, (B, I + 1)."""
         if x.shape[-1] != self.input_size:
             raise ValueError(
@@ -126,7 +126,7 @@ class ACTCell(VisitingCell):
 
     def _visits(self, state: State, x: Tensor):
         """What all visits made, (n, B, ...) each: (states, outputs), h_1 + ... + h_{n-1}, and h_n."""
-        first, again = self.heard(x)
+        first, again = self._heard(x)
         visited, made = self._visit((state, zeros_like(x, shape=x.shape[:-1])), first)
         if isinstance(visited[1], Traced) and self.max_steps > 1:
             _, others = scan(lambda v, _: self._visit(v, again), visited, length=self.max_steps - 1)
@@ -182,7 +182,7 @@ class RepeatCell(VisitingCell):
         self.times = counted(times, "times")
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
-        first, again = self.heard(x)
+        first, again = self._heard(x)
         state, y = self.cell(state, first)
         for _ in range(self.times - 1):
             state, y = self.cell(state, again)
