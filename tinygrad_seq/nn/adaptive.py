@@ -25,7 +25,7 @@ from tinygrad_seq.ops.creation import ones_like, zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import sigmoid
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import concatenate, reshape, stack
+from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape, stack
 from tinygrad_seq.scan import scan
 from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tensor import Tensor
@@ -129,14 +129,10 @@ class ACTCell(VisitingCell):
         first, again = self._heard(x)
         visited, made = self._visit((state, zeros_like(x, shape=x.shape[:-1])), first)
         if isinstance(visited[1], Traced) and self.max_steps > 1:
+            # a scan within the scan: written out, 100 visits take 3 times as long to record, 1.8 times to run
             _, others = scan(lambda v, _: self._visit(v, again), visited, length=self.max_steps - 1)
-            return tree.like(
-                made,
-                [
-                    concatenate([a[None], b])
-                    for a, b in zip(tree.leaves(made), tree.leaves(others), strict=True)
-                ],
-            )
+            rest = iter(tree.leaves(others))
+            return tree.each(lambda one: concatenate([expand_dims(one, 0), next(rest)]), made)
         every = [made]
         while len(every) < self.max_steps and total(self._going_on(visited[1])).item():
             visited, made = self._visit(visited, again)
@@ -148,7 +144,8 @@ class ACTCell(VisitingCell):
         s, before = visited
         after, y = self.cell(s, x)
         h = reshape(sigmoid(self.halting(y)), before.shape)
-        return (frozen(self._going_on(before + h), after, s), before + h), ((after, y), before, h)
+        halted = before + h
+        return (frozen(self._going_on(halted), after, s), halted), ((after, y), before, h)
 
     def _going_on(self, halted: Tensor) -> Tensor:
         """Whether that much is not enough; NaN is not, so that it is found in what comes out."""
