@@ -347,6 +347,18 @@ def test_eagerly_it_stops_when_every_row_has_halted():
     assert visits == [[1.0] * B] + [[0.0] * B] * (N.max() - 1)
 
 
+@pytest.mark.parametrize(
+    ("make", "count"), [(partial(nn.ACTCell, max_steps=4), 2), (partial(nn.RepeatCell, times=3), 3)]
+)
+def test_what_a_scan_takes_out_of_the_loop(make, count):
+    """The projections of the input, with the flag and without, for all times at once."""
+    cell = make(nn.LSTMCell(I + 1, H, rng=0))
+    x = ts.tensor(xs.astype(np.float32))
+    before, loop = str(ts.explain(cell, cell.initial_state(B, like=x), x)).split("\nloop\n")[:2]
+    assert before.count("@ Wx") == count
+    assert "Wx" not in loop
+
+
 # --- its edges ------------------------------------------------------------------------------------------
 
 
