@@ -215,16 +215,17 @@ def test_a_row_is_what_it_is_alone(kind, unroll):
 
 @both_ways
 def test_a_row_that_has_halted_goes_nowhere(unroll):
-    """Visited on with its batch, it would overflow within 100 visits; it repeats the last instead."""
+    """A third visit would overflow; it repeats the second instead."""
     cell = nn.RNNCell(I + 1, H, activation="relu", rng=0)
-    cell.Wh.assign_(4.0 * np.eye(H, dtype=np.float32))
-    act = nn.ACTCell(nn.Mapped(cell, after=lambda y: y / (1.0 + y)), rng=1)
+    cell.Wh.assign_(1e25 * np.eye(H, dtype=np.float32))
+    act = nn.ACTCell(nn.Mapped(cell, after=ts.tanh), rng=1)
     act.halting.weight.assign_(np.zeros((H, 1), np.float32))
     act.halting.bias.assign_([0.0])
     x = ts.tensor(xs[:1].astype(np.float32), requires_grad=True)
     (ys, ponder, steps), h = nn.Recurrent(act, unroll=unroll)(x)
     assert (steps.numpy() == 2).all()
     assert all(np.isfinite(part).all() for part in values((ys, ponder, h)))
+    assert h.numpy().max() > 1e23
     for g in ts.grad(ys.sum() + ponder.sum() + h.sum(), [x, *act.parameters()]):
         assert np.isfinite(g.numpy()).all()
 
@@ -268,6 +269,27 @@ def test_whole_numbers_of_a_state_are_those_of_the_last_visit(unroll):
     assert (t.numpy() == N.sum(0)[:, None] % [1, 5, 7]).all()
     assert t.dtype == np.int64
     assert np.isfinite(h.numpy()).all()
+
+
+@both_ways
+def test_whole_numbers_of_a_row_that_halts_at_once(unroll):
+    """It is visited again with its batch, without the flag; what counts is its own visit."""
+
+    class Noting(nn.GRUCell):
+        def initial_state(self, batch, like):
+            h = super().initial_state(batch, like)
+            return h, ts.astype(h[:, :1], np.int64)
+
+        def __call__(self, state, x):
+            h, first_visits = state
+            h, y = super().__call__(h, x)
+            return (h, first_visits + ts.astype(x[:, I:], np.int64)), y
+
+    act = adaptive(Noting, epsilon=0.4, max_steps=9)
+    (_, _, steps), (_, first_visits) = nn.Recurrent(act, unroll=unroll)(xs)
+    assert (steps.numpy() == 1).any()
+    assert (steps.numpy() > 1).any()
+    assert (first_visits.numpy() == T).all()
 
 
 # --- its gradients --------------------------------------------------------------------------------------
@@ -427,6 +449,21 @@ def test_batch_first():
     agree([part.swapaxes(0, 1) for part in values(made)], values(swapped))
     agree(values(state), values(after))
     agree(values(rnn.summary(xs.swapaxes(0, 1))), values(nn.Recurrent(act).summary(xs)))
+
+
+@pytest.mark.parametrize(("back", "every"), [(4, 4), (2, 2), (3, 1), (1, 3)])
+def test_truncated(back, every):
+    """Chunks have what the whole has of all that comes out; of the whole length, its gradients as well."""
+    act = adaptive(max_steps=6)
+    rnn, start = nn.Recurrent(act), random_state(act)
+    made, state = rnn(xs, start)
+    chunks = nn.Truncated(rnn, xs, back=back, every=every, state=start)
+    given = list(chunks)
+    whole = [np.concatenate(parts) for parts in zip(*(values(ys) for _, ys in given), strict=True)]
+    agree(values(made), whole)
+    agree(values(state), values(chunks.state))
+    if back == T:
+        agree(*(values(ts.grad(loss_of(ys), [*act.parameters()])) for ys in (made, given[0][1])))
 
 
 # --- the cell that repeats ------------------------------------------------------------------------------
