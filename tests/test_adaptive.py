@@ -448,7 +448,8 @@ def test_batch_first():
     swapped, after = rnn(xs.swapaxes(0, 1), lengths=lengths)
     agree([part.swapaxes(0, 1) for part in values(made)], values(swapped))
     agree(values(state), values(after))
-    agree(values(rnn.summary(xs.swapaxes(0, 1))), values(nn.Recurrent(act).summary(xs)))
+    last, _ = rnn.summary(xs.swapaxes(0, 1))
+    agree(values(last), [part[-1] for part in values(nn.Recurrent(act)(xs)[0])])
 
 
 @pytest.mark.parametrize(("back", "every"), [(4, 4), (2, 2), (3, 1), (1, 3)])
