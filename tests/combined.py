@@ -81,6 +81,18 @@ def turing_machine(inputs, units, **options):
     return FromAnyState(controller, units, memory=(6, 7), writes=2, memory_start="learned", **options)
 
 
+def repeated(inputs, units, **options):
+    return nn.RepeatCell(nn.LSTMCell(inputs + 1, units, **options), 3)
+
+
+def adaptive(inputs, units, **options):
+    """It halts after one, two or three visits; of what it says, the output."""
+    rng = options["rng"]
+    act = nn.ACTCell(nn.GRUCell(inputs + 1, units, **options), epsilon=0.3, max_steps=3, rng=rng)
+    act.halting.weight.assign_(act.halting.weight * 3.0)
+    return nn.Mapped(act, after=lambda made: made[0])
+
+
 COMBINED = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
@@ -93,4 +105,6 @@ COMBINED = {
     "attending": attending,
     "learned start": learned_start,
     "neural Turing machine": turing_machine,
+    "repeated": repeated,
+    "adaptive": adaptive,
 }

@@ -530,8 +530,27 @@ def test_no_cell_waits_or_uploads(name, unroll):
         optimizer.step()
 
     step()  # compiles
-    with costs():
+    with costs(
+        downloads=4 * 2 if unroll and name == "adaptive" else 0
+    ):  # it looks after all visits but the last
         step()
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
+def test_an_adaptive_cell_looks_after_each_visit_whether_all_rows_have_halted():
+    """Called by itself, but for the last visit that it may make; in a scan it looks at nothing."""
+    act = nn.ACTCell(nn.GRUCell(3 + 1, 5, rng=0), max_steps=4, rng=1).to("cuda")
+    act.halting.weight.assign_(there(np.zeros((5, 1), np.float32)))
+    x = there(np.ones((2, 3), np.float32))
+    for bias, visits, looks in ((5.0, 1, 1), (1.0, 2, 2), (-1.0, 4, 3), (-50.0, 4, 3)):
+        act.halting.bias.assign_(there(np.array([bias], np.float32)))
+        state = act.initial_state(2, like=x)
+        with costs(downloads=looks):
+            _, (_, ponder, steps) = act(state, x)
+        with costs():
+            (_, again, _), _ = nn.Recurrent(act)(x[None])
+        assert steps.numpy().tolist() == [visits] * 2
+        assert (again.numpy()[0] == ponder.numpy()).all()
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")

@@ -40,8 +40,10 @@ def run_cell(kind):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_no_op_of_a_cell_is_left_to_its_forward_function(kind):
+    """But for a scan within the scan, which is a program of its own."""
     for loop in run_cell(kind):
-        assert "forward__" not in loop.code.source
+        left = [line for line in loop.code.source.splitlines() if "forward__" in line]
+        assert all("call=" in line for line in left)
 
 
 def test_what_a_cell_joins_is_written_in_place():

@@ -1,11 +1,14 @@
 """The tasks: what is drawn is what their sources define."""
 
+import itertools
+
 import numpy as np
 import pytest
 from results import assert_allclose
 
 from tinygrad_seq import tasks
 from tinygrad_seq.tasks.films import DIRECTIONS, GLYPHS
+from tinygrad_seq.tasks.ponder import GATES
 from tinygrad_seq.tasks.symbols import SMALL, TENS
 
 
@@ -128,6 +131,104 @@ def test_parity():
     assert counts[0] == 0
     assert (np.abs(counts[1:] / 4000 - 1 / 6) < 0.03).all()
     assert abs(labels.mean() - 0.5) < 0.03
+
+
+BY_WORDS = {
+    "NOR": lambda p, q: not (p or q),
+    "Xq": lambda p, q: q and not p,
+    "ABJ": lambda p, q: p and not q,
+    "XOR": lambda p, q: p != q,
+    "NAND": lambda p, q: not (p and q),
+    "AND": lambda p, q: p and q,
+    "XNOR": lambda p, q: p == q,
+    "if/then": lambda p, q: q if p else True,
+    "then/if": lambda p, q: p if q else True,
+    "OR": lambda p, q: p or q,
+}
+
+
+def test_gates():
+    """What they are called is what they do; they are all functions of two bits that depend on both."""
+    assert list(GATES) == list(BY_WORDS)
+    pairs = list(itertools.product((1, 0), repeat=2))
+    for name, table in GATES.items():
+        assert table == tuple(int(BY_WORDS[name](p, q)) for p, q in pairs)
+    depends = [
+        (a, b, c, d)
+        for a, b, c, d in itertools.product((0, 1), repeat=4)
+        if (a, b) != (c, d) and (a, c) != (b, d)
+    ]
+    assert sorted(GATES.values()) == sorted(depends)
+
+
+@pytest.mark.parametrize(("length", "gates"), [(1, 1), (4, 3), (10, 10)])
+def test_logic(length, gates):
+    """Gate after gate, vector after vector; the numbers of gates and the gates are evenly drawn."""
+    xs, targets = tasks.logic(length, 400, gates=gates, rng=0)
+    assert xs.shape == (length, 400, 2 + 10 * gates)
+    assert targets.shape == (length, 400, 1)
+    assert xs.dtype == targets.dtype == np.float32
+    counts, used = np.zeros(gates + 1), np.zeros(10)
+    for row, answers in zip(xs.swapaxes(0, 1), targets[..., 0].T, strict=True):
+        before = row[0, 0]
+        for t, (x, answer) in enumerate(zip(row, answers, strict=True)):
+            b, chunks = x[1], x[2:].reshape(gates, 10)
+            assert t == 0 or x[0] == 0
+            n = int(chunks.sum())
+            counts[n] += 1
+            used += chunks.sum(0)
+            assert (chunks[:n].sum(1) == 1).all()
+            for chunk in chunks[:n]:
+                (i,) = chunk.nonzero()[0]
+                b, before = float(BY_WORDS[list(GATES)[i]](b, before)), b
+            assert answer == b
+            before = b
+    assert counts[0] == 0
+    assert (np.abs(counts[1:] / (400 * length) - 1 / gates) < 0.04).all()
+    assert (np.abs(used / used.sum() - 0.1) < 0.05).all()
+    assert abs(xs[0, :, 0].mean() - 0.5) < 0.1
+    assert abs(xs[:, :, 1].mean() - 0.5) < 0.1
+
+
+@pytest.mark.parametrize(("numbers", "digits"), [(5, 5), (3, 2), (2, 1), (12, 1)])
+def test_addition(numbers, digits):
+    """The digits that are shown, added up; numbers of all lengths, and all digits, a 0 in front as well."""
+    xs, targets = tasks.addition(numbers, 300, digits=digits, rng=0)
+    places = {(5, 5): 6, (3, 2): 3, (2, 1): 2, (12, 1): 3}[numbers, digits]
+    assert xs.shape == (numbers, 300, 10 * digits)
+    assert targets.shape == (numbers - 1, 300, places)
+    assert (xs.dtype, targets.dtype) == (np.float32, np.int64)
+    lengths, first = set(), set()
+    for row, answers in zip(xs.swapaxes(0, 1), targets.swapaxes(0, 1), strict=True):
+        total = 0
+        for t, x in enumerate(row):
+            shown = x.reshape(digits, 10)
+            n = int(shown.sum())
+            assert (shown[:n].sum(1) == 1).all()
+            lengths.add(n)
+            first.add(int(shown[0].argmax()))
+            total += int("".join(str(d.argmax()) for d in shown[:n]))
+            if t:
+                written = "".join("0123456789-"[d] for d in answers[t - 1])
+                assert written == str(total).ljust(places, "-")
+    assert lengths == set(range(1, digits + 1))
+    assert first == set(range(10))
+
+
+@pytest.mark.parametrize("numbers", [2, 3, 15])
+def test_sort(numbers):
+    """The numbers, a flag at the last, nothing; taken in the order of the targets, they ascend."""
+    xs, order = tasks.sort(numbers, 400, rng=0)
+    assert xs.shape == (2 * numbers, 400, 2)
+    assert order.shape == (numbers, 400)
+    assert (xs.dtype, order.dtype) == (np.float32, np.int64)
+    assert (xs[numbers:] == 0).all()
+    assert (xs[:, :, 1] == np.eye(2 * numbers)[numbers - 1][:, None]).all()
+    for row, places in zip(xs[:numbers, :, 0].T, order.T, strict=True):
+        assert row[places].tolist() == sorted(row.tolist())
+        assert set(places) == set(range(numbers))
+    assert abs(xs[:numbers, :, 0].mean()) < 0.1
+    assert abs(xs[:numbers, :, 0].std() - 1) < 0.1
 
 
 def test_narma10():
@@ -258,9 +359,14 @@ def test_associative_recall():
         (lambda: tasks.repeat_copy(2, 1, 1, most=1), "not 1 times of 1"),
         (lambda: tasks.associative_recall(1, 1), "of 1 there are not as many"),
         (lambda: tasks.associative_recall(2, 1, rows=0), "one row or more, not 0"),
+        (lambda: tasks.logic(0, 1), "of one gate or more, not 0 of 10"),
+        (lambda: tasks.logic(3, 1, gates=0), "of one gate or more, not 3 of 0"),
+        (lambda: tasks.addition(1, 1), "of one digit or more, not 1 of 5"),
+        (lambda: tasks.addition(2, 1, digits=0), "of one digit or more, not 2 of 0"),
+        (lambda: tasks.sort(1, 1), "two numbers or more are sorted, not 1"),
     ],
 )
-def test_memories_that_there_are_not(draw, said):
+def test_sequences_that_there_are_not(draw, said):
     with pytest.raises(ValueError, match=said):
         draw()
 
@@ -296,6 +402,9 @@ def test_reversal():
         lambda rng: tasks.repeat_copy(5, 2, 4, rng=rng),
         lambda rng: tasks.associative_recall(3, 4, rng=rng),
         lambda rng: tasks.reversal([9, 4], rng=rng),
+        lambda rng: tasks.logic(3, 4, rng=rng),
+        lambda rng: tasks.addition(3, 4, rng=rng),
+        lambda rng: tasks.sort(5, 4, rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from tinygrad_seq import habits
 from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn.adaptive import ACTCell, RepeatCell
 from tinygrad_seq.nn.attention import AdditiveScore, Attending, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.attention_decoder import Annotations, AttentionDecoder
 from tinygrad_seq.nn.cells import (
@@ -67,6 +68,7 @@ from tinygrad_seq.nn.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.window import Autoregressive, FixedWindow
 
 __all__ = [
+    "ACTCell",
     "AdditiveScore",
     "Annotations",
     "AttentionDecoder",
@@ -117,6 +119,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",
+    "RepeatCell",
     "ResetAfterGRUCell",
     "Residual",
     "Runner",

@@ -69,7 +69,8 @@ class Recurrent(Runner):
              them y is 0 and the state is frozen, in either direction, so that length 0 gives back the
              initial state; what xs holds there has no influence, whatever it is.
 
-    Returns ys (T, B, H) and the state after the last step. Gradients flow to xs, state and parameters.
+    Returns ys (T, B, H) and the state after the last step. Where the output of the cell is a tree of tensors,
+    as that of `ACTCell`, ys is such a tree. Gradients flow to xs, state and parameters.
     ValueError for no time step, and for lengths of another shape, negative or above T; TypeError for
     lengths that are no integers. Of a length in a tensor on a device, where nobody looks at it, negative or
     above T, the row of ys and of the state is NaN.
@@ -107,26 +108,31 @@ class Recurrent(Runner):
             inside, lawful = within(lengths, xs)
             state, ys = loop(self._masked, state, (rows(inside, xs, 0), inside), reverse=self.reverse)
             if lawful is not None:
-                state, ys = tree.each(lambda s: found(s, lawful), state), found(ys, lawful[None])
-        return swapaxes(ys, 0, 1) if self.batch_first else ys, state
+                state = tree.each(lambda s: found(s, lawful), state)
+                ys = tree.each(lambda y: found(y, lawful[None]), ys)
+        return self._swapped(ys), state
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The output of the last step within its length, or in reverse of the first, (B, H); and the state."""
         ys, state = self(xs, state, lengths)
-        ys = swapaxes(ys, 0, 1) if self.batch_first else ys
+        ys = self._swapped(ys)
         if self.reverse:
-            return ys[0], state
+            return tree.each(lambda y: y[0], ys), state
         if lengths is None:
-            return ys[-1], state
-        inside, lawful = within(lengths, ys)
+            return tree.each(lambda y: y[-1], ys), state
+        inside, lawful = within(lengths, tree.leaves(ys)[0])
         last = logical_and(inside, logical_not(concatenate([inside[1:], zeros_like(inside[:1])])))
-        return found(total(rows(last, ys, 0), 0), lawful), state
+        return tree.each(lambda y: found(total(rows(last, y, 0), 0), lawful), ys), state
 
     def _masked(self, state: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
         """A step of those rows alone that are inside their lengths."""
         x, inside = given
         after, y = self.cell(state, x)
-        return frozen(inside, after, state), rows(inside, y, 0)
+        return frozen(inside, after, state), tree.each(lambda part: rows(inside, part, 0), y)
+
+    def _swapped(self, ys):
+        """Outputs as they go in and out: of a runner that is batch_first, with time and batch swapped."""
+        return tree.each(lambda y: swapaxes(y, 0, 1), ys) if self.batch_first else ys
 
 
 class Bidirectional(Runner):

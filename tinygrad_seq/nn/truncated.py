@@ -93,8 +93,9 @@ class Truncated:
             new, last = self._run(following, end, middle)
             at, state = following, detached(middle) if following else state  # the first state may be learned
             self.state = detached(last)
-            ys = concatenate([*early, *known, *new])
-            yield slice(start, end), ys[len(ys) - (end - start) :]
+            made = [*early, *known, *new]
+            ys = [concatenate(parts)[start - end :] for parts in zip(*map(tree.leaves, made), strict=True)]
+            yield slice(start, end), tree.like(made[0], ys)
 
     def _run(self, start: int, end: int, state: State | None) -> tuple[list[Tensor], State | None]:
         """The outputs of some steps, in a list without any if there is no step, and the state after them."""

@@ -18,6 +18,7 @@ from tinygrad_seq.creation import tensor
 from tinygrad_seq.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import tried
 from tinygrad_seq.nn.combinators import LearnedStart, parts
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.memory import (
@@ -35,7 +36,6 @@ from tinygrad_seq.ops.exponential import sigmoid, softplus
 from tinygrad_seq.ops.shape import concatenate, reshape, split
 from tinygrad_seq.ops.softmax import softmax
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor
 
 BOUND = 20.0  # of what the heads say: exp 20 is far from overflow, and sigmoid 20 from 1 no more than 2e-9
@@ -132,7 +132,7 @@ class NTMCell(Cell):
                 f"shift of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
             )
         rng, heads = np.random.default_rng(rng), reads + writes
-        heard, said = widths(controller, dtype)
+        heard, said = tried(controller)
         if heard < reads * width:
             raise ValueError(
                 f"a controller hears the input and {reads} x {width} numbers that were read: let its input "
@@ -141,9 +141,9 @@ class NTMCell(Cell):
         self.reads, self.writes, self.shift = reads, writes, shift
         self.input_size = heard - reads * width
         self.controller = LearnedStart(controller, dtype=dtype) if learned else controller
-        self.addressing = projection(said, heads * (width + 2 * shift + 4), rng, dtype)
-        self.writing = projection(said, writes * 2 * width, rng, dtype)
-        self.readout = Linear(said + reads * width, output_size, rng=rng, dtype=dtype)
+        self.addressing = projection(said.shape[-1], heads * (width + 2 * shift + 4), rng, dtype)
+        self.writing = projection(said.shape[-1], writes * 2 * width, rng, dtype)
+        self.readout = Linear(said.shape[-1] + reads * width, output_size, rng=rng, dtype=dtype)
 
         kind = Parameter if learned else tensor
         self.first_reads = kind(np.zeros((reads, width), dtype))
@@ -230,22 +230,3 @@ def projection(inputs: int, outputs: int, rng: np.random.Generator, dtype: DType
     linear.weight = Parameter(init.xavier((inputs, outputs), gain=1.4, rng=rng, dtype=dtype))
     linear.bias = Parameter(init.zeros((outputs,), dtype=dtype))
     return linear
-
-
-def widths(cell: Cell, dtype: DTypeLike) -> tuple[int, int]:
-    """How many numbers a cell hears, and how many it says; found by trying, as not every cell could tell.
-
-    It hears no more than its tallest matrix has rows.
-    """
-    tallest = max((t.shape[0] for _, t in cell.named_tensors() if t.ndim == 2), default=0)
-    for heard in range(tallest + 1):
-        x = tensor(np.zeros((1, heard), dtype))
-        try:
-            with no_grad():
-                _, y = cell(cell.initial_state(1, like=x), x)
-        except ValueError:
-            continue
-        return heard, y.shape[-1]
-    raise ValueError(
-        f"a controller is a cell that hears vectors: a {type(cell).__name__} takes none of any size"
-    )

@@ -1,4 +1,4 @@
-"""Tasks of numbers: sums, parities, and signals that go on."""
+"""Tasks of numbers: a sum, and signals that go on."""
 
 from __future__ import annotations
 
@@ -27,21 +27,6 @@ def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.
     for first, last in ((0, length // 2), (length // 2, length)):
         xs[rng.integers(first, last, batch), np.arange(batch), 1] = 1
     return xs, xs.prod(-1).sum(0)[:, None]
-
-
-def parity(batch: int, *, size: int = 64, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """Is the number of ones odd? Vectors (B, size) of -1 and 1, then 0, and labels 0 or 1 (B,).
-
-    How many entries are not 0, the first 1 ... `size` of them, is drawn for each row (Graves 2016). float32.
-
-    >>> parity(2, size=5, rng=0)
-    (array([[ 1., -1., -1., -1., -1.],
-           [-1., -1.,  1.,  1.,  0.]], dtype=float32), array([1, 0]))
-    """
-    rng = np.random.default_rng(rng)
-    inside = np.arange(size) < rng.integers(1, size + 1, (batch, 1))
-    xs = np.where(inside, rng.choice([-1, 1], (batch, size)), 0).astype(np.float32)
-    return xs, (xs == 1).sum(1) % 2
 
 
 def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:

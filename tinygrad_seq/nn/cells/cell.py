@@ -15,9 +15,11 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.tape import no_grad
 from tinygrad_seq.tensor import Tensor
 
 State = Tensor | tuple["State", ...]  # what a cell carries from step to step: a tensor or a tree of them
@@ -58,6 +60,23 @@ def single(state: State, holder: str) -> Tensor:
     if not isinstance(state, Tensor):
         raise TypeError(f"{holder} takes cells whose state is one tensor, not a {type(state).__name__}")
     return state
+
+
+def tried(cell: Cell) -> tuple[int, Tensor]:
+    """How many numbers a cell hears, and what it says then; found by trying, as not every cell could tell.
+
+    It hears no more than its tallest matrix has rows.
+    """
+    tallest = max((t.shape[0] for _, t in cell.named_tensors() if t.ndim == 2), default=0)
+    for heard in range(tallest + 1):
+        x = tensor(np.zeros((1, heard), np.float32))
+        try:
+            with no_grad():
+                _, y = cell(cell.initial_state(1, like=x), x)
+        except ValueError:
+            continue
+        return heard, y
+    raise ValueError(f"a cell that hears vectors is needed: a {type(cell).__name__} takes none of any size")
 
 
 class GatedCell(Cell):
