@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from brief import check_example, check_that_it_says_how_to_run, imported, made
+from results import assert_allclose
 
 from tinygrad_seq import nn
 
@@ -18,7 +19,12 @@ def test_parity_learns_and_draws_and_goes_on_after_an_interruption(tmp_path, cap
     check_example("act_parity", "SmallParity", ["act_parity.png", "curves.png"], said, tmp_path, capsys)
 
 
-@pytest.mark.parametrize("name", ["act_parity"])
+def test_addition_learns_and_draws_and_goes_on_after_an_interruption(tmp_path, capsys):
+    pictures = ["curves.png", "ponder.png"]
+    check_example("act_addition", "Addition", pictures, ["always the commonest sum: 0.0"], tmp_path, capsys)
+
+
+@pytest.mark.parametrize("name", ["act_parity", "act_addition"])
 def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
@@ -81,3 +87,39 @@ def test_what_parity_counts(tmp_path, monkeypatch):
     assert 0 < right < 20
     assert visits > 20
     assert found == {"right": right / 20, "visits": visits / 20, "solved": 0}
+
+
+def test_the_difficulty_of_a_sum_is_that_of_adding_by_hand(monkeypatch):
+    """Digit by digit, from the last, carrying."""
+    example = imported("act_addition")
+    monkeypatch.setattr(example, "DIGITS", 3)
+    monkeypatch.setattr(example, "PLACES", 4)
+    xs, _ = example.addition(4, 50, digits=3, rng=0)
+    written = [["".join(str(one.argmax()) for one in x.reshape(3, 10) if one.any()) for x in row] for row in xs]
+    digits, carries = example.difficulty(xs)
+    for b in range(50):
+        total = written[0][b]
+        for t in range(1, 4):
+            number, carried, count = written[t][b], 0, 0
+            for above, below in zip(reversed(total.zfill(5)), reversed(number.zfill(5)), strict=True):
+                carried = int(above) + int(below) + carried > 9
+                count += carried
+            total = str(int(total) + int(number))
+            assert (digits[t - 1, b], carries[t - 1, b]) == (len(number), count)
+    assert set(np.unique(carries)) == {0, 1, 2, 3}
+
+
+def test_what_addition_counts(tmp_path, monkeypatch):
+    """The ponder of each sum is that of its number, the network run under scan, and right is right everywhere."""
+    example = imported("act_addition")
+    monkeypatch.setattr(example, "FRESH", 9)
+    one = made("act_addition", "Addition", tmp_path).both["adaptive"]
+    for _ in range(3):
+        one.step()
+    xs, right, ponder, sums = one.fresh()
+    (ys, expected, _), _ = one.model.runner(xs)
+    assert_allclose(ponder, expected.numpy()[1:], rtol=1e-5)
+    logits = one.model.readout(ys[1:]).numpy().reshape(example.NUMBERS - 1, 9, example.PLACES, 11)
+    assert_allclose(one.read(xs)[0].numpy(), logits, rtol=1e-4, atol=1e-6)
+    assert right.shape == (example.NUMBERS - 1, 9)
+    assert (right == np.all(logits.argmax(-1) == sums, axis=-1)).all()
