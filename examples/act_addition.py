@@ -5,8 +5,8 @@
 Numbers of one or two digits come one after the other, each as one vector; from the second on the sum up to
 there is asked for (Graves 2016, Adaptive computation time; here fewer and shorter ones). One LSTM sees each
 number once. The other, as large, decides how often, and each visit costs a penalty. A harder sum is one of a
-longer number, or one that carries more often. Nothing runs under scan, which for three steps of time pays
-little back and makes every visit that there could be.
+longer number, or one that carries more often. The networks are unrolled, where a number is visited until the
+last of the batch has halted: under scan every visit would be made that there could be.
 """
 
 import os
@@ -40,20 +40,14 @@ class Adder(Learner):
         if self.adaptive:
             cell = nn.ACTCell(cell, max_steps=MOST, rng=rng)
         readout = nn.Linear(HIDDEN, PLACES * LABELS, rng=rng)
-        return nn.ManyToMany(nn.Sequential(), nn.Recurrent(cell), readout)
+        return nn.ManyToMany(nn.Sequential(), nn.Recurrent(cell, unroll=True), readout)
 
     def read(self, xs):
         """Logits of the sums, (T - 1, B, D, 11), and how long every number was thought about, (T, B)."""
-        xs = ts.tensor(xs, device=self.device)
-        cell = self.model.runner.cell  # past the runner, which would scan
-        state, ys, thought = cell.initial_state(xs.shape[1], like=xs), [], []
-        for x in xs:
-            state, made = cell(state, x)
-            y, ponder, _ = made if self.adaptive else (made, ts.zeros_like(x[:, 0]), None)
-            ys.append(y)
-            thought.append(ponder)
-        logits = self.model.readout(ts.stack(ys[1:]))
-        return logits.reshape(*logits.shape[:2], PLACES, LABELS), ts.stack(thought)
+        made, _ = self.model.runner(ts.tensor(xs, device=self.device))
+        ys, ponder, _ = made if self.adaptive else (made, ts.zeros_like(made[..., 0]), None)
+        logits = self.model.readout(ys[1:])
+        return logits.reshape(*logits.shape[:2], PLACES, LABELS), ponder
 
     def loss(self):
         xs, sums = addition(NUMBERS, BATCH, digits=DIGITS, rng=self.rng)

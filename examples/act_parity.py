@@ -6,8 +6,8 @@ Is the number of ones odd? All bits come at once, so that a plain network has on
 vector again: as often as they decide, at a penalty for each visit (Graves 2016, Adaptive computation time), or
 a fixed number of times (Fojo, Campos & Giro-i-Nieto 2018, Comparing fixed and adaptive computation time). A row
 of the table is three networks; one that is right for 98 % of fresh vectors has solved it and learns no further.
-Nothing runs under scan: recording one step of time pays nothing back, and of the 10 visits that a scan always
-makes an adaptive cell by itself makes those that some row of the batch needs.
+The networks are unrolled: recording one step of time pays nothing back, and where a scan always makes all 10
+visits an adaptive cell stops when the last row of the batch has halted.
 """
 
 import os
@@ -49,16 +49,15 @@ class Thinker(Learner):
             cell = nn.RepeatCell(cell, self.times)
         if self.penalty:
             cell = nn.ACTCell(cell, max_steps=MOST, rng=rng)
-        return nn.ManyToOne(nn.Sequential(), nn.Recurrent(cell), nn.Linear(HIDDEN, 1, rng=rng))
+        return nn.ManyToOne(nn.Sequential(), nn.Recurrent(cell, unroll=True), nn.Linear(HIDDEN, 1, rng=rng))
 
     def answers(self, batch, rng):
         """Of each vector the logit, what its visits cost, how many they were, and the right answer."""
         drawn = parity(batch, size=self.bits, rng=rng)
         x, odd = (ts.tensor(array.astype(np.float32), device=self.device) for array in drawn)
-        cell, readout = self.model.runner.cell, self.model.readout  # past the runner, which would scan
-        _, made = cell(cell.initial_state(batch, like=x), x)
+        made, _ = self.model.runner(x[None])
         y, ponder, visits = made if self.penalty else (made, ts.zeros_like(odd), (self.times or 1) + 0 * odd)
-        return readout(y)[:, 0], ponder, visits, odd
+        return self.model.readout(y)[0, :, 0], ponder, visits, odd
 
     def loss(self):
         logits, ponder, _, odd = self.answers(BATCH, self.rng)

@@ -110,7 +110,7 @@ def test_the_difficulty_of_a_sum_is_that_of_adding_by_hand(monkeypatch):
 
 
 def test_what_addition_counts(tmp_path, monkeypatch):
-    """The ponder of each sum is that of its number, the network run under scan, and right is right everywhere."""
+    """What is pondered is what it is under scan, and right is right in every place."""
     example = imported("act_addition")
     monkeypatch.setattr(example, "FRESH", 9)
     one = made("act_addition", "Addition", tmp_path).both["adaptive"]
