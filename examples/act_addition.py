@@ -22,7 +22,7 @@ from tinygrad_seq.learner import Learner, Race, command, curves, verdict
 from tinygrad_seq.tasks import addition
 
 NUMBERS, DIGITS, HIDDEN, BATCH, FRESH = 3, 2, 128, 64, 1000
-PENALTY, MOST = 3e-2, 10
+PENALTY, MOST = 1e-1, 10
 PLACES, LABELS = len(str(NUMBERS * (10**DIGITS - 1))), 11  # of a sum; ten digits, and none
 
 
@@ -122,4 +122,4 @@ def draw(places, levels, thought, shares):
 
 
 if __name__ == "__main__":
-    command(Addition, __doc__, __file__, steps=5000)
+    command(Addition, __doc__, __file__, steps=6000)
