@@ -18,6 +18,8 @@ from tinygrad_seq import optim
 from tinygrad_seq.tensor import Tensor
 from tinygrad_seq.train import CheckpointError, Figures, Task, train
 
+Make = Callable[[Path, int, str], Task]  # a task of a folder, a seed and a device
+
 
 class Learner(Task):
     """A model that learns by Adam, its gradients clipped, from what `rng` draws; a `Task` for `train`.
@@ -98,18 +100,28 @@ class Learner(Task):
         self.rng.bit_generator.state = state["rng"]
 
 
-def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, steps: int) -> None:
+def command(
+    make: Make,
+    doc: str,
+    script: str,
+    *,
+    steps: int,
+    small: tuple[Make, int] | None = None,
+) -> None:
     """The command line of an example: --steps, --seed, --out, --device, --resume; and its run.
 
     make    a task of a folder, a seed and a device
     doc     the script's docstring, whose first line says what it is
     script  its file; a run goes to runs/, beside the folder that it is in
     steps   how many there are, if nobody says otherwise
+    small   the task and the steps that --small means, in a folder of its own
     """
     home = Path(script).resolve()
     parser = argparse.ArgumentParser(
         description=doc.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    if small is not None:
+        parser.add_argument("--small", action="store_true", help=f"a smaller task: {small[1]} steps, if no other")
     parser.add_argument("--steps", type=int, default=steps, help="how many steps to train in all")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
     parser.add_argument(
@@ -118,6 +130,10 @@ def command(make: Callable[[Path, int, str], Task], doc: str, script: str, *, st
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     args = parser.parse_args()
+    if small is not None and args.small:
+        make, steps = small
+        parser.set_defaults(steps=steps, out=parser.get_default("out").with_name(f"{home.stem}_small"))
+        args = parser.parse_args()  # what was said stays
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     try:
@@ -154,24 +170,32 @@ def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def curves(
-    folder: Path, columns: Mapping[str, str], *, ylabel: str, levels: Mapping[str, float] | None = None
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    ylabel: str,
+    levels: Mapping[str, float] | None = None,
+    log: bool = False,
 ) -> None:
     """Draw columns of log.csv in `folder` over the steps, as curves.png; `levels` are lines to compare with.
 
     columns  for each column that is drawn its label
     levels   for each level, a trivial baseline, say, where it is
+    log      whether their scale is logarithmic; where a curve is 0, it leaves the picture below
     """
     from matplotlib.figure import Figure
 
-    log = history(folder)
+    rows = history(folder)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, label in columns.items():
-        style = "-" if len(log[name]) == max(map(len, log.values())) else "o-"
-        axes.plot(*zip(*log[name], strict=True), style, label=label, markersize=3)
+        style = "-" if len(rows[name]) == max(map(len, rows.values())) else "o-"
+        axes.plot(*zip(*rows[name], strict=True), style, label=label, markersize=3)
     for i, (label, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="gray", linestyle=("--", ":", "-.")[i % 3], label=label)
     axes.set(xlabel="step", ylabel=ylabel)
+    if log:
+        axes.set_yscale("log", nonpositive="clip")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=150)

@@ -1,0 +1,121 @@
+"""Copy: hear up to 20 rows of 8 bits, then say them again. A neural Turing machine beside an LSTM of its size.
+
+    python examples/ntm_copy.py            # or --small, a minute or two; --resume, after an interruption
+
+The first task of Graves, Wayne & Danihelka (2014), at their size. Both networks learn from one sequence at a
+time, from as many of them, and have as many numbers to learn. Then both hear longer sequences than ever before.
+The figure is the number of wrong bits in a sequence; whoever guesses has half of them wrong.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.tasks import copy
+
+
+class Copier(Learner):
+    """A network that says the rows it has heard; those of other tasks of memory draw something else."""
+
+    columns, epoch, work, lr, max_norm = ("loss", "wrong"), 1000, ("sequences", 1), 1e-3, 50.0
+    memory, units, bits, longest = (128, 20), {"NTM": 100, "LSTM": 120}, 8, 20
+
+    def __init__(self, network, out, seed, device):
+        self.network = network
+        super().__init__(out, seed, device)
+
+    def draw(self, rng, batch, length=None):
+        """xs (T, B, I) and the targets of the last steps; as in training, unless it is said how long."""
+        return copy(length or rng.integers(1, self.longest + 1), batch, bits=self.bits, rng=rng)
+
+    def build(self, rng):
+        (*_, heard), (*_, said) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
+        units = self.units[self.network]
+        if self.network == "LSTM":
+            rnn = nn.Recurrent(nn.LSTMCell(heard, units, rng=rng))
+            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(units, said, rng=rng))
+        controller = nn.LSTMCell(heard + self.memory[1], units, rng=rng)
+        machine = nn.Recurrent(nn.NTMCell(controller, said, memory=self.memory, rng=rng))
+        return nn.ManyToMany(nn.Sequential(), machine, nn.Sequential())
+
+    def answer(self, xs, steps):
+        """What is said in the last steps, as logits."""
+        return self.model(ts.tensor(xs, device=self.device))[-steps:]
+
+    def loss(self):
+        xs, targets = self.draw(self.rng, self.work[1])
+        return nn.binary_cross_entropy_with_logits(
+            self.answer(xs, len(targets)), ts.tensor(targets, device=self.device)
+        )
+
+    def wrong(self, xs, targets):
+        """Wrong bits in a sequence, the mean over the batch."""
+        with ts.no_grad():
+            said = self.answer(xs, len(targets)).numpy() > 0
+        return np.mean(np.sum(said != (targets > 0), axis=(0, 2)))
+
+    def picture(self, xs, steps):
+        """What the machine hears and says, and where it writes and reads."""
+        figure = Figure(figsize=(10, 7), layout="constrained")
+        with ts.no_grad():
+            trace = self.model.runner.cell.trace(ts.tensor(xs, device=self.device))
+            nn.pictures.machine(figure, xs, ts.sigmoid(trace.outputs), trace)
+        return figure
+
+    def validate(self):
+        """Of a hundred fresh sequences, each of a length of its own."""
+        rng = np.random.default_rng([self.seed, 1])
+        return {"wrong": np.mean([self.wrong(*self.draw(rng, 1)) for _ in range(100)])}
+
+
+class Copiers(Race):
+    """The machine beside the LSTM, at last on what neither has met; of some of that there are pictures."""
+
+    learner = Copier
+    tests = {f"{length} rows": {"length": length} for length in (20, 40, 80, 120)}
+    pictures = ("20 rows", "80 rows")
+
+    def __init__(self, out, seed, device):
+        self.networks = {name: self.learner(name, out, seed, device) for name in self.learner.units}
+        super().__init__(out, self.networks, "wrong")
+
+    def finish(self):
+        guessed, machine = {}, self.networks["NTM"]
+        print(f"wrong bits in a sequence{'guessed':>20}{''.join(f'{name:>10}' for name in self.networks)}")
+        for name, test in {"as in training": {}, **self.tests}.items():
+            rng = np.random.default_rng([machine.seed, 2])
+            batches = [machine.draw(rng, 1, **test) for _ in range(100)]
+            guessed[name] = np.mean([targets[:, 0].size / 2 for _, targets in batches])
+            wrong = [np.mean([network.wrong(*batch) for batch in batches]) for network in self.networks.values()]
+            figures = "".join(f"{figure:10.2f}" for figure in wrong)
+            print(f"  {name:32}{guessed[name]:10.2f}{figures}{verdict(wrong[0], guessed[name], less=True)}")
+        levels = {"guessed": guessed["as in training"]}
+        names = {name: name for name in self.networks}
+        curves(self.out, names, ylabel="wrong bits in a sequence", levels=levels, log=True)
+        for name in self.pictures:
+            xs, targets = machine.draw(np.random.default_rng([machine.seed, 3]), 1, **self.tests[name])
+            machine.picture(xs, len(targets)).savefig(self.out / f"{name.replace(' ', '_')}.png", dpi=150)
+        print(f"all in {self.out}")
+
+
+class SmallCopier(Copier):
+    """Up to 6 rows of 4 bits."""
+
+    epoch, work, lr = 200, ("sequences", 16), 3e-3
+    memory, units, bits, longest = (16, 8), {"NTM": 32, "LSTM": 40}, 4, 6
+
+
+class SmallCopiers(Copiers):
+    learner = SmallCopier
+    tests = {f"{length} rows": {"length": length} for length in (6, 8, 12)}
+    pictures = ("6 rows", "12 rows")
+
+
+if __name__ == "__main__":
+    command(Copiers, __doc__, __file__, steps=20_000, small=(SmallCopiers, 4000))
