@@ -156,7 +156,9 @@ def progress(rounds: Sequence, title: str) -> Iterable:
 HEAD = f"{'':20}{'median ms':>11}{'min':>10}{'/ scan':>8}{'us/step':>10}{'first':>10}{'error':>10}"
 
 
-def lines(results: dict[str, Result | str], steps: int) -> Iterable[str]:
+def lines(
+    results: dict[str, Result | str], steps: int, tolerance: float = TOLERANCE
+) -> Iterable[str]:
     """A line per contender: its times, its median over that of our scan, the error of its gradients."""
     scan = statistics.median(results["ours, scan"].times)
     for name, result in results.items():
@@ -164,7 +166,7 @@ def lines(results: dict[str, Result | str], steps: int) -> Iterable[str]:
             yield f"{name:20}  left out: {result}"
             continue
         median, least = statistics.median(result.times), min(result.times)
-        right = result.error is None or result.error <= TOLERANCE  # nan is wrong
+        right = result.error is None or result.error <= tolerance  # nan is wrong
         ratio = f"{median / scan:.2f}" if right else "WRONG"
         off = "-" if result.error is None else f"{result.error:.0e}"
         yield (

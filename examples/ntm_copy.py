@@ -4,7 +4,7 @@
 
 The first task of Graves, Wayne & Danihelka (2014), at their size. Both networks learn from one sequence at a
 time, from as many of them, and have as many numbers to learn. Then both hear longer sequences than ever before.
-The figure is the number of wrong bits in a sequence; whoever guesses has half of them wrong.
+The figure is the number of wrong bits in a sequence, beside that of who always says 0.
 """
 
 import os
@@ -23,7 +23,7 @@ from tinygrad_seq.tasks import copy
 class Copier(Learner):
     """A network that says the rows it has heard; those of other tasks of memory draw something else."""
 
-    columns, epoch, work, lr, max_norm = ("loss", "wrong"), 1000, ("sequences", 1), 1e-3, 50.0
+    columns, epoch, work, lr = ("loss", "wrong"), 1000, ("sequences", 1), 1e-3
     memory, units, bits, longest = (128, 20), {"NTM": 100, "LSTM": 120}, 8, 20
 
     def __init__(self, network, out, seed, device):
@@ -65,7 +65,9 @@ class Copier(Learner):
         figure = Figure(figsize=(10, 7), layout="constrained")
         with ts.no_grad():
             trace = self.model.runner.cell.trace(ts.tensor(xs, device=self.device))
-            nn.pictures.machine(figure, xs, ts.sigmoid(trace.outputs), trace)
+        said = 1 / (1 + np.exp(-trace.outputs.numpy()))
+        said[:-steps] = 0  # what it says before it is asked counts for nothing
+        nn.pictures.machine(figure, xs, said, trace)
         return figure
 
     def validate(self):
@@ -86,16 +88,16 @@ class Copiers(Race):
         super().__init__(out, self.networks, "wrong")
 
     def finish(self):
-        guessed, machine = {}, self.networks["NTM"]
-        print(f"wrong bits in a sequence{'guessed':>20}{''.join(f'{name:>10}' for name in self.networks)}")
+        zeros, machine = {}, self.networks["NTM"]
+        print(f"wrong bits in a sequence{'always 0':>20}{''.join(f'{name:>10}' for name in self.networks)}")
         for name, test in {"as in training": {}, **self.tests}.items():
             rng = np.random.default_rng([machine.seed, 2])
             batches = [machine.draw(rng, 1, **test) for _ in range(100)]
-            guessed[name] = np.mean([targets[:, 0].size / 2 for _, targets in batches])
+            zeros[name] = np.mean([targets.sum() for _, targets in batches])
             wrong = [np.mean([network.wrong(*batch) for batch in batches]) for network in self.networks.values()]
             figures = "".join(f"{figure:10.2f}" for figure in wrong)
-            print(f"  {name:32}{guessed[name]:10.2f}{figures}{verdict(wrong[0], guessed[name], less=True)}")
-        levels = {"guessed": guessed["as in training"]}
+            print(f"  {name:32}{zeros[name]:10.2f}{figures}{verdict(wrong[0], zeros[name], less=True)}")
+        levels = {"always 0": zeros["as in training"]}
         names = {name: name for name in self.networks}
         curves(self.out, names, ylabel="wrong bits in a sequence", levels=levels, log=True)
         for name in self.pictures:
