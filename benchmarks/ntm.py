@@ -8,8 +8,8 @@ a head that reads and one that writes. A step is forward, backward and Adam over
 L rows. One thread each, in one process, in shuffled order in every round, as in benchmarks/scan.py.
 
 The first memory, the weightings and all other parts of the state are drawn at random: from rows that are all
-alike the heads have no gradient. Adam has a rate of 0, so that it works but every step is from the same weights,
-and the gradients of the first call and of the last can be held against our plain loop's in float64.
+alike the heads have no gradient. Adam has a rate of 0: it works, but every step is from the same weights, and
+the gradients of the first call and of the last can be held against our plain loop's in float64.
 """
 
 import os
@@ -172,7 +172,9 @@ def jax_scan(problem: Problem) -> Run:
 
 def functions(library, **others: Callable) -> SimpleNamespace:
     """The `m` of the equations."""
-    return SimpleNamespace(tanh=library.tanh, sqrt=library.sqrt, clip=lambda z: library.clip(z, -20, 20), **others)
+    return SimpleNamespace(
+        tanh=library.tanh, sqrt=library.sqrt, clip=lambda z: library.clip(z, -20, 20), **others
+    )
 
 
 CONTENDERS: dict[str, Callable[[Problem], Run]] = {

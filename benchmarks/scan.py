@@ -156,9 +156,7 @@ def progress(rounds: Sequence, title: str) -> Iterable:
 HEAD = f"{'':20}{'median ms':>11}{'min':>10}{'/ scan':>8}{'us/step':>10}{'first':>10}{'error':>10}"
 
 
-def lines(
-    results: dict[str, Result | str], steps: int, tolerance: float = TOLERANCE
-) -> Iterable[str]:
+def lines(results: dict[str, Result | str], steps: int, tolerance: float = TOLERANCE) -> Iterable[str]:
     """A line per contender: its times, its median over that of our scan, the error of its gradients."""
     scan = statistics.median(results["ours, scan"].times)
     for name, result in results.items():

@@ -27,21 +27,19 @@ class Recaller(Copier):
 
 class Recallers(Copiers):
     learner = Recaller
-    tests = {f"{items} items": {"items": items} for items in (6, 8, 10, 15, 20)}
-    pictures = ("6 items", "15 items")
+    tests = tuple({"items": items} for items in (6, 8, 10, 15, 20))
 
 
 class SmallRecaller(SmallCopier, Recaller):
-    """Up to 4 items of one row of 4 bits."""
+    """Up to 4 items of one row of 6 bits."""
 
-    longest, rows = 4, 1
+    bits, longest, rows = 6, 4, 1
 
 
 class SmallRecallers(Copiers):
     learner = SmallRecaller
-    tests = {f"{items} items": {"items": items} for items in (4, 6, 8)}
-    pictures = ("4 items",)
+    tests = tuple({"items": items} for items in (4, 6, 8))
 
 
 if __name__ == "__main__":
-    command(Recallers, __doc__, __file__, steps=30_000, small=(SmallRecallers, 4000))
+    command(Recallers, __doc__, __file__, steps=30_000, small=(SmallRecallers, 8000))

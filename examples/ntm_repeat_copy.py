@@ -1,4 +1,4 @@
-"""Repeat copy: hear up to 10 rows of 8 bits, and how often to say them, up to 10 times; then say that it is over.
+"""Repeat copy: hear up to 10 rows of 8 bits and how often to say them, up to 10 times; then, that it is over.
 
     python examples/ntm_repeat_copy.py            # or --small, a few minutes; --resume, after an interruption
 
@@ -18,7 +18,7 @@ from tinygrad_seq.tasks import repeat_copy
 
 
 def tests(*pairs):
-    return {f"{length} rows, {n} times": {"length": length, "repeats": n} for length, n in pairs}
+    return tuple({"length": length, "repeats": repeats} for length, repeats in pairs)
 
 
 class Repeater(Copier):
@@ -31,7 +31,6 @@ class Repeater(Copier):
 
 class Repeaters(Copiers):
     learner, tests = Repeater, tests((10, 10), (20, 10), (10, 20))
-    pictures = ("10 rows, 10 times",)
 
 
 class SmallRepeater(SmallCopier, Repeater):
@@ -42,7 +41,6 @@ class SmallRepeater(SmallCopier, Repeater):
 
 class SmallRepeaters(Copiers):
     learner, tests = SmallRepeater, tests((3, 3), (6, 3), (3, 6))
-    pictures = ("3 rows, 3 times",)
 
 
 if __name__ == "__main__":

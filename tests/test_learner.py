@@ -131,11 +131,11 @@ class Short(Line):
 def test_the_small_form_has_its_own_steps_and_folder(monkeypatch, tmp_path, capsys):
     small = (Short, 10)
     run(monkeypatch, tmp_path, "--small", small=small)
-    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line_small")] == [n % 5 == 4 for n in range(10)]
-    run(monkeypatch, tmp_path, small=small)
-    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line")] == [
-        n in (19, 29) for n in range(30)
+    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line_small")] == [
+        n % 5 == 4 for n in range(10)
     ]
+    run(monkeypatch, tmp_path, small=small)
+    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line")] == [n in (19, 29) for n in range(30)]
     said = ["--small", "--steps", "15", "--seed", "5", "--out", str(tmp_path / "other")]
     run(monkeypatch, tmp_path, *said, small=small)
     assert len(log(tmp_path / "other")) == 15
@@ -166,8 +166,12 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     assert lines["share right"].get_xydata().tolist() == [[2, 0.5], [3, 0.75]]
     assert set(lines["chance"].get_ydata()) == {0.25}
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "both", "linear")
-    curves(tmp_path, {"loss": "the loss"}, ylabel="both", log=True)
-    assert drawn[1][0].axes[0].get_yscale() == "log"
+    curves(tmp_path, {"loss": "the loss"}, ylabel="both", logarithmic=0.5)
+    (axes,) = drawn[1][0].axes
+    lowest, threshold, one = axes.transData.transform([[0, 0], [0, 0.5], [0, 5]])[:, 1]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_yscale() == "symlog"
+    assert one - threshold == pytest.approx(threshold - lowest)  # a decade, and what is below all decades
 
 
 def test_what_a_learner_has_to_state(tmp_path):

@@ -9,11 +9,13 @@ import tinygrad_seq as ts
 pytestmark = pytest.mark.examples
 
 TASKS = {  # the small form and that of the paper, and the pictures of the small one
-    "ntm_copy": ("SmallCopiers", "Copiers", ["6_rows.png", "12_rows.png"]),
-    "ntm_repeat_copy": ("SmallRepeaters", "Repeaters", ["3_rows,_3_times.png"]),
-    "ntm_recall": ("SmallRecallers", "Recallers", ["4_items.png"]),
+    "ntm_copy": ("SmallCopiers", "Copiers", ["length_6.png", "length_12.png"]),
+    "ntm_repeat_copy": ("SmallRepeaters", "Repeaters", ["length_3_repeats_3.png", "length_3_repeats_6.png"]),
+    "ntm_recall": ("SmallRecallers", "Recallers", ["items_4.png", "items_8.png"]),
 }
-EACH = pytest.mark.parametrize(("name", "small", "full", "pictures"), [(name, *row) for name, row in TASKS.items()])
+EACH = pytest.mark.parametrize(
+    ("name", "small", "full", "pictures"), [(name, *row) for name, row in TASKS.items()]
+)
 
 
 @EACH
@@ -63,4 +65,3 @@ def test_the_picture_shows_what_is_said_when_it_is_asked(tmp_path):
     said = ts.sigmoid(copier.model(ts.tensor(xs))).numpy()[:, 0].T * (np.arange(11) > 5)
     np.testing.assert_allclose(outputs.images[0].get_array(), said, rtol=1e-5)
     np.testing.assert_array_equal(inputs.images[0].get_array(), xs[:, 0].T)
-

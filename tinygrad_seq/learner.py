@@ -121,7 +121,7 @@ def command(
         description=doc.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     if small is not None:
-        parser.add_argument("--small", action="store_true", help=f"a smaller task: {small[1]} steps, if no other")
+        parser.add_argument("--small", action="store_true", help=f"a smaller task, of {small[1]} steps")
     parser.add_argument("--steps", type=int, default=steps, help="how many steps to train in all")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
     parser.add_argument(
@@ -175,27 +175,28 @@ def curves(
     *,
     ylabel: str,
     levels: Mapping[str, float] | None = None,
-    log: bool = False,
+    logarithmic: float | None = None,
 ) -> None:
     """Draw columns of log.csv in `folder` over the steps, as curves.png; `levels` are lines to compare with.
 
-    columns  for each column that is drawn its label
-    levels   for each level, a trivial baseline, say, where it is
-    log      whether their scale is logarithmic; where a curve is 0, it leaves the picture below
+    columns      for each column that is drawn its label
+    levels       for each level, a trivial baseline, say, where it is
+    logarithmic  from where on the scale is; below it is linear, so that 0 has a place
     """
     from matplotlib.figure import Figure
 
-    rows = history(folder)
+    log = history(folder)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, label in columns.items():
-        style = "-" if len(rows[name]) == max(map(len, rows.values())) else "o-"
-        axes.plot(*zip(*rows[name], strict=True), style, label=label, markersize=3)
+        style = "-" if len(log[name]) == max(map(len, log.values())) else "o-"
+        axes.plot(*zip(*log[name], strict=True), style, label=label, markersize=3)
     for i, (label, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="gray", linestyle=("--", ":", "-.")[i % 3], label=label)
     axes.set(xlabel="step", ylabel=ylabel)
-    if log:
-        axes.set_yscale("log", nonpositive="clip")
+    if logarithmic is not None:
+        axes.set_yscale("symlog", linthresh=logarithmic)
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=150)
