@@ -4,8 +4,8 @@
     taskset -c 0 python benchmarks/ntm.py
 
 Copying at the size of Graves, Wayne & Danihelka (2014): rows of 8 bits, memory 128 x 20, an LSTM of 100 units,
-a head that reads and one that writes. A step is forward, backward and Adam over a sequence of 2 L + 1 inputs for
-L rows. One thread each, in one process, in shuffled order in every round, as in benchmarks/scan.py.
+a head that reads and one that writes. A step is forward, backward and Adam over 2 L + 1 inputs for L rows. One
+thread each, in one process, in shuffled order in every round, as in benchmarks/scan.py.
 
 The first memory, the weightings and all other parts of the state are drawn at random: from rows that are all
 alike the heads have no gradient. Adam has a rate of 0: it works, but every step is from the same weights, and

@@ -103,7 +103,7 @@ class Copiers(Race):
             {name: name for name in NETWORKS},
             ylabel="wrong bits in a sequence",
             levels=levels,
-            log=True,
+            logarithmic=0.01,
         )
         for test in (self.tests[0], self.tests[-1]):
             xs, targets = machine.draw(rng, 1, **test)
