@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from results import assert_allclose
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.host("benchmarks compare on the CPU")]
 torch = pytest.importorskip("torch")
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
