@@ -67,8 +67,8 @@ def machine(m, p, state, x):
     lengths = m.sqrt((key * key).sum(-1)[:, :, None] * (memory * memory).sum(-1)[:, None])
     content = m.softmax(m.softplus(strength) * (key @ memory.swapaxes(1, 2)) / (lengths + 1e-8))
     w = w + m.sigmoid(gate) * (content - w)
-    kernel = m.softmax(kernel)
-    w = sum(kernel[..., k : k + 1] * m.roll(w, k - 1) for k in range(3))
+    back, stay, on = m.split(m.softmax(kernel), (1, 1, 1))
+    w = back * m.roll(w, -1) + stay * w + on * m.roll(w, 1)
     w = w ** (1 + m.softplus(gamma))
     w = w / w.sum(-1)[..., None]
 
