@@ -175,6 +175,35 @@ def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, tmp_path):
     assert written.getvalue().endswith(b"M?rz\n")
 
 
+class Short(Line):
+    """One that validates sooner."""
+
+    epoch = 5
+
+
+def test_the_small_form_has_its_own_steps_and_folder(monkeypatch, tmp_path, capsys):
+    small = (Short, 10)
+    run(monkeypatch, tmp_path, "--small", small=small)
+    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line_small")] == [
+        n % 5 == 4 for n in range(10)
+    ]
+    run(monkeypatch, tmp_path, small=small)
+    assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line")] == [n in (19, 29) for n in range(30)]
+    said = ["--small", "--steps", "15", "--seed", "5", "--out", str(tmp_path / "other")]
+    run(monkeypatch, tmp_path, *said, small=small)
+    assert len(log(tmp_path / "other")) == 15
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path, *said[1:], "--resume", small=small)
+    assert "task is 'Short' there and 'Line' here" in capsys.readouterr().err
+
+
+def test_what_has_no_small_form_has_no_such_word(monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, tmp_path, "--small")
+    assert stopped.value.code == 2
+    assert "unrecognized arguments: --small" in capsys.readouterr().err
+
+
 def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     from matplotlib.figure import Figure
 
@@ -189,7 +218,13 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     assert lines["the loss"].get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
     assert lines["share right"].get_xydata().tolist() == [[2, 0.5], [3, 0.75]]
     assert set(lines["chance"].get_ydata()) == {0.25}
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "both")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "both", "linear")
+    curves(tmp_path, {"loss": "the loss"}, ylabel="both", logarithmic=0.5)
+    (axes,) = drawn[1][0].axes
+    zero, low, middle, high = axes.transData.transform([[0, 0], [0, 0.5], [0, 5], [0, 50]])[:, 1]
+    assert axes.get_ylim()[0] == 0
+    assert high - middle == pytest.approx(middle - low)
+    assert low - zero > 0.9 * (high - middle)  # not at the end of ever smaller decades
 
 
 def test_what_a_learner_has_to_state(tmp_path):

@@ -110,6 +110,7 @@ def command(
     script: str,
     *,
     steps: int,
+    small: tuple[Callable[[Path, int, str], T], int] | None = None,
     predict: Callable[[T, str], None] | None = None,
 ) -> None:
     """The command line of an example: --steps, --seed, --out, --device, --resume; and its run.
@@ -118,12 +119,15 @@ def command(
     doc      the script's docstring, whose first line says what it is
     script   its file; a run goes to runs/, beside the folder that it is in
     steps    how many there are, if nobody says otherwise
+    small    the task and the steps that --small means, in a folder of its own
     predict  what --predict TEXT does, with the task as the run in the folder has trained it, and the text
     """
     home = Path(script).resolve()
     parser = argparse.ArgumentParser(
         description=doc.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    if small is not None:
+        parser.add_argument("--small", action="store_true", help=f"a smaller task, of {small[1]} steps")
     parser.add_argument("--steps", type=int, default=steps, help="how many steps to train in all")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
     parser.add_argument(
@@ -139,6 +143,10 @@ def command(
             help="do not train: what does the trained run in the folder make of this?",
         )
     args = parser.parse_args()
+    if small is not None and args.small:
+        make, steps = small
+        parser.set_defaults(steps=steps, out=parser.get_default("out").with_name(f"{home.stem}_small"))
+        args = parser.parse_args()  # what was said stays
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -187,12 +195,18 @@ def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def curves(
-    folder: Path, columns: Mapping[str, str], *, ylabel: str, levels: Mapping[str, float] | None = None
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    ylabel: str,
+    levels: Mapping[str, float] | None = None,
+    logarithmic: float | None = None,
 ) -> None:
     """Draw columns of log.csv in `folder` over the steps, as curves.png; `levels` are lines to compare with.
 
-    columns  for each column that is drawn its label
-    levels   for each level, a trivial baseline, say, where it is
+    columns      for each column that is drawn its label
+    levels       for each level, a trivial baseline, say, where it is
+    logarithmic  from where on the scale is; below it is linear, so that 0 has a place
     """
     from matplotlib.figure import Figure
 
@@ -205,6 +219,9 @@ def curves(
     for i, (label, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="gray", linestyle=("--", ":", "-.")[i % 3], label=label)
     axes.set(xlabel="step", ylabel=ylabel)
+    if logarithmic is not None:
+        axes.set_yscale("symlog", linthresh=logarithmic)
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=150)
