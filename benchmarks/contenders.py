@@ -143,12 +143,14 @@ def ours(problem: Problem, runner: Callable[[nn.Cell, ts.Tensor], ts.Tensor]) ->
     return lambda: ts.grad(ts.sum(runner(cell, xs) * weights), cell.parameters())
 
 
-def looped(cell: nn.Cell, xs: ts.Tensor) -> ts.Tensor:
-    return ts.stack(unrolled(cell, cell.initial_state(xs.shape[1], like=xs), ts.unstack(xs)))
+def looped(cell: nn.Cell, xs: ts.Tensor, start=None) -> ts.Tensor:
+    start = cell.initial_state(xs.shape[1], like=xs) if start is None else start
+    return ts.stack(unrolled(cell, start, ts.unstack(xs)))
 
 
-def scanned(cell: nn.Cell, xs: ts.Tensor, remat: int | None = None) -> ts.Tensor:
-    _, ys = ts.scan(cell, cell.initial_state(xs.shape[1], like=xs), xs, remat=remat)
+def scanned(cell: nn.Cell, xs: ts.Tensor, start=None, remat: int | None = None) -> ts.Tensor:
+    start = cell.initial_state(xs.shape[1], like=xs) if start is None else start
+    _, ys = ts.scan(cell, start, xs, remat=remat)
     return ys
 
 

@@ -218,7 +218,13 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     assert lines["the loss"].get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
     assert lines["share right"].get_xydata().tolist() == [[2, 0.5], [3, 0.75]]
     assert set(lines["chance"].get_ydata()) == {0.25}
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "both")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "both", "linear")
+    curves(tmp_path, {"loss": "the loss"}, ylabel="both", logarithmic=0.5)
+    (axes,) = drawn[1][0].axes
+    zero, low, middle, high = axes.transData.transform([[0, 0], [0, 0.5], [0, 5], [0, 50]])[:, 1]
+    assert axes.get_ylim()[0] == 0
+    assert high - middle == pytest.approx(middle - low)
+    assert low - zero > 0.9 * (high - middle)  # not at the end of ever smaller decades
 
 
 def test_what_a_learner_has_to_state(tmp_path):

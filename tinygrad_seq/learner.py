@@ -195,12 +195,18 @@ def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def curves(
-    folder: Path, columns: Mapping[str, str], *, ylabel: str, levels: Mapping[str, float] | None = None
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    ylabel: str,
+    levels: Mapping[str, float] | None = None,
+    logarithmic: float | None = None,
 ) -> None:
     """Draw columns of log.csv in `folder` over the steps, as curves.png; `levels` are lines to compare with.
 
-    columns  for each column that is drawn its label
-    levels   for each level, a trivial baseline, say, where it is
+    columns      for each column that is drawn its label
+    levels       for each level, a trivial baseline, say, where it is
+    logarithmic  from where on the scale is; below it is linear, so that 0 has a place
     """
     from matplotlib.figure import Figure
 
@@ -213,6 +219,9 @@ def curves(
     for i, (label, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="gray", linestyle=("--", ":", "-.")[i % 3], label=label)
     axes.set(xlabel="step", ylabel=ylabel)
+    if logarithmic is not None:
+        axes.set_yscale("symlog", linthresh=logarithmic)
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=150)

@@ -1,0 +1,139 @@
+"""Copy: hear up to 20 rows of 8 bits, then say them again. A neural Turing machine beside an LSTM of its size.
+
+    python examples/ntm_copy.py            # or --small, a minute or two; --resume, after an interruption
+
+The first task of Graves, Wayne & Danihelka (2014), at their size. Both networks learn from one sequence at a
+time, from as many of them, and have as many numbers to learn. Then both hear longer sequences than ever before.
+The figure is the number of wrong bits in a sequence, beside that of who always says 0.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+from tinygrad_seq.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.tasks import copy
+
+NETWORKS = ("NTM", "LSTM")
+
+
+class Copier(Learner):
+    """A network that says the rows it has heard; those of other tasks of memory draw something else."""
+
+    columns, epoch, work, lr = ("loss", "wrong"), 1000, ("sequences", 1), 1e-3
+    memory, units, lstm_units, bits, longest = (128, 20), 100, 120, 8, 20
+
+    def __init__(self, network, out, seed, device):
+        self.network = network
+        super().__init__(out, seed, device)
+
+    def draw(self, rng, batch, length=None):
+        """xs (T, B, I) and the targets of the last steps; as in training, unless it is said how long."""
+        return copy(length or rng.integers(1, self.longest + 1), batch, bits=self.bits, rng=rng)
+
+    def build(self, rng):
+        (*_, heard), (*_, said) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
+        if self.network == "LSTM":
+            rnn = nn.Recurrent(nn.LSTMCell(heard, self.lstm_units, rng=rng))
+            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(self.lstm_units, said, rng=rng))
+        controller = nn.LSTMCell(heard + self.memory[1], self.units, rng=rng)
+        machine = nn.Recurrent(nn.NTMCell(controller, said, memory=self.memory, rng=rng))
+        return nn.ManyToMany(nn.Sequential(), machine, nn.Sequential())
+
+    def answer(self, xs, steps):
+        """What is said in the last steps, as logits."""
+        return self.model(ts.tensor(xs, device=self.device))[-steps:]
+
+    def loss(self):
+        xs, targets = self.draw(self.rng, self.work[1])
+        return nn.binary_cross_entropy_with_logits(
+            self.answer(xs, len(targets)), ts.tensor(targets, device=self.device)
+        )
+
+    def wrong(self, xs, targets):
+        """Wrong bits in a sequence, the mean over the batch."""
+        with ts.no_grad():
+            said = self.answer(xs, len(targets)).numpy() > 0
+        return np.mean(np.sum(said != (targets > 0), axis=(0, 2)))
+
+    def picture(self, xs, steps):
+        """What the machine hears and says, and where it writes and reads."""
+        figure = Figure(figsize=(10, 7), layout="constrained")
+        with ts.no_grad():
+            trace = self.model.runner.cell.trace(ts.tensor(xs, device=self.device))
+        said = 1 / (1 + np.exp(-trace.outputs.numpy()))
+        said[:-steps] = 0  # what it says before it is asked counts for nothing
+        nn.pictures.machine(figure, xs, said, trace)
+        return figure
+
+    def validate(self):
+        """Of a hundred fresh sequences, each of a length of its own."""
+        rng = np.random.default_rng([self.seed, 1])
+        return {"wrong": np.mean([self.wrong(*self.draw(rng, 1)) for _ in range(100)])}
+
+
+class Copiers(Race):
+    """The machine beside the LSTM, at last on what neither has met; the first and the last of it are drawn."""
+
+    learner = Copier
+    tests = tuple({"length": length} for length in (20, 40, 80, 120))
+
+    def __init__(self, out, seed, device):
+        self.networks = {name: self.learner(name, out, seed, device) for name in NETWORKS}
+        super().__init__(out, self.networks, "wrong")
+
+    def finish(self):
+        machine = self.networks["NTM"]
+        rng = np.random.default_rng([machine.seed, 2])
+        zeros = np.mean([machine.draw(rng, 1)[1].sum() for _ in range(100)])
+        print(f"wrong bits in a sequence{'always 0':>15}{''.join(f'{name:>10}' for name in NETWORKS)}")
+        print(row("as in training", zeros, self.validate()))
+        for test in self.tests:
+            xs, targets = machine.draw(rng, 100, **test)
+            wrong = {each: network.wrong(xs, targets) for each, network in self.networks.items()}
+            print(row(label(test), targets.sum() / 100, wrong))
+        levels = {"always 0": zeros}
+        curves(
+            self.out,
+            {name: name for name in NETWORKS},
+            ylabel="wrong bits in a sequence",
+            levels=levels,
+            logarithmic=0.01,
+        )
+        for test in (self.tests[0], self.tests[-1]):
+            xs, targets = machine.draw(rng, 1, **test)
+            machine.picture(xs, len(targets)).savefig(
+                self.out / f"{label(test).replace(' ', '_')}.png", dpi=150
+            )
+        print(f"all in {self.out}")
+
+
+def label(test):
+    return " ".join(f"{name} {value}" for name, value in test.items())
+
+
+def row(name, zeros, wrong):
+    """A line for the screen, that says so if the machine does not beat who always says 0."""
+    figures = "".join(f"{figure:10.2f}" for figure in wrong.values())
+    return f"  {name:27}{zeros:10.2f}{figures}{verdict(wrong['NTM'], zeros, less=True)}"
+
+
+class SmallCopier(Copier):
+    """Up to 6 rows of 4 bits."""
+
+    epoch, work, lr = 200, ("sequences", 16), 3e-3
+    memory, units, lstm_units, bits, longest = (16, 8), 32, 40, 4, 6
+
+
+class SmallCopiers(Copiers):
+    learner = SmallCopier
+    tests = tuple({"length": length} for length in (6, 8, 12))
+
+
+if __name__ == "__main__":
+    command(Copiers, __doc__, __file__, steps=20_000, small=(SmallCopiers, 3000))

@@ -1,0 +1,45 @@
+"""Associative recall: hear up to 6 items of 3 rows of 6 bits, then one of them again; which came after it?
+
+    python examples/ntm_recall.py            # or --small, a few minutes; --resume, after an interruption
+
+The third task of Graves, Wayne & Danihelka (2014), at their size, a neural Turing machine beside an LSTM as in
+examples/ntm_copy.py: to find a place by what is there, and to read the next one. Then both hear more items than
+ever before. The figure is the number of wrong bits in a sequence.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+
+from ntm_copy import Copier, Copiers, SmallCopier
+
+from tinygrad_seq.learner import command
+from tinygrad_seq.tasks import associative_recall
+
+
+class Recaller(Copier):
+    bits, longest, rows = 6, 6, 3
+
+    def draw(self, rng, batch, items=None):
+        items = items or rng.integers(2, self.longest + 1)
+        return associative_recall(int(items), batch, rows=self.rows, bits=self.bits, rng=rng)
+
+
+class Recallers(Copiers):
+    learner = Recaller
+    tests = tuple({"items": items} for items in (6, 8, 10, 15, 20))
+
+
+class SmallRecaller(SmallCopier, Recaller):
+    """Up to 4 items of one row of 6 bits."""
+
+    bits, longest, rows = 6, 4, 1
+
+
+class SmallRecallers(Copiers):
+    learner = SmallRecaller
+    tests = tuple({"items": items} for items in (4, 6, 8))
+
+
+if __name__ == "__main__":
+    command(Recallers, __doc__, __file__, steps=30_000, small=(SmallRecallers, 8000))
