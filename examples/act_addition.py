@@ -103,6 +103,7 @@ class Addition(Race):
                 print(f"  {told:25}" + "".join(f"{share:8.3f}" for share in row))
             draw(places, every, thought, shares)
             places[1].set(xlabel=name, xticks=every)
+        columns[0, 0].set_ylim(bottom=0)  # of both columns, now that both are drawn
         figure.savefig(self.out / "ponder.png", dpi=150)
         curves(self.out, {name: name for name in right}, ylabel="right", levels={"the commonest sum": trivial})
         print(f"all in {self.out}")
@@ -112,7 +113,7 @@ def draw(places, levels, thought, shares):
     """For every level of difficulty how long it is thought about, and below it how often it is right."""
     means, spread = (list(map(f, thought)) for f in (np.mean, np.std))
     places[0].errorbar(levels, means, spread, fmt="C1o-", capsize=4, label="mean and standard deviation")
-    places[0].set(ylabel="ponder", ylim=(0, None))
+    places[0].set(ylabel="ponder")
     for color, (name, row) in zip(("C0", "C1"), shares.items(), strict=True):
         places[1].plot(levels, row, "o-", color=color, label=name)
     places[1].set(ylabel="without an error", ylim=(-0.03, 1.03))
