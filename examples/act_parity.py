@@ -1,6 +1,6 @@
 """Parity of a vector: thinking as often as one likes, as often as one is told, or once.
 
-    python examples/act_parity.py --small        # 16 bits, minutes; without it 64, hours; --resume goes on
+    python examples/act_parity.py --small    # 16 bits, a quarter of an hour; without it 64, hours; or --resume
 
 Is the number of ones odd? All bits come at once, so that a plain network has one step for it. Others visit the
 vector again: as often as they decide, at a penalty for each visit (Graves 2016, Adaptive computation time), or
