@@ -19,9 +19,13 @@ def test_what_is_named_is_defined_on_that_line(link):
     assert link[0] == mended(link), "python tests/mapping.py writes the lines anew"
 
 
-def test_every_link_leads_to_a_file():
-    for target in re.findall(r"\]\(([^)#]+)", PAGE):
-        assert (MAP.parent / target).is_file(), f"there is no {target}"
+def test_every_link_leads_to_a_file_and_to_a_section_of_it():
+    for target, section in re.findall(r"\]\(([^)#]+)#?([^)]*)\)", PAGE):
+        path = MAP.parent / target
+        assert path.is_file(), f"there is no {target}"
+        if path.suffix == ".md" and section:
+            titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert section in [re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles], section
 
 
 def test_every_link_to_a_line_says_what_is_there():
