@@ -39,7 +39,7 @@ def test_every_example_is_on_the_map():
 
 def test_every_command_has_its_time():
     for _, _, command, time, _ in ROWS:
-        assert command.count("`python ") == len(re.findall(r"\d+ (?:s|min)\b", time)), command
+        assert command.count("`python ") == len(re.findall(r"\d+ (?:s|min|h)\b", time)), command
     assert sum(command.count("`python ") for _, _, command, _, _ in ROWS) == len(COMMANDS)
 
 
