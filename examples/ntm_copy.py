@@ -108,7 +108,7 @@ class Copiers(Race):
         for test in (self.tests[0], self.tests[-1]):
             xs, targets = machine.draw(rng, 1, **test)
             machine.picture(xs, len(targets)).savefig(
-                self.out / f"{label(test).replace(' ', '_')}.png", dpi=150
+                self.out / f"{label(test).replace(' ', '_')}.png", dpi=100
             )
         print(f"all in {self.out}")
 
