@@ -136,4 +136,4 @@ class SmallCopiers(Copiers):
 
 
 if __name__ == "__main__":
-    command(Copiers, __doc__, __file__, steps=20_000, small=(SmallCopiers, 3000))
+    command(Copiers, __doc__, __file__, steps=20_000, forms={"small": (SmallCopiers, 3000)})

@@ -42,4 +42,4 @@ class SmallRecallers(Copiers):
 
 
 if __name__ == "__main__":
-    command(Recallers, __doc__, __file__, steps=30_000, small=(SmallRecallers, 8000))
+    command(Recallers, __doc__, __file__, steps=30_000, forms={"small": (SmallRecallers, 8000)})

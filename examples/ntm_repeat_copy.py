@@ -44,4 +44,4 @@ class SmallRepeaters(Copiers):
 
 
 if __name__ == "__main__":
-    command(Repeaters, __doc__, __file__, steps=30_000, small=(SmallRepeaters, 4000))
+    command(Repeaters, __doc__, __file__, steps=30_000, forms={"small": (SmallRepeaters, 4000)})

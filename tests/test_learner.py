@@ -181,23 +181,25 @@ class Short(Line):
     epoch = 5
 
 
-def test_the_small_form_has_its_own_steps_and_folder(monkeypatch, tmp_path, capsys):
-    small = (Short, 10)
-    run(monkeypatch, tmp_path, "--small", small=small)
+def test_another_form_has_its_own_steps_and_folder(monkeypatch, tmp_path, capsys):
+    forms = {"long": (Line, 40), "small": (Short, 10)}
+    run(monkeypatch, tmp_path, "--small", forms=forms)
     assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line_small")] == [
         n % 5 == 4 for n in range(10)
     ]
-    run(monkeypatch, tmp_path, small=small)
+    run(monkeypatch, tmp_path, forms=forms)
     assert [bool(row["slope"]) for row in log(tmp_path / "runs" / "line")] == [n in (19, 29) for n in range(30)]
+    run(monkeypatch, tmp_path, "--long", forms=forms)
+    assert len(log(tmp_path / "runs" / "line_long")) == 40
     said = ["--small", "--steps", "15", "--seed", "5", "--out", str(tmp_path / "other")]
-    run(monkeypatch, tmp_path, *said, small=small)
+    run(monkeypatch, tmp_path, *said, forms=forms)
     assert len(log(tmp_path / "other")) == 15
     with pytest.raises(SystemExit):
-        run(monkeypatch, tmp_path, *said[1:], "--resume", small=small)
+        run(monkeypatch, tmp_path, *said[1:], "--resume", forms=forms)
     assert "task is 'Short' there and 'Line' here" in capsys.readouterr().err
 
 
-def test_what_has_no_small_form_has_no_such_word(monkeypatch, tmp_path, capsys):
+def test_what_has_no_other_form_has_no_such_word(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, tmp_path, "--small")
     assert stopped.value.code == 2

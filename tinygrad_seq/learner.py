@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -110,7 +111,7 @@ def command(
     script: str,
     *,
     steps: int,
-    small: tuple[Callable[[Path, int, str], T], int] | None = None,
+    forms: Mapping[str, tuple[Callable[[Path, int, str], T], int]] = MappingProxyType({}),
     predict: Callable[[T, str], None] | None = None,
 ) -> None:
     """The command line of an example: --steps, --seed, --out, --device, --resume; and its run.
@@ -119,15 +120,15 @@ def command(
     doc      the script's docstring, whose first line says what it is
     script   its file; a run goes to runs/, beside the folder that it is in
     steps    how many there are, if nobody says otherwise
-    small    the task and the steps that --small means, in a folder of its own
+    forms    what --small, say, means: by such a word the task and the steps; each has a folder of its own
     predict  what --predict TEXT does, with the task as the run in the folder has trained it, and the text
     """
     home = Path(script).resolve()
     parser = argparse.ArgumentParser(
         description=doc.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    if small is not None:
-        parser.add_argument("--small", action="store_true", help=f"a smaller task, of {small[1]} steps")
+    for word, (_, count) in forms.items():
+        parser.add_argument(f"--{word}", action="store_true", help=f"the {word} form, of {count} steps")
     parser.add_argument("--steps", type=int, default=steps, help="how many steps to train in all")
     parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
     parser.add_argument(
@@ -143,10 +144,11 @@ def command(
             help="do not train: what does the trained run in the folder make of this?",
         )
     args = parser.parse_args()
-    if small is not None and args.small:
-        make, steps = small
-        parser.set_defaults(steps=steps, out=parser.get_default("out").with_name(f"{home.stem}_small"))
-        args = parser.parse_args()  # what was said stays
+    for word, form in forms.items():
+        if getattr(args, word):
+            make, steps = form
+            parser.set_defaults(steps=steps, out=parser.get_default("out").with_name(f"{home.stem}_{word}"))
+            args = parser.parse_args()  # what was said stays
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
