@@ -67,9 +67,7 @@ class SelfAttention(Runner):
         keep = None
         if lengths is not None:
             xs = cut(xs, lengths)
-            keep = expand_dims(
-                transpose(within(lengths, xs)[0]), (1, 2)
-            )  # of every row, for all heads and steps
+            keep = expand_dims(transpose(within(lengths, xs)[0]), (1, 2))  # (B, 1, 1, T)
         queries, keys, values = (self._by_head(part) for part in split(self.projection(xs), 3, axis=-1))
         contexts, weights = attend(self.score(queries, keys), values, keep)
         ys = self.output(reshape(transpose(contexts, (2, 0, 1, 3)), xs.shape))

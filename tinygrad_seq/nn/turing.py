@@ -95,7 +95,7 @@ class NTMCell(Cell):
 
     The paper leaves open what keys and add vectors go through. Here it is nothing, they are linear in h, as in
     the implementation loudinthecloud/pytorch-ntm (Collier & Beel take tanh); from there are also the first
-    weights of the heads, `init.xavier` of gain 1.4, with biases of 0.
+    weights of the heads, `init.xavier` of gain 1.4. Their biases are at first 0, there they are N(0, 0.01).
 
     The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)), weightings in the order of heads that read,
     heads that write; the output is y (B, output). ValueError for a controller or an x of another size, and for
