@@ -24,8 +24,8 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.learner import curves
-from tinygrad_seq.train import CheckpointError, train
+from tinygrad_seq.training.learner import curves
+from tinygrad_seq.training.train import CheckpointError, train
 
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
 LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # the rate of the first step; its factor from step to step

@@ -12,7 +12,7 @@ import doors
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tinygrad_seq.primitive import FUNCTIONS, PRIMITIVES
+from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
 
 settings.register_profile(
     "quick", max_examples=20, derandomize=True, deadline=None, database=None, print_blob=True

@@ -10,11 +10,12 @@ tensor([ 6., 12.], float32, cpu)
 
 from typing import NoReturn
 
-from tinygrad_seq import habits, nn, optim
-from tinygrad_seq.anomaly import detect_anomaly
-from tinygrad_seq.backend import devices
-from tinygrad_seq.creation import ones, tensor, zeros
+from tinygrad_seq import nn, optim
 from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
+from tinygrad_seq.engine.backend import devices
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.engine.tape import no_grad
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
@@ -68,13 +69,13 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
-from tinygrad_seq.primitive import numpy_function, primitive
 from tinygrad_seq.scan import explain, scan
-from tinygrad_seq.serialize import load, save
-from tinygrad_seq.show import step, tape
-from tinygrad_seq.signature import example
-from tinygrad_seq.tape import no_grad
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.study.anomaly import detect_anomaly
+from tinygrad_seq.study.show import step, tape
+from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.creation import ones, tensor, zeros
+from tinygrad_seq.tensor.tensor import Tensor
+from tinygrad_seq.training.serialize import load, save
 from tinygrad_seq.version import __version__
 
 __all__ = [  # in the order in which a reader should meet them

@@ -16,13 +16,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_seq import backend, tree
-from tinygrad_seq.creation import beside, tensor
-from tinygrad_seq.errors import describe
+from tinygrad_seq import tree
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.rules import push, read
+from tinygrad_seq.engine.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
 from tinygrad_seq.ops.shape import reshape, stack
-from tinygrad_seq.rules import push, read
-from tinygrad_seq.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
-from tinygrad_seq.tensor import Tensor, own, seed_of
+from tinygrad_seq.tensor.creation import beside, tensor
+from tinygrad_seq.tensor.tensor import Tensor, own, seed_of
 
 
 def grad(

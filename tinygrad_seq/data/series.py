@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq.data.shipped import shipped
-from tinygrad_seq.nn.padding import padded
+from tinygrad_seq.nn.runners.padding import padded
 
 Images = tuple[np.ndarray, np.ndarray]
 Utterances = tuple[np.ndarray, np.ndarray, np.ndarray]

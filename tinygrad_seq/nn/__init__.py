@@ -13,11 +13,8 @@ True
 
 from typing import NoReturn
 
-from tinygrad_seq import habits
 from tinygrad_seq.nn import attention, init, memory, pictures
-from tinygrad_seq.nn.adaptive import ACTCell, RepeatCell
 from tinygrad_seq.nn.attention import AdditiveScore, Attending, DotScore, GeneralScore, ScaledDotScore
-from tinygrad_seq.nn.attention_decoder import Annotations, AttentionDecoder
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -37,14 +34,22 @@ from tinygrad_seq.nn.cells import (
     RNNCell,
     SkipCell,
 )
-from tinygrad_seq.nn.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
-from tinygrad_seq.nn.decoder import Decoder
+from tinygrad_seq.nn.cells.adaptive import ACTCell, RepeatCell
+from tinygrad_seq.nn.cells.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
+from tinygrad_seq.nn.cells.turing import NTMCell, NTMTrace
+from tinygrad_seq.nn.classical.gaussian import Covariance
+from tinygrad_seq.nn.classical.kalman import LinearDynamicalSystem
+from tinygrad_seq.nn.classical.markov import HiddenMarkovModel
+from tinygrad_seq.nn.classical.readout import ridge
+from tinygrad_seq.nn.classical.window import Autoregressive, FixedWindow
+from tinygrad_seq.nn.decoding.attention_decoder import Annotations, AttentionDecoder
+from tinygrad_seq.nn.decoding.decoder import Decoder
+from tinygrad_seq.nn.decoding.encoder_decoder import EncoderDecoder
+from tinygrad_seq.nn.decoding.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
 from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
-from tinygrad_seq.nn.encoder_decoder import EncoderDecoder
-from tinygrad_seq.nn.exchange import from_torch, to_torch
-from tinygrad_seq.nn.flow import Flow, gradient_flow, vanishing_penalty
-from tinygrad_seq.nn.gaussian import Covariance
-from tinygrad_seq.nn.jacobians import (
+from tinygrad_seq.nn.exchange.torch import from_torch, to_torch
+from tinygrad_seq.nn.gradients.flow import Flow, gradient_flow, vanishing_penalty
+from tinygrad_seq.nn.gradients.jacobians import (
     eigenvalue_powers,
     linear_recurrence,
     product_bound,
@@ -52,20 +57,15 @@ from tinygrad_seq.nn.jacobians import (
     singular_values,
     step_jacobians,
 )
-from tinygrad_seq.nn.kalman import LinearDynamicalSystem
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
-from tinygrad_seq.nn.markov import HiddenMarkovModel
 from tinygrad_seq.nn.module import Module, Parameter
-from tinygrad_seq.nn.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
-from tinygrad_seq.nn.padding import mean_within, padded
-from tinygrad_seq.nn.patterns import ManyToMany, ManyToOne, PerFrame
-from tinygrad_seq.nn.readout import ridge
-from tinygrad_seq.nn.recurrent import Bidirectional, Layers, Recurrent, Runner
-from tinygrad_seq.nn.self_attention import Positions, SelfAttention
-from tinygrad_seq.nn.truncated import Truncated
-from tinygrad_seq.nn.turing import NTMCell, NTMTrace
-from tinygrad_seq.nn.window import Autoregressive, FixedWindow
+from tinygrad_seq.nn.runners.padding import mean_within, padded
+from tinygrad_seq.nn.runners.patterns import ManyToMany, ManyToOne, PerFrame
+from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.runners.self_attention import Positions, SelfAttention
+from tinygrad_seq.nn.runners.truncated import Truncated
+from tinygrad_seq.tensor import habits
 
 __all__ = [
     "ACTCell",

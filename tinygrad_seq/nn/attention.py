@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq import tree
-from tinygrad_seq.creation import tensor
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.indices import rows
@@ -31,7 +30,8 @@ from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.exponential import tanh
 from tinygrad_seq.ops.shape import concatenate, expand_dims, squeeze
 from tinygrad_seq.ops.softmax import softmax
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:

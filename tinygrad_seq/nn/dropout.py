@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_seq import backend, tree
-from tinygrad_seq.creation import tensor
+from tinygrad_seq import tree
+from tinygrad_seq.engine import backend
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.nn.recurrent import Lengths, Runner
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.nn.runners.recurrent import Lengths, Runner
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Dropout(Module):

@@ -12,13 +12,13 @@ import math
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.creation import tensor
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 Indices = Tensor | np.ndarray | list
 

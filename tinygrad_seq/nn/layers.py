@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.reduction import mean
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Linear(Module):

@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_seq.creation import tensor
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.ops.choice import clip, maximum, where
 from tinygrad_seq.ops.creation import zeros_like
@@ -21,7 +20,8 @@ from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.reduction import logsumexp, mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 Reduction = Literal["mean", "sum", "none"]
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.ops.choice import stop_gradient, where
 from tinygrad_seq.ops.elementwise import sqrt
 from tinygrad_seq.ops.rearranging import roll
@@ -37,7 +37,7 @@ from tinygrad_seq.ops.reduction import max as largest
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, split, squeeze, stack
 from tinygrad_seq.ops.softmax import softmax
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 SMALLEST = 1e-8  # |u| |v|, up to which a vector is taken to have no direction
 

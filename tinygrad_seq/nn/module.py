@@ -14,11 +14,12 @@ from typing import NoReturn, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq import backend, habits
-from tinygrad_seq.creation import tensor
-from tinygrad_seq.errors import describe
-from tinygrad_seq.tape import Buffer
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.tape import Buffer
+from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Parameter(Tensor):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 
 
 def indices_beside(x, key: tuple, indices: Sequence) -> list:

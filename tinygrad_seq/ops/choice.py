@@ -6,7 +6,7 @@ import builtins
 
 import numpy as np
 
-from tinygrad_seq.primitive import numpy_function, primitive
+from tinygrad_seq.engine.primitive import numpy_function, primitive
 
 
 @primitive("()->()")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.primitive import primitive
-from tinygrad_seq.signature import example
+from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.signature import example
 
 
 @primitive("()->()")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.primitive import primitive
-from tinygrad_seq.signature import example
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.signature import example
 
 EXAMPLES = [example("(a,b)"), example("(a)", shape=(2, 3))]
 

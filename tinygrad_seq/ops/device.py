@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tinygrad_seq import backend
-from tinygrad_seq.primitive import primitive
-from tinygrad_seq.signature import example
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.signature import example
 
 
 @primitive(examples=[example("(a,b)", device="cpu", source="cpu"), example("()", device="cpu", source="cpu")])

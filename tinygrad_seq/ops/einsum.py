@@ -12,11 +12,11 @@ import string
 
 import numpy as np
 
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 
 POSITIVE = (0.0, math.inf)
 

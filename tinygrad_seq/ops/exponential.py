@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from tinygrad_seq.engine.primitive import primitive
 from tinygrad_seq.ops.elementwise import POSITIVE
-from tinygrad_seq.primitive import primitive
 
 
 @primitive("()->()")

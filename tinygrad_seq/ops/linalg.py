@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.rules import push, read
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.engine.tape import mode, tape
 from tinygrad_seq.ops import elementwise, reduction
 from tinygrad_seq.ops.reduction import EXAMPLES, axes_from_end, axes_of, kept
 from tinygrad_seq.ops.shape import reshape
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.rules import push, read
-from tinygrad_seq.signature import example
-from tinygrad_seq.tape import mode, tape
 
 normalize_axis_tuple = np.lib.array_utils.normalize_axis_tuple
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.reduction import axes_from_end
 from tinygrad_seq.ops.shape import reshape
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
 
 EXAMPLES = [example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1, keepdims=True)]
 

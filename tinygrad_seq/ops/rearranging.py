@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem, take
 from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 

@@ -10,14 +10,14 @@ import math
 
 import numpy as np
 
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.elementwise import astype, safe_product, sqrt, square
 from tinygrad_seq.ops.exponential import finite
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.shape import concatenate, reshape, transpose
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 EXAMPLES = [

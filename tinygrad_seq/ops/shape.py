@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.primitive import numpy_function, primitive
-from tinygrad_seq.signature import example
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.signature import example
 
 
 @primitive(examples=[example("(a,B)", shape=-1), example("(2,6)", shape=(3, -1)), example("()", shape=(1, 1))])

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.reduction import axes_from_end
-from tinygrad_seq.primitive import primitive
-from tinygrad_seq.signature import example
 
 EXAMPLES = [example("(a,B)"), example("(a,B,c)", axis=1), example("(a,0)")]
 

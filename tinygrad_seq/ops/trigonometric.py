@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.primitive import primitive
+from tinygrad_seq.engine.primitive import primitive
 
 
 @primitive("()->()")

@@ -16,11 +16,11 @@ np.True_
 
 from typing import NoReturn
 
-from tinygrad_seq import habits
 from tinygrad_seq.optim.clipping import clip_grad_norm_, clip_grad_value_
 from tinygrad_seq.optim.methods import SGD, Adam, AdamW, RMSprop
 from tinygrad_seq.optim.optimizer import Optimizer
 from tinygrad_seq.optim.schedules import constant, cosine, step_decay, warmup
+from tinygrad_seq.tensor import habits
 
 __all__ = [
     "Adam",

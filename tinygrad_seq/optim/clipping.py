@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine import backend
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 def clip_grad_norm_(

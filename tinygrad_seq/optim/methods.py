@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_seq.optim.optimizer import Optimizer
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class SGD(Optimizer):

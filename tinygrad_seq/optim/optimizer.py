@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.errors import describe
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Optimizer:

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from tinygrad_seq.derive import jvp, vjp
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.signature import example
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Function(Protocol):

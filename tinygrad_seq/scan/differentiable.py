@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinygrad_seq.engine.tape import mode, recording
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.program import Program, taken_apart
-from tinygrad_seq.tape import mode, recording
 
 
 class BackwardLoop:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.generated import write_out
+from tinygrad_seq.engine.generated import write_out
 from tinygrad_seq.scan.equations import equations
 from tinygrad_seq.scan.lines import FUNCTIONS, RESERVED, columns, full, written
 from tinygrad_seq.scan.plan import Plan

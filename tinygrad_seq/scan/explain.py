@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.backward import Backward, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
@@ -21,7 +21,7 @@ from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Operation, Parts, Program, rides, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Explanation:

@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.ops.shape import reshape, transpose, unstack
-from tinygrad_seq.primitive import Primitive
 from tinygrad_seq.scan.program import Operation, Program, Spec
-from tinygrad_seq.signature import example
 
 ACTIVATIONS = {"sigmoid": 0.5, "tanh": 1.0}
 

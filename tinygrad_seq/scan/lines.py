@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.gates import scale
 from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 from tinygrad_seq.ops.shape import inverse
 from tinygrad_seq.scan.emit import emitted
 from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place

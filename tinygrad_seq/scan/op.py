@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_seq.derive import jvp, vjp
-from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.engine.tape import mode
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable, replay
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.step import as_tensor
-from tinygrad_seq.signature import example
-from tinygrad_seq.tape import mode
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_seq.engine.tape import Line, Record
 from tinygrad_seq.scan.trace import Noted, Trace
-from tinygrad_seq.tape import Line, Record
 
 if TYPE_CHECKING:
-    from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.engine.primitive import Primitive
 
 
 class Spec(NamedTuple):

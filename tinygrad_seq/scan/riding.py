@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.engine.primitive import Primitive
 
 Shape = tuple[int, ...]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_seq import tree
+from tinygrad_seq.engine.tape import mode
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -22,8 +23,7 @@ from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
-from tinygrad_seq.tape import mode
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # those met last, by key
 CAPACITY = 128

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_seq import backend
-from tinygrad_seq.recording import plain
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.recording import plain
+from tinygrad_seq.engine.tape import Leaf, Line, Record, mode, next_serial, watchers
 from tinygrad_seq.scan.traced import Escaped, Traced
-from tinygrad_seq.tape import Leaf, Line, Record, mode, next_serial, watchers
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from types import CodeType
 
-    from tinygrad_seq.primitive import Primitive
+    from tinygrad_seq.engine.primitive import Primitive
 
 HERE = str(Path(__file__).parents[1])
 NUMBERS = (float, int, bool)  # exactly: NumPy's float64 is a float as well, but keeps its dtype

@@ -9,10 +9,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.tape import Line, refuse_in_a_step
 from tinygrad_seq.ops.choice import stop_gradient
-from tinygrad_seq.tape import Line, refuse_in_a_step
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Traced(Tensor):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq.nn.init import Rng
-from tinygrad_seq.nn.padding import padded
+from tinygrad_seq.nn.runners.padding import padded
 
 
 def temporal_order(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.creation import tensor
-from tinygrad_seq.signature import Signature
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine.signature import Signature
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.testing.strategies import SIDE, SIZES, grid
 
 EVERYWHERE = (-math.inf, math.inf)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tinygrad_seq.primitive import Op, Primitive
+from tinygrad_seq.engine.primitive import Op, Primitive
 from tinygrad_seq.testing import laws, values
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
@@ -69,7 +69,7 @@ def check_primitive(op: Op | Primitive, *, device: str = "cpu") -> None:
     break it, and what differs; an error that the op or a rule of it raised, with the same in its notes.
 
     >>> import numpy as np
-    >>> from tinygrad_seq.primitive import Primitive
+    >>> from tinygrad_seq.engine.primitive import Primitive
     >>> def cube(x, /):
     ...     return x**3
     >>> op = Primitive(cube, "()->()")

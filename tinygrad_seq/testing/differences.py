@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 
 STEP = 1e-3
 

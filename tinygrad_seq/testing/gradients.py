@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import tinygrad_seq as ts
-from tinygrad_seq import backend
-from tinygrad_seq.errors import describe
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.testing.differences import (
     DisagreementError,
     agree_along,

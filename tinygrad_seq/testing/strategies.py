@@ -17,9 +17,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_seq import backend
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.signature import Example
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.signature import Example
 
 LOW, HIGH = 0.3, 2.3  # the magnitudes that are drawn: a finite-difference step away from any kink
 SIDE = 3  # the longest axis that is drawn

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 import tinygrad_seq
-from tinygrad_seq import backend, recording
-from tinygrad_seq.errors import describe
-from tinygrad_seq.primitive import Primitive
-from tinygrad_seq.tape import Record, next_serial, tape
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.engine import backend, recording
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.tape import Record, next_serial, tape
+from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.testing.differences import DisagreementError, agree_along, leaf, noise, pullback, sequence
 
 OURS = (str(Path(tinygrad_seq.__file__).parent), str(Path(np.__file__).parent), "<the call of ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq import backend
+from tinygrad_seq.engine import backend
 from tinygrad_seq.testing.differences import noise, pulled_back, same
 from tinygrad_seq.testing.laws import actives, arrays_of, leaves, pulled, pushed, raw, recorded
 from tinygrad_seq.testing.strategies import SINGULAR, Call, carries_gradient, lawful, sprinkled

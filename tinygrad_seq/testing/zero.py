@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.primitive import Primitive
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.testing.laws import arrays_of, leaves, pulled, raw
 from tinygrad_seq.testing.strategies import SINGULAR, Call, sprinkled
 

@@ -15,12 +15,12 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.creation import tensor
+from tinygrad_seq.engine.tape import no_grad
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.tape import no_grad
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 State = Tensor | tuple["State", ...]  # what a cell carries from step to step: a tensor or a tree of them
 

@@ -12,7 +12,7 @@ from tinygrad_seq.nn.cells.cell import GatedCell
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.exponential import sigmoid, tanh
 from tinygrad_seq.ops.shape import split
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class GRUCell(GatedCell):

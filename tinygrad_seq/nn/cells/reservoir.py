@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 Spiking = tuple[Tensor, Tensor, Tensor]  # (v, s, r)
 

@@ -11,7 +11,7 @@ from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import GatedCell
 from tinygrad_seq.ops.choice import relu
 from tinygrad_seq.ops.exponential import tanh
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 ACTIVATIONS = {"tanh": tanh, "relu": relu}
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq.creation import tensor
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell, single
 from tinygrad_seq.nn.module import Parameter
@@ -17,7 +16,8 @@ from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
 from tinygrad_seq.ops.shape import concatenate, reshape
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class LeakyCell(Cell):

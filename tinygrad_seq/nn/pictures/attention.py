@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from tinygrad_seq.nn.jacobians import on_host
-from tinygrad_seq.tensor import Tensor
+from tinygrad_seq.nn.gradients.jacobians import on_host
+from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,179 @@
+"""Mutants of the backend: mistakes that NumPy forgives, planted one at a time, fail the suite on the double.
+
+Each is a line of the package as somebody might write it who has never seen a device. The tests named beside it
+run in a process of their own, on a copy of the package; those tests pass on the copy as it was.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import NamedTuple
+
+import doors
+import pytest
+from places import ROOT
+
+pytestmark = pytest.mark.skipif(doors.NAME != "double", reason="mutants of the backend die on the double")
+
+
+class Mutant(NamedTuple):
+    """What stands in a file of the package, what is put in its place, and the tests that have to notice."""
+
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+LAWS, DEVICES = "tests/ops/test_laws.py", "tests/devices/test_devices.py"
+MUTANTS = {
+    "np.zeros for zeros_like": Mutant(
+        "ops/creation.py",
+        "backend.shaped(np.zeros_like, x, shape)",
+        "np.zeros(x.shape if shape is None else shape, x.dtype)",
+        f"{LAWS} -k zeros_like",
+    ),
+    "the shape () for no shape": Mutant(
+        "backend.py",
+        "    if shape:\n        return make(x, shape=shape)",
+        "    if True:\n        return make(x, shape=shape)",
+        "tests/ops/test_forms.py -k zeros_like",
+    ),
+    "an index array of the host": Mutant(
+        "ops/beside.py",
+        "    host = isinstance(index, (np.ndarray, np.generic))\n",
+        "    host = False\n",
+        f"{DEVICES} -k index",
+    ),
+    "an index that nobody checks": Mutant(
+        "ops/beside.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
+    ),
+    "float() of a device scalar": Mutant(
+        "optim/clipping.py",
+        "    if error_if_nonfinite and backend.device_of(norm)",
+        "    if float(norm) > 0 and error_if_nonfinite and backend.device_of(norm)",
+        f"{DEVICES} -k waits",
+    ),
+    "a Python if on a value": Mutant(
+        "ops/exponential.py",
+        "    return np.where(np.isfinite(x), x, 0)",
+        "    return x if np.all(np.isfinite(x)) else np.where(np.isfinite(x), x, 0)",
+        f"{DEVICES} -k waits",
+    ),
+    "a reduction with initial=": Mutant(
+        "ops/reduction.py",
+        "return np.max(x, axis=axis, keepdims=keepdims)",
+        "return np.max(x, axis=axis, keepdims=keepdims, initial=-np.inf)",
+        f"{LAWS} -k max",
+    ),
+    "a ufunc with where=": Mutant(
+        "ops/elementwise.py",
+        "    return np.sqrt(x)",
+        "    return np.sqrt(x, where=x >= 0, out=np.full_like(x, np.nan))",
+        f"{LAWS} -k sqrt",
+    ),
+    "add.at by ufunc method": Mutant(
+        "backend.py", "        _cupy().add.at(z, key, g)", "        np.add.at(z, key, g)", f"{LAWS} -k scatter"
+    ),
+    "assignment for addition": Mutant(
+        "backend.py", "        _cupy().add.at(z, key, g)", "        z[key] += g", f"{LAWS} -k scatter"
+    ),
+    "np.asarray": Mutant(
+        "ops/elementwise.py",
+        "    return backend.array(x).astype(dtype)\n\n\n_astype",
+        "    return np.asarray(x).astype(dtype)\n\n\n_astype",
+        f"{LAWS} -k astype",
+    ),
+    "a detour by the host": Mutant(
+        "ops/exponential.py",
+        "    return np.tanh(x)\n",
+        "    from tinygrad_seq import backend\n\n"
+        "    return backend.asarray(np.tanh(backend.to_numpy(x)), backend.device_of(x))\n",
+        f"{DEVICES} -k waits",
+    ),
+    "an upload for each parameter": Mutant(
+        "optim/methods.py",
+        "np.multiply(v, 1 / (1 - beta2**t), out=scratch)",
+        "np.multiply(v, __import__('cupy').asarray(np.asarray([1 / (1 - beta2**t)])), out=scratch)",
+        f"{DEVICES} -k waits",
+    ),
+    "a constant of the host in a scan": Mutant(
+        "scan/lines.py",
+        '    if device == "cpu":\n        x = np',
+        "    if True:\n        x = np",
+        "tests/scan/test_scan_emitted.py",
+    ),
+    "memory of the host in a scan": Mutant(
+        "scan/loop.py",
+        "backend.empty(starts[-1] + LINE, BYTE, device)",
+        "np.empty(starts[-1] + LINE, BYTE)",
+        "tests/scan/test_scan_emitted.py",
+    ),
+    "devices that mix": Mutant(
+        "recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
+    ),
+    "a mask that is drawn on the host and stays there": Mutant(
+        "nn/dropout.py",
+        "Tensor(backend.asarray(kept.astype(like.dtype) / (1 - self.p), like.device))",
+        "kept.astype(like.dtype) / (1 - self.p)",
+        f"{DEVICES} -k same_weights",
+    ),
+    "a loss that is read at every step": Mutant(
+        "nn/losses.py",
+        "    losses = logsumexp(logits, axis=-1) - expected\n",
+        "    losses = logsumexp(logits, axis=-1) - expected\n    assert losses.numpy() is not None\n",
+        f"{DEVICES} -k waits",
+    ),
+    "a figure that is read at every step": Mutant(
+        "train.py",
+        'rows.append({"step": step, **figures, **extra})',
+        'rows.append(read({"step": step, **figures, **extra}))',
+        f"{DEVICES} -k figures",
+    ),
+    "an id that wraps": Mutant(
+        "nn/indices.py",
+        "    return x if inside is None",
+        "    return x if True or inside is None",
+        f"{DEVICES} -k nan",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the package and of its tests."""
+    root = tmp_path_factory.mktemp("mutants")
+    for name in ("tinygrad_seq", "tests", "examples"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return root
+
+
+def fails(root, tests):
+    """Whether tests fail on the double, in a process of their own; what they say."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--backend=double", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5, no test was run, would prove nothing
+    return run.returncode == 1, run.stdout
+
+
+def test_the_copy_is_sound(copied):
+    for files in dict.fromkeys(mutant.tests for mutant in MUTANTS.values()):
+        failed, said = fails(copied, files.split())
+        assert not failed, said
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_dies(copied, name):
+    mutant = MUTANTS[name]
+    path = copied / "tinygrad_seq" / mutant.file
+    text = path.read_text()
+    assert text.count(mutant.right) >= 1, f"{mutant.file} does not read so any more: {mutant.right}"
+    path.write_text(text.replace(mutant.right, mutant.wrong))
+    try:
+        failed, said = fails(copied, mutant.tests.split())
+    finally:
+        path.write_text(text)
+    assert failed, said

@@ -1,0 +1,69 @@
+"""The real wheel judges what reached the double: every name, every keyword. `conftest.py` lets it come last."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import doors
+import pytest
+from places import TESTS
+
+JUDGE = TESTS / "support" / "double" / "judge.py"
+WITHOUT = "the double was not asked: run the suite with --backend=double"
+
+
+def judged(calls):
+    """What CuPy lacks of `calls`, lines; it is asked in a process of its own."""
+    if importlib.util.find_spec("cupy") is None and "cupy" not in sys.modules:
+        pytest.skip('CuPy is not installed: pip install -e ".[gpu]" to ask it for its signatures')
+    command = [sys.executable, "-P", str(JUDGE)]  # beside it lie modules with the names of others
+    asked = subprocess.run(command, input=json.dumps(calls), capture_output=True, text=True)
+    if "No module named 'cupy'" in asked.stderr:
+        pytest.skip('CuPy is not installed: pip install -e ".[gpu]" to ask it for its signatures')
+    assert asked.returncode == 0, asked.stderr
+    return asked.stdout.splitlines()
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason=WITHOUT)
+def test_everything_that_was_reached_exists_in_cupy():
+    from double import reached
+
+    calls = [[*key, place] for key, place in reached.items()]
+    assert len(calls) > 20
+    assert judged(calls) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (("function", "unstack", 1, []), "has no function unstack"),
+        (("function", "sum", 1, ["initial"]), "does not take it"),
+        (("function", "linalg.vector_norm", 1, []), "has no function"),
+        (("function", "take", 3, ["mode"]), "does not take it"),
+        (("method", "reshape", 0, ["shape"]), "does not take it"),
+        (("method", "setflags", 1, []), "has no method"),
+        (("ufunc", "vecdot", 2, []), "has no ufunc"),
+        (("ufunc", "add", 2, ["where"]), "does not take it"),
+        (("ufunc", "add.reduce", 1, ["initial"]), "does not take it"),
+        (("attribute", "ctypes", 0, []), "has no attribute"),
+    ],
+)
+def test_the_judge_sees_what_cupy_lacks(call, said):
+    (line,) = judged([[*call, "here:1"]])
+    assert said in line
+    assert "here:1" in line
+
+
+def test_the_judge_lets_pass_what_cupy_has():
+    lawful = [
+        ("function", "sum", 1, ["axis", "keepdims"]),
+        ("function", "linalg.solve", 2, []),
+        ("method", "reshape", 3, []),
+        ("method", "astype", 1, ["copy"]),
+        ("ufunc", "add", 2, ["out"]),
+        ("ufunc", "add.reduce", 3, ["keepdims", "out"]),
+        ("ufunc", "add.at", 3, []),
+        ("attribute", "mT", 0, []),
+    ]
+    assert judged([[*call, "here:1"] for call in lawful]) == []

@@ -1,0 +1,227 @@
+"""Primitives of one's own: what the laws catch, what is summed back, what a record keeps."""
+
+import doors
+import numpy as np
+import pytest
+from results import assert_allclose
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.engine.tape import tape
+from tinygrad_seq.ops.indexing import data_of
+from tinygrad_seq.testing import check_primitive
+
+
+def leaf(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+def cube(x, /):
+    return x**3
+
+
+# --- a primitive of one's own -------------------------------------------------------------------------
+
+
+def test_it_works_everywhere_and_obeys_the_laws():
+    @ts.primitive("(),()->()")
+    def hypot(x, y, /):
+        """z = sqrt(x^2 + y^2)"""
+        return np.hypot(x, y)
+
+    hypot.partials(lambda x, z: x / z, lambda y, z: y / z, singular=True)
+
+    x, y = leaf([1.0, 2.0]), leaf([[0.5], [3.0]])
+    z = np.hypot(x, y)  # NumPy's function finds it by its name
+    assert_allclose(z.numpy(), np.hypot(x.numpy(), y.numpy()))
+    assert z.requires_grad
+    assert type(hypot(doors.placed(np.ones(2)), 1.0)) is type(doors.placed(np.ones(2)))
+    assert "sqrt(x^2 + y^2)" in hypot.__doc__
+    check_primitive(hypot)
+
+
+def test_examples_in_the_place_of_a_signature():
+    @ts.primitive(examples=[example("(A,b)"), example("(a,B)", axis=-1)])
+    def flip_sum(x, /, axis=0):
+        """z = the running sums of x, from its end"""
+        return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+
+    flip_sum.vjp(lambda g, axis: g + running(g, axis))
+    flip_sum.linear(lambda g, axis: adjoint(g, axis))
+    flip_sum.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+
+    @ts.primitive(examples=[example("(A,b)"), example("(a,B)", axis=-1)])
+    def running(x, /, axis=0):
+        """z = the running sums of x"""
+        return np.cumsum(x, axis)
+
+    running.linear(lambda g, axis: flip_sum(g, axis))
+    running.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+
+    def adjoint(g, axis):
+        return running(g, axis)
+
+    check_primitive(flip_sum)
+    check_primitive(running)
+
+
+def right(g, x):
+    return ts.safe_product(g, 3 * np.square(x))
+
+
+def greedy(g, x):
+    """The right gradient, written into the array of the cotangent."""
+    dx = right(g, x)
+    return np.multiply(dx, 1.0, out=g) if is_writable(g) else dx
+
+
+def is_writable(g):
+    return backend.is_array(g) and getattr(g.flags, "writeable", True)
+
+
+WRONG = {  # what is wrong: the rules of x^3, and what the laws say
+    "derivative": (lambda op: op.partials(lambda x: 2 * np.square(x), singular=True), "VJP of cube"),
+    "shape": (lambda op: op.vjp(lambda g, x: np.sum(right(g, x))), "no broadcast"),
+    "second derivative": (
+        lambda op: op.partials(lambda x: data_of(x) ** 2 * 3, singular=True),
+        "second VJP of cube",
+    ),
+    "zero": (lambda op: op.partials(lambda x: 3 * np.square(x)), "zero cotangent"),
+    "cotangent": (lambda op: (op.vjp(greedy), op.jvp(right)), "a cotangent after the VJP of cube"),
+    "forward mode": (lambda op: (op.vjp(right), op.jvp(lambda g, x: g)), "JVP against VJP of cube"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_rules_are_caught(what):
+    declare, message = WRONG[what]
+    op = Primitive(cube, "()->()")
+    declare(op)
+    if what == "cotangent" and doors.NAME != "numpy":  # no array is read-only, and a law of values is first
+        message = "of cube"
+    with pytest.raises((AssertionError, ValueError), match=message):
+        check_primitive(op)
+
+
+def test_a_missing_forward_mode_is_caught():
+    op = Primitive(cube, "()->()")
+    op.vjp(right)
+    with pytest.raises(TypeError, match="cube"):
+        check_primitive(op)
+
+
+def test_the_right_rules_pass():
+    op = Primitive(cube, "()->()")
+    op.vjp(right)
+    op.jvp(right)
+    check_primitive(op)
+
+
+def test_a_wrong_signature_is_caught():
+    def softmax_like(x, /):
+        e = np.exp(x)
+        return e / np.sum(e)
+
+    with pytest.raises(AssertionError, match="riding"):
+        check_primitive(Primitive(softmax_like, "(n)->(n)"))
+
+
+def test_a_wrong_riding_rule_is_caught():
+    def total(x, /, axis=0):
+        return np.sum(x, axis)
+
+    op = Primitive(total, examples=[example("(a,b)")])
+    op.linear(lambda g, s, axis: np.broadcast_to(np.expand_dims(g, axis), s))
+    op.rides(axis=lambda axis: axis)
+    with pytest.raises(AssertionError, match="riding"):
+        check_primitive(op)
+
+
+def test_a_forward_function_that_writes_into_its_argument_is_caught():
+    def careless(x, /):
+        x *= 2.0
+        return np.copy(x)
+
+    op = Primitive(careless, "()->()")
+    with pytest.raises((AssertionError, ValueError, TypeError)):
+        check_primitive(op)
+
+
+# --- summing back -------------------------------------------------------------------------------------
+
+
+def test_a_cotangent_is_summed_over_loop_axes_and_over_nothing_else():
+    """(n)->(): a rule that forgets to return one cotangent per element must not be summed away."""
+
+    def norm2(x, /):
+        return np.sum(x * x, axis=-1)
+
+    right, wrong = Primitive(norm2, "(n)->()"), Primitive(norm2, "(n)->()")
+    right.vjp(lambda g, x: 2 * x * np.expand_dims(g, -1))
+    wrong.vjp(lambda g, x: np.ones_like(x, shape=(3, 2)) * np.sum(g))
+    x = leaf([[1.0, 2.0]])
+    right.function(x).sum().backward()
+    assert_allclose(x.grad.numpy(), [[2.0, 4.0]])
+    for shape in ((1,), (2,), (2, 1), (1, 2)):
+        with pytest.raises(ValueError, match="no broadcast of its argument's shape"):
+            wrong.function(leaf(np.ones(shape))).sum().backward()
+
+
+def test_without_a_signature_nothing_is_summed():
+    def doubled(x, /):
+        return 2 * x
+
+    op = Primitive(doubled, examples=[example("(a)")])
+    op.vjp(lambda g: np.broadcast_to(g, (4, *g.shape)))
+    with pytest.raises(ValueError, match="no broadcast"):
+        op.function(leaf([1.0])).backward()
+
+
+# --- what a record keeps ------------------------------------------------------------------------------
+
+
+def kept(z):
+    """By op, what each record of the tape of z keeps: the names of the arrays that are there."""
+    return {
+        record.op.name: {
+            name for name, value in zip(record.op.reads, record.saved, strict=True) if value is not None
+        }
+        for record in tape([z.line])
+        if record.op is not None
+    }
+
+
+x, W, b = np.ones((2, 3)), leaf(np.ones((3, 4))), leaf(np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: ts.matmul(x, W), {"matmul": {"x"}}),
+        (lambda: ts.matmul(W, np.ones((4, 2))), {"matmul": {"y"}}),
+        (lambda: ts.matmul(leaf(x), W), {"matmul": {"x", "y"}}),
+        (lambda: ts.tanh(b), {"tanh": {"z"}}),
+        (lambda: ts.exp(b), {"exp": {"z"}}),
+        (lambda: b + b, {"add": set()}),
+        (lambda: b * 2.0, {"multiply": {"y"}}),
+        (lambda: 2.0 * b, {"multiply": {"x"}}),
+        (lambda: b / 2.0, {"divide": {"y"}}),
+        (lambda: ts.where(x > 0, leaf(x), 0.0), {"where": {"condition"}}),
+        (lambda: ts.sum(W), {"sum": set()}),
+        (lambda: ts.reshape(W, -1), {"reshape": set()}),
+        (lambda: ts.softmax(b), {"softmax": {"z"}}),
+        (lambda: ts.concatenate([b, b]), {"concatenate": {"s"}}),
+        (lambda: ts.split(b, 2)[0], {"split": set()}),
+        (lambda: b[1:], {"getitem": {"indices"}}),
+    ],
+)
+def test_a_record_keeps_what_its_rules_read(make, expected):
+    assert kept(make()) == expected
+
+
+def test_constants_record_nothing():
+    t = ts.tensor(np.ones((2, 2)))
+    assert (t @ t + ts.tanh(t)).line is None
+    assert (ts.argmax(W)).line is None

@@ -1,0 +1,86 @@
+"""What is refused when a primitive is declared, and in which words."""
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine.primitive import PRIMITIVES, Primitive
+from tinygrad_seq.engine.signature import Signature
+
+
+def leaf(data):
+    return ts.tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+def cube(x, /):
+    return x**3
+
+
+def test_neither_signature_nor_examples():
+    with pytest.raises(TypeError, match="cube has neither a signature nor examples"):
+        ts.primitive()(cube)
+    assert "cube" not in PRIMITIVES
+
+
+@pytest.mark.parametrize("name", ["g", "s", "z"])
+def test_reserved_names(name):
+    scope = {}
+    exec(f"def first({name}, /): return {name}\ndef second(x, /, {name}=0): return x", scope)
+    for forward in (scope["first"], scope["second"]):
+        with pytest.raises(TypeError, match=f"argument named {name}: in rules"):
+            ts.primitive("()->()")(forward)
+
+
+def test_no_array_argument():
+    def nothing(x):
+        return x
+
+    with pytest.raises(TypeError, match="write a / behind its arrays"):
+        ts.primitive("()->()")(nothing)
+
+
+@pytest.mark.parametrize("signature", ["(),()->()", "->()"])
+def test_a_signature_of_another_arity(signature):
+    with pytest.raises((TypeError, ValueError), match="signature"):
+        ts.primitive(signature)(cube)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "()", "(->()", "()->", "(n,),(k)->", "n->n", "(n k)->()", "()=>()", "()->()x"]
+)
+def test_a_malformed_signature(text):
+    with pytest.raises(ValueError, match="as NumPy does"):
+        ts.primitive(text)(cube)
+
+
+def test_signatures_are_read_as_numpy_reads_them():
+    assert Signature.parse("(n,k),(k,m)->(n,m)").inputs == (("n", "k"), ("k", "m"))
+    assert Signature.parse(" ( n ) , () -> (n) , () ").outputs == (("n",), ())
+
+
+def test_a_name_that_is_taken():
+    def tanh(x, /):
+        return x
+
+    with pytest.raises(TypeError, match="a primitive tanh already"):
+        ts.primitive("()->()")(tanh)
+    assert PRIMITIVES["tanh"].function is ts.tanh
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "linear"])
+def test_a_wrong_number_of_rules(declare):
+    op = Primitive(cube, "()->()")
+    with pytest.raises(TypeError, match="cube has the arguments x and takes a rule for each"):
+        getattr(op, declare)(lambda g: g, lambda g: g)
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "joint_vjp"])
+def test_a_rule_that_reads_what_there_is_not(declare):
+    op = Primitive(cube, "()->()")
+    with pytest.raises(TypeError, match="a rule of cube reads y, w; it may read g, s, z, x"):
+        getattr(op, declare)(lambda y, x, w: x)
+
+
+def test_metadata_that_there_is_not():
+    with pytest.raises(TypeError, match="sum has no argument axes: it takes axis, keepdims"):
+        ts.sum(leaf([1.0]), axes=0)

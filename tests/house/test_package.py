@@ -1,0 +1,39 @@
+"""What importing the package costs and promises: NumPy alone, one version, imports that run one way."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import tinygrad_seq as ts
+
+PACKAGE = Path(ts.__file__).parent
+
+
+def test_importing_needs_numpy_alone():
+    """No extra, no other autodiff library and no CuPy is imported with the package."""
+    code = "import sys, tinygrad_seq; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "numpy" in loaded
+    refused = {"cupy", "tqdm", "matplotlib", "safetensors", "hypothesis", "pytest", "torch", "jax", "autograd"}
+    assert not refused & set(loaded)
+
+
+def test_the_version_is_in_one_place():
+    assert importlib.metadata.version("tinygrad_seq") == ts.__version__
+
+
+def test_star_import_gives_what_all_lists():
+    assert len(set(ts.__all__)) == len(ts.__all__)
+    for name in ts.__all__:
+        assert hasattr(ts, name), name
+
+
+def test_modules_that_share_a_name_with_a_function_do_not_hide_it():
+    code = (
+        "import tinygrad_seq as ts, tinygrad_seq.tensor.tensor; print(callable(ts.tensor), callable(ts.grad))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["True", "True"]

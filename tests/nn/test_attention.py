@@ -1,0 +1,267 @@
+"""Attention: what is looked at and how much, beside NumPy; masks; a cell that looks; keys made once."""
+
+import doors
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from results import assert_allclose, assert_array_equal
+from running import agree
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, tree
+from tinygrad_seq.testing import check_grad
+
+B, M, N, S, D, A = 2, 3, 4, 5, 6, 7  # rows, queries, places, sizes of a query and an annotation, units
+F64 = {"dtype": np.float64}
+SCORES = {  # each with the sizes of queries and annotations, and its equation for one of either
+    "dot": (nn.DotScore, D, lambda score, q, h: q @ h),
+    "scaled dot": (nn.ScaledDotScore, D, lambda score, q, h: q @ h / np.sqrt(D)),
+    "general": (
+        lambda: nn.GeneralScore(S, D, rng=1, **F64),
+        S,
+        lambda score, q, h: q @ score.W.numpy() @ h,
+    ),
+    "additive": (
+        lambda: nn.AdditiveScore(S, D, A, rng=1, **F64),
+        S,
+        lambda score, q, h: np.tanh(q @ score.W.numpy() + h @ score.U.numpy()) @ score.v.numpy(),
+    ),
+}
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def softmax(e):
+    w = np.exp(e - e.max())
+    return w / w.sum()
+
+
+# --- scores ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_is_its_equation(name):
+    """For every query and every annotation; of a batch, and of one sequence for all rows."""
+    make, size, equation = SCORES[name]
+    score, queries = make(), normal(B, M, size)
+    for annotations in (normal(B, N, D, seed=1), normal(N, D, seed=1)):
+        rows = np.broadcast_to(annotations, (B, N, D))
+        expected = [[[equation(score, q, h) for h in rows[b]] for q in queries[b]] for b in range(B)]
+        assert_allclose(score(ts.tensor(queries), ts.tensor(annotations)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_derivatives_of_a_score_to_second_order(kind):
+    make, size, _ = SCORES[kind]
+    score = make()
+    names = [name for name, _ in score.named_parameters()]
+
+    def scores(queries, annotations, *parameters):
+        for name, p in zip(names, parameters, strict=True):
+            setattr(score, name, p)
+        return score(queries, annotations)
+
+    check_grad(scores, normal(B, 2, size), normal(B, N, D, seed=1), *(p.numpy() for p in score.parameters()))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_of_other_sizes_names_them(name):
+    make, *_ = SCORES[name]
+    with pytest.raises(ValueError, match=r"matmul.*9"):
+        make()(ts.tensor(normal(B, M, 9)), ts.tensor(normal(B, N, D)))
+
+
+# --- attend ---------------------------------------------------------------------------------------------
+
+
+def test_a_context_is_the_weighted_mean_of_the_values():
+    scores, values = normal(B, M, N), normal(B, N, D, seed=1)
+    contexts, weights = nn.attention.attend(ts.tensor(scores), ts.tensor(values))
+    for b in range(B):
+        for m in range(M):
+            alpha = softmax(scores[b, m])
+            assert_allclose(weights[b, m], alpha, rtol=1e-12)
+            assert_allclose(
+                contexts[b, m], sum(a * v for a, v in zip(alpha, values[b], strict=True)), rtol=1e-12
+            )
+
+
+MASKS = [
+    np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)[:, None],  # of every row, for all queries
+    np.tril(np.ones((M, N), bool)),  # of every query, for all rows
+    np.array([[[1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]], [[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]], bool),
+    np.zeros((1, N), bool),
+]
+
+
+@pytest.mark.parametrize("keep", MASKS, ids=["rows", "queries", "both", "nothing"])
+def test_a_masked_place_is_as_if_it_were_not_there(keep):
+    """In values, weights and gradients; who may look nowhere has zeros, and makes none of them NaN."""
+    scores, values = (ts.tensor(x, requires_grad=True) for x in (5 * normal(B, M, N), normal(B, N, D, seed=1)))
+    contexts, weights = nn.attention.attend(scores, values, ts.tensor(keep))
+    g, gw = normal(B, M, D, seed=2), normal(B, M, N, seed=3)
+    loss = (contexts * g).sum() + (weights * gw).sum()
+    found = ts.grad(loss, [scores, values], create_graph=True)
+    second = ts.grad((found[0] ** 2).sum() + (found[1] ** 2).sum(), [scores, values])
+    kept, expected = np.broadcast_to(keep, (B, M, N)), ts.tensor(np.float64(0))
+    for b, m in np.ndindex(B, M):
+        places = np.flatnonzero(kept[b, m])
+        if not len(places):
+            assert_array_equal(contexts[b, m], np.zeros(D))
+            assert_array_equal(weights[b, m], np.zeros(N))
+            continue
+        c, w = nn.attention.attend(scores[b, m][None, places], values[b][places])
+        agree([contexts[b, m], weights[b, m][places]], [c[0], w[0]])
+        expected = expected + (c[0] * g[b, m]).sum() + (w[0] * gw[b, m][places]).sum()
+    apart = ts.grad(expected, [scores, values], create_graph=True, zeros=True) if kept.any() else None
+    again = apart and ts.grad((apart[0] ** 2).sum() + (apart[1] ** 2).sum(), [scores, values], zeros=True)
+    zeros = [np.zeros((B, M, N)), np.zeros((B, N, D))]
+    for a, b in zip([*found, *second], [*(apart or zeros), *(again or zeros)], strict=True):
+        assert_allclose(a, b, rtol=1e-9, atol=1e-13)
+
+
+HOSTILE = st.sampled_from([0.0, 1.0, -1.0, 1e4, -1e4, 1.6e38, -1.6e38, 1e-38, 80.0, -80.0])
+
+
+@given(data=st.data())
+def test_weights_are_a_distribution_whatever_the_scores(data):
+    """They sum to 1 within 1e-6 in float32, and to 0 where nothing may be looked at; so do their gradients."""
+    places = data.draw(st.integers(1, 300))
+    few = data.draw(st.lists(HOSTILE, min_size=1, max_size=8))
+    e = np.resize(np.array(few, np.float32), (2, places))
+    keep = np.resize(data.draw(st.lists(st.booleans(), min_size=1, max_size=5)), (2, places))
+    scores = ts.tensor(e, requires_grad=True)
+    contexts, weights = nn.attention.attend(scores, ts.ones((places, 2)), ts.tensor(keep))
+    assert weights.dtype == contexts.dtype == np.float32
+    assert (weights.numpy() >= 0).all()
+    assert_allclose(weights.numpy().sum(-1), keep.any(-1), rtol=0, atol=1e-6)
+    (weights * ts.tensor(normal(2, places).astype(np.float32))).sum().backward()
+    assert np.isfinite(scores.grad.numpy()).all()
+    assert_array_equal(scores.grad.numpy()[~keep], np.zeros(np.count_nonzero(~keep)))
+
+
+def test_no_place_at_all():
+    contexts, weights = nn.attention.attend(ts.ones((B, M, 0)), ts.ones((B, 0, D)))
+    assert weights.shape == (B, M, 0)
+    assert_array_equal(contexts, np.zeros((B, M, D)))
+
+
+# --- a cell that looks ----------------------------------------------------------------------------------
+
+
+def looking(keep=None, kind=nn.LSTMCell, score="additive", seed=0):
+    """A cell, its annotations and inputs."""
+    make, size, _ = SCORES[score]
+    cell = kind(3 + D, size, rng=seed, **F64)
+    annotations = ts.tensor(normal(B, N, D, seed=1), requires_grad=True)
+    return nn.Attending(cell, make(), annotations, keep), ts.tensor(normal(9, B, 3), requires_grad=True)
+
+
+@pytest.mark.parametrize("keep", [None, np.array([[1, 1, 0, 1], [0, 1, 0, 0]], bool)])
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
+def test_it_looks_at_what_its_equations_say(kind, score, keep):
+    """Row by row, by the state before the step, that of an LSTM by h; the context goes in and comes out."""
+    look, xs = looking(keep, kind, score)
+    equation = SCORES[score][2]
+    state = look.initial_state(B, like=xs)
+    parts = [ts.tensor(normal(*part.shape, seed=i)) for i, part in enumerate(tree.leaves(state), start=4)]
+    state = tuple(parts) if isinstance(state, tuple) else parts[0]
+    after, y, weights = look.step(state, xs[0])
+    agree([*tree.leaves(look(state, xs[0]))], [*tree.leaves(after), y])
+    for b in range(B):
+        places = range(N) if keep is None else np.flatnonzero(keep[b])
+        h = look.annotations.numpy()[b][places]
+        alpha = softmax(np.array([equation(look.score, parts[0].numpy()[b], place) for place in h]))
+        assert_allclose(weights[b].numpy()[places], alpha, rtol=1e-12)
+        c = alpha @ h
+        x = ts.tensor(np.concatenate([xs[0].numpy()[b], c])[None])
+        own = tuple(part[b : b + 1] for part in parts) if isinstance(state, tuple) else state[b : b + 1]
+        own, y_alone = look.cell(own, x)
+        assert_allclose(y[b], np.concatenate([y_alone.numpy()[0], c]), rtol=1e-12)
+        for part, alone in zip(tree.leaves(after), tree.leaves(own), strict=True):
+            assert_allclose(part[b], alone[0], rtol=1e-12)
+
+
+def test_keys_are_made_once_before_the_loop():
+    """U h_n needs no state: scan takes it out, and its gradient as well. That is how `explain` shows it."""
+    look, xs = looking()
+    text = str(ts.explain(look, look.initial_state(B, xs), xs))
+    before, loop = text.split("\nloop\n")[:2]
+    assert "@ U" in before
+    assert "keys" in before
+    assert "@ U" not in loop.split("\nafter")[0]
+    backward = text.split("backward, in the other direction")[1]
+    body, after = backward.split("after, for all t at once")
+    assert "U" not in body.replace("U_T", "U")
+    assert "dU =" in after
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_kept_has_no_influence_whatever_it_is(bad):
+    keep = np.array([[1, 1, 0, 1], [0, 0, 0, 0]], bool)
+    results = []
+    for value in (0.5, bad):
+        look, xs = looking(keep)
+        annotations = look.annotations.numpy().copy()
+        annotations[~keep] = value
+        look.annotations = ts.tensor(annotations, requires_grad=True)
+        ys, _ = nn.Recurrent(look)(xs)
+        grads = ts.grad((ys * ys).sum(), [xs, look.annotations, *look.parameters()])
+        results.append([ys, *grads])
+    for a, b in zip(*results, strict=True):
+        assert_array_equal(a, b)
+    assert_array_equal(results[0][2].numpy()[~keep], np.zeros((5, D)))
+    assert_array_equal(results[0][0][:, 1, -D:], np.zeros((9, D)))  # who sees nothing has a context of zeros
+
+
+def test_a_batch_that_is_another_is_told():
+    look, xs = looking()
+    with pytest.raises(ValueError, match="annotations of 2 rows are looked at by a batch of 3"):
+        nn.Recurrent(look)(ts.tensor(normal(4, 3, 3)))
+    look = nn.Attending(look.cell, look.score, ts.tensor(normal(1, N, D)))
+    with pytest.raises(ValueError, match="annotations of 1 rows are looked at by a batch of 2"):
+        nn.Recurrent(look)(xs)
+
+
+def test_errors_of_a_cell_that_looks():
+    cell, score = nn.GRUCell(3 + D, S, **F64), nn.AdditiveScore(S, D, A, **F64)
+    for annotations in (normal(D), normal(1, B, N, D), np.ones((B, N, D), int)):
+        with pytest.raises(ValueError, match=r"annotations are \(B, N, D\) or \(N, D\), of floats, not"):
+            nn.Attending(cell, score, annotations)
+    for keep in (np.ones((B, N)), np.ones((N, B), bool), np.ones(N, bool), np.ones((1, N), bool)):
+        with pytest.raises(ValueError, match=r"are kept by booleans of shape \(2, 4\), not"):
+            nn.Attending(cell, score, normal(B, N, D), keep)
+
+
+def test_what_is_learned_of_it_has_names():
+    look, _ = looking()
+    names = [name for name, _ in look.named_parameters()]
+    assert names == ["cell.Wx", "cell.Wh", "cell.b", "score.W", "score.U", "score.v"]
+
+
+@pytest.mark.parametrize("kind", [nn.GeneralScore, nn.AdditiveScore])
+def test_the_same_seed_gives_the_same_weights_of_the_dtype_that_is_asked_for(kind):
+    sizes = (S, D, A)[: 2 if kind is nn.GeneralScore else 3]
+    a, b, other = (kind(*sizes, rng=seed, dtype=np.float64).state_dict() for seed in (3, 3, 4))
+    assert all(x.dtype == np.float64 for x in a.values())
+    for name in a:
+        assert_array_equal(a[name], b[name])
+        assert (a[name] != other[name]).any()
+    assert kind(*sizes).W.dtype == np.float32
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason="the double has another place for arrays")
+def test_a_mask_goes_where_the_annotations_are():
+    with doors.open_doors():
+        look = nn.Attending(
+            nn.GRUCell(3 + D, S).to("cuda"),
+            nn.AdditiveScore(S, D, A).to("cuda"),
+            ts.ones((B, N, D), device="cuda"),
+            np.ones((B, N), bool),
+        )
+        ys, _ = nn.Recurrent(look)(ts.ones((2, B, 3), device="cuda"))
+        assert ys.device == "cuda:0"

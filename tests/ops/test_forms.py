@@ -1,0 +1,260 @@
+"""Wherever NumPy accepts an argument form, so do we: the same line of code, once in NumPy and once in ours.
+
+Each line is evaluated three times: NumPy's functions on arrays, ours on arrays, ours on Tensors. Shape, dtype
+and values must agree, and what comes of a float Tensor must have the right gradient, whatever the form (a
+rule reads its metadata too). What NumPy accepts and we do not stands in a table of its own, with the words of
+the error that says so.
+"""
+
+import math
+import re
+
+import doors
+import numpy as np
+import pytest
+from results import assert_allclose
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine.primitive import FUNCTIONS
+from tinygrad_seq.testing import check_grad
+
+rng = np.random.default_rng(0)
+ARRAYS = {
+    "S": 0.5 + rng.permutation(24).reshape(2, 3, 4) / 24,  # far enough apart for finite differences
+    "M": rng.uniform(0.5, 1.5, (3, 4)),
+    "Q": rng.uniform(0.5, 1.5, (3, 3)) + 4 * np.eye(3),
+    "V": rng.uniform(0.5, 1.5, 4),
+    "ROW": rng.uniform(0.5, 1.5, (1, 3, 1)),
+    "ONE": np.array(1.5),
+    "HALF": np.arange(1, 4, dtype=np.float16),
+    "INTS": np.array([[3, 1, 2], [1, 2, 3]]),
+    "BYTES": np.arange(1, 4, dtype=np.int8),
+    "FLAGS": np.array([True, False, True]),
+    "NONE": np.zeros((2, 0)),
+}
+WORDS = {"np": np, "inf": math.inf, "i": np.int64, "a": np.array, "L": [2, 0, 1], "MASK": ARRAYS["M"] > 1.0}
+
+LINES = """
+{sum, prod, mean, var, std, max, min}(S, {, axis=}{0, -1, i(1), a(1), None, (0; 1), (0; -1), (i(0);), (),
+    (2; 0; 1)})
+{sum, prod, mean, var, std, max, min}(S, {0, -1, i(1), a(1), None, (0; 1), (0; -1), ()}, keepdims=True)
+{argmax, argmin, cumsum, sort, argsort}(S, {, axis=}{0, -1, i(1), a(1), None})
+{sum, prod, mean, std, max, cumsum, flip, square, sqrt, exp, log1p, sin, abs, isnan}({INTS, BYTES, FLAGS,
+    HALF, ONE})
+{sort, argsort, argmax, argmin, logical_not}({INTS, BYTES, FLAGS, HALF})
+{sum(ONE; 0), sum(ONE; -1), prod(ONE; 0), max(ONE; -1; keepdims=True), argmax(INTS; 1; keepdims=True)}
+{sum(NONE), prod(NONE; 1), cumsum(NONE; 1), sum(NONE; 0), tile(NONE; (2; 2))}
+{var(S; 1; ddof=1), var(S; ddof=i(1)), std(S; (0; 2); ddof=1.5)}
+S.{sum(-1), mean((0; 1)), max(axis=i(0)), cumsum(1), argsort(0), var(1; ddof=1), std(), prod(0),
+    swapaxes(0; 1), T, mT}
+reshape(S, {-1, 24, (2; -1), [4; 6], (i(4); 6), (a(4); a(6)), a([4; 6]), i(24), (2; 3; 4; 1), shape=(6; 4)})
+{S.reshape(4; 6), S.reshape(i(4); -1), S.reshape([4; -1]), reshape(ONE; ()), ONE.T}
+transpose(S, {None, (1; 0; 2), [1; 0; 2], (-1; 0; 1), a([2; 0; 1]), (i(1); 0; 2), axes=(2; 0; 1)})
+{S.transpose(2; 0; -2), S.transpose([2; 0; 1]), swapaxes(S; -1; i(0)), swapaxes(S; a(2); 0)}
+moveaxis(S, {0; -1, (0; 1); (1; 0), [0; 1]; [-1; -2], i(0); 1, a(0); a(1), 0; (1;)})
+broadcast_to(V, {4, (3; 4), [3; 4], (i(3); 4), a([3; 4]), (0; 4), i(4), shape=(2; 4)})
+broadcast_to(ONE, {3, ()})
+expand_dims(M, {0, -1, i(1), a(1), (0; 1), [0; 1], (0; -1), ()})
+squeeze(ROW{, ; 0, ; -1, ; i(0), ; a(0), ; None, ; (0; -1), ; ()})
+{concatenate, stack}([S, S], {0, -1, i(1), a(1)})
+{concatenate((S; S); axis=None), concatenate(S), stack(S; 1), stack((V; V); axis=-1), stack([ONE; 2.0])}
+concatenate({[V; [1; 2]], [V; np.arange(2)], [HALF; np.ones(2; np.float32)], [ONE; ONE]; None})
+split(S, {2, [1], (1; 2); 1, a([1; 3]); -1, i(2); i(2), []; 1, [-1]; 2, [1; 9]; 2})
+{unstack(S), unstack(S; axis=-1), unstack(S; axis=i(1))}
+flip(S, {0, -1, i(1), a(1), None, (0; 2), (-1; 0), ()})
+roll(S, {1, 7, (1; 2), -1; 0, (1; 2); (0; 1), [1; 2]; [0; 1], i(1); i(0), a(1); a(0), 1; (0; 1), (1; 2); 0})
+roll(S, {a([1; 2]); (0; -1), (1; 1); (0; 0)})
+pad(S, {1, (1; 2), ((1; 2);), ((1; 2); (0; 1); (2; 0)), [[1; 2]; [0; 1]; [2; 0]], i(1), a(1), (2;), [1]})
+pad(S, {((1;); (2;); (0;)), a([[1; 2]; [0; 1]; [2; 0]]), 1; mode="constant", 1; "constant"; constant_values=3})
+pad(S, 1, constant_values={1, 1.5, i(2), a(2.5), (1; 2), ((1; 2); (3; 4); (5; 6))})
+pad(INTS, 1, constant_values={1, 1.5, (1; 2)})
+repeat(S, {2, 2; 0, [1; 2]; 0, a([1; 2]); 0, i(2); -1, a(2); 1, [2]; 1, 0; 0, [0; 1; 2]; axis=i(1)})
+{S.repeat(2; 1), repeat(ONE; 3), repeat(ONE; 2; 0), repeat(INTS; [1; 2]; axis=0)}
+tile(S, {2, (2;), (1; 2), [2; 1], (2; 1; 1; 2), i(2), a(2), a([1; 2]), (0;), ()})
+tile(ONE, (2, 3))
+clip({M, INTS, BYTES, HALF}, {0; 1, 1; None, None; 1, a(0); i(2)})
+clip({BYTES; -1000; 2, BYTES; 2; 1000, INTS; 0.5; 2.5, FLAGS; 1; None, M; V - 0.2; 1.2,
+    M; [0.7] * 4; np.float32(1.2)})
+{clip(M; min=0.7; max=None), clip(M; a_min=None; a_max=1.2), M.clip(0.7; max=1.2)}
+take(S, {0, -1, i(1), a(1), [0; 1], (0; 1), a([[0; 1]; [1; 0]]), [0; 1]; 0, [], a([0]; np.uint8); -1,
+    0; a(1), []; 0})
+{take(S; [0; 2]; axis=i(1)), M.take([0; 3]; axis=1)}
+take_along_axis(M, {a([[0]; [3]; [1]]); -1, a([L]).T; i(1), a(L); None, a([[0; 2; 1; 0]]); 0})
+S[{0, -1, i(1), a(1), None, ..., ::-1, i(0):i(1), 0; 1, 0; 1; 2, ...; 0, None; 0; None, (), 5:9, True,
+    np.True_}]
+S[{[0; 1], [1; 0; 1], 0; [1; 2], [0; 1]; [1; 2], [0; 1]; :; [1; 2], :; [0; 2]; [1; 1], 0; :; [1; 2], []}]
+S[{a([[1]; [0]]), a([]; int), a([0; 1]; np.uint8), ((0; 1); (1; 2)), [[0; 1]; [1; 0]], range(2),
+    ...; [3; 3]; None}]
+S[{a([True; False]), [True; False], :; [True; False; True], 0; a([True; False; True]), :; MASK, 1; MASK}]
+S[{a([True; False]); [1], i(0); a(1); np.uint8(2)}]
+{tril, triu}(S, {0, -1, i(1), a(1), k=1})
+norm(S, axis={None, 0, -1, i(1), a(1), (0; 1), (0; -1), 1; keepdims=True})
+norm(M, {1; 0, inf; -1, -inf; 1, 2; i(0), None, "fro", "fro"; (1; 0), np.float64(1); 0})
+norm({V; 1, V; inf, INTS[0]; 1, INTS[0]; inf, INTS, S; keepdims=True, ONE, HALF})
+solve({Q; V[:3], Q; M, Q; [1.0; 2.0; 3.0], Q[None]; V[:3], Q; M[None], INTS[:; :2]; [1; 2]})
+cholesky({a([[2.0; 1.0]; [1.0; 2.0]]), Q @ Q.T})
+einsum("{ii, ii->i, ij->, ji, ..., ...j->..., ij->ji, i...->...,  i j -> j i}", Q)
+einsum("{ij;jk, ij; jk -> ik, ij;kl->i l, ij...;jk...->ik..., iJ;Jk, ij;ik->kj}", Q, M)
+einsum({"ij;j"; Q; [1; 2; 3], "i->"; a([100; 100; 100]; np.int8), "i;i"; BYTES; BYTES, "i;i"; FLAGS; FLAGS})
+einsum({";i"; 2.0; V, "i;i"; INTS[0]; V[:3], "bi;ij;bj->b"; M.T; Q; M.T})
+{outer(M; V), outer(M; [1; 2]), outer(M; 2.0), outer(M; M), outer(M; a(2)), outer(ONE; V)}
+tensordot(M, M, {2, 0, (0; 0), ([0]; [0]), ([0; 1]; [0; 1]), ((1; 0); (1; 0)), (-1; -1),
+    a([[0; 1]; [0; 1]]), [0; 0]})
+tensordot(Q, {M; 1, M; i(1), M; axes=a(1), Q, M; [[0]; [0]]})
+{zeros_like, ones_like}(M, shape={3, (2; 3), [2; 3], i(3), a([2; 3]), ()})
+where({MASK, True, 1, a([1; 0; 1; 0]), [True; False; True; False]}, M, {0, 0.0, V, [1; 2; 3; 4]})
+{add, subtract, multiply, divide, maximum, minimum}({M, BYTES[:1], HALF[:1]}, {2, 2.5, i(2), a(2),
+    [1; 2; 3; 4], V})
+{logaddexp, arctan2, power}({M, INTS[:1; :1], HALF[:1]}, {2, 2.5, i(2), np.float32(2.5), a(2), [1; 2; 3; 4], V})
+{equal, less, greater_equal, not_equal, logical_and}({M, BYTES[:1], FLAGS[:1]}, {2, 2.5, a(2), [1; 2; 3; 4], V})
+M.astype({np.float32, "float64", "f2", float, int, bool, np.dtype("i4")})
+"""
+
+
+def expanded(line):
+    """The lines that {a, b} stands for; within braces a semicolon is the comma of a form."""
+    choice = re.search(r"{([^{}]*)}", line)
+    if choice is None:
+        return [line]
+    forms = (form.strip(" ").replace(";", ",") for form in choice[1].split(","))
+    return [more for form in forms for more in expanded(line[: choice.start()] + form + line[choice.end() :])]
+
+
+FORMS = [form for line in LINES.strip().replace("\n    ", " ").splitlines() for form in expanded(line)]
+
+
+def evaluate(line, ours, names):
+    functions = FUNCTIONS if ours else {f: getattr(np, f, getattr(np.linalg, f, None)) for f in FUNCTIONS}
+    with np.errstate(all="ignore"):
+        return eval(line, {**functions, **WORDS, **names})
+
+
+PLACED = {name: doors.placed(array) for name, array in ARRAYS.items()}  # where the suite runs
+
+
+def parts(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+HOST = {  # forms that NumPy's functions take and CuPy's do not, and why
+    "reshape(S, (a(4), a(6)))": "a size is no array",
+    **dict.fromkeys(("sum(ONE, 0)", "sum(ONE, -1)", "max(ONE, -1, keepdims=True)"), "a number has no axis"),
+    "outer(M, 2.0)": "as an array of the host",
+    "outer(M, [1, 2])": "a list is an array of the host",
+    "outer(M, a(2))": "an array of the host",
+}
+
+
+def lines(forms):
+    """The forms, those of the host alone marked."""
+    return [pytest.param(x, marks=pytest.mark.host(HOST[x]) if x in HOST else ()) for x in forms]
+
+
+@pytest.mark.parametrize("line", lines(sorted(set(FORMS))))
+def test_a_form_that_numpy_accepts(line):
+    expected = parts(evaluate(line, False, ARRAYS))
+    tensors = {name: ts.tensor(array) for name, array in ARRAYS.items()}
+    if "a([Q, Q])" in line or "a([M, M])" in line:
+        tensors.update(Q=ARRAYS["Q"], M=ARRAYS["M"])
+    for names in (PLACED, tensors):
+        found = parts(evaluate(line, True, names))
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            one = one.numpy() if isinstance(one, ts.Tensor) else one
+            assert (np.shape(one), one.dtype) == (np.shape(other), other.dtype)
+            tolerance = 1e-3 if one.dtype == np.float16 else 1e-7 if one.dtype == np.float32 else 1e-12
+            assert_allclose(one, other, rtol=tolerance, atol=0)
+
+
+def used(line):
+    """The float64 arrays that the line computes with."""
+    return [name for name, array in ARRAYS.items() if array.dtype == float and re.search(rf"\b{name}\b", line)]
+
+
+DIFFERENTIATED = [
+    line
+    for line in sorted(set(FORMS))
+    if used(line) and "a([Q" not in line and "a([M" not in line
+    and all(part.dtype == float for part in parts(evaluate(line, False, ARRAYS)))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", lines(DIFFERENTIATED))
+def test_its_gradient(line):
+    """The backward pass understands the form as well."""
+    names = used(line)
+    check_grad(
+        lambda *xs: evaluate(line, True, {**ARRAYS, **dict(zip(names, xs, strict=True))}),
+        *(ARRAYS[name] for name in names),
+        order=1,
+    )
+
+
+REFUSED = {  # what NumPy accepts and we do not, and what the error says
+    "sum(M, dtype=np.float32)": (TypeError, "sum has no argument dtype"),
+    "mean(M, dtype=np.float32)": (TypeError, "mean has no argument dtype.*astype"),
+    "sum(M, where=MASK)": (TypeError, "sum has no argument where"),
+    "var(M, correction=1)": (TypeError, "correction is called ddof"),
+    'sort(M, kind="stable")': (TypeError, "sort has no argument kind"),
+    'reshape(M, -1, order="F")': (TypeError, "reshape has no argument order"),
+    "concatenate([M, M], dtype=np.float32)": (TypeError, "concatenate has no argument dtype"),
+    'take(M, [0], mode="clip")': (TypeError, "take has no argument mode"),
+    "take(M, [True, False, True], 0)": (IndexError, "integers, not bool.*mask"),
+    "take(M, 1.0)": (IndexError, "integers, not float64"),
+    'pad(M, 1, mode="edge")': (ValueError, "constant.*not 'edge'"),
+    "einsum(Q, [0, 1], [1])": (TypeError, "subscripts as a string"),
+    'einsum("ij,j", Q, V[:3], optimize=True)': (TypeError, "optimize"),
+    "split(S, [3, 1], 2)": (ValueError, "ascend"),
+    "norm(M, 2)": (ValueError, "norm knows"),
+    'norm(M, "nuc")': (ValueError, "norm knows"),
+    "norm(V, 3)": (ValueError, "norm knows"),
+    "zeros_like(M, dtype=np.float32)": (TypeError, "zeros_like has no argument dtype"),
+    "where(MASK)": (TypeError, "missing 2 required"),
+    "M.astype(complex)": (TypeError, "floats, integers or booleans"),
+    "add(M, 1j)": (TypeError, "numbers, not complex"),
+    "cholesky(Q @ Q.T, upper=True)": (TypeError, "upper"),
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_form_that_we_refuse(line):
+    evaluate(line, False, ARRAYS)  # NumPy has an answer
+    error, text = REFUSED[line]
+    with pytest.raises(error, match=text):
+        evaluate(line, True, {name: ts.tensor(array) for name, array in ARRAYS.items()})
+
+
+NONSENSE = """
+sum(S, 5) | sum(S, (0, 0)) | sum(S, 1.0) | prod(S, 5) | prod(S, (0, 0)) | mean(S, 3) | var(S, -4) |
+max(NONE) | argmax(NONE) | cumsum(S, 3) | sort(S, 3) | flip(S, 3) | reshape(S, (5, 5)) |
+reshape(S, (4, -1, -1)) | transpose(S, (0, 1)) | transpose(S, (0, 0, 1)) | swapaxes(S, 3, 0) |
+moveaxis(S, (0, 1), (1,)) | moveaxis(S, (0, 0), (1, 2)) | broadcast_to(V, (5,)) | broadcast_to(V, (-1, 4))
+| expand_dims(M, 7) | expand_dims(M, (0, 0)) | squeeze(ROW, 1) | squeeze(ROW, (0, 0)) | concatenate([]) |
+stack([]) | concatenate([ONE, ONE]) | stack([V, M]) | split(S, 5) | split(S, -1) | split(S, 1, 3) |
+unstack(S, axis=9) | roll(S, 1, 9) |
+roll(S, (1, 2, 3), (0, 1)) | pad(S, (1, 2, 3)) | pad(S, -1) | pad(S, 1.0) | repeat(S, -1, 0) |
+repeat(S, [1, 2], 1) | repeat(S, 2, 9) | tile(S, 1.5) | take(S, 24) | take(S, -25) | take(S, [0, 9], 0) |
+take(S, [0], 5) | take_along_axis(M, a([[9]]), 0) | take_along_axis(M, a([0]), 0) | S[2] | S[5,] | S[[2]]
+| S[1.0] | S['a'] | S[..., ...] | S[0, 1, 2, 3] | S[a([True, True, True])] | S[[0.5]] |
+norm(S, axis=(0, 1, 2)) | norm(S, 2) | solve(M, V) | solve(Q, V) | solve(a([[0.0]]), a([1.0])) |
+cholesky(a([[-1.0]])) | einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) |
+einsum("ij,jk", M, M) | einsum("", Q) | tensordot(M, M, ((0, 0), (0, 0))) |
+tensordot(M, M, ((0, 1), (0,))) | tensordot(M, M, 1) | tensordot(M, M, (5, 0)) | outer(M) | add(M, 'a') |
+add(S, Q) | clip(M, 0, 1, 2)
+"""
+
+
+@pytest.mark.parametrize("line", re.split(r"\s+\|\s+", NONSENSE.strip()))
+def test_what_numpy_refuses_so_do_we(line):
+    """With an error of the same kind, or a TypeError; of arrays and of Tensors."""
+    with pytest.raises(Exception, match=r".") as theirs:
+        evaluate(line, False, ARRAYS)
+    kinds = (
+        *(kind for kind in (IndexError, ValueError, TypeError) if issubclass(theirs.type, kind)),
+        TypeError,
+    )
+    tensors = {name: ts.tensor(array) for name, array in ARRAYS.items()}
+    indexed = line.startswith("S[") and doors.NAME != "numpy"  # then CuPy answers alone, by wrapping the index
+    for names in (tensors,) if indexed else (PLACED, tensors):
+        with pytest.raises(kinds, match=r"."):
+            evaluate(line, True, names)

@@ -1,0 +1,259 @@
+"""Ten thousand awkward calls: each gives NumPy's value or one clear error, and leaves its arguments alone.
+
+What is drawn stands in `fuzzing.py`. A failure prints the call and the line that draws it again.
+"""
+
+import warnings
+
+import doors
+import fuzzing
+import numpy as np
+import pytest
+from results import assert_allclose, assert_array_equal, host
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine.primitive import FUNCTIONS
+
+EACH = 120  # calls of every function
+CLEAR = (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError)  # an AxisError is two of them
+TOLERANCE = {"e": 2e-2, "f": 1e-5, "d": 1e-9}
+
+
+def key_of(key):
+    """A key of our getitem for an array of NumPy's: lists are arrays of integers."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return tuple(
+        np.array(part, int if len(part) == 0 else None) if isinstance(part, list) else part for part in parts
+    )
+
+
+def scattered(x, key, values):
+    x, values = np.asarray(x), np.asarray(values)
+    z = np.array(x + np.zeros((), np.result_type(x, values)))
+    np.add.at(z, key_of(key), np.broadcast_to(values, z[key_of(key)].shape))  # of another rank, NumPy may crash
+    return z
+
+
+REFERENCES = {  # where NumPy's function goes by another name, or takes its arguments otherwise
+    "argsort": lambda x, axis=-1: np.argsort(x, axis, stable=True),
+    "cholesky": np.linalg.cholesky,
+    "clip": lambda x, a_min=None, a_max=None, *, min=None, max=None: np.clip(
+        x, min if a_min is None else a_min, max if a_max is None else a_max
+    ),
+    "getitem": lambda x, key: np.asarray(x)[key_of(key)],
+    "norm": np.linalg.norm,
+    "relu": lambda x: np.maximum(x, 0),
+    "scatter_add": scattered,
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "solve": np.linalg.solve,
+    "stop_gradient": np.asarray,
+    "unstack": lambda x, axis=0: np.unstack(x, axis=axis),
+}
+WITHOUT = {  # functions that NumPy has not: their values are the concern of tests/ops/test_values.py
+    "log_softmax", "logsumexp", "safe_product", "sigmoid", "softmax",
+}  # fmt: skip
+MORE = {  # what we accept and NumPy does not
+    "astype": "a list is an array, as everywhere else",
+    "clip": "either bound may be missing",
+    "mean": "a number has an axis 0 to reduce, as for NumPy's sum",
+    "norm": "axis may be () or a list",
+    "prod": "keepdims may be any truth value",
+    "repeat": "axis may be a list of one",
+    "squeeze": "axis may be a list",
+    "std": "as mean",
+    "var": "as mean",
+    "unstack": "axis may be any integer",
+}
+INFINITE = {  # where other values than NumPy's are right
+    "prod": "pairs are multiplied first: what overflows on the way differs",
+    "tensordot": "of 0 times infinity NumPy's BLAS may make 0",
+}
+NUMBERS = {  # the dtype of a Python number beside arrays
+    "concatenate": "a float64, with axis=None too",
+    "clip": "weak, as first argument too",
+}
+
+
+ON_DEVICES = {  # and what CuPy does
+    "argmax": "axis may be a tuple",
+    "argmin": "axis may be a tuple",
+    "concatenate": "axis may be a float",
+    "max": "keepdims may be a truth value of NumPy's",
+    "min": "as max",
+    "sum": "as max",
+    "getitem": "an index that is on a device already wraps",
+    "sign": "a boolean has one",
+    "take": "as getitem",
+    "take_along_axis": "as getitem",
+}
+
+
+@pytest.mark.parametrize("name", fuzzing.NAMES)
+def test_awkward_calls(name):
+    tried = given = 0
+    for number in range(EACH):
+        call = fuzzing.drawn(name, number)
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # means of nothing, and the like
+                given += held(call)
+        except BaseException as error:
+            error.add_note(f"in the awkward call {call}")
+            raise
+        tried += 1
+    assert tried == EACH
+    assert given, "not one of the calls was lawful: nothing was compared"
+
+
+def test_they_are_ten_thousand():
+    assert EACH * len(fuzzing.NAMES) >= 10_000
+    assert set(fuzzing.NAMES) == set(FUNCTIONS) & set(ts.__all__)
+    assert all(hasattr(np, name) or name in REFERENCES or name in WITHOUT for name in fuzzing.NAMES)
+
+
+def held(call):
+    """Hold one call, by every route, to what is promised. Returns whether it gave a value."""
+    before = snapshot(call)
+    expected = numpys(call)
+    values = []
+    for route in call.routes():
+        try:
+            values.append(route(*call.args, **call.kwargs))
+        except CLEAR as error:
+            text = " ".join([str(error), *getattr(error, "__notes__", [])])
+            if route is FUNCTIONS[call.name] and call.name not in text:
+                raise AssertionError("an error that does not name the function") from error
+        unchanged(before)
+    for value in values:
+        more = MORE if doors.NAME == "numpy" else MORE | ON_DEVICES
+        assert not isinstance(expected, Exception) or call.name in more, f"NumPy says {expected!r}"
+        compare(call, value, expected)
+        derive(call, value)
+        unchanged(before)
+    return bool(values)
+
+
+def snapshot(call):
+    """Arguments that hold values, copies of these, and what else could be changed about them."""
+    kept = []
+    for part in call.parts():
+        if isinstance(part, np.ndarray):
+            kept.append((part, part.copy(), (part.flags.writeable, part.shape, part.strides, part.dtype)))
+        elif isinstance(part, ts.Tensor):
+            kept.append((part, part.numpy().copy(), (part.line, part.shape, part.dtype)))
+    return kept
+
+
+def unchanged(before):
+    for part, values, state in before:
+        if isinstance(part, np.ndarray):
+            assert (part.flags.writeable, part.shape, part.strides, part.dtype) == state, (
+                "an argument was reflagged"
+            )
+            assert part.tobytes() == values.tobytes(), "an argument was changed"
+        else:
+            assert (part.line, part.shape, part.dtype) == state
+            assert part.numpy().tobytes() == values.tobytes(), "an argument was changed"
+
+
+def plain(x):
+    """An argument, or a value, as NumPy knows it."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(plain, x))
+    return x.numpy() if isinstance(x, ts.Tensor) else x
+
+
+def numpys(call):
+    """NumPy's value, or error; None for what NumPy has not, and for numbers alone, which are Python's."""
+    if call.name in WITHOUT or not any(hasattr(part, "dtype") for part in call.parts()):
+        return None
+    if "where" in call.kwargs or "out" in call.kwargs:  # ours to refuse; NumPy may crash
+        return None
+    function = REFERENCES.get(call.name) or getattr(np, call.name)
+    try:
+        return function(*map(plain, call.args), **{name: plain(value) for name, value in call.kwargs.items()})
+    except AttributeError:  # that some of NumPy's functions have for lists, which we take
+        return None
+    except Exception as error:
+        return error
+
+
+def compare(call, value, expected):
+    """A value of ours against NumPy's: its kind, number, shapes, dtypes and elements."""
+    ours = list(value) if isinstance(value, (list, tuple)) else [value]
+    tensors = any(isinstance(part, ts.Tensor) for part in call.parts())
+    assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
+    assert all(plain(z).dtype.kind in "fiub" for z in ours if tensors), "a foreign dtype"
+    if call.name in ("argmax", "argmin") and doors.NAME != "numpy" and several_nan(call):
+        return  # CuPy may name any of them
+    theirs = list(expected) if isinstance(expected, (list, tuple)) else [expected]
+    if any(np.asarray(w).dtype.kind not in "fiub" for w in theirs):
+        return  # NumPy has no value, or objects
+    assert len(ours) == len(theirs), f"{len(ours)} values, NumPy has {len(theirs)}"
+    for z, w in zip(map(plain, ours), theirs, strict=True):
+        z, w = host(z), np.asarray(w)
+        if call.name in NUMBERS and any(isinstance(part, (float, int)) for part in call.parts()):
+            w = w.astype(z.dtype)
+        assert (np.shape(z), z.dtype) == (w.shape, w.dtype), f"{z.dtype}{z.shape}, NumPy: {w.dtype}{w.shape}"
+        tolerance = TOLERANCE.get(w.dtype.char, 0)
+        if call.name not in INFINITE or np.all(np.isfinite([z, w])):
+            assert_allclose(z, w, tolerance, tolerance)
+
+
+def several_nan(call):
+    arrays = [plain(part) for part in call.parts()]
+    return any(np.isnan(a).sum() > 1 for a in arrays if getattr(a, "dtype", np.dtype(int)).kind == "f")
+
+
+def derive(call, value):
+    """The gradients of a value on the tape: of their arguments' shapes and dtypes, whatever their elements."""
+    zs = [z for z in (value if isinstance(value, (list, tuple)) else [value]) if getattr(z, "line", None)]
+    xs = [part for part in call.parts() if getattr(part, "line", None)]
+    if not zs:
+        return
+    for create_graph in (False, True):
+        gs = [np.ones(z.shape, z.dtype) for z in zs]
+        try:
+            grads = ts.grad(zs, xs, gs, zeros=True, retain_graph=True, create_graph=create_graph)
+        except np.linalg.LinAlgError:  # a matrix that was all but singular, and whose transpose is
+            assert call.name in ("solve", "cholesky")
+            return
+        for x, grad in zip(xs, grads, strict=True):
+            assert (grad.shape, grad.dtype) == (x.shape, x.dtype), "a gradient of another shape or dtype"
+
+
+@pytest.mark.parametrize("what", ["tensor", "backward", "grad", "assign_"])
+def test_awkward_data(what):
+    """What else takes data: ts.tensor, a cotangent, a gradient that is assigned, an assignment."""
+    given = 0
+    for number in range(EACH):
+        rng = np.random.default_rng([number, 5])
+        shape = fuzzing.one_of(rng, fuzzing.SHAPES)
+        data = fuzzing.operand(rng, shape)
+        leaf = ts.tensor(np.ones(shape, fuzzing.one_of(rng, fuzzing.FLOATS)), requires_grad=True)
+        before = leaf.numpy()
+        kept = data.copy() if isinstance(data, np.ndarray) else None
+        try:
+            with np.errstate(all="ignore"):
+                TAKERS[what](leaf, data)
+            given += 1
+        except CLEAR:
+            pass
+        except BaseException as error:
+            error.add_note(f"in {what} of {data!r}, number {number}")
+            raise
+        if leaf.grad is not None:
+            assert (leaf.grad.shape, leaf.grad.dtype) == (leaf.shape, leaf.dtype)
+        if what != "assign_":
+            assert_array_equal(leaf.numpy(), before)
+        if kept is not None:
+            assert data.tobytes() == kept.tobytes()
+    assert 10 < given < EACH
+
+
+TAKERS = {
+    "tensor": lambda leaf, data: ts.tensor(data),
+    "backward": lambda leaf, data: (leaf * 1.0).backward(data),
+    "grad": lambda leaf, data: setattr(leaf, "grad", data),
+    "assign_": lambda leaf, data: leaf.assign_(data),
+}

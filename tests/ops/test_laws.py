@@ -1,0 +1,125 @@
+"""Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import conftest
+import doors
+import numpy as np
+import pytest
+
+from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.testing import (
+    EXEMPT,
+    derivative_mutants,
+    drawn,
+    hold,
+    killer,
+    laws_of,
+    riding_mutants,
+)
+from tinygrad_seq.testing.laws import jvp, vjp
+from tinygrad_seq.testing.strategies import differentiable
+from tinygrad_seq.testing.values import NO_HALF
+from tinygrad_seq.testing.zero import zero_at
+
+OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
+CASES = [(op, law) for op in OPS for law in laws_of(op)]
+DRAWN = 12  # calls per example that a mutant is held against
+
+
+@pytest.mark.parametrize(("op", "law"), CASES, ids=[f"{op.name}-{law.__name__}" for op, law in CASES])
+def test_law(op, law, record_property):
+    record_property("law", (op.name, law.__name__, hold(op, law)))
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_every_mutant_is_killed(op, record_property):
+    calls = drawn(op, DRAWN)
+    laws = sorted(laws_of(op), key=lambda law: law not in (vjp, jvp))  # the likeliest killers first
+    mutants = [*riding_mutants(op, calls), *(derivative_mutants(op) if differentiable(op) else ())]
+    alive = [mutant.wound for mutant in mutants if killer(mutant.op, laws, calls) is None]
+    assert not alive, f"no law notices that in {op.name} is wrong: {'; '.join(alive)}"
+    record_property("law", (op.name, "mutants", f"{len(mutants)}/{len(mutants)}"))
+
+
+@pytest.mark.parametrize("op", [*filter(differentiable, OPS)], ids=lambda op: op.name)
+def test_a_mutant_dies_of_its_wound(op):
+    """Mutants that are multiplied by 1 live: it is not the surgery that kills."""
+    calls = drawn(op, DRAWN)
+    for mutant in derivative_mutants(op, {"left alone": 1.0}):
+        assert killer(mutant.op, [vjp, jvp], calls) is None, mutant.wound
+
+
+@pytest.mark.parametrize("name", EXEMPT)
+def test_an_exemption_is_needed(name):
+    """An op that is exempt from the law of zero at a point breaks it there; else the exemption must go."""
+    op = PRIMITIVES[name]
+    assert EXEMPT[name].reason
+    for point in EXEMPT[name].points:
+        broken = 0
+        for call in drawn(op, DRAWN):
+            try:
+                zero_at(call, [point])
+            except AssertionError:
+                broken += 1
+        assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
+
+
+@pytest.mark.parametrize("name", NO_HALF)
+def test_an_exemption_from_half_precision_is_needed(name):
+    op = PRIMITIVES[name]
+    assert NO_HALF[name]
+    for call in drawn(op, DRAWN):
+        with pytest.raises(TypeError, match="float16"):
+            op.function(*(a.astype("f2") for a in call.arrays))
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS if any(map(callable, op.domain.values()))], ids=lambda op: op.name
+)
+def test_only_lawful_matrices_are_drawn(op):
+    """What its domain makes of a drawn array has a value; some of the arrays that it was made of have none."""
+    for call in drawn(op, DRAWN):
+        assert np.all(np.isfinite(op.function(*call.arrays)))
+    zeros = [np.zeros((2, 2)) for _ in op.arguments]
+    with pytest.raises(np.linalg.LinAlgError):
+        op.function(*zeros)
+
+
+def test_the_table_of_laws():
+    """`pytest --laws` ends with a row per primitive: the calls that each law was tried on, mutants killed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--laws",
+        "-p",
+        "no:cacheprovider",
+        __file__,
+        "-k",
+        "sigmoid",
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    header, row = (
+        line.split() for line in run.stdout.splitlines() if line.startswith(("primitive ", "sigmoid "))
+    )
+    cells = dict(zip(header, row, strict=True))
+    assert cells["mutants"] == "6/6"
+    assert all(int(cells[law.__name__]) >= 10 for law in laws_of(PRIMITIVES["sigmoid"]))
+
+
+def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
+    header = conftest.pytest_report_header
+    monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
+    backend, oracle = header(None)
+    assert backend == doors.description()
+    assert oracle == "oracle: PyTorch 2.9.0"
+
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert "not installed" in header(None)[1]

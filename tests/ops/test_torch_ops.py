@@ -1,0 +1,283 @@
+"""Every op against PyTorch, in float64: values, gradients, and gradients of gradients.
+
+The laws hold a rule to its forward function; whether the forward function is the one that its name promises,
+NumPy says in `test_values.py` and a second library here. A primitive and the function in front of it share a
+name, and so an entry: calls, each a line for us, a line for PyTorch, and the arrays that both are given.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from results import assert_allclose
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
+from tinygrad_seq.ops.indexing import ARRAY
+from tinygrad_seq.testing.differences import noise
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: no op is compared with it")
+torch.set_num_threads(1)
+F = torch.nn.functional
+pytestmark = pytest.mark.oracle
+
+rng = np.random.default_rng(0)
+GRID = rng.permutation(24)
+S = (GRID - 11.5).reshape(2, 3, 4) / 8  # of either sign, no ties
+P = (GRID + 4.0).reshape(2, 3, 4) / 16  # positive
+M, Q, V = S[0], rng.normal(size=(3, 3)) + 3 * np.eye(3), S[1, 2]
+Z = P[0] * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # rows with one zero, none, two
+INDEX = np.array([2, 0, 2])
+PLACES = np.array([[0, 3], [1, 1], [2, 0]])
+FLAGS = M > 0
+T = torch.tensor
+
+
+def pointwise(x=S):
+    """The two libraries agree on the name: (ours, PyTorch's, an array)."""
+    return lambda name: [(FUNCTIONS[name], getattr(torch, name, None) or getattr(F, name), x)]
+
+
+def binary(theirs, x=P, y=P[:, ::-1] + 0.01):
+    return lambda name: [(FUNCTIONS[name], theirs, x, y), (FUNCTIONS[name], theirs, x, y[:1, 1:2])]
+
+
+def reducing(theirs, x=S):
+    """Over one axis, over two with keepdims, and over all."""
+    return lambda name: [
+        (lambda x: FUNCTIONS[name](x, 1), lambda x: theirs(x, (1,), False), x),
+        (lambda x: FUNCTIONS[name](x, axis=(0, -1), keepdims=True), lambda x: theirs(x, (0, -1), True), x),
+        (lambda x: FUNCTIONS[name](x), lambda x: theirs(x, (0, 1, 2), False), x),
+    ]
+
+
+def permuted(x, *axes):
+    return torch.permute(x, axes)
+
+
+TABLE = {
+    **{f: pointwise() for f in ("exp", "expm1", "tanh", "sigmoid", "softplus", "sin", "cos", "relu", "square")},
+    **{f: pointwise() for f in ("abs", "negative", "isnan", "isfinite", "logical_not")},
+    **{f: pointwise(P) for f in ("log", "log1p", "sqrt")},
+    "sign": [(ts.sign, lambda x: torch.sign(x).detach(), S)],
+    "invert": [(ts.invert, torch.bitwise_not, FLAGS)],
+    "move": [(lambda x: PRIMITIVES["move"].function(x, "cpu", "cpu"), lambda x: x.to("cpu"), S)],
+    "stop_gradient": [(lambda x: x * ts.stop_gradient(x), lambda x: x * x.detach(), S)],
+    "safe_product": binary(torch.mul),
+    "add": binary(torch.add),
+    "subtract": binary(torch.sub),
+    "multiply": binary(torch.mul),
+    "divide": binary(torch.div),
+    "power": binary(torch.pow),
+    "maximum": binary(torch.maximum),
+    "minimum": binary(torch.minimum),
+    "logaddexp": binary(torch.logaddexp),
+    "arctan2": binary(torch.arctan2, S),
+    "equal": binary(torch.eq, M.round(), M.T.reshape(3, 4).round()[None]),
+    "not_equal": binary(torch.ne, M.round(), M.T.reshape(3, 4).round()[None]),
+    "less": binary(torch.lt, S, S[:, ::-1]),
+    "less_equal": binary(torch.le, S, S[:, ::-1]),
+    "greater": binary(torch.gt, S, S[:, ::-1]),
+    "greater_equal": binary(torch.ge, S, S[:, ::-1]),
+    "logical_and": binary(torch.logical_and, FLAGS, FLAGS[None, ::-1]),
+    "logical_or": binary(torch.logical_or, FLAGS, FLAGS[None, ::-1]),
+    "bitwise_and": binary(torch.bitwise_and, FLAGS, FLAGS[None, ::-1]),
+    "bitwise_or": binary(torch.bitwise_or, FLAGS, FLAGS[None, ::-1]),
+    "where": [(lambda x, y: ts.where(FLAGS, x, y), lambda x, y: torch.where(T(FLAGS), x, y), S, V)],
+    "clip": [
+        (lambda x: ts.clip(x, -0.5, 0.8), lambda x: torch.clamp(x, -0.5, 0.8), S),
+        (lambda x, low: ts.clip(x, low), lambda x, low: torch.clamp(x, min=low.expand(2, 3, 4)), S, V / 3),
+    ],
+    "astype": [(lambda x: x.astype("float64") * x, lambda x: x.double() * x, S)],
+    "cast": [(lambda x: x.astype(int), lambda x: x.long(), 3 * S)],
+    "zeros_like": [(ts.zeros_like, torch.zeros_like, S)],
+    "ones_like": [(ts.ones_like, torch.ones_like, S)],
+    "sum": reducing(lambda x, axes, keep: torch.sum(x, axes, keepdim=keep)),
+    "mean": reducing(lambda x, axes, keep: torch.mean(x, axes, keepdim=keep)),
+    "max": reducing(lambda x, axes, keep: torch.amax(x, axes, keepdim=keep)),
+    "min": reducing(lambda x, axes, keep: torch.amin(x, axes, keepdim=keep)),
+    "logsumexp": reducing(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
+    "norm": [
+        (ts.norm, torch.linalg.vector_norm, S),
+        (lambda x: ts.norm(x, axis=1, keepdims=True), lambda x: torch.linalg.norm(x, dim=1, keepdim=True), S),
+        (lambda x: ts.norm(x, 1, -1), lambda x: torch.linalg.vector_norm(x, 1, -1), S),
+        (lambda x: ts.norm(x, math.inf, -1), lambda x: torch.linalg.vector_norm(x, math.inf, -1), S),
+        (lambda x: ts.norm(x, axis=(0, 2)), lambda x: torch.linalg.matrix_norm(x, dim=(0, 2)), S),
+    ],
+    "var": [(lambda x: ts.var(x, (0, 2), ddof=1), lambda x: torch.var(x, (0, 2), correction=1), S)],
+    "std": [(lambda x: ts.std(x, 1, ddof=1), lambda x: torch.std(x, 1, correction=1), S), (ts.std, lambda x:
+             torch.std(x, correction=0), S)],
+    "prod": [(ts.prod, torch.prod, P), (lambda x: ts.prod(x, 1), lambda x: torch.prod(x, 1), Z)],
+    "cumsum": [(lambda x: ts.cumsum(x, 1), lambda x: torch.cumsum(x, 1), S)],
+    "softmax": [(lambda x: ts.softmax(x, 1), lambda x: torch.softmax(x, 1), S)],
+    "log_softmax": [(lambda x: ts.log_softmax(x, 0), lambda x: torch.log_softmax(x, 0), S)],
+    "argmax": [(lambda x: ts.argmax(x, 1), lambda x: torch.argmax(x, 1), S)],
+    "argmin": [(ts.argmin, torch.argmin, S)],
+    "argsort": [(ts.argsort, torch.argsort, S)],
+    "sort": [(lambda x: ts.sort(x, 1), lambda x: torch.sort(x, 1).values, S)],
+    "reshape": [(lambda x: ts.reshape(x, (4, -1)), lambda x: torch.reshape(x, (4, -1)), S)],
+    "transpose": [(lambda x: ts.transpose(x, (1, 2, 0)), lambda x: permuted(x, 1, 2, 0), S)],
+    "swapaxes": [(lambda x: ts.swapaxes(x, 0, -1), lambda x: torch.swapaxes(x, 0, -1), S)],
+    "moveaxis": [(lambda x: ts.moveaxis(x, (0, 1), (-1, 0)), lambda x: torch.moveaxis(x, (0, 1), (-1, 0)), S)],
+    "broadcast_to": [(lambda x: ts.broadcast_to(x, (2, 3, 4)), lambda x: torch.broadcast_to(x, (2, 3, 4)), V)],
+    "expand_dims": [(lambda x: ts.expand_dims(x, 1), lambda x: torch.unsqueeze(x, 1), S)],
+    "squeeze": [(lambda x: ts.squeeze(x, 1), lambda x: torch.squeeze(x, 1), S[:, :1])],
+    "concatenate": [(lambda x, y: ts.concatenate([x, y], 1), lambda x, y: torch.cat([x, y], 1), S, S[:, 1:])],
+    "stack": [(lambda x, y: ts.stack([x, y], -1), lambda x, y: torch.stack([x, y], -1), S, P)],
+    "split": [(lambda x: ts.split(x, [1, 3], -1), lambda x: torch.tensor_split(x, [1, 3], -1), S)],
+    "unstack": [(lambda x: ts.unstack(x, 1), lambda x: torch.unbind(x, 1), S)],
+    "flip": [(lambda x: ts.flip(x, (0, 2)), lambda x: torch.flip(x, (0, 2)), S)],
+    "roll": [(lambda x: ts.roll(x, (1, -2), (0, 2)), lambda x: torch.roll(x, (1, -2), (0, 2)), S)],
+    "pad": [
+        (
+            lambda x: ts.pad(x, ((1, 0), (0, 2)), constant_values=3.0),
+            lambda x: F.pad(x, (0, 2, 1, 0), value=3.0),
+            M,
+        )
+    ],
+    "repeat": [
+        (lambda x: ts.repeat(x, [2, 0, 1], 1), lambda x: torch.repeat_interleave(x, T([2, 0, 1]), 1), S)
+    ],
+    "tile": [(lambda x: ts.tile(x, (2, 1, 3)), lambda x: torch.tile(x, (2, 1, 3)), M)],
+    "getitem": [
+        (lambda x: x[1, ..., 1:], lambda x: x[1, ..., 1:], S),
+        (lambda x: x[:, INDEX], lambda x: x[:, T(INDEX)], S),
+        (lambda x: x[:, FLAGS], lambda x: x[:, T(FLAGS)], S),
+        (lambda x: x[[0, 1, 1], :, [3, 0, 0]], lambda x: x[[0, 1, 1], :, [3, 0, 0]], S),
+    ],
+    "scatter": [
+        (
+            lambda x: PRIMITIVES["scatter"].function(x, INDEX, key=(ARRAY,), shape=(4, 4)),
+            lambda x: torch.zeros(4, 4, dtype=x.dtype).index_put((T(INDEX),), x, accumulate=True),
+            M,
+        )
+    ],
+    "scatter_add": [
+        (
+            lambda x, y: ts.scatter_add(x, INDEX, y),
+            lambda x, y: x.index_put((T(INDEX),), y, accumulate=True),
+            M,
+            M[::-1] / 2,
+        )
+    ],
+    "take": [(lambda x: ts.take(x, INDEX, 1), lambda x: torch.index_select(x, 1, T(INDEX)), S),
+             (lambda x: ts.take(x, [[5, 5], [0, 3]]), lambda x: torch.take(x, T([[5, 5], [0, 3]])), S)],
+    "take_along_axis": [
+        (lambda x: ts.take_along_axis(x, PLACES, 1), lambda x: torch.take_along_dim(x, T(PLACES), 1), M)
+    ],
+    "scatter_along_axis": [
+        (
+            lambda x: PRIMITIVES["scatter_along_axis"].function(x, PLACES, axis=1, shape=(3, 4)),
+            lambda x: torch.zeros(3, 4, dtype=x.dtype).scatter_add(1, T(PLACES), x),
+            M[:, :2],
+        )
+    ],
+    "matmul": [
+        (ts.matmul, torch.matmul, S, V),
+        (ts.matmul, torch.matmul, M, M.T),
+        (ts.matmul, torch.matmul, S, S[:1].swapaxes(1, 2)),
+    ],
+    "tril": [(lambda x: ts.tril(x, -1), lambda x: torch.tril(x, -1), S)],
+    "triu": [(ts.triu, torch.triu, S)],
+    "solve": [(ts.solve, torch.linalg.solve, Q, M), (ts.solve, torch.linalg.solve, Q, V[:3])],
+    "cholesky": [  # of a symmetric matrix that depends on x, because PyTorch reads both triangles
+        (
+            lambda x: ts.cholesky(x @ x.T + np.eye(3)),
+            lambda x: torch.linalg.cholesky(x @ x.T + torch.eye(3, dtype=x.dtype)),
+            M,
+        )
+    ],
+    "contract": [
+        (
+            lambda x, y: PRIMITIVES["contract"].function(x, y, "bij,jk->kbi"),
+            lambda x, y: torch.einsum("bij,jk->kbi", x, y),
+            S,
+            M.T,
+        )
+    ],
+    "einsum": [
+        (lambda x: ts.einsum("ii->i", x), lambda x: torch.einsum("ii->i", x), Q),
+        (lambda x, y: ts.einsum("...ij,...kj", x, y), lambda x, y: torch.einsum("...ij,...kj", x, y), S, M),
+        (
+            lambda x, y, z: ts.einsum("bi,ij,bj->b", x, y, z),
+            lambda x, y, z: torch.einsum("bi,ij,bj->b", x, y, z),
+            M.T,
+            Q,
+            M.T[::-1],
+        ),
+    ],
+    "outer": [(ts.outer, torch.outer, V, V[1:])],
+    "tensordot": [
+        (
+            lambda x, y: ts.tensordot(x, y, ([0, 2], [1, 0])),
+            lambda x, y: torch.tensordot(x, y, ([0, 2], [1, 0])),
+            S,
+            S.T[:, 0],
+        )
+    ],
+}  # fmt: skip
+
+
+def calls():
+    for name, entry in TABLE.items():
+        for i, call in enumerate(entry(name) if callable(entry) else entry):
+            yield pytest.param(*call[:2], call[2:], id=f"{name}-{i}")
+
+
+def parts(outputs):
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == tuple(other.shape)
+        assert_allclose(one.numpy(), other.numpy(force=True), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "arrays"), list(calls()))
+def test_op(ours, theirs, arrays):
+    """Values; the gradient along a random cotangent; and the gradient of that along random directions."""
+    arrays = [np.array(a, order="C") for a in arrays]
+    smooth = [a.dtype.kind == "f" for a in arrays]
+    xs = [ts.tensor(a, requires_grad=on) for a, on in zip(arrays, smooth, strict=True)]
+    xts = [torch.tensor(a, requires_grad=on) for a, on in zip(arrays, smooth, strict=True)]
+    zs, zts = parts(ours(*xs)), parts(theirs(*xts))
+    same(zs, zts)
+    assert [z.requires_grad for z in zs] == [z.requires_grad for z in zts]
+    if not zs[0].requires_grad:
+        return
+    draw = np.random.default_rng(1)
+    gs = [noise(draw, z.shape) for z in zs]
+    grads = ts.grad(zs, xs, gs, create_graph=True)
+    theirs_grads = torch.autograd.grad(zts, xts, list(map(torch.tensor, gs)), create_graph=True)
+    same(grads, theirs_grads)
+
+    us = [noise(draw, x.shape) for x in xs]
+    second = [ts.zeros_like(x) for x in xs]  # where no gradient depends on anything, as in linear ops
+    if ends := [(grad, u) for grad, u in zip(grads, us, strict=True) if grad.requires_grad]:
+        second = ts.grad([grad for grad, _ in ends], xs, [u for _, u in ends], zeros=True)
+    expected = [torch.zeros_like(x) for x in xts]
+    if ends := [(grad, T(u)) for grad, u in zip(theirs_grads, us, strict=True) if grad.requires_grad]:
+        outputs, weights = zip(*ends, strict=True)
+        expected = torch.autograd.grad(outputs, xts, weights, allow_unused=True, materialize_grads=True)
+    same(second, expected)
+
+
+def test_every_op_has_an_entry():
+    """Of what is registered nothing is missing here, and nothing here is unknown."""
+    assert set(TABLE) == set(PRIMITIVES) | set(FUNCTIONS)
+
+
+def test_the_comparison_notices_a_difference():
+    """Wrong values, a wrong gradient, and one that is wrong from the second derivative on."""
+    test_op(lambda x: x * x, lambda x: x * x, [V])
+    wrong = [lambda x: x * x * 1.0001, lambda x: 2 * x * x.detach() - x.detach() ** 2 + 0 * x, losing]
+    for ours in wrong:
+        with pytest.raises(AssertionError):
+            test_op(ours, lambda x: x * x, [V])
+
+
+def losing(x):
+    """x^2, whose gradient 2x is taken for a constant."""
+    slope = ts.stop_gradient(2 * x)
+    return slope * x - ts.stop_gradient(x * x)

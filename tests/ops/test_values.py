@@ -1,0 +1,99 @@
+"""Every primitive computes what its name or its docstring says: NumPy's function, or a plain formula."""
+
+import numpy as np
+import pytest
+from results import assert_allclose
+
+from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.ops.indexing import ARRAY, MASK
+from tinygrad_seq.testing import drawn
+from tinygrad_seq.testing.strategies import SINGULAR, sprinkled
+
+
+def softmax(x, axis=-1):
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+def key_of(key, indices):
+    arrays = iter(indices)
+    return tuple(next(arrays) if part in (ARRAY, MASK) else part for part in key)
+
+
+def scatter(x, *indices, key, shape):
+    z = np.zeros(shape)
+    np.add.at(z, key_of(key, indices), x)
+    return z
+
+
+def scatter_along_axis(x, indices, axis, shape):
+    z = np.zeros(shape)
+    for place in np.ndindex(indices.shape):
+        target = list(place)
+        target[axis] = indices[place]
+        z[tuple(target)] += x[place]
+    return z
+
+
+FORMULAS = {  # where NumPy has no function of the name, or one that is called otherwise
+    "astype": lambda x, dtype: np.array(x, dtype),
+    "cast": lambda x, dtype: np.array(x, dtype),
+    "cholesky": np.linalg.cholesky,
+    "concatenate": lambda *arrays, axis=0: np.concatenate(arrays, axis),
+    "contract": lambda x, y, subscripts: np.einsum(subscripts, x, y),
+    "getitem": lambda x, *indices, key: x[key_of(key, indices)],
+    "move": lambda x, device, source: x,
+    "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
+    "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+    "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),
+    "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
+    "relu": lambda x: np.where(x > 0, x, 0),
+    "safe_product": lambda a, p: a * p,
+    "scatter": scatter,
+    "scatter_along_axis": scatter_along_axis,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softmax": softmax,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "solve": lambda a, b: np.linalg.inv(a) @ b,
+    "stack": lambda *arrays, axis=0: np.stack(arrays, axis),
+    "stop_gradient": lambda x: x,
+}
+
+
+def compare(op, reference, arrays, meta):
+    """Both on the same arrays: equal shapes, dtypes and values. Returns how many elements that were."""
+    with np.errstate(all="ignore"):
+        found, expected = (f(*arrays, **meta) for f in (op.function, reference))
+    pairs = list(zip(found, expected, strict=True)) if op.many else [(found, expected)]
+    for one, other in pairs:
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        assert_allclose(one, other, rtol=1e-12, err_msg=f"{op.name} of {arrays}, {meta}")
+    return sum(one.size for one, _ in pairs)
+
+
+@pytest.mark.parametrize("name", sorted(PRIMITIVES))
+def test_value(name):
+    op = PRIMITIVES[name]
+    reference = FORMULAS[name] if name in FORMULAS else getattr(np, name)
+    assert sum(compare(op, reference, call.arrays, call.meta) for call in drawn(op, 12)) > 10
+
+
+ORDER = pytest.mark.host("huge numbers cancel or not by the order in which they are added")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=ORDER if name == "sum" else ())
+        for name in sorted(set(PRIMITIVES) - set(FORMULAS))
+    ],
+)
+def test_value_at_awkward_points(name):
+    """Zeros of both signs, infinities, NaN, huge and tiny numbers: NumPy's answer."""
+    op = PRIMITIVES[name]
+    for call in drawn(op, 12):
+        arrays = sprinkled(call, (*SINGULAR, np.nan), call.rng())
+        compare(op, getattr(np, name), arrays, call.meta)
+
+
+def test_formulas_stand_for_primitives():
+    assert set(FORMULAS) <= set(PRIMITIVES)

@@ -1,0 +1,530 @@
+"""The law of scan: it is the unrolled loop, in every value and in every derivative.
+
+Of random steps built from the registry, of every primitive in every place that an argument can come from, of
+every cell.
+"""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from combined import COMBINED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, tree
+from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.engine.signature import example
+from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.testing import drawn
+from tinygrad_seq.testing.differences import noise
+from tinygrad_seq.testing.riding import variant
+
+OPS = list(PRIMITIVES.values())
+MANY = settings(max_examples=max(150, settings().max_examples))
+
+
+# --- random steps -------------------------------------------------------------------------------------
+
+
+@MANY
+@given(random_loops(), st.sampled_from([0, 0, 1, 2, 5]))
+def test_a_random_step(loop, dropped):
+    """Values and gradients, also where some outputs have no cotangent."""
+    init, xs, weights, by = loop.given()
+    is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, dropped=dropped, **loop.how())
+
+
+@pytest.mark.parametrize("name", sorted(PRIMITIVES))
+@settings(max_examples=max(2, settings().max_examples // 10))
+@given(loop=st.data())
+def test_a_random_step_with(name, loop):
+    loop = loop.draw(random_loops(name))
+    init, xs, weights, by = loop.given()
+    is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, **loop.how())
+
+
+@settings(max_examples=max(40, settings().max_examples))
+@given(random_loops(), st.integers(1, 5))
+def test_a_random_step_that_is_computed_again(loop, k):
+    """remat: less memory, the same numbers, whether k divides the number of steps or not."""
+    init, xs, weights, by = loop.given()
+    is_the_loop(loop.step(weights), init, xs, by, loop=partial(scan, remat=k), seed=loop.seed, **loop.how())
+
+
+# --- every primitive, in every place ------------------------------------------------------------------
+
+PLACES = ["carry", "input", "captured"]
+
+
+def places_of(call, rng):
+    """Where the arguments of a call come from: all from one place, and at random."""
+    k = len(call.arrays)
+    return [*((place,) * k for place in PLACES), *([tuple(rng.choice(PLACES, k))] if k > 1 else [])]
+
+
+def in_a_loop(call, places, wanted, steps=3):
+    """A step that calls a primitive, each of its arguments carried, an input, or captured.
+
+    `wanted` by the carry, the call has to stay in the loop; by nothing but an output, it may be lifted out.
+    """
+    rng = call.rng()
+    tensors = []
+    for i, (a, place) in enumerate(zip(call.arrays, places, strict=True)):
+        data = np.stack([variant(call, i, rng) for _ in range(steps)]) if place == "input" else a
+        tensors.append(ts.tensor(data, requires_grad=call.active[i]))
+    carried = [t for t, place in zip(tensors, places, strict=True) if place == "carry"]
+    inputs = [t for t, place in zip(tensors, places, strict=True) if place == "input"]
+
+    def step(carry, x):
+        total, *state = carry
+        of = {"carry": iter(state), "input": iter(x or ()), "captured": None}
+        args = [t if place == "captured" else next(of[place]) for t, place in zip(tensors, places, strict=True)]
+        made = call.op.function(*args, **call.meta)
+        zs = made if call.op.many else (made,)
+        seen = [z if z.dtype.kind == "f" else ts.astype(z, "float64") for z in zs] if wanted else []
+        total = total * 0.5 + sum((ts.tanh(z).sum() for z in seen), 0.0)
+        after = [s * (0.9 + 0.01 * ts.tanh(total)) if s.dtype.kind == "f" else s for s in state]
+        return (total, *after), list(zs)
+
+    init = (ts.tensor(np.array(0.1)), *carried)
+    return step, init, tuple(inputs), [t for t in tensors if t.requires_grad]
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+@pytest.mark.parametrize("wanted", [True, False], ids=["in the loop", "after it"])
+def test_every_primitive_in_every_place(op, wanted):
+    for call in drawn(op, 1):
+        for places in places_of(call, call.rng()):
+            step, init, xs, by = in_a_loop(call, places, wanted)
+            if mask_of_getitem(call, places):
+                continue
+            is_the_loop(step, init, xs, by, length=3, seed=call.seed, reverse=bool(call.seed % 2))
+
+
+def mask_of_getitem(call, places):
+    """Whether the shape of the result depends on a value that changes: an error, which has its own test."""
+    return call.op.name == "getitem" and any(
+        a.dtype == bool and place != "captured" for a, place in zip(call.arrays, places, strict=True)
+    )
+
+
+# --- a primitive of the user's ------------------------------------------------------------------------
+
+
+def users_own():
+    """A pair of functions of two arrays; and one of a matrix that turns its columns over, and does not ride."""
+
+    ranks = []
+
+    @ts.primitive("(n),(n)->(),(n)", many=True)
+    def angle(x, y, /):
+        """z = x'y, x * y"""
+        ranks.append(x.ndim)
+        return np.sum(x * y, axis=-1), x * y
+
+    angle.vjp(
+        lambda g, y: np.expand_dims(g[0], -1) * y + g[1] * y,
+        lambda g, x: np.expand_dims(g[0], -1) * x + g[1] * x,
+    )
+
+    @ts.primitive(examples=[example("(a,B)")])
+    def turned(x, /):
+        """z = x, its columns in reverse order"""
+        return x[:, ::-1]
+
+    turned.linear(lambda g: turned(g))
+    return angle, turned, ranks
+
+
+@pytest.mark.parametrize("place", ["carry", "input"])
+def test_a_primitive_of_the_users(place):
+    """It needs nothing but its rules: hoisted if its signature says that it rides, in the loop if not."""
+    angle, turned, ranks = users_own()
+    rng = np.random.default_rng(0)
+    w, c = leaf(rng.normal(size=(2, 3))), leaf(rng.normal(size=(2, 3)))
+    xs = leaf(rng.normal(size=(4, 2, 3)))
+
+    def step(c, x):
+        v = c if place == "carry" else x
+        size, parts = angle(v, w)
+        return ts.tanh(c + turned(parts) * 0.1), (size, turned(v))
+
+    is_the_loop(step, c, xs, [w, c, xs])
+    ranks.clear()
+    scan(step, c, xs)
+    assert ranks == ([2] * (1 + 4) if place == "carry" else [2, 3])  # recorded; then step by step, or at once
+
+
+# --- cells --------------------------------------------------------------------------------------------
+
+
+def normalised(input_size, hidden_size, *, rng, dtype):
+    """A layer-normalised output beside the cell's own."""
+    cell, norm = (
+        nn.LSTMCell(input_size, hidden_size, rng=rng, dtype=dtype),
+        nn.LayerNorm(hidden_size, dtype=dtype),
+    )
+
+    class Normalised(nn.Cell):
+        def __init__(self):
+            self.cell, self.norm = cell, norm
+
+        def initial_state(self, batch, like):
+            return self.cell.initial_state(batch, like)
+
+        def __call__(self, state, x):
+            (h, c), y = self.cell(state, x)
+            return (self.norm(h), c), y + self.norm(h)
+
+    return Normalised()
+
+
+KINDS = nn.CELLS | COMBINED | {"normalised": normalised}
+CELLS = [pytest.param(kind, id=name) for name, kind in KINDS.items()]
+
+
+def problem(kind, steps, batch, dtype=np.float64, seed=0):
+    """A cell, a state and inputs, all of unequal sizes, and everything to differentiate by."""
+    rng = np.random.default_rng(seed)
+    cell = kind(3, 5, rng=rng, dtype=dtype)
+    xs = ts.tensor(rng.normal(size=(steps, batch, 3)).astype(dtype), requires_grad=True)
+    state = tree.each(
+        lambda part: (
+            ts.tensor(rng.normal(size=part.shape).astype(dtype), requires_grad=True)
+            if part.dtype.kind == "f"
+            else part
+        ),
+        cell.initial_state(batch, like=xs),
+    )
+    floats = [part for part in tree.leaves(state) if part.requires_grad]
+    return cell, state, xs, [*cell.parameters(), xs, *floats]
+
+
+SIZES = [(7, 2), (1, 2), (7, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(("steps", "batch"), SIZES)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell(kind, reverse, steps, batch):
+    is_the_loop(*problem(kind, steps, batch), reverse=reverse)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 10])
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell_computed_again(kind, k):
+    for reverse in (False, True):
+        is_the_loop(*problem(kind, 7, 2), loop=partial(scan, remat=k), reverse=reverse)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell_in_float32(kind):
+    is_the_loop(*problem(kind, 7, 2, np.float32), tolerance=1e-5)
+
+
+@pytest.mark.parametrize("dropped", range(8))
+def test_a_cell_whose_outputs_or_state_have_no_cotangent(dropped):
+    is_the_loop(*problem(nn.LSTMCell, 4, 2), dropped=dropped)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_cell_that_learns_only_some_of_its_parameters(kind):
+    cell, state, xs, _ = problem(kind, 4, 2)
+    parameters = list(cell.parameters())
+    for kept in (parameters[:1], parameters[1:2], parameters[2:]):
+        for p in parameters:
+            p.requires_grad = any(p is k for k in kept)
+        is_the_loop(cell, state, xs.detach(), kept)
+
+
+# --- higher order -------------------------------------------------------------------------------------
+
+
+def attention(weights):
+    """A step with a bit of everything: products, a softmax, views, a mean."""
+    w, v = weights
+
+    def step(c, x):
+        scores = ts.softmax(c @ x.T)
+        h = ts.tanh(scores @ x + c @ w)
+        a, b = ts.split(h, [1], axis=-1)
+        return h, (a * b, h @ v, x.mean())
+
+    return step
+
+
+def lstm(weights):
+    wx, wh = weights
+
+    def step(state, x):
+        h, c = state
+        i, f, g, o = ts.split(x @ wx + h @ wh, 4, axis=-1)
+        c = ts.sigmoid(f) * c + ts.sigmoid(i) * ts.tanh(g)
+        h = ts.sigmoid(o) * ts.tanh(c)
+        return (h, c), h
+
+    return step
+
+
+HIGHER = {  # a step of captured weights; the shapes of its carry, of its inputs and of the weights
+    "attention": (attention, (2, 3), (4, 5, 3), ((3, 3), (3, 2))),
+    "lstm": (lstm, ((2, 3), (2, 3)), (4, 2, 2), ((2, 12), (3, 12))),
+    "power": (
+        lambda ws: lambda c, x: ((c**2 + x * ws[0]) / (1 + ws[1] ** 2), c**3),
+        (2,),
+        (3, 2),
+        ((2,), (2,)),
+    ),
+}
+EACH = pytest.mark.parametrize("reverse", [False, True])
+CASES = pytest.mark.parametrize("name", HIGHER)
+
+
+def shapes_of(tree_of_shapes):
+    nested = isinstance(tree_of_shapes[0], tuple)
+    return [*tree_of_shapes] if nested else [tree_of_shapes]
+
+
+def case(name, reverse):
+    """For scan and for the loop the same function of flat tensors, and arrays to call it with."""
+    make, carry, inputs, weights = HIGHER[name]
+    rng = np.random.default_rng(3)
+    many = isinstance(carry[0], tuple)
+    arrays = [0.5 * rng.normal(size=s) for s in [*shapes_of(carry), inputs, *weights]]
+    k = len(shapes_of(carry))
+
+    def through(loop):
+        def f(*flat):
+            init = tuple(flat[:k]) if many else flat[0]
+            made = loop(make(flat[k + 1 :]), init, flat[k], reverse=reverse)
+            return tuple(tree.leaves(made))
+
+        return f
+
+    return through(scan), through(unrolled), arrays
+
+
+def weighed(f, seed):
+    """One number of the outputs of f."""
+
+    def value(*flat):
+        zs = f(*flat)
+        rngs = [np.random.default_rng([seed, i]) for i in range(len(zs))]
+        return sum((ts.sum(ts.sin(z) * noise(rng, z.shape)) for z, rng in zip(zs, rngs, strict=True)), 0.0)
+
+    return value
+
+
+def numbers(made):
+    return [z.numpy() for z in tree.leaves(made)]
+
+
+@CASES
+@EACH
+def test_the_gradient_of_the_gradient(name, reverse):
+    *functions, arrays = case(name, reverse)
+    results = []
+    for f in functions:
+        leaves = [leaf(a) for a in arrays]
+        grads = ts.grad(weighed(f, 0)(*leaves), leaves, create_graph=True)
+        along = [noise(np.random.default_rng([1, i]), a.shape) for i, a in enumerate(arrays)]
+        second = ts.grad(grads, leaves, along, zeros=True)
+        results.append(numbers([*grads, *second]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+@CASES
+@EACH
+def test_the_gradient_of_what_comes_in(name, reverse):
+    """Of the pullback by the cotangents: linear in them, so its derivative is the pushforward."""
+    *functions, arrays = case(name, reverse)
+    results = []
+    for f in functions:
+        leaves = [leaf(a) for a in arrays]
+        zs = f(*leaves)
+        gs = [leaf(noise(np.random.default_rng([2, i]), z.shape)) for i, z in enumerate(zs)]
+        grads = ts.grad(zs, leaves, gs, create_graph=True)
+        along = [noise(np.random.default_rng([1, i]), a.shape) for i, a in enumerate(arrays)]
+        results.append(numbers(ts.grad(grads, gs, along)))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+@CASES
+@EACH
+def test_forward_mode(name, reverse):
+    *functions, arrays = case(name, reverse)
+    tangents = [noise(np.random.default_rng([4, i]), a.shape) for i, a in enumerate(arrays)]
+    agree(*[numbers(ts.jvp(f, list(map(ts.tensor, arrays)), tangents)) for f in functions])
+
+
+@CASES
+def test_forward_mode_along_one_argument(name):
+    """A tangent of one argument alone: that of every other is zero, and so may be left out."""
+    *functions, arrays = case(name, False)
+    for i, a in enumerate(arrays):
+        v = noise(np.random.default_rng([5, i]), a.shape)
+        results = []
+        for f in functions:
+            rest = list(map(ts.tensor, arrays))
+            one = lambda x, f=f, rest=rest, i=i: f(*rest[:i], x, *rest[i + 1 :])  # noqa: E731
+            results.append(numbers(ts.jvp(one, [rest[i]], [v])))
+        agree(*results)
+
+
+@CASES
+@EACH
+def test_the_gradient_of_forward_mode(name, reverse):
+    *functions, arrays = case(name, reverse)
+    tangents = [noise(np.random.default_rng([4, i]), a.shape) for i, a in enumerate(arrays)]
+    results = []
+    for f in functions:
+        pushed = lambda *flat, f=f: ts.jvp(f, flat, tangents)[1]  # noqa: E731
+        leaves = list(map(ts.tensor, arrays))
+        dzs, pullback = ts.vjp(pushed, *leaves)
+        gs = [noise(np.random.default_rng([6, i]), dz.shape) for i, dz in enumerate(dzs)]
+        results.append(numbers([*dzs, *[g for g in pullback(tuple(gs)) if g is not None]]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+@CASES
+@EACH
+def test_hessian_vector_products(name, reverse):
+    *functions, arrays = case(name, reverse)
+    tangents = [noise(np.random.default_rng([4, i]), a.shape) for i, a in enumerate(arrays)]
+    agree(
+        *[numbers(ts.hvp(weighed(f, 7), list(map(ts.tensor, arrays)), tangents)) for f in functions],
+        tolerance=10 * TOLERANCE,
+    )
+
+
+def second_of(pairs, by):
+    outputs, along = zip(*pairs, strict=True)
+    return ts.grad(outputs, by, along, zeros=True)
+
+
+@settings(max_examples=max(20, settings().max_examples // 5))
+@given(random_loops(smooth=True))
+def test_the_gradient_of_the_gradient_of_a_random_step(loop):
+    results = []
+    for which in (scan, unrolled):
+        init, xs, weights, by = loop.given()
+        with np.errstate(all="ignore"):
+            made = tree.leaves(which(loop.step(weights), init, xs, **loop.how()))
+            zs = [z for z in made if z.dtype.kind == "f"]
+            value = sum((ts.sum(ts.tanh(z) * (i + 0.5)) for i, z in enumerate(zs)), 0.0)
+            grads = ts.grad(value, by, create_graph=True, zeros=True) if by else []
+            along = [noise(np.random.default_rng([loop.seed, i]), g.shape) for i, g in enumerate(grads)]
+            pairs = [(g, v) for g, v in zip(grads, along, strict=True) if g.requires_grad]
+            second = second_of(pairs, by) if pairs else map(ts.zeros_like, by)
+        results.append(numbers([*grads, *second]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+@settings(max_examples=max(20, settings().max_examples // 5))
+@given(random_loops(smooth=True))
+def test_forward_mode_of_a_random_step(loop):
+    results = []
+    for which in (scan, unrolled):
+        init, xs, weights, _ = loop.given()
+        floats = [t for t in [*init, *xs, *weights] if t.dtype.kind == "f"]
+
+        def f(*values, which=which, init=init, xs=xs):
+            values = list(values)
+            carry = tuple(values.pop(0) if c.dtype.kind == "f" else c for c in init)
+            rows = tuple(values.pop(0) for _ in xs)
+            made = which(loop.step(values), carry, rows, **loop.how())
+            return tuple(z for z in tree.leaves(made) if z.dtype.kind == "f")
+
+        tangents = [noise(np.random.default_rng([loop.seed, i]), t.shape) for i, t in enumerate(floats)]
+        with np.errstate(all="ignore"):
+            results.append(numbers(ts.jvp(f, [t.detach() for t in floats], tangents)))
+    agree(*results)
+
+
+def test_a_delay_line_to_second_order():
+    """What depends on a leaf at the first steps alone, as carries that are older inputs do."""
+    results = []
+    for loop in (scan, unrolled):
+        b, w, xs = leaf([1.0, 2.0]), leaf([0.5, 0.3]), ts.tensor(np.arange(8.0).reshape(4, 2))
+        (c, d), ys = loop(lambda c, x, w=w: ((c[1] * 2.0, x), c[1] * c[0] * w), (ts.tensor(np.ones(2)), b), xs)
+        value = ts.sin(c).sum() + ts.sin(d).sum() + ts.sin(ys).sum()
+        grads = ts.grad(value, [b, w], create_graph=True)
+        results.append(numbers([*grads, *ts.grad(sum((g.sum() for g in grads), 0.0), [b, w])]))
+    agree(*results, tolerance=10 * TOLERANCE)
+
+
+def test_no_grad_within_the_step_to_every_order():
+    """What a step computes under no_grad, and stops, is a constant of every derivative."""
+    w, xs = leaf([0.5, 0.3]), leaf(np.arange(8.0).reshape(4, 2) / 7)
+    c = leaf([1.0, 2.0])
+
+    def step(c, x):
+        with ts.no_grad():
+            quiet = ts.tanh(c * w) * x
+        return ts.tanh(c * quiet + x * w), (quiet * w, ts.stop_gradient(c) * c)
+
+    def of(loop):
+        return lambda c, xs: sum(ts.sin(z).sum() for z in tree.leaves(loop(step, c, xs)))
+
+    results = []
+    for loop in (scan, unrolled):
+        grads = ts.grad(of(loop)(c, xs), [c, xs, w], create_graph=True)
+        second = ts.grad(sum((ts.sin(g).sum() for g in grads), 0.0), [c, xs, w])
+        results.append(numbers([*grads, *second]))
+    agree(*results, tolerance=10 * TOLERANCE)
+    given, tangents = [c.detach(), xs.detach()], [np.ones(2), np.ones((4, 2))]
+    agree(*[numbers(ts.jvp(of(loop), given, tangents)) for loop in (scan, unrolled)])
+
+
+def test_forward_mode_past_what_has_no_derivative():
+    """Comparisons, choices and carries that start anew: no tangent passes, and none is asked for."""
+    c, xs = np.array([0.1, 0.5, -0.3]), np.arange(12.0).reshape(4, 3) / 7
+
+    def step(c, x):
+        a, b, n = c
+        best = ts.argmax(a)
+        return (ts.where(a > x, a * 0.5, x * b), ts.zeros_like(b), n + best), (b, ts.sign(a) * a, best)
+
+    def through(loop):
+        def f(c, xs):
+            made = loop(step, (c, c * 2.0, ts.tensor(0)), xs)
+            return tuple(z for z in tree.leaves(made) if z.dtype.kind == "f")
+
+        return f
+
+    given, tangents = [ts.tensor(c), ts.tensor(xs)], [np.ones(3), np.ones((4, 3))]
+    agree(*[numbers(ts.jvp(through(loop), given, tangents)) for loop in (scan, unrolled)])
+
+
+# --- scans within scans -------------------------------------------------------------------------------
+
+
+@EACH
+@pytest.mark.parametrize("outer", [scan, unrolled])
+@pytest.mark.parametrize("inner", [scan, unrolled])
+def test_a_scan_within_a_scan(outer, inner, reverse):
+    """Two levels, gradients through both, of a weight that both capture; against loops at both levels."""
+    rng = np.random.default_rng(8)
+    w, u = leaf(0.5 * rng.normal(size=(3, 3))), leaf(rng.normal(size=(3,)))
+    init, xs = leaf(rng.normal(size=(2, 3))), leaf(rng.normal(size=(4, 2, 3)))
+
+    def nested(outer, inner):
+        def row(c, x):
+            h = ts.tanh(c @ w + x + u)
+            return h, h * x
+
+        def step(c, x):
+            last, ys = inner(row, c, ts.stack([x, c, c * x]), reverse=reverse)
+            return ts.tanh(c + last), ys.sum(axis=0) @ w
+
+        return outer(step, init, xs, reverse=reverse)
+
+    results = []
+    for levels in ((outer, inner), (unrolled, unrolled)):
+        carry, ys = nested(*levels)
+        value = (carry * carry).sum() + ts.sin(ys).sum()
+        results.append(numbers([carry, ys, *ts.grad(value, [w, u, init, xs])]))
+    agree(*results)

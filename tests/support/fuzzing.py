@@ -1,0 +1,195 @@
+"""Awkward calls: any public function with arguments that nobody thought of.
+
+An argument is drawn by the name of its parameter (`axis`, `shape`, `key`, ...; every other name is an
+operand), mostly of the kind that the function expects, now and then of any kind at all. Operands are arrays
+of every dtype, rank, memory layout and range of values, Tensors of them, numbers, lists and nonsense. A new
+function of the registry is called without a line of test code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+import tinygrad_seq as ts
+from tinygrad_seq.engine.primitive import FUNCTIONS
+
+NAMES = sorted(name for name in FUNCTIONS if name in ts.__all__)
+METHODS = set(NAMES) & set(dir(np.ndarray)) & set(dir(ts.Tensor)) - {"reshape", "transpose"}
+OPERATORS: dict[str, Callable] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
+    "power": operator.pow, "matmul": operator.matmul, "getitem": operator.getitem,
+    "less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
+    "bitwise_and": operator.and_, "bitwise_or": operator.or_,
+}  # fmt: skip
+
+SHAPES = [(), (0,), (1,), (3,), (3, 3), (2, 3), (3, 0), (1, 3), (3, 1), (2, 1, 3), (2, 3, 3), (1, 1, 1, 3)]
+FLOATS, OTHERS = ["f8", "f4", "f2"], ["i8", "i4", "i1", "u1", "?"]
+FOREIGN = ["c16", "O", "U3", "M8[s]"]  # what no tensor holds
+SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1e-300, 6e4, 1.0, -1.0]
+NONSENSE = [None, "abc", object(), {}, {1, 2}, 1j, 10**400, b"x", len, slice(1), ..., float, NotImplemented]
+RAGGED = [[[1.0], [2.0, 3.0]], ["a", 1], [None, 1.0], [[]], []]
+NUMBERS = [0, 1, -1, 2, 2.5, -0.5, True, False, math.nan, math.inf, 1e308, 2**62]
+KEYS = [
+    0, -1, 2, 7, None, ..., slice(None), slice(None, None, -1), slice(5, 1), True, [0, 1], [], [0, 9], (0, 0),
+    (..., 0), (slice(1), None), ([0, 1], [1, 0]), np.array([True, False, True]), np.array(1),
+    np.array([[0], [1]]), "a", 1.0,
+]  # fmt: skip
+METADATA: dict[str, list] = {  # what is drawn for a parameter of this name, by and large lawful
+    "axis": [None, 0, 1, -1, 2, -3, 7, (), (0,), (0, 1), (0, -1), (1, 1), np.int64(0), np.array(1), 1.0],
+    "axes": [None, 0, 1, 2, (0, 1), (1, 0), (0, 2, 1), (0, 0), (-1, 0), [[0], [1]], ((0,), (0,)), (5, 0), 1.5],
+    "keepdims": [False, True, 1, np.True_],
+    "shape": [None, -1, 3, (), (3,), (1, 3), (3, -1), (-1, -1), (2, 3), (0,), (2, 0), [3, 1], np.array([3])],
+    "dtype": ["f8", "f4", "f2", float, np.int64, "i1", bool, "c16", "O", "U1", "no such", None, object()],
+    "ddof": [0, 1, 2, 10, -1, 0.5, np.int64(1)],
+    "k": [0, 1, -1, 5, np.int64(1), 1.0],
+    "key": KEYS,
+    "shift": [0, 1, -2, (1, 2), [1], np.int64(1), 1.5, 10],
+    "indices": [0, -1, 5, [0, 1], [], [[0, 1]], np.array([[0], [1]]), np.array([0, 0, 0]), [True], 1.0],
+    "indices_or_sections": [1, 2, 3, [1], (1, 2), [], [2, 1], [5], 0, -1, np.array([1]), 1.5],
+    "repeats": [0, 1, 2, [1, 2, 0], [2], -1, np.array(2), np.array([1, 0, 2]), 1.5],
+    "reps": [0, 1, 2, (2, 1), (1, 2, 1), [], -1, np.array(2), 1.5],
+    "pad_width": [0, 1, (1, 0), ((1, 0), (0, 2)), {0: 1}, {-1: (1, 2)}, -1, 1.5, np.array(1)],
+    "mode": ["constant", "edge"],
+    "constant_values": [0, 1.5, (1, 2), np.array(2), math.nan, "a"],
+    "ord": [None, 1, 2, math.inf, -math.inf, "fro", 3, 0, "nuc"],
+    "axis1": [0, 1, -1, 5, np.int64(1), 1.0], "axis2": [0, 1, -1, 5, np.array(0)],
+    "source": [0, -1, (0, 1), 5, (0, 0), np.array(1)], "destination": [0, -1, (1, 0), 5, np.array(0)],
+    "subscripts": ["i", "ij", "ij->ji", "ii", "...", "i,i", "ij,jk", "i,j->ij", "...i,...i->...", "->", "a!"],
+    "a_min": [None, 0, -1.0, 2, np.array([0.5]), math.nan], "a_max": [None, 1, 2.0, np.array([0.5])],
+    "min": [None, 0, -1.0, np.int64(1)], "max": [None, 1, 2.0],
+}  # fmt: skip
+
+
+@dataclass
+class Awkward:
+    """A call: the name of the function, its arguments, and the number that draws it again."""
+
+    name: str
+    args: list
+    kwargs: dict
+    number: int
+
+    def __repr__(self) -> str:
+        given = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
+        return f"{self.name}({', '.join(given)}), which is fuzzing.drawn({self.name!r}, {self.number})"
+
+    def parts(self) -> Iterator[object]:
+        """The arguments, those within lists and tuples too."""
+        pending: list = [*self.args, *self.kwargs.values()]
+        while pending:
+            part = pending.pop(0)
+            if isinstance(part, (list, tuple)):
+                pending = [*part, *pending]
+            else:
+                yield part
+
+    def routes(self) -> Iterator[Callable]:
+        """The ways to call the function: by our name, by NumPy's, as a method, as an operator."""
+        yield FUNCTIONS[self.name]
+        if self.args and isinstance(self.args[0], ts.Tensor):
+            if hasattr(np, self.name):
+                yield getattr(np, self.name)
+            if self.name in OPERATORS and len(self.args) == 2 and not self.kwargs:
+                yield OPERATORS[self.name]
+            elif self.name in METHODS:
+                yield getattr(ts.Tensor, self.name)
+
+
+def one_of(rng: np.random.Generator, choices: Sequence):
+    return choices[int(rng.integers(len(choices)))]
+
+
+def drawn(name: str, number: int) -> Awkward:
+    """The `number`-th awkward call of a function: always the same one."""
+    rng = np.random.default_rng([int.from_bytes(name.encode(), "little"), number])
+    args, kwargs = [], {}
+    shape = one_of(rng, SHAPES)
+    for p in inspect.signature(FUNCTIONS[name]).parameters.values():
+        if p.default is not p.empty and rng.random() < 0.4:
+            continue
+        if p.kind is p.VAR_POSITIONAL:
+            args += [operand(rng, shape) for _ in range(int(rng.integers(4)))]
+        elif p.kind is p.KEYWORD_ONLY or (p.default is not p.empty and (kwargs or rng.random() < 0.5)):
+            kwargs[p.name] = argument(rng, p.name, shape)
+        else:
+            args.append(argument(rng, p.name, shape))
+    if rng.random() < 0.03:  # an argument too few, or one too many
+        if rng.random() < 0.5:
+            args = args[:-1]
+        else:
+            kwargs[one_of(rng, ["dim", "out", "dtype", "where", "no_such"])] = 0
+    return Awkward(name, args, kwargs, number)
+
+
+def argument(rng: np.random.Generator, name: str, shape: tuple[int, ...]):
+    """A value for the parameter `name`."""
+    if rng.random() < 0.03:
+        return one_of(rng, NONSENSE)
+    if name == "arrays":
+        parts = [operand(rng, shape) for _ in range(int(rng.integers(4)))]
+        return tuple(parts) if rng.random() < 0.5 else parts
+    if name == "a" and rng.random() < 0.5:
+        return one_of(rng, LAYOUTS)(ts.tensor(definite(rng), requires_grad=True))
+    if name in METADATA and not (name in ("a_min", "min", "indices") and rng.random() < 0.3):
+        return one_of(rng, METADATA[name])
+    return operand(rng, shape)
+
+
+def operand(rng: np.random.Generator, shape: tuple[int, ...]):
+    """An array, a Tensor, a number, a list or nonsense; most often of the given shape."""
+    kind = rng.random()
+    if kind < 0.06:
+        return one_of(rng, NUMBERS)
+    if kind < 0.09:
+        return np.dtype(one_of(rng, FLOATS + OTHERS)).type(one_of(rng, [0, 1, 1.5, 100]))
+    if kind < 0.11:
+        return one_of(rng, NONSENSE + RAGGED)
+    if rng.random() < 0.3:
+        shape = one_of(rng, SHAPES)
+    array = filled(rng, shape)
+    if kind < 0.14:
+        return array.tolist()
+    layout = one_of(rng, LAYOUTS)
+    if kind < 0.8 and array.dtype.kind in "fiub":
+        leaf = ts.tensor(array, requires_grad=array.dtype.kind == "f" and rng.random() < 0.8)
+        return layout(leaf)
+    array = np.asarray(layout(array))
+    if rng.random() < 0.2:
+        array.setflags(write=False)
+    return array
+
+
+def definite(rng: np.random.Generator) -> np.ndarray:
+    """A positive definite matrix, or a stack of them: what can be solved and factored."""
+    x = rng.normal(size=one_of(rng, [(3, 3), (1, 3, 3), (2, 1, 3, 3), (0, 0)]))
+    return (x @ x.mT + 3 * np.eye(x.shape[-1])).astype(one_of(rng, FLOATS[:2]))
+
+
+def filled(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of any dtype, with ordinary or awkward values."""
+    dtype = np.dtype(one_of(rng, one_of(rng, [FLOATS] * 13 + [OTHERS] * 6 + [FOREIGN])))
+    values = rng.normal(size=shape) * one_of(rng, [1.0, 1.0, 3.0, 100.0, 2e4])
+    if dtype.kind == "f" and rng.random() < 0.4:
+        values = np.where(rng.random(shape) < 0.5, rng.choice(SPECIAL, shape), values)
+    if dtype.kind in "iubM":
+        values = np.abs(values) % 4 if dtype.kind in "ub" else values % 4
+    with np.errstate(all="ignore"):
+        return np.asarray(values).astype("i8" if dtype.kind == "M" else dtype).astype(dtype)
+
+
+LAYOUTS: list[Callable] = [
+    lambda x: x,
+    lambda x: x,
+    lambda x: x[(slice(None, None, -1),) * x.ndim],
+    lambda x: x[..., ::-1] if x.ndim else x,
+    lambda x: np.transpose(np.transpose(x)[...]),
+    lambda x: np.swapaxes(x, 0, -1) if x.ndim > 1 and x.shape[0] == x.shape[-1] else x,
+    lambda x: np.broadcast_to(x[:1], x.shape) if x.ndim and x.shape[0] else x,
+    lambda x: np.concatenate([x, x], axis=-1)[..., ::2] if x.ndim else x,
+]

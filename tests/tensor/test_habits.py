@@ -1,0 +1,171 @@
+"""What a PyTorch, JAX or NumPy user types by habit, and what it gives here.
+
+A table to be read: a line of code, and either its value or the error, with the words that name our way. The
+lines see a float32 leaf `t`, integers `ids`, a `mask`, a `model` and a scalar `loss` computed from t.
+"""
+
+import numpy as np
+import pytest
+from results import assert_allclose, assert_array_equal
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, optim
+from tinygrad_seq.tensor import habits
+
+A = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+WORKS = {  # the line -> the value that its habit expects
+    # as in all of them
+    "t.shape": (2, 2),
+    "t.ndim, t.size, len(t), t.dtype": (2, 4, 2, np.float32),
+    "t @ t.T": A @ A.T,
+    "t[:, 0]": A[:, 0],
+    "t[mask]": A[A > 2],
+    "t[ids, ids]": [1, 4],
+    "[row.shape for row in t]": [(2,), (2,)],
+    "t.sum(axis=0, keepdims=True)": [[4, 6]],
+    "t.reshape(4), t.reshape(-1), t.reshape((4,))": (A.ravel(),) * 3,
+    "1.0 / t": 1 / A,
+    "sum(t)": [4, 6],
+    "float(t.sum())": 10.0,
+    'f"{t.sum():.2f}"': "10.00",
+    # PyTorch's
+    "loss.backward() or t.grad.shape": (2, 2),
+    "loss.item() > 0": True,
+    "t.detach().requires_grad": False,
+    "ts.tensor([1.0, 2.0], requires_grad=True).dtype": np.float32,
+    "ts.zeros_like(t)": 0 * A,
+    "ts.where(mask, t, 0)": np.where(A > 2, A, 0),
+    'ts.einsum("ij,jk->ik", t, t)': A @ A,
+    "t.argmax(-1)": [1, 1],
+    "t.max(1)": [2, 4],  # NumPy's values alone, not PyTorch's pair of values and indices
+    "t.repeat(2, 1)": np.repeat(A, 2, 1),  # NumPy's repeat, not PyTorch's, which is ts.tile
+    "t.std(0)": [1, 1],  # NumPy's, which divides by n, not PyTorch's, which divides by n - 1
+    "t.T.shape, t.mT.shape": ((2, 2), (2, 2)),
+    "model.zero_grad()": None,
+    "[p.shape for p in model.parameters()]": [(2, 3), (3,)],
+    "sorted(model.state_dict())": ["bias", "weight"],
+    # JAX's and NumPy's
+    "ts.grad(loss, t).shape": (2, 2),
+    "np.exp(t)": np.exp(A),
+    "np.sum(t, axis=0)": [4, 6],
+    "np.clip(t, 2, 3)": np.clip(A, 2, 3),
+    "np.linalg.norm(t, axis=1)": np.linalg.norm(A, axis=1),
+    "np.concatenate([t, t], axis=1)": np.hstack([A, A]),
+    "np.mean(t), t.mean(), ts.mean(t)": (2.5, 2.5, 2.5),
+    "np.asarray(t)": A,
+    "t.astype(np.float64).dtype": np.float64,
+}
+
+SAYS = {  # the line -> the error, and the words in which it names our way
+    # names
+    "t.view(4)": (AttributeError, r"t\.reshape"),
+    "t.flatten()": (AttributeError, r"t\.reshape\(-1\)"),
+    "t.unsqueeze(0)": (AttributeError, r"ts\.expand_dims\(t, axis\)"),
+    "t.permute(1, 0)": (AttributeError, r"t\.transpose"),
+    "t.dim(), t.numel()": (AttributeError, r"t\.ndim"),
+    "t.expand(3, 2, 2)": (AttributeError, r"ts\.broadcast_to"),
+    "t.clamp(0, 1)": (AttributeError, r"t\.clip"),
+    "t.masked_fill(mask, 0.0)": (AttributeError, r"ts\.where"),
+    "t.gather(1, ids)": (AttributeError, r"ts\.take_along_axis"),
+    'ts.cat([t, t], dim=0)': (AttributeError, r"ts\.concatenate"),
+    "t.mm(t)": (AttributeError, "t @ u"),
+    "t.softmax(-1)": (AttributeError, r"ts\.softmax"),
+    "t.exp()": (AttributeError, r"ts\.exp"),
+    "t.float()": (AttributeError, r"t\.astype\('float32'\)"),
+    "t.clone()": (AttributeError, r"t \+ 0"),
+    "t.tolist()": (AttributeError, r"t\.numpy\(\)\.tolist\(\)"),
+    "t.requires_grad_()": (AttributeError, r"t\.requires_grad = True"),
+    "t.grad_fn": (AttributeError, r"t\.line"),
+    "ts.zeros(2, 3)": (TypeError, r"ts\.zeros\(\(2, 3\)\)"),
+    "ts.randn(2, 3)": (AttributeError, r"rng\.standard_normal"),
+    "ts.from_numpy(A)": (AttributeError, r"ts\.tensor\(array\), which copies"),
+    "ts.float32": (AttributeError, r"np\.float32"),
+    "ts.Tensor([1.0, 2.0])": (TypeError, r"ts\.tensor\(data\)"),
+    "ts.manual_seed(0)": (AttributeError, "rng=seed"),
+    "ts.value_and_grad(loss)": (AttributeError, r"ts\.grad\(loss, x\)"),
+    "ts.linalg.norm(t)": (AttributeError, r"ts\.norm"),
+    "nn.LSTM(2, 3)": (AttributeError, r"nn\.Recurrent\(nn\.LSTMCell"),
+    "nn.ReLU()": (AttributeError, r"ts\.relu"),
+    "nn.CrossEntropyLoss()": (AttributeError, r"nn\.cross_entropy"),
+    "nn.functional.relu(t)": (AttributeError, r"ts\.relu"),
+    "nn.utils.clip_grad_norm_([t], 1.0)": (AttributeError, r"optim\.clip_grad_norm_"),
+    "optim.lr_scheduler.StepLR": (AttributeError, "schedule"),
+    "np.vstack([t, t])": (TypeError, r"ts\.concatenate"),
+    "np.dot(t, t)": (TypeError, "t @ u"),
+    "np.median(t)": (TypeError, r"leave the tape with t\.numpy\(\)"),
+    # arguments
+    "t.sum(dim=1)": (TypeError, "dim is called axis"),
+    "t.mean(1, keepdim=True)": (TypeError, "keepdim is called keepdims"),
+    "ts.stack([t, t], dim=1)": (TypeError, "dim is called axis"),
+    "ts.softmax(t, dim=-1)": (TypeError, "dim is called axis"),
+    "t.var(unbiased=False)": (TypeError, "ddof"),
+    "ts.roll(t, 1, dims=0)": (TypeError, "dims is called axis"),
+    "ts.sort(t, descending=True)": (TypeError, "flip"),
+    "t.mean(dtype=np.float64)": (TypeError, "astype"),
+    # changes in place
+    "t.add_(1)": (AttributeError, r"assign_"),
+    "t.zero_()": (AttributeError, r"t\.zero_grad\(\)"),
+    "t.__setitem__(0, 1.0)": (TypeError, "where"),
+    "t.__iadd__(1)": (RuntimeError, "assign_"),
+    "t.at[0].set(1.0)": (AttributeError, r"ts\.scatter_add|ts\.where"),
+    "np.add(A, t, out=A)": (TypeError, r"a = a \+ t"),
+    "t.data.fill(0)": (ValueError, "read-only"),
+    # Python
+    "t.size()": (TypeError, "'int' object is not callable"),  # NumPy's size; the shape is t.shape
+    "bool(t)": (ValueError, "one element.*where"),
+    "max(t)": (ValueError, "one element"),
+    "t.item()": (ValueError, "one element"),
+    "t.backward()": (ValueError, r"loss\.sum\(\)\.backward\(\)"),
+    "[loss.backward(), loss.backward()]": (RuntimeError, "retain_graph=True"),
+    "ts.tensor([1, 2], requires_grad=True)": (TypeError, "float"),
+    "t + [t, t]": (TypeError, "stack or concatenate"),
+}  # fmt: skip
+
+
+def run(line):
+    t = ts.tensor(A, requires_grad=True)
+    model = nn.Linear(2, 3, rng=0)
+    here = {"t": t, "ids": ts.tensor([0, 1]), "mask": t > 2, "model": model, "loss": (model(t) ** 2).mean()}
+    return eval(line, {"ts": ts, "nn": nn, "optim": optim, "np": np, "A": A.copy(), **here})
+
+
+HOST = {  # what is so on the host alone, and why
+    "np.asarray(t)": "a tensor on a device becomes no NumPy array in silence",
+    "t.data.fill(0)": "CuPy has no read-only arrays",
+}
+
+
+def lines(table):
+    """The lines of a table, those of the host alone marked."""
+    return [pytest.param(x, marks=pytest.mark.host(HOST[x]) if x in HOST else ()) for x in table]
+
+
+@pytest.mark.parametrize("line", lines(WORKS))
+def test_a_habit_that_works(line):
+    found, expected = run(line), WORKS[line]
+    if isinstance(expected, tuple) and isinstance(expected[0], np.ndarray):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_array_equal(one.numpy(), other)
+    elif isinstance(found, ts.Tensor):
+        assert_allclose(found.numpy(), expected, rtol=1e-6)
+    elif isinstance(found, np.ndarray):
+        assert_array_equal(found, expected)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("line", lines(SAYS))
+def test_a_habit_that_is_told_ours(line):
+    error, words = SAYS[line]
+    with pytest.raises(error, match=words):
+        run(line)
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"), [(ts.Tensor, "METHODS"), (ts, "NAMES"), (nn, "NN"), (optim, "OPTIM")], ids=str
+)
+def test_what_is_told_is_missing(owner, names):
+    """A name that came to exist would never be asked for in the table."""
+    assert [name for name in getattr(habits, names) if name in dir(owner)] == []

@@ -1,0 +1,204 @@
+"""The chain rule at one record: what its rules read, what they pull back, what they push forward.
+
+The chores around a rule are done here, once for all ops: a stale value is refused, a cotangent is summed
+over the axes along which its argument was broadcast and cast to its argument's dtype, an absent tangent
+is a zero.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn, cast
+
+import numpy as np
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.broadcasting import unbroadcast
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.generated import write_out
+
+if TYPE_CHECKING:
+    from tinygrad_seq.engine.primitive import Primitive
+    from tinygrad_seq.engine.tape import Buffer, Line, Record
+
+
+def read(record: Record, as_tensors: bool) -> tuple:
+    """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
+    saved = record.saved or ()
+    for i, buffer in enumerate(record.buffers):
+        if buffer is not None and saved[i] is not None and _stamp(buffer) > record.serial:
+            _refuse_stale(record, i)
+    return tuple(_as_tensors(record, saved)) if as_tensors else saved
+
+
+def _refuse_stale(record: Record, i: int) -> NoReturn:
+    """RuntimeError: memory that the rules read was changed after the record was made."""
+    name, value = record.op.reads[i], cast(tuple, record.saved)[i]
+    raise RuntimeError(
+        f"{name} of {record.op.name}, {describe(value)}, was changed in place, by assign_ or an "
+        f"optimizer step, after {record.op.name} read it and before its derivative did: call "
+        f"backward() first, or compute with a copy, x.detach()"
+    )
+
+
+def _stamp(buffer: Buffer | tuple) -> int:
+    """The serial of the last change to a buffer, or to any of the buffers of several outputs."""
+    if isinstance(buffer, tuple):
+        return max((b.stamp for b in buffer if b is not None), default=0)
+    return buffer.stamp
+
+
+def _as_tensors(record: Record, saved: tuple) -> Iterator:
+    op, origins = record.op, getattr(record, "arguments", record.inputs)  # in a step also those of constants
+    made = [(record, i) for i in range(len(record.shapes))]
+    lines = dict(zip(op.arguments, origins, strict=False))
+    buffers = record.buffers or (None,) * len(saved)
+    for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
+        if value is None or name == "s":
+            yield value
+        elif name == op.variadic:
+            yield tuple(map(_handle, value, origins[len(lines) :], buffer or (None,) * len(value)))
+        elif name == "z" and op.many:
+            yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
+        else:
+            yield _handle(value, made[0] if name == "z" else lines[name], buffer)
+
+
+def _handle(value, line: Line | None, buffer: Buffer | None):
+    """A saved value as the Tensor that it was; a constant array or number stays one."""
+    from tinygrad_seq.tensor.tensor import Tensor
+
+    constant = (line is None and buffer is None) or type(value) in (float, int, bool)
+    return value if constant else Tensor(value, line, buffer)
+
+
+def pull(
+    record: Record, cotangents: list, values: tuple, needed: Collection[Record]
+) -> list[tuple[Line, object]]:
+    """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
+    op = record.op
+    g = cotangents if op.takes_none else cotangents[0]
+    if op.many and not op.takes_none:
+        like = next(c for c in cotangents if c is not None)
+        g = [
+            backend.shaped(np.zeros_like, like, shape) if c is None else c
+            for c, shape in zip(cotangents, record.shapes, strict=True)
+        ]
+    return op.pull(record, g, values, needed)
+
+
+SHARE = """\
+    line = inputs[{i}]
+    if line is not None and line[0] in needed:
+        source, k = line
+        s = source.shapes[k]
+        share = {value}
+        if share.shape != s or share.dtype is not source.dtypes[k]: share = fitted(share, record, {i})
+        shares.append((line, share))"""
+JOINT = "    for i, x in enumerate({}):\n        if x is None: continue\n" + textwrap.indent(
+    SHARE.format(i="i", value="x"), "    "
+)
+
+
+def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
+    """What `pull` calls for `op`: SHARE for every argument in turn, since a loop takes a tenth longer.
+
+    `places` says where each name that the rules read stands.
+    """
+    from tinygrad_seq.ops.elementwise import safe_product
+
+    names: dict = {"fitted": fitted, "safe_product": safe_product}
+    lines = [
+        "def pull(record, g, values, needed):",
+        "    inputs, meta, shares = record.inputs, record.meta, []",
+    ]
+    if op.joint_rule:
+        names["rule"] = op.joint_rule.function
+        asked = "[line is not None and line[0] in needed for line in inputs]"
+        lines.append(JOINT.format(op.joint_rule.call("rule", {**places, "needed": asked})))
+    else:
+        for i, rule in enumerate(op.rules):
+            if rule:
+                names[f"rule{i}"] = rule.function
+                lines.append(SHARE.format(i=i, value=rule.call(f"rule{i}", places)))
+    write_out([*lines, "    return shares"], f"<the call of {op.name}, backwards>", names)
+    return names["pull"]
+
+
+def fitted(share, record: Record, i: int):
+    """The share of the i-th input in its shape, by summing where it was broadcast, and in its dtype."""
+    source, k = cast("Line", record.inputs[i])
+    shape = source.shapes[k]
+    if share.shape != shape:
+        share = unbroadcast(share, shape, *_axes(record, i, len(shape)))
+    return _cast(share, source.dtypes[k])
+
+
+def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
+    """How many core axes the i-th argument has, and the loop axes of the result: none without a signature."""
+    signature = record.op.signature
+    if signature is None:
+        return ndim, ()
+    return len(signature.inputs[i]), record.shapes[0][: len(record.shapes[0]) - len(signature.outputs[0])]
+
+
+def push(record: Record, tangents: Sequence, values: tuple) -> list:
+    """The tangents of what `record` made, from a tangent or None for each of its inputs."""
+    op = record.op
+    if op.kind == "linear":
+        z = _push_linear(record, tangents, values)
+    elif op.kind == "bilinear":
+        (dx, dy), (x, y), meta = tangents, values, _metadata(record)
+        terms = [] if dx is None else [op.function(dx, y, **meta)]
+        z = _total(terms if dy is None else [*terms, op.function(x, dy, **meta)])
+    elif op.joint_push:
+        z = op.joint_push(tangents, values, record.meta, None)
+    elif op.pushing:
+        z = _total(
+            [
+                rule(dx, values, record.meta, dx.shape)
+                for rule, dx in zip(op.pushing, tangents, strict=True)
+                if dx is not None
+            ]
+        )
+    else:
+        raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
+    return [
+        None if dz is None else _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
+        for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
+    ]
+
+
+def _cast(x, dtype: np.dtype):
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _push_linear(record: Record, tangents: Sequence, values: tuple):
+    """The op on the tangents: what has none is constant, and its tangent is zero."""
+    op = record.op
+    saved = dict(zip(op.reads, values, strict=True))
+    if op.joint_rule:
+        like = next(dx for dx in tangents if dx is not None)
+        arrays = [
+            backend.shaped(np.zeros_like, like, shape) if dx is None else dx
+            for dx, shape in zip(tangents, saved["s"], strict=True)
+        ]
+    else:
+        arrays = [
+            saved[name] if rule is None else 0.0 if dx is None else dx
+            for name, rule, dx in zip(op.arguments, op.rules, tangents, strict=False)
+        ]
+        arrays += saved[op.variadic] if op.variadic else ()
+    return op.function(*arrays, **_metadata(record))
+
+
+def _metadata(record: Record) -> dict[str, object]:
+    return {p.name: value for p, value in zip(record.op.metadata, record.meta, strict=True)}
+
+
+def _total(terms: list):
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

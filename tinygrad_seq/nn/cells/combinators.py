@@ -1,0 +1,234 @@
+"""Combinators: cells made of cells. What takes cells and is a cell runs wherever a cell runs.
+
+Depth has three places in a recurrent network (Pascanu et al. 2014, How to construct deep recurrent neural
+networks): layers of cells on top of each other, `Stacked`; functions before and behind a cell, `Mapped`; and
+several cells on the way from one state to the next, `DeepTransition`. Shortcuts make each easier to train.
+`FedBack` adds an output to what a cell hears, `LearnedStart` a beginning to its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq import tree
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import single
+from tinygrad_seq.nn.layers import past
+from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.shape import concatenate
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+
+class Stacked(Cell):
+    """Cells on top of each other (Schmidhuber 1992; El Hihi & Bengio 1995): a deep recurrent network.
+
+        s_k', y_k = cell_k(s_k, y_{k-1}),   y_0 = x,   y = y_n
+
+    With shortcuts as in Graves (2013), Generating sequences with recurrent neural networks:
+
+    input_to_all   every cell above the first hears [x; y_{k-1}]
+    all_to_output  the output is [y_1; ...; y_n]
+
+    The state is the tuple of the cells' states. ValueError without a cell, or for a state of another number of
+    parts. For a residual stack, see `Residual`.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> rnn = nn.Recurrent(nn.Stacked(nn.LSTMCell(3, 5, rng=0), nn.RNNCell(5, 4, rng=1)))
+    >>> ys, ((h1, c1), h2) = rnn(np.ones((7, 2, 3), np.float32))
+    >>> ys.shape, h1.shape, h2.shape
+    ((7, 2, 4), (2, 5), (2, 4))
+    >>> cells = nn.LSTMCell(3, 5, rng=0), nn.RNNCell(3 + 5, 4, rng=1)
+    >>> nn.Recurrent(nn.Stacked(*cells, input_to_all=True, all_to_output=True))(ts.ones((7, 2, 3)))[0].shape
+    (7, 2, 9)
+    """
+
+    def __init__(self, *cells: Cell, input_to_all: bool = False, all_to_output: bool = False) -> None:
+        if not cells:
+            raise ValueError("a stack needs at least one cell")
+        self.cells, self.input_to_all, self.all_to_output = cells, input_to_all, all_to_output
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The tuple of the cells' initial states."""
+        return tuple(cell.initial_state(batch, like) for cell in self.cells)
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        after, outputs, below = [], [], x
+        for cell, s in zip(self.cells, parts(state, len(self.cells), "cells"), strict=True):
+            s, y = cell(s, below)
+            after.append(s)
+            outputs.append(y)
+            below = concatenate([x, y], axis=-1) if self.input_to_all else y
+        return tuple(after), concatenate(outputs, axis=-1) if self.all_to_output else outputs[-1]
+
+
+class Residual(Cell):
+    """A cell whose input is added to its output (He et al. 2016; in a stack of LSTMs, Wu et al. 2016).
+
+        s', v = cell(s, x),   y = x + v
+
+    The output has the size of the input; ValueError, if the cell makes another. The state is that of the cell.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> deep = nn.Stacked(nn.LSTMCell(3, 5, rng=0), *(nn.Residual(nn.LSTMCell(5, 5, rng=i)) for i in (1, 2)))
+    >>> nn.Recurrent(deep)(np.ones((7, 2, 3), np.float32))[0].shape
+    (7, 2, 5)
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the cell."""
+        return self.cell.initial_state(batch, like)
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        state, y = self.cell(state, x)
+        return state, past(x, y)
+
+
+class Mapped(Cell):
+    """A cell between two functions: depth from the input to the state, and from the state to the output.
+
+        u = before(x),   s', v = cell(s, u),   y = after(v)
+
+    `before` and `after` are layers, or other functions of one tensor that leave its leading axes alone. Neither
+    needs a state: scan takes both out of the loop. The state is that of the cell.
+
+    >>> import numpy as np, tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> before = nn.Sequential(nn.Linear(3, 8, rng=0), ts.tanh)
+    >>> cell = nn.Mapped(nn.LSTMCell(8, 5, rng=1), before=before, after=nn.Linear(5, 2, rng=2))
+    >>> nn.Recurrent(cell)(np.ones((7, 2, 3), np.float32))[0].shape
+    (7, 2, 2)
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        *,
+        before: Callable[[Tensor], Tensor] | None = None,
+        after: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.before, self.cell, self.after = before, cell, after
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the cell."""
+        return self.cell.initial_state(batch, like)
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        state, y = self.cell(state, x if self.before is None else self.before(x))
+        return state, y if self.after is None else self.after(y)
+
+
+class DeepTransition(Cell):
+    """Several cells on the way from one state to the next, within one step (Pascanu et al. 2014); state h.
+
+        h_1 = cell_1(h, x),   h_k = cell_k(h_{k-1}, h),   h' = h_n
+
+    Every cell has one tensor for its state, all of one size H. What the cells after the first take for their
+    input is h, the state before the step: the shortcut, by which a gradient goes back in time without passing
+    through all of them. So their input size is H; without the `shortcut` they hear nothing, and it is 0. The
+    output is h'. ValueError without a cell, TypeError unless the state is one tensor.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> xs = np.ones((7, 2, 3), np.float32)
+    >>> deep = nn.DeepTransition(nn.RNNCell(3, 5, rng=0), nn.RNNCell(5, 5, rng=1))
+    >>> ys, h = nn.Recurrent(deep)(xs)
+    >>> plain = nn.DeepTransition(nn.GRUCell(3, 5, rng=0), nn.GRUCell(0, 5, rng=1), shortcut=False)
+    >>> ys.shape, h.shape, nn.Recurrent(plain)(xs)[0].shape
+    ((7, 2, 5), (2, 5), (7, 2, 5))
+    """
+
+    def __init__(self, *cells: Cell, shortcut: bool = True) -> None:
+        if not cells:
+            raise ValueError("a transition needs at least one cell")
+        self.cells, self.shortcut = cells, shortcut
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the first cell."""
+        return self.cells[0].initial_state(batch, like)
+
+    def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        before = single(h, "a DeepTransition")
+        heard = before if self.shortcut else zeros_like(before, shape=(*before.shape[:-1], 0))
+        first, *others = self.cells
+        h, _ = first(before, x)
+        for cell in others:
+            h, _ = cell(h, heard)
+        return h, h
+
+
+class FedBack(Cell):
+    """A cell that hears what was made of its last output (Jordan 1986); its state is (s, y).
+
+        s', v = cell(s, [x; y]),   y' = readout(v)
+
+    y, (B, size), is at first 0. What was trained on the true outputs of the step before, as the inputs of a
+    runner over [x; y], runs by itself in this. The output is y'.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.FedBack(nn.RNNCell(3 + 2, 5, rng=0), nn.Linear(5, 2, rng=1), size=2)
+    >>> ys, (h, y) = nn.Recurrent(cell)(np.ones((7, 1, 3), np.float32))
+    >>> ys.shape, h.shape, y.shape
+    ((7, 1, 2), (1, 5), (1, 2))
+    """
+
+    def __init__(self, cell: Cell, readout: Callable[[Tensor], Tensor], *, size: int) -> None:
+        self.cell, self.readout, self.size = cell, readout, size
+
+    def initial_state(self, batch: int, like: Tensor) -> tuple[State, Tensor]:
+        """That of the cell, and y = 0, (batch, size), of the dtype and on the device of `like`."""
+        return self.cell.initial_state(batch, like), zeros_like(like, shape=(batch, self.size))
+
+    def __call__(self, state: tuple[State, Tensor], x: Tensor) -> tuple[tuple[State, Tensor], Tensor]:
+        s, y = parts(state, 2, "parts, a cell's and its output,")
+        s, v = self.cell(s, concatenate([x, y], axis=-1))
+        y = self.readout(v)
+        return (s, y), y
+
+
+class LearnedStart(Cell):
+    """A cell whose initial state is learned: s_0 = that of the cell + d, of which d is at first 0.
+
+    `start` are the d of all float parts of the state, each (1, ...), the same for all rows of a batch.
+
+    >>> from tinygrad_seq import nn
+    >>> rnn = nn.Recurrent(nn.LearnedStart(nn.LSTMCell(3, 5, rng=0)))
+    >>> rnn(ts.ones((7, 2, 3)))[0].sum().backward()
+    >>> [d.grad.shape for d in rnn.cell.start]
+    [(1, 5), (1, 5)]
+    """
+
+    def __init__(self, cell: Cell, *, dtype: DTypeLike = np.float32) -> None:
+        self.cell = cell
+        first = tree.leaves(cell.initial_state(1, like=tensor(np.zeros((1, 0), dtype))))
+        self.start = [Parameter(zeros_like(part)) for part in first if part.dtype.kind == "f"]
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """That of the cell, and what was learned added to it."""
+        learned = iter(self.start)
+        return tree.each(
+            lambda part: part + next(learned) if part.dtype.kind == "f" else part,
+            self.cell.initial_state(batch, like),
+        )
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        return self.cell(state, x)
+
+
+def parts(state: State, count: int, of: str) -> tuple[State, ...]:
+    """`state`, checked to be a tuple of `count` states."""
+    if not isinstance(state, tuple) or len(state) != count:
+        given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
+        raise ValueError(f"the state of {count} {of} is a tuple of {count} states, not {given}")
+    return state

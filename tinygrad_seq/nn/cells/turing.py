@@ -1,0 +1,232 @@
+"""The neural Turing machine: a cell that reads and writes a memory (Graves, Wayne & Danihelka 2014).
+
+Its controller, any cell, hears the input and what was read in the step before; its heads say where to read and
+write next, by the addressing of `nn.memory`. All heads address the memory as the step found it and read from
+that; then it is written. It is an ordinary cell, of nothing but primitives.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.nn import init
+from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import tried
+from tinygrad_seq.nn.cells.combinators import LearnedStart, parts
+from tinygrad_seq.nn.layers import Linear
+from tinygrad_seq.nn.memory import (
+    circular_shift,
+    content_addressing,
+    interpolation,
+    read,
+    sharpening,
+    write,
+)
+from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.ops.choice import clip
+from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.exponential import sigmoid, softplus
+from tinygrad_seq.ops.shape import concatenate, reshape, split
+from tinygrad_seq.ops.softmax import softmax
+from tinygrad_seq.scan import scan
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+BOUND = 20.0  # of what the heads say: exp 20 is far from overflow, and sigmoid 20 from 1 no more than 2e-9
+Start = Literal["constant", "random", "learned"]
+TapeState = tuple[
+    State, Tensor, Tensor, Tensor
+]  # the state of the controller, what was read, weightings, the memory
+
+
+@dataclass(frozen=True)
+class NTMTrace:
+    """What a machine did, step by step, for T steps, R heads that read and W that write.
+
+    outputs           ys (T, B, output)
+    read_weightings   (T, B, R, N)
+    write_weightings  (T, B, W, N)
+    reads             the vectors that were read, (T, B, R, M)
+    erases            erase vectors, (T, B, W, M)
+    adds              add vectors, (T, B, W, M)
+    memory            after every step, (T, B, N, M)
+
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), writes=2, rng=1)
+    >>> trace = cell.trace(ts.ones((7, 2, 3)))
+    >>> trace.write_weightings.shape, trace.adds.shape
+    ((7, 2, 2, 6), (7, 2, 2, 4))
+    """
+
+    outputs: Tensor
+    read_weightings: Tensor
+    write_weightings: Tensor
+    reads: Tensor
+    erases: Tensor
+    adds: Tensor
+    memory: Tensor
+
+
+class NTMCell(Cell):
+    """A controller with R heads that read a memory of N rows of width M, and W heads that write it.
+
+        s', h = controller(s, [x; r])
+        k, s, beta, g, gamma = split(h A + a)       of every head, clipped to -20 ... 20
+        w'    = sharpening(circular_shift(interpolation(content_addressing(m, k, softplus beta),
+                                                        w, sigmoid g), softmax s), 1 + softplus gamma)
+        r'    = read(m, w')                         heads that read
+        m'    = write(m, w', sigmoid e, v)          heads that write; e, v = split(h B + b), clipped too
+        y     = readout([h; r'])
+
+    controller    any cell, whose input has I + R M numbers
+    memory        (N, M)
+    reads, writes R and W
+    shift         r: a step moves a weighting by -r ... r rows
+    memory_start  the memory before the first step: "constant", all 1e-6 (Collier & Beel 2018, with whom it
+                  learned fastest); "random", U(-k, k), k = 1/sqrt(N + M), drawn once; "learned", from there on
+    learned       whether the read vectors, the weightings and the state of the controller before the first step
+                  are learned. Else these are 0, all of the weighting on row 0, and the controller's own
+
+    The paper leaves open what keys and add vectors go through. Here it is nothing, they are linear in h, as in
+    the implementation loudinthecloud/pytorch-ntm (Collier & Beel take tanh); from there are also the first
+    weights of the heads, `init.xavier` of gain 1.4. Their biases are at first 0, there they are N(0, 0.01).
+
+    The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)), weightings in the order of heads that read,
+    heads that write; the output is y (B, output). ValueError for a controller or an x of another size, and for
+    sizes that there are not.
+
+    >>> import numpy as np
+    >>> from tinygrad_seq import nn
+    >>> cell = nn.NTMCell(nn.LSTMCell(9 + 20, 100, rng=0), 8, memory=(128, 20), rng=1)
+    >>> ys, ((h, c), r, w, m) = nn.Recurrent(cell)(np.ones((7, 2, 9), np.float32))
+    >>> ys.shape, r.shape, w.shape, m.shape
+    ((7, 2, 8), (2, 1, 20), (2, 2, 128), (2, 128, 20))
+    """
+
+    def __init__(
+        self,
+        controller: Cell,
+        output_size: int,
+        *,
+        memory: tuple[int, int],
+        reads: int = 1,
+        writes: int = 1,
+        shift: int = 1,
+        memory_start: Start = "constant",
+        learned: bool = True,
+        rng: init.Rng = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if memory_start not in get_args(Start):
+            raise ValueError(f"memory_start is 'constant', 'random' or 'learned', not {memory_start!r}")
+        rows, width = memory
+        if min(rows, width, reads, writes) < 1 or shift < 0:
+            raise ValueError(
+                f"a machine has a memory of one number or more, a head that reads, one that writes, and a "
+                f"shift of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
+            )
+        rng, heads = np.random.default_rng(rng), reads + writes
+        heard, said = tried(controller)
+        if heard < reads * width:
+            raise ValueError(
+                f"a controller hears the input and {reads} x {width} numbers that were read: let its input "
+                f"size be I + {reads * width}, not {heard}"
+            )
+        self.reads, self.writes, self.shift = reads, writes, shift
+        self.input_size = heard - reads * width
+        self.controller = LearnedStart(controller, dtype=dtype) if learned else controller
+        self.addressing = projection(said.shape[-1], heads * (width + 2 * shift + 4), rng, dtype)
+        self.writing = projection(said.shape[-1], writes * 2 * width, rng, dtype)
+        self.readout = Linear(said.shape[-1] + reads * width, output_size, rng=rng, dtype=dtype)
+
+        kind = Parameter if learned else tensor
+        self.first_reads = kind(np.zeros((reads, width), dtype))
+        self.first_scores = kind(
+            init.xavier((heads, rows), rng=rng, dtype=dtype)
+            if learned
+            else np.where(np.arange(rows) > 0, -np.inf, np.zeros((heads, 1))).astype(dtype)
+        )
+        kind = Parameter if memory_start == "learned" else tensor
+        self.first_memory = kind(
+            np.full((rows, width), 1e-6, dtype)
+            if memory_start == "constant"
+            else init.uniform((rows, width), 1 / math.sqrt(rows + width), rng=rng, dtype=dtype)
+        )
+
+    def initial_state(self, batch: int, like: Tensor) -> TapeState:
+        """That of the controller, what was read, the weightings and the memory, for `batch` rows."""
+
+        def repeated(x: Tensor) -> Tensor:
+            return zeros_like(like, shape=(batch, *x.shape)) + x
+
+        return (
+            self.controller.initial_state(batch, like),
+            repeated(self.first_reads),
+            repeated(softmax(self.first_scores)),
+            repeated(self.first_memory),
+        )
+
+    def __call__(self, state: State, x: Tensor) -> tuple[TapeState, Tensor]:
+        after, y, _ = self._step(state, x)
+        return after, y
+
+    def _step(self, state: State, x: Tensor) -> tuple[TapeState, Tensor, tuple[Tensor, Tensor]]:
+        """The next state, the output, and what the heads erase and add."""
+        s, r, w, m = cast(TapeState, parts(state, 4, "parts of a machine"))
+        batch, _, width = m.shape
+        if x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"the controller hears {self.input_size} numbers of the input, beside {self.reads} x {width} "
+                f"that were read, but x is {describe(x)}: for it the input size is "
+                f"{x.shape[-1]} + {self.reads * width} = {x.shape[-1] + self.reads * width}"
+            )
+        s, h = self.controller(s, concatenate([x, reshape(r, (batch, -1))], axis=-1))
+
+        heads = reshape(clip(self.addressing(h), -BOUND, BOUND), (batch, self.reads + self.writes, -1))
+        ends = np.cumsum([width, 2 * self.shift + 1, 1, 1]).tolist()
+        key, kernel, strength, gate, gamma = split(heads, ends, axis=-1)
+        content = content_addressing(m, key, softplus(strength))
+        w = interpolation(content, w, sigmoid(gate))
+        w = circular_shift(w, softmax(kernel))
+        w = sharpening(w, 1.0 + softplus(gamma))
+
+        wr, ww = split(w, [self.reads], axis=1)
+        r = read(m, wr)
+        erase, add = split(reshape(clip(self.writing(h), -BOUND, BOUND), (batch, self.writes, -1)), 2, axis=-1)
+        erase = sigmoid(erase)
+        m = write(m, ww, erase, add)
+        y = self.readout(concatenate([h, reshape(r, (batch, -1))], axis=-1))
+        return (s, r, w, m), y, (erase, add)
+
+    def trace(self, xs: Tensor | ArrayLike, state: State | None = None) -> NTMTrace:
+        """Run over xs (T, B, I), and keep what the heads did and what became of the memory.
+
+        >>> from tinygrad_seq import nn
+        >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), rng=1)
+        >>> trace = cell.trace(ts.ones((7, 2, 3)))
+        >>> trace.read_weightings.shape, trace.memory.shape
+        ((7, 2, 1, 6), (7, 2, 6, 4))
+        """
+        xs = xs if isinstance(xs, Tensor) else tensor(xs)
+
+        def step(state, x):
+            (s, r, w, m), y, (erase, add) = self._step(state, x)
+            wr, ww = split(w, [self.reads], axis=1)
+            return (s, r, w, m), (y, wr, ww, r, erase, add, m)
+
+        _, kept = scan(step, self.initial_state(xs.shape[1], like=xs) if state is None else state, xs)
+        return NTMTrace(*kept)
+
+
+def projection(inputs: int, outputs: int, rng: np.random.Generator, dtype: DTypeLike) -> Linear:
+    """What heads say, of what the controller says."""
+    linear = Linear(inputs, outputs, rng=rng, dtype=dtype)
+    linear.weight = Parameter(init.xavier((inputs, outputs), gain=1.4, rng=rng, dtype=dtype))
+    linear.bias = Parameter(init.zeros((outputs,), dtype=dtype))
+    return linear

@@ -1,0 +1,81 @@
+"""A linear readout by ridge regression: the least squares fit with a penalty, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.nn.layers import Linear
+from tinygrad_seq.ops.linalg import solve
+from tinygrad_seq.ops.reduction import mean
+from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+Pair = tuple[Tensor, Tensor]  # states and targets
+
+
+def ridge(
+    states: Tensor,
+    targets: Tensor,
+    *,
+    penalty: float | Sequence[float],
+    washout: int = 0,
+    validation: Pair | None = None,
+) -> Linear:
+    """The layer y = h W + b with the least |h W + b - targets|^2 + penalty |W|^2, summed over steps and rows.
+
+    states      (T, B, H), of a reservoir, say, and targets (T, B, O)
+    penalty     0 or more, not on b; of several, that with the least squares on `validation`
+    washout     steps at the start that are not looked at, in which the first state is forgotten
+    validation  other states and targets, whose washout is left out too
+
+    It is solved in float64, whatever the dtype (Hoerl & Kennard 1970). ValueError for states and targets that
+    do not belong together, a washout that leaves nothing, a negative penalty, or several without validation.
+
+    >>> import numpy as np
+    >>> import tinygrad_seq as ts
+    >>> from tinygrad_seq import nn
+    >>> h = ts.tensor(np.random.default_rng(0).normal(size=(50, 1, 4)))
+    >>> readout = nn.ridge(h, 2.0 * h[:, :, :1] + 1.0, penalty=0.0)
+    >>> bool(np.allclose(readout.weight.numpy().ravel(), [2.0, 0.0, 0.0, 0.0])), readout.bias.numpy().round(6)
+    (True, array([1.]))
+    """
+    penalties = [penalty] if isinstance(penalty, (int, float)) else list(penalty)
+    if not penalties or min(penalties) < 0:
+        raise ValueError(f"a penalty is 0 or more, not {penalty}")
+    if len(penalties) > 1 and validation is None:
+        raise ValueError("of several penalties, validation=(states, targets) tells the best")
+    with no_grad():
+        h, y = rows(states, targets, washout)
+        h_mean, y_mean = mean(h, 0), mean(y, 0)
+        centred = h - h_mean
+        products, sums = centred.T @ centred, centred.T @ (y - y_mean)
+        unit = tensor(np.eye(h.shape[1]), device=h.device)
+        layers = []
+        for strength in penalties:
+            weight = solve(products + strength * unit, sums)
+            layers.append(linear(weight, y_mean - h_mean @ weight, states))
+        if validation is None:
+            return layers[0]
+        unseen, wanted = rows(*validation, washout)
+        errors = [mean((unseen.astype(states.dtype) @ f.weight + f.bias - wanted) ** 2).item() for f in layers]
+    return layers[int(np.argmin(errors))]
+
+
+def rows(states: Tensor, targets: Tensor, washout: int) -> Pair:
+    """Every step after the washout and every row of a batch as a row, in float64."""
+    if states.ndim != 3 or targets.ndim != 3 or states.shape[:2] != targets.shape[:2]:
+        raise ValueError(f"states (T, B, H) need targets (T, B, O), not {states.shape} and {targets.shape}")
+    if not 0 <= washout < len(states):
+        raise ValueError(f"a washout of {washout} of {len(states)} steps leaves nothing to fit")
+    return tuple(reshape(x[washout:], (-1, x.shape[2])).astype(np.float64) for x in (states, targets))
+
+
+def linear(weight: Tensor, bias: Tensor, like: Tensor) -> Linear:
+    """The layer with these parameters, of the dtype and on the device of `like`."""
+    layer = Linear(*weight.shape, rng=0, dtype=like.dtype).to(like.device)
+    layer.load_state_dict({"weight": weight.astype(like.dtype), "bias": bias.astype(like.dtype)})
+    return layer

@@ -1,0 +1,116 @@
+"""Self-attention: all steps of a sequence look at each other at once; a recurrent network takes one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq import tree
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.nn import init
+from tinygrad_seq.nn.attention import ScaledDotScore, attend
+from tinygrad_seq.nn.cells import State
+from tinygrad_seq.nn.layers import Linear
+from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.padding import cut
+from tinygrad_seq.nn.runners.recurrent import Lengths, Runner, within
+from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.elementwise import astype
+from tinygrad_seq.ops.reduction import sum as total
+from tinygrad_seq.ops.shape import expand_dims, reshape, split, transpose
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+
+class SelfAttention(Runner):
+    """Every step of a sequence looks at all steps, in several ways at once (Vaswani et al. 2017).
+
+        q, k, v = split(x W + b),   c_j = attend(q_j' k_j / sqrt d, v_j) for each head j of d = size / heads,
+        y = [c_1; ...; c_heads] W_o + b_o
+
+    A runner without a state, which is (), and without a sense of order: for that, see `Positions`.
+
+    xs       (T, B, size), and so are ys
+    lengths  integers (B,): what stands past them is not looked at, and there y is 0
+
+    The summary is the mean of the outputs within the lengths. ValueError unless `heads` divides `size`, for
+    no time step, and as for `Recurrent`.
+
+    >>> from tinygrad_seq import nn
+    >>> look = nn.SelfAttention(6, heads=2, rng=0)
+    >>> ys, _ = look(ts.ones((5, 3, 6)), lengths=[5, 2, 0])
+    >>> ys.shape, look.summary(ts.ones((5, 3, 6)))[0].shape
+    ((5, 3, 6), (3, 6))
+    >>> ys, weights = look.attended(ts.ones((5, 3, 6)), lengths=[5, 2, 0])
+    >>> weights.shape, weights[1, 0, 0].numpy()
+    ((3, 2, 5, 5), array([0.5, 0.5, 0. , 0. , 0. ], dtype=float32))
+    """
+
+    batch_first = False
+
+    def __init__(
+        self, size: int, *, heads: int = 1, rng: init.Rng = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        if heads < 1 or size % heads:
+            raise ValueError(f"{heads} heads share {size} features: let heads divide them")
+        rng = np.random.default_rng(rng)
+        self.heads = heads
+        self.projection = Linear(size, 3 * size, rng=rng, dtype=dtype)
+        self.output = Linear(size, size, rng=rng, dtype=dtype)
+        self.score = ScaledDotScore()
+
+    def attended(self, xs: Tensor, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+        """The outputs (T, B, size), and the weights (B, heads, T, T) by which each step looked at each."""
+        xs = xs if isinstance(xs, Tensor) else tensor(xs)
+        if xs.ndim != 3 or not len(xs):
+            raise ValueError(f"self-attention looks at (T, B, size) with at least one step, not {describe(xs)}")
+        keep = None
+        if lengths is not None:
+            xs = cut(xs, lengths)
+            keep = expand_dims(transpose(within(lengths, xs)[0]), (1, 2))  # (B, 1, 1, T)
+        queries, keys, values = (self._by_head(part) for part in split(self.projection(xs), 3, axis=-1))
+        contexts, weights = attend(self.score(queries, keys), values, keep)
+        ys = self.output(reshape(transpose(contexts, (2, 0, 1, 3)), xs.shape))
+        return cut(ys, lengths), weights
+
+    def _by_head(self, xs: Tensor) -> Tensor:
+        """(T, B, size) as (B, heads, T, d)."""
+        return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
+
+    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+        if tree.leaves(state):
+            raise ValueError(f"self-attention has no state but (), not {describe(state)}")
+        return self.attended(xs, lengths)[0], ()
+
+    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+        """The mean of the outputs within the lengths, (B, size); of a row of length 0, 0. The state is ()."""
+        ys, state = self(xs, state, lengths)
+        if lengths is None:
+            return total(ys, 0) / len(ys), state
+        inside, _ = within(lengths, ys)
+        count = astype(total(inside, 0), ys.dtype)
+        return total(ys, 0) / expand_dims(where(count == 0, 1.0, count), -1), state
+
+
+class Positions(Module):
+    """y_t = x_t + p_t, so that what looks at y knows where it is; for x (T, B, size), of any length.
+
+        p_t,2i = sin(t / 10000^(2i / size)),   p_t,2i+1 = cos(t / 10000^(2i / size))
+
+    (Vaswani et al. 2017, 3.5.) ValueError for an x of another rank.
+
+    >>> from tinygrad_seq import nn
+    >>> nn.Positions()(ts.zeros((3, 1, 2)))[:, 0].numpy().round(3)
+    array([[ 0.   ,  1.   ],
+           [ 0.841,  0.54 ],
+           [ 0.909, -0.416]], dtype=float32)
+    """
+
+    def __call__(self, xs: Tensor) -> Tensor:
+        xs = xs if isinstance(xs, Tensor) else tensor(xs)
+        if xs.ndim != 3:
+            raise ValueError(f"positions are added to (T, B, size), not {describe(xs)}")
+        steps, _, size = xs.shape
+        angles = np.arange(steps)[:, None] / 10000 ** (np.arange(size) // 2 * 2 / max(size, 1))
+        positions = np.where(np.arange(size) % 2, np.cos(angles), np.sin(angles)).astype(xs.dtype)
+        return xs + tensor(positions[:, None], device=xs.device)

@@ -1,0 +1,93 @@
+"""Anomaly mode: the op and the user's line that first produced NaN or infinity, forward or backward."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_seq.engine.errors import call_of, describe, spelled
+from tinygrad_seq.engine.tape import mode, watchers
+
+if TYPE_CHECKING:
+    from tinygrad_seq.engine.primitive import Primitive
+    from tinygrad_seq.engine.tape import Record
+    from tinygrad_seq.tensor.tensor import Tensor
+
+HERE = str(Path(__file__).parents[1])
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Within this block, in this thread, what is not finite is an error where it first appears.
+
+    FloatingPointError if an op makes NaN or infinity of finite arguments, or a derivative rule of a finite
+    cotangent; it names the op, its arguments, and the line of the program that called it. What was not
+    finite before (a mask of -inf) is let through. Every value is looked at, so it is slow: for debugging.
+
+    >>> import tinygrad_seq as ts
+    >>> with ts.detect_anomaly():
+    ...     ts.log(ts.tensor([1.0, -1.0]))
+    Traceback (most recent call last):
+    FloatingPointError: log made NaN of finite arguments: log(x: float32[2]), in <doctest ...
+    """
+    before = mode.anomaly, mode.watching
+    mode.anomaly = mode.watching = True
+    watchers.append(None)
+    try:
+        with np.errstate(all="ignore"):  # NumPy's warnings would say the same, without the line
+            yield
+    finally:
+        watchers.pop()
+        mode.anomaly, mode.watching = before
+
+
+def look(op: Primitive, arrays: tuple, meta: tuple, out: Tensor | tuple[Tensor, ...]) -> None:
+    """Look at the outcome of a call, and note for its record where it was made."""
+    outputs = out if isinstance(out, tuple) else (out,)
+    where = _line_of_the_user()
+    if outputs and outputs[0].line is not None:
+        outputs[0].line[0].where = where
+    wrong = [t._data for t in outputs if not _finite(t._data)]
+    if wrong and all(map(_finite, arrays)):
+        call = spelled(op, list(map(describe, arrays)), meta)
+        raise FloatingPointError(f"{op.name} made {_what(wrong[0])} of finite arguments: {call}, {where}")
+
+
+def watch_back(record: Record, cotangents: Sequence, shares: Sequence) -> None:
+    """Look at what the rules of a record made of its cotangents."""
+    wrong = [_array(share) for _, share in shares if not _finite(_array(share))]
+    if wrong and all(c is None or _finite(_array(c)) for c in cotangents):
+        where = getattr(record, "where", "outside of detect_anomaly")
+        raise FloatingPointError(
+            f"the derivative of {record.op.name} made {_what(wrong[0])} of a finite cotangent: "
+            f"{call_of(record)}, {where}"
+        )
+
+
+def _array(x):
+    return getattr(x, "_data", x)
+
+
+def _finite(x) -> bool:
+    dtype = getattr(x, "dtype", None)
+    return (dtype is not None and dtype.kind != "f") or bool(np.all(np.isfinite(x)))
+
+
+def _what(x) -> str:
+    return "NaN" if bool(np.any(np.isnan(x))) else "infinity"
+
+
+def _line_of_the_user() -> str:
+    """The innermost line on the stack that is no line of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
+        frame = frame.f_back
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    code = linecache.getline(name, number, frame.f_globals).strip()
+    return f"in {name}, line {number}" + (f": {code}" if code else "")

@@ -1,0 +1,146 @@
+"""Habits from elsewhere: names that PyTorch, JAX and NumPy have, and what the thing is called here.
+
+They are not supported. A name that is missing is looked up here for one purpose: an error that says ours.
+"""
+
+from __future__ import annotations
+
+from tinygrad_seq.engine.primitive import FUNCTIONS
+
+METHODS = {  # t.name -> what to write
+    "view": "t.reshape(...)",
+    "flatten": "t.reshape(-1)",
+    "ravel": "t.reshape(-1)",
+    "unsqueeze": "ts.expand_dims(t, axis)",
+    "permute": "t.transpose(...)",
+    "t": "t.T",
+    "expand": "ts.broadcast_to(t, shape)",
+    "dim": "t.ndim",
+    "numel": "t.size, a number",
+    "clone": "t + 0, on the tape, or t.detach(), off it",
+    "copy": "t + 0, on the tape, or t.detach(), off it",
+    "cpu": "t.to('cpu')",
+    "cuda": "t.to('cuda')",
+    "float": "t.astype('float32')",
+    "double": "t.astype('float64')",
+    "half": "t.astype('float16')",
+    "long": "t.astype('int64')",
+    "int": "t.astype('int32')",
+    "bool": "t.astype(bool)",
+    "type": "t.astype(dtype)",
+    "requires_grad_": "t.requires_grad = True",
+    "grad_fn": "t.line, the record that made t and the index of its output",
+    "tolist": "t.numpy().tolist()",
+    "mm": "t @ u",
+    "bmm": "t @ u",
+    "dot": "t @ u",
+    "pow": "t ** p",
+    "round": "np.round(t.numpy()), which has no derivative",
+    "any": "np.any(t.numpy())",
+    "all": "np.all(t.numpy())",
+    "nonzero": "np.nonzero(t.numpy())",
+    "clamp": "t.clip(low, high)",
+    "masked_fill": "ts.where(mask, value, t)",
+    "gather": "ts.take_along_axis(t, indices, axis)",
+    "index_select": "t.take(indices, axis)",
+    "scatter_add": "ts.scatter_add(t, key, values)",
+    "at": "ts.scatter_add(t, key, values) or ts.where(mask, value, t)",
+    "fill": "t.assign_(values)",
+    "fill_": "t.assign_(values)",
+    "copy_": "t.assign_(values)",
+    "zero_": "t.assign_(zeros), or t.zero_grad() for the gradient",
+    "register_hook": "ts.grad(loss, t), the gradient that a hook would see",
+    "retain_grad": "ts.grad(loss, t), of any tensor, leaf or not",
+}
+
+NAMES = {  # ts.name -> what to write
+    "cat": "ts.concatenate([...], axis)",
+    "concat": "ts.concatenate([...], axis)",
+    "vstack": "ts.concatenate([...], 0)",
+    "hstack": "ts.concatenate([...], 1)",
+    "unsqueeze": "ts.expand_dims(t, axis)",
+    "permute": "ts.transpose(t, axes)",
+    "chunk": "ts.split(t, sections, axis)",
+    "gather": "ts.take_along_axis(t, indices, axis)",
+    "clamp": "ts.clip(t, low, high)",
+    "mm": "t @ u",
+    "bmm": "t @ u",
+    "dot": "t @ u",
+    "pow": "t ** p",
+    "inner": "t @ u",
+    "vdot": "t @ u",
+    "ravel": "ts.reshape(t, -1)",
+    "linalg": "ts.norm, ts.solve and ts.cholesky",
+    "functional": "ts.relu, ts.softmax and so on, and the losses of ts.nn",
+    "arange": "ts.tensor(np.arange(n))",
+    "linspace": "ts.tensor(np.linspace(low, high, n))",
+    "eye": "ts.tensor(np.eye(n, dtype=np.float32))",
+    "full": "ts.tensor(np.full(shape, x, np.float32))",
+    "random": "ts.tensor(rng.normal(size=shape)), for rng = np.random.default_rng(seed)",
+    "rand": "ts.tensor(rng.random(shape, np.float32)), for rng = np.random.default_rng(seed)",
+    "randn": "ts.tensor(rng.standard_normal(shape, np.float32)), for rng = np.random.default_rng(seed)",
+    "from_numpy": "ts.tensor(array), which copies",
+    "as_tensor": "ts.tensor(array), which copies",
+    "array": "ts.tensor(data)",
+    "asarray": "ts.tensor(array), which copies",
+    "FloatTensor": "ts.tensor(data, dtype='float32')",
+    "LongTensor": "ts.tensor(data, dtype='int64')",
+    "float16": "np.float16",
+    "float32": "np.float32",
+    "float64": "np.float64",
+    "int64": "np.int64",
+    "long": "np.int64",
+    "manual_seed": "rng=seed where something is drawn: nn.Linear(3, 4, rng=0)",
+    "inference_mode": "ts.no_grad()",
+    "set_grad_enabled": "with ts.no_grad(): where nothing is to be recorded",
+    "enable_grad": "nothing, outside of ts.no_grad() calls are recorded",
+    "value_and_grad": "loss = f(x), and then ts.grad(loss, x)",
+    "jit": "nothing: calls are recorded as they are made",
+}
+
+NN = {  # nn.name -> what to write
+    "RNN": "nn.Recurrent(nn.RNNCell(input, hidden))",
+    "LSTM": "nn.Recurrent(nn.LSTMCell(input, hidden))",
+    "GRU": "nn.Recurrent(nn.ResetAfterGRUCell(input, hidden)), PyTorch's form, or nn.GRUCell's",
+    "ReLU": "ts.relu, a function",
+    "Tanh": "ts.tanh, a function",
+    "Sigmoid": "ts.sigmoid, a function",
+    "Softmax": "ts.softmax, a function",
+    "CrossEntropyLoss": "nn.cross_entropy(logits, targets)",
+    "MSELoss": "nn.mse(x, y)",
+    "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits(logits, targets)",
+    "functional": "ts.relu, ts.softmax and so on, and the losses: nn.cross_entropy",
+    "utils": "ts.optim.clip_grad_norm_",
+    "ModuleList": "a Python list: what hangs on an attribute in a list belongs to the model",
+    "ModuleDict": "a Python dict: what hangs on an attribute in a dict belongs to the model",
+}
+
+OPTIM = {"lr_scheduler": "a schedule, such as ts.optim.cosine"}  # optim.name -> what to write
+
+MODULES = {  # module.name -> what to write
+    "forward": "module(x)",
+    "cuda": 'module.to(device="cuda")',
+    "cpu": 'module.to(device="cpu")',
+    "half": 'module.to(dtype="float16")',
+    "float": 'module.to(dtype="float32")',
+    "double": 'module.to(dtype="float64")',
+    "apply": "for m in module.modules(): ...",
+    "children": "module.modules(), the whole tree, or vars(module)",
+    "named_modules": "module.named_tensors() or print(module)",
+    "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
+    "register_buffer": "self.name = tensor: a tensor that is no Parameter is saved and not trained",
+    "register_parameter": "self.name = nn.Parameter(...)",
+}
+
+
+def say(name: str, owner: str, names: dict[str, str]) -> str:
+    """The text of an AttributeError for a `name` that `owner` lacks."""
+    if name in names:
+        return f"{owner} has no {name}: write {names[name]}"
+    if name in FUNCTIONS:
+        return f"{owner} has no {name}: it is a function, ts.{name}(t)"
+    if name.endswith("_") and not name.startswith("_"):
+        return (
+            f"{owner} has no {name}: tensors are values, t = t + x; a leaf is overwritten by t.assign_(values)"
+        )
+    return f"{owner} has no attribute {name!r}"

@@ -1,0 +1,117 @@
+"""Python's operators and NumPy's methods: how an expression of tensors becomes calls of ops.
+
+Everything here is a name for an op of `tinygrad_seq.ops`; `Tensor` inherits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.ops import (
+    choice,
+    comparison,
+    elementwise,
+    indexing,
+    linalg,
+    ordering,
+    rearranging,
+    reduction,
+    shape,
+)
+
+if TYPE_CHECKING:
+    from tinygrad_seq.tensor.tensor import Tensor
+
+
+def _reflected(op: Callable) -> Callable:
+    """other <op> self, for an `other` that is no Tensor."""
+    return lambda self, other: op(other, self)
+
+
+def _in_place(op: Callable, symbol: str) -> Callable:
+    """`t += x` makes a new tensor, which a leaf that waits for its gradient must not become unnoticed."""
+
+    def update(self: Tensor, other: object) -> Tensor:
+        if self.is_leaf and self.requires_grad:
+            raise RuntimeError(
+                f"{symbol} would replace a leaf that requires a gradient by a result: change its values with "
+                f"t.assign_(...), or name the result, u = t {symbol[:-1]} x"
+            )
+        return op(self, other)
+
+    return update
+
+
+def _comparison(op: Callable) -> Callable:
+    """Elementwise, unless `other` is nothing that a tensor could be compared with."""
+
+    def compare(self: Tensor, other: object) -> Tensor:
+        known = isinstance(other, (Operators, float, int, np.generic, list, tuple)) or backend.is_array(other)
+        return op(self, other) if known else NotImplemented
+
+    return compare
+
+
+class Operators:
+    """What `Tensor` answers to operators and to NumPy's methods."""
+
+    __slots__ = ()
+
+    __add__, __radd__ = elementwise.add, _reflected(elementwise.add)
+    __sub__, __rsub__ = elementwise.subtract, _reflected(elementwise.subtract)
+    __mul__, __rmul__ = elementwise.multiply, _reflected(elementwise.multiply)
+    __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
+    __pow__, __rpow__ = elementwise.power, _reflected(elementwise.power)
+    __matmul__, __rmatmul__ = linalg.matmul, _reflected(linalg.matmul)
+
+    __iadd__ = _in_place(elementwise.add, "+=")
+    __isub__ = _in_place(elementwise.subtract, "-=")
+    __imul__ = _in_place(elementwise.multiply, "*=")
+    __itruediv__ = _in_place(elementwise.divide, "/=")
+    __ipow__ = _in_place(elementwise.power, "**=")
+    __imatmul__ = _in_place(linalg.matmul, "@=")
+
+    __neg__, __abs__, __invert__ = elementwise.negative, elementwise.abs, comparison.invert
+    __and__, __or__ = comparison.bitwise_and, comparison.bitwise_or
+    __rand__, __ror__ = _reflected(comparison.bitwise_and), _reflected(comparison.bitwise_or)
+
+    __lt__, __le__ = _comparison(comparison.less), _comparison(comparison.less_equal)
+    __gt__, __ge__ = _comparison(comparison.greater), _comparison(comparison.greater_equal)
+    __eq__, __ne__ = _comparison(comparison.equal), _comparison(comparison.not_equal)
+    __hash__ = object.__hash__
+
+    sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
+    max, min, cumsum, clip = reduction.max, reduction.min, reduction.cumsum, choice.clip
+    argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
+    swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
+    take, astype = indexing.take, elementwise.astype
+
+    def reshape(self, *shape_) -> Tensor:
+        """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""
+        return shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
+
+    def transpose(self, *axes) -> Tensor:
+        """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
+        return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802, NumPy's name
+        """The axes in reversed order."""
+        return shape.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802, NumPy's name
+        """Every matrix transposed: the last two axes exchanged."""
+        return shape.swapaxes(self, -1, -2)
+
+    __getitem__ = indexing.getitem
+
+    def __setitem__(self, key: object, value: object) -> None:
+        raise TypeError(
+            "tensors are values: in the place of t[key] = x build a new one, where(mask, x, t), stack or "
+            "concatenate; the whole of a leaf is overwritten by t.assign_(x)"
+        )

@@ -1,0 +1,355 @@
+"""Tensor: a light handle on an array and on the line of the tape that made it.
+
+A Tensor is a value: what an op returns is read-only, and `data` is a read-only view. The one official
+mutation is `assign_` (and the optimizers'), which stamps the memory it changed, so that a derivative that
+would need the old value is an error and not a wrong number.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe, output_of
+from tinygrad_seq.engine.recording import frozen
+from tinygrad_seq.engine.tape import Buffer, Leaf, Line, mode, next_serial, refuse_in_a_step, reverse, walking
+from tinygrad_seq.ops.device import moved
+from tinygrad_seq.ops.shape import unstack
+from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.operators import Operators
+from tinygrad_seq.tensor.protocols import Protocols
+
+accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
+
+
+class Tensor(Operators, Protocols):
+    """An array with a place on the tape; made by `ts.tensor` and by ops.
+
+    Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
+    tensors requires a gradient. `t.grad` is the gradient that `backward()` accumulated, or None.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    >>> x.shape, x.ndim, x.size, x.dtype, x.device
+    ((1, 3), 2, 3, dtype('float32'), 'cpu')
+    >>> y = x.T @ x
+    >>> y.requires_grad, y.is_leaf, x.is_leaf, x.mT.shape
+    (True, False, True, (3, 1))
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([[12., 12., 12.]], float32, cpu)
+    >>> x.zero_grad()
+    >>> x.grad is None
+    True
+    >>> x.data, x.numpy()
+    (array([[1., 2., 3.]], dtype=float32), array([[1., 2., 3.]], dtype=float32))
+    >>> x.detach()
+    tensor([[1., 2., 3.]], float32, cpu)
+    >>> x.max().item(), x.reshape(3, 1).shape, x.transpose(1, 0).shape
+    (3.0, (3, 1), (3, 1))
+    """
+
+    __slots__ = ("_data", "line", "buffer")
+
+    def __init__(self, data, line: Line | None = None, buffer: Buffer | None = None) -> None:
+        if not backend.is_array(data) and not isinstance(data, np.generic):
+            raise TypeError("Tensor(...) is what ops call; make a tensor with ts.tensor(data)")
+        self._data, self.line, self.buffer = data, line, buffer
+
+    # --- what it is -----------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._data.dtype
+
+    @property
+    def device(self) -> str:
+        """ "cpu", or "cuda:0" and so on."""
+        return backend.device_of(self._data)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the tensor is on the tape: a leaf that was asked to be, or made from one."""
+        return self.line is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not self.is_leaf:
+            raise RuntimeError("only a leaf's requires_grad can be set; this tensor was computed: detach() it")
+        if value and self.dtype.kind != "f":
+            raise TypeError(
+                f"only a float tensor can require a gradient, not {describe(self)}: astype it first"
+            )
+        if value != self.requires_grad:
+            if isinstance(self.line, tuple) and isinstance(self.line[0], Leaf):
+                self.line[0].gone = True
+            self.line = (Leaf(self.shape, self.dtype), 0) if value else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing that is recorded made it."""
+        return self.line is None or isinstance(self.line[0], Leaf)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that has accumulated on this leaf, a Tensor, or None."""
+        return self.line[0].grad if self.line is not None and isinstance(self.line[0], Leaf) else None
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if self.line is None or not isinstance(self.line[0], Leaf):
+            raise RuntimeError("only a leaf that requires a gradient has one to assign")
+        if value is not None:
+            value = _beside(self, value, "gradient")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ValueError(
+                    f"the gradient of {describe(self)} has its shape and dtype, not {describe(value)}"
+                )
+        self.line[0].grad = value
+
+    def to(self, device: str) -> Tensor:
+        """The tensor on another device, itself if it is there; gradients come back the same way.
+
+        RuntimeError for a device that cannot be had, with the reason.
+
+        >>> import tinygrad_seq as ts
+        >>> x = ts.tensor([1.0])
+        >>> x.to("cpu") is x
+        True
+        """
+        return moved(self, device)
+
+    # --- reverse mode ---------------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: ArrayLike | Tensor | None = None,
+        *,
+        retain_graph: bool = False,
+        create_graph: bool = False,
+    ) -> None:
+        """Add d self / d leaf, times `gradient`, to the `grad` of every leaf that self depends on.
+
+        gradient      the cotangent of self, of its shape; needed unless self has one element
+        retain_graph  keep the tape, to walk it again
+        create_graph  record the walk, so that gradients can be differentiated in turn; keeps the tape, which
+                      then lives in a circle, x.grad -> tape -> x, until zero_grad(): prefer `ts.grad`
+
+        RuntimeError if self is not on the tape or the tape was freed; ValueError for a gradient of
+        another shape.
+
+        >>> import tinygrad_seq as ts
+        >>> x = ts.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad.numpy()
+        array([2., 4.], dtype=float32)
+        """
+        refuse_in_a_step("no gradient can accumulate in it: take ts.grad, which is part of the step")
+        seed = seed_of(self, gradient, recorded=create_graph)
+        with walking(create_graph):
+            kept = retain_graph or create_graph
+            for record, cotangents, _ in reverse([seed], retain_graph=kept, create_graph=create_graph):
+                if isinstance(record, Leaf):
+                    if record.gone:
+                        raise RuntimeError(
+                            f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after its use"
+                        )
+                    with accumulating:
+                        record.grad = accumulated(record.grad, cotangents[0])
+
+    def zero_grad(self) -> None:
+        """Forget the gradient of a leaf."""
+        if self.line is not None:
+            self.grad = None
+
+    def detach(self) -> Tensor:
+        """The same values off the tape: a copy of them where they could change (a leaf, its views)."""
+        return Tensor(self._data if self.buffer is None else frozen(self._data.copy()))
+
+    # --- values ---------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> np.ndarray:
+        """A read-only view of the array, where it lives; it shows later changes by `assign_`."""
+        return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array on the host; of a leaf, a copy. Waits for a device."""
+        changes = self.buffer is not None and backend.on_host(self._data)
+        return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
+
+    def item(self) -> float | int | bool:
+        """The only element, as a Python number; ValueError if there are more."""
+        return self._one("value as a Python number").item()
+
+    def mutable(self) -> np.ndarray:
+        """The array, about to be changed in place: its memory is stamped.
+
+        Records that still need the old values will say so instead of using the new ones. Views that share
+        the memory share the stamp; a result of an op, whose memory others may hold, is copied first.
+        """
+        if not self.is_leaf:
+            raise RuntimeError(
+                "only a leaf can be changed in place; this tensor was computed: detach() it first"
+            )
+        refuse_in_a_step("nothing can be changed in place in it: make what changes part of the carry")
+        if self.buffer is None or self._data.base is not None:
+            self._data, self.buffer = backend.copy(self._data), Buffer()
+        self.buffer.stamp = next_serial()
+        return self._data
+
+    def assign_(self, value: ArrayLike | Tensor) -> Tensor:
+        """Overwrite the values of a leaf, in place; shape, dtype and device stay its own.
+
+        A list or an array of the host is uploaded to a device; TypeError for a tensor on another one, or for a
+        dtype that does not fit, ValueError for another shape.
+
+        >>> import tinygrad_seq as ts
+        >>> ts.tensor([1.0, 2.0]).assign_([3.0, 4.0]).numpy()
+        array([3., 4.], dtype=float32)
+        """
+        value = _beside(self, value, "new value")
+        if value.shape != self.shape:
+            raise ValueError(f"assign_ to {describe(self)} takes an array of its shape, not {describe(value)}")
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"assign_ to {describe(self)} cannot take {describe(value)}: astype it first")
+        self.mutable()[...] = value._data
+        return self
+
+    # --- Python's protocols ---------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("a 0-d tensor cannot be iterated over")
+        return iter(unstack(self))  # one record for all rows: an index each would make backward quadratic
+
+    def __contains__(self, x: object) -> bool:
+        return bool(np.any((self == x).numpy()))
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(habits.say(name, "a tensor", habits.METHODS), name=name, obj=self)
+
+    def _one(self, what: str) -> np.ndarray:
+        if self.size != 1:
+            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self)}")
+        return self.numpy()
+
+    def __float__(self) -> float:
+        return float(self._one("float value").item())
+
+    def __int__(self) -> int:
+        return int(self._one("int value").item())
+
+    def __bool__(self) -> bool:
+        return bool(self._one("truth value (an elementwise choice is where)").item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer, not {describe(self)}")
+        return int(self._one("value as an index").item())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        if not backend.on_host(self._data):
+            raise TypeError(
+                f"{describe(self)} on {self.device} becomes no NumPy array in silence: write t.numpy()"
+            )
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __reduce__(self) -> tuple:
+        if not self.is_leaf:
+            raise TypeError("a tensor on the tape cannot be copied deeply or pickled: detach() it first")
+        return _rebuild, (type(self), self.numpy(), self.device, self.requires_grad, self.grad)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        tape = (
+            "" if self.line is None else ", requires_grad" if self.is_leaf else f", from {self.line[0].op.name}"
+        )
+        return f"tensor({values}, {self.dtype}, {self.device}{tape})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the values, and below them dtype, shape, device and place on the tape."""
+        tape = "constant" if self.line is None else "leaf" if self.is_leaf else f"from {self.line[0].op.name}"
+        values = html.escape(np.array2string(self.numpy(), separator=", "))
+        return f"<pre>{values}</pre><small>{describe(self)}, {self.device}, {tape}</small>"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._one("format").item() if spec else str(self), spec)
+
+
+def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    copy: Tensor = object.__new__(kind)
+    Tensor.__init__(copy, backend.asarray(np.array(values), device), None, Buffer())
+    copy.requires_grad = requires_grad
+    if grad is not None:
+        copy.grad = grad
+    return copy
+
+
+def _beside(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
+    from tinygrad_seq.tensor.creation import beside  # which makes Tensors
+
+    return beside(t, given, what, dtype)
+
+
+def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
+    """What a walk from `t` starts with: its line and a cotangent, ones by default for one element."""
+    if t.line is None:
+        raise RuntimeError(
+            f"{describe(t)} is not on the tape: none of what it was computed from requires a gradient, or it "
+            f"was computed under no_grad or detached"
+        )
+    if given is None:
+        if t.size != 1:
+            raise ValueError(
+                f"{describe(t)} has more than one element, so its derivative needs a cotangent: reduce it to a "
+                f"loss first (loss.sum().backward()), or pass a gradient of its shape"
+            )
+        seed = Tensor(np.ones_like(t._data))
+    else:
+        seed = _beside(t, given, "cotangent", t.dtype)
+    if seed.shape != t.shape:
+        raise ValueError(f"a cotangent of {describe(t)} has to have its shape, not {seed.shape}")
+    if seed.dtype != t.dtype:
+        seed = seed.astype(t.dtype)
+    return t.line, (seed if recorded else seed._data)
+
+
+def own(share) -> Tensor:
+    """A cotangent as a Tensor with memory of its own: nobody's change of another value reaches it."""
+    if isinstance(share, Tensor):
+        return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
+    return Tensor(backend.copy(share), None, Buffer())
+
+
+def accumulated(total: Tensor | None, share) -> Tensor:
+    """A leaf's gradient with another share added."""
+    if total is None:
+        return own(share)
+    return total + share if isinstance(share, Tensor) or total.requires_grad else own(total._data + share)

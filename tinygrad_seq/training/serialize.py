@@ -1,0 +1,159 @@
+"""Saving and loading trees of tensors and plain values, in one file, without pickle.
+
+The file is a safetensors file: any program that reads those finds the arrays in it, each under the path
+that leads to it in the tree. How the tree is built and its plain values stand in the file's metadata as
+JSON, beside a SHA-256 sum of all, so that a damaged file is noticed and never half loaded. A file appears
+whole or not at all: it is written under another name, flushed to the disk, and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+FORMAT = "tinygrad_seq tree 1"
+PLAIN = (bool, int, float, str, type(None))
+
+
+def save(path: str | os.PathLike, tree: object) -> None:
+    """Write `tree` to `path`, replacing what was there in one step.
+
+    tree  a tensor, an array, an int (of any size), float, bool, str or None, or a list, tuple or dict of
+          trees; the keys of a dict are strings or ints
+
+    An interruption at any moment leaves the old file or the new one. TypeError, which says where, for
+    anything else in the tree; ModuleNotFoundError without safetensors; OSError as from open.
+
+    >>> import tempfile, tinygrad_seq as ts
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/run", {"step": 3, "state": (ts.tensor([1.0, 2.0]), None)})
+    ...     load(f"{folder}/run")
+    {'step': 3, 'state': (tensor([1., 2.], float32, cpu), None)}
+    """
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_encode(tree, "", arrays))
+    metadata = {FORMAT: f"{_digest(text, arrays)} {text}"}  # one entry: of several, the order is left to chance
+    write(path, _safetensors().numpy.save(arrays, metadata))
+
+
+def load(path: str | os.PathLike) -> object:
+    """The tree that `save` wrote to `path`: tensors on the CPU, leaves again, and NumPy arrays.
+
+    FileNotFoundError if there is no such file; ValueError, which names it, if it is truncated, damaged
+    or none of ours; ModuleNotFoundError without safetensors.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/weights", {"w": tensor([1.0, 2.0], requires_grad=True)})
+    ...     load(f"{folder}/weights")["w"].requires_grad
+    True
+    """
+    safetensors = _safetensors()
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file, or is truncated or damaged: {error}") from error
+    if FORMAT not in metadata:
+        raise ValueError(f"{path} was not written by ts.save: it has no entry {FORMAT!r}")
+    digest, _, text = metadata[FORMAT].partition(" ")
+    if digest != _digest(text, arrays):
+        raise ValueError(f"{path} is damaged: its checksum does not fit its content")
+    return _decode(json.loads(text), arrays)
+
+
+def write(path: str | os.PathLike, content: bytes) -> None:
+    """Make `content` the file at `path`, in one step, on the disk when this returns."""
+    path = Path(path)
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        with open(draft, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # where a folder can be opened, its entries can be flushed too
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _safetensors() -> ModuleType:
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ModuleNotFoundError as error:
+        error.add_note('ts.save and ts.load need safetensors: pip install "tinygrad_seq[examples]"')
+        raise
+    return safetensors
+
+
+def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.name} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
+    """`tree` as JSON: plain values as they are, all else as {kind: content}; its arrays go to `arrays`."""
+    if type(tree) in PLAIN:
+        return tree
+    if isinstance(tree, Tensor) or backend.is_array(tree):
+        name = path or "tree"
+        while name in arrays:  # {"a/b": x, "a": {"b": y}}
+            name += "'"
+        values = tree.numpy() if isinstance(tree, Tensor) else backend.to_numpy(tree)
+        host = np.array(values, order="C", subok=False)
+        if host.dtype.kind not in "fiub" or host.dtype.itemsize > 8:
+            raise TypeError(
+                f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved"
+            )
+        arrays[name] = host.astype(host.dtype.newbyteorder("="), copy=False)
+        if isinstance(tree, Tensor):
+            return {"tensor": name, "requires_grad": tree.is_leaf and tree.requires_grad}
+        return {"array": name}
+    join = f"{path}/" if path else ""
+    if isinstance(tree, (list, tuple)) and type(tree) in (list, tuple):
+        return {type(tree).__name__: [_encode(part, f"{join}{i}", arrays) for i, part in enumerate(tree)]}
+    if type(tree) is dict and all(type(key) in (str, int) for key in tree):
+        return {"dict": [[key, _encode(part, f"{join}{key}", arrays)] for key, part in tree.items()]}
+    what = "a dict with keys that are no strings or ints" if type(tree) is dict else f"a {type(tree).__name__}"
+    raise TypeError(
+        f"{path or 'the tree'} is {what}; save a dict, list or tuple of tensors, arrays, plain values"
+    )
+
+
+def _decode(code, arrays: dict[str, np.ndarray]) -> object:
+    if type(code) in PLAIN:
+        return code
+    kind, content = next(iter(code.items()))
+    if kind == "array":
+        return arrays[content]
+    if kind == "tensor":
+        return tensor(arrays[content], requires_grad=code["requires_grad"])
+    if kind == "dict":
+        return {key: _decode(part, arrays) for key, part in content}
+    parts = [_decode(part, arrays) for part in content]
+    return tuple(parts) if kind == "tuple" else parts
