@@ -19,11 +19,13 @@ from numpy.typing import ArrayLike
 from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.mode import mode, recording, walking
+from tinygrad_seq.engine.record import Leaf, Line, Record
 from tinygrad_seq.engine.rules import push, read
-from tinygrad_seq.engine.tape import Leaf, Line, Record, mode, recording, reverse, tape, walking
+from tinygrad_seq.engine.tape import reverse, tape
 from tinygrad_seq.ops.shape import reshape, stack
-from tinygrad_seq.tensor.creation import beside, tensor
-from tinygrad_seq.tensor.tensor import Tensor, own, seed_of
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor, on_device_of, own, seed_of
 
 
 def grad(
@@ -134,7 +136,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
             )
         if v is None:
             continue
-        v = beside(x, v, "tangent", x.dtype)
+        v = on_device_of(x, v, "tangent", x.dtype)
         if v.shape != x.shape:
             raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {v.shape}")
         pushed[_line(x)[0]] = [v if v.dtype == x.dtype else v.astype(x.dtype)]

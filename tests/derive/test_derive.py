@@ -454,7 +454,7 @@ def test_tangents_fit_their_primals():
 
 def test_cotangents_fit_the_value():
     _, pullback = ts.vjp(lambda x: (x, x.sum()), constant(X))
-    with pytest.raises(ValueError, match=r"float64\[3\] has to have its shape, not \(2,\)"):
+    with pytest.raises(ValueError, match=r"float64\[3\] must have its shape, not \(2,\)"):
         pullback(([1.0, 2.0], 1.0))
     with pytest.raises(ValueError, match="a tree like"):
         pullback((X,))

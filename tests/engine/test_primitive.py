@@ -83,7 +83,7 @@ def is_writable(g):
 
 WRONG = {  # what is wrong: the rules of x^3, and what the laws say
     "derivative": (lambda op: op.partials(lambda x: 2 * np.square(x), singular=True), "VJP of cube"),
-    "shape": (lambda op: op.vjp(lambda g, x: np.sum(right(g, x))), "no broadcast"),
+    "shape": (lambda op: op.vjp(lambda g, x: np.sum(right(g, x))), "not a broadcast"),
     "second derivative": (
         lambda op: op.partials(lambda x: data_of(x) ** 2 * 3, singular=True),
         "second VJP of cube",
@@ -165,7 +165,7 @@ def test_a_cotangent_is_summed_over_loop_axes_and_over_nothing_else():
     right.function(x).sum().backward()
     assert_allclose(x.grad.numpy(), [[2.0, 4.0]])
     for shape in ((1,), (2,), (2, 1), (1, 2)):
-        with pytest.raises(ValueError, match="no broadcast of its argument's shape"):
+        with pytest.raises(ValueError, match="not a broadcast of its argument's shape"):
             wrong.function(leaf(np.ones(shape))).sum().backward()
 
 
@@ -175,7 +175,7 @@ def test_without_a_signature_nothing_is_summed():
 
     op = Primitive(doubled, examples=[example("(a)")])
     op.vjp(lambda g: np.broadcast_to(g, (4, *g.shape)))
-    with pytest.raises(ValueError, match="no broadcast"):
+    with pytest.raises(ValueError, match="not a broadcast"):
         op.function(leaf([1.0])).backward()
 
 

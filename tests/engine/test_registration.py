@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as ts
-from tinygrad_seq.engine.primitive import PRIMITIVES, Primitive
+from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES, Primitive
 from tinygrad_seq.engine.signature import Signature
 
 
@@ -35,7 +35,7 @@ def test_no_array_argument():
     def nothing(x):
         return x
 
-    with pytest.raises(TypeError, match="write a / behind its arrays"):
+    with pytest.raises(TypeError, match="write a / after its arrays"):
         ts.primitive("()->()")(nothing)
 
 
@@ -62,15 +62,55 @@ def test_a_name_that_is_taken():
     def tanh(x, /):
         return x
 
-    with pytest.raises(TypeError, match="a primitive tanh already"):
+    with pytest.raises(
+        TypeError, match=r"tanh of .*test_registration is already registered by tinygrad_seq\.ops\."
+    ):
         ts.primitive("()->()")(tanh)
     assert PRIMITIVES["tanh"].function is ts.tanh
+
+
+CELL = """
+@ts.primitive("()->()")
+def softsign(x, /):
+    return x / (1 + np.abs(x))
+
+softsign.partials(lambda z: {factor} * (1 - np.abs(z)) ** 2)
+"""
+
+
+def test_a_notebook_cell_can_run_twice():
+    """The definition that runs again replaces the old one, with a warning; results of the old keep its rules."""
+    notebook = {"ts": ts, "np": np, "__name__": "__main__"}
+    x = leaf([1.0, -3.0])
+    exec(compile(CELL.format(factor=1), "cell 1", "exec"), notebook)
+    y = notebook["softsign"](x)
+    with pytest.warns(UserWarning, match="softsign is defined again and replaced") as caught:
+        exec(compile(CELL.format(factor=10), "cell 1", "exec"), notebook)
+    assert caught[0].filename == "cell 1"
+    assert PRIMITIVES["softsign"].function is FUNCTIONS["softsign"] is notebook["softsign"]
+    assert ts.grad(y.sum(), x).numpy().tolist() == [0.25, 0.0625]
+    assert ts.grad(notebook["softsign"](x).sum(), x).numpy().tolist() == [2.5, 0.625]
+    _, ys = ts.scan(lambda c, x: (c, notebook["softsign"](x)), None, x)
+    assert ts.grad(ys.sum(), x).numpy().tolist() == [2.5, 0.625]
+
+
+def test_numpys_name_stays_with_the_function_that_had_it():
+    """A primitive that is replaced takes over NumPy's name only if the old one answered to it."""
+
+    def tan(x, /):
+        return x
+
+    FUNCTIONS["tan"] = answer = lambda x: x
+    ts.primitive("()->()")(tan)
+    with pytest.warns(UserWarning, match="tan is defined again"):
+        ts.primitive("()->()")(tan)
+    assert FUNCTIONS["tan"] is answer
 
 
 @pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "linear"])
 def test_a_wrong_number_of_rules(declare):
     op = Primitive(cube, "()->()")
-    with pytest.raises(TypeError, match="cube has the arguments x and takes a rule for each"):
+    with pytest.raises(TypeError, match="cube has the arguments x and needs a rule for each"):
         getattr(op, declare)(lambda g: g, lambda g: g)
 
 

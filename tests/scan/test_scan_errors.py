@@ -12,7 +12,7 @@ from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.engine.tape import mode, watchers
+from tinygrad_seq.engine.mode import mode, observed
 from tinygrad_seq.nn import init
 from tinygrad_seq.scan import scan
 
@@ -32,7 +32,7 @@ def refused(step, kind, words, c=None, xs=XS, **how):
     with pytest.raises(kind, match=words) as caught:
         scan(step, start() if c is None else c, xs, **how)
     files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert (mode.trace, watchers) == (None, [])
+    assert (mode.trace, observed) == (None, [])
     total, _ = scan(lambda c, x: (c + x, None), ts.tensor(np.zeros(3)), XS)
     assert_array_equal(total.numpy(), XS.numpy().sum(axis=0))
     return caught.value, files

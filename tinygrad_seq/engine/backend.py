@@ -1,12 +1,12 @@
-"""NumPy or CuPy: the doors between host and device, and the few places where the two differ.
+"""NumPy or CuPy: moves between host and device, and the few places where the two libraries differ.
 
-Ops are plain NumPy and the data decides where work happens: CuPy arrays answer NumPy's functions. This
-file alone knows CuPy by name, and imports it when a device is first asked for. Nothing crosses between host
-and device but through `asarray` and `to_numpy`. Only what asks for values waits for a device, and linear
-algebra, which has to know whether there is a result.
+Ops are plain NumPy, and the data decides where they run, since CuPy arrays answer NumPy's functions. Only this
+file imports CuPy, when a device is first asked for. Data moves between host and device only by `asarray` and
+`to_numpy`. Only operations that read values wait for a device, and linear algebra, which must know whether
+there is a result.
 
-On a device arrays are never read-only, results of rank 0 are arrays and not scalars, and an index out of
-range wraps in silence: what comes from the host is looked at there, before it is uploaded.
+On a device arrays are never read-only, 0-d results are arrays and not scalars, and an index out of range wraps
+around without an error. Indices from the host are therefore checked on the host, before they are uploaded.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-# glibc gives memory back to the system as soon as twice the largest block lies free that it ever mapped and was
-# given back, 32 MiB at most, and has to fault it in again page by page for the next array: x @ W + b of 3 MB
-# took 4.4 ms, and takes 1.3 once such a block has come and gone. To other allocators it means nothing.
+# glibc returns free memory to the system once there is more of it than twice the largest block that was ever
+# mapped and freed (at most 32 MiB), and must then fault it in again page by page for the next array. Freeing
+# one large block raises that limit: x @ W + b of 3 MB took 4.4 ms before and 1.3 ms after. Other allocators
+# are not affected.
 np.empty(2**25 - 2**16, np.uint8)
 
-ADDED = frozenset("ilqILQefd")  # dtypes, by NumPy's letters, that CuPy's add.at takes
+ADDED = frozenset("ilqILQefd")  # the dtypes, by NumPy's letters, that CuPy's add.at accepts
 
 
 # --- devices ------------------------------------------------------------------------------------------
 
 
 class Device(NamedTuple):
-    """A device by its name, whether it can be had, and what it is, or why not."""
+    """A device: its name, whether it is available, and what it is or why it is not available."""
 
     name: str
     available: bool
@@ -39,9 +40,9 @@ class Device(NamedTuple):
 
 
 def devices() -> list[Device]:
-    """What there is to compute on, and why not where it is not.
+    """The devices to compute on, and why a device is not available.
 
-    The first call imports CuPy, if it is installed, and lets a device add three numbers.
+    The first call imports CuPy, if it is installed, and adds three numbers on a device.
 
     >>> import tinygrad_seq as ts
     >>> cpu = ts.devices()[0]
@@ -60,13 +61,13 @@ def devices() -> list[Device]:
 
 @cache
 def _cupy() -> ModuleType | str:
-    """CuPy, proved to compute on a device; or the reason why not."""
+    """CuPy, if it computes on a device; otherwise the reason why not."""
     try:
         import cupy
     except ImportError as error:
-        return f'CuPy is not installed ({error}); pip install "tinygrad_seq[gpu]"'
-    except Exception as error:  # a broken install raises what it likes
-        return f'CuPy is installed and broken ({error!r}); pip install --force-reinstall "tinygrad_seq[gpu]"'
+        return f'CuPy is not installed ({error}); in a clone, pip install -e ".[gpu]"'
+    except Exception as error:  # a broken install can raise anything
+        return f"CuPy is installed and broken ({error!r}): reinstall it with pip install --force-reinstall"
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return "CuPy finds no CUDA device"
@@ -74,13 +75,13 @@ def _cupy() -> ModuleType | str:
         return f"CuPy finds no CUDA driver or device ({error})"
     try:
         float(cupy.arange(3).sum())
-    except Exception as error:  # a compiler, a driver or a library that does not fit
+    except Exception as error:  # an incompatible compiler, driver or library
         return f"the CUDA device is there but cannot compute ({error})"
     return cupy
 
 
 def parse_device(device: str) -> int | None:
-    """The CUDA device number of "cuda" or "cuda:1"; None for "cpu". A ValueError names the choices."""
+    """The CUDA device number of "cuda" or "cuda:1"; None for "cpu". A ValueError names the valid forms."""
     if device == "cpu":
         return None
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
@@ -90,7 +91,7 @@ def parse_device(device: str) -> int | None:
 
 
 def _on(device: str):
-    """CuPy, and a context in which new arrays are made on `device`; RuntimeError where it cannot be had."""
+    """CuPy, and a context in which new arrays are made on `device`; RuntimeError if it is not available."""
     number, cupy = parse_device(device), _cupy()
     if isinstance(cupy, str):
         raise RuntimeError(f"device {device!r} is not available: {cupy}")
@@ -106,12 +107,12 @@ def is_array(x: object) -> bool:
     """Whether `x` is an array of either library."""
     if isinstance(x, np.ndarray):
         return True
-    cupy = sys.modules.get("cupy")  # nobody holds a CuPy array who has not imported CuPy
+    cupy = sys.modules.get("cupy")  # without CuPy imported there is no CuPy array
     return cupy is not None and isinstance(x, cupy.ndarray)
 
 
 def on_host(x: object) -> bool:
-    """Whether `x` is no array of a device: a NumPy array, a scalar, a number."""
+    """Whether `x` is on the host: a NumPy array, a scalar or a number."""
     return isinstance(x, (np.ndarray, np.generic)) or not is_array(x)
 
 
@@ -121,7 +122,7 @@ def device_of(x) -> str:
 
 
 def asarray(x, device: str):
-    """The door in: the array `x` on `device`, itself if it is there. RuntimeError says why it cannot be had."""
+    """The array `x` moved to `device`, itself if it is there. RuntimeError if the device is not available."""
     number = parse_device(device)
     if number is None:
         return x if on_host(x) else to_numpy(x)
@@ -133,33 +134,33 @@ def asarray(x, device: str):
 
 
 def to_numpy(x) -> np.ndarray:
-    """The door out: `x` as a NumPy array on the host; of an array on a device, a copy."""
+    """`x` as a NumPy array on the host; a copy, if x is on a device."""
     return np.asarray(x) if on_host(x) else x.get()
 
 
 def array(x):
-    """`x`, an array where it lives; of a Python number, a NumPy array."""
+    """`x` if it is an array; a NumPy array of a Python number."""
     return x if is_array(x) or isinstance(x, np.generic) else np.asarray(x)
 
 
 def together(arrays: tuple) -> tuple | list:
-    """Arrays and numbers to be joined: beside arrays of a device, numbers become such arrays."""
+    """Arrays and numbers to be joined: numbers become arrays on the device of the arrays."""
     device = next((device_of(x) for x in arrays if not on_host(x)), "cpu")
     return arrays if device == "cpu" else [x if is_array(x) else asarray(np.asarray(x), device) for x in arrays]
 
 
 def copy(x):
-    """A writable copy of an array, or of a NumPy scalar, where it lives."""
+    """A writable copy of an array or a NumPy scalar, on the same device."""
     return np.array(x) if on_host(x) else x.copy()
 
 
 def overwrite(own, host: np.ndarray) -> None:
-    """own[...] = host, wherever `own` is."""
+    """own[...] = host, on whatever device `own` is."""
     own[...] = host if on_host(own) else asarray(host, device_of(own))
 
 
 def empty(shape: int | tuple[int, ...], dtype: np.dtype, device: str):
-    """Memory on `device`, with whatever was in it."""
+    """Uninitialised memory on `device`."""
     if device == "cpu":
         return np.empty(shape, dtype)
     cupy, here = _on(device)
@@ -170,7 +171,7 @@ def empty(shape: int | tuple[int, ...], dtype: np.dtype, device: str):
 def shaped(make: Callable, x, shape):
     """make(x, shape=shape), for np.zeros_like or np.ones_like: an array, or a Tensor if x is one.
 
-    CuPy takes a shape that is empty, or 0, for none at all.
+    CuPy treats an empty shape, or 0, as if no shape were given.
     """
     if shape is None:
         return make(x)
@@ -179,16 +180,16 @@ def shaped(make: Callable, x, shape):
     return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
 
 
-# --- what is asked in another way ----------------------------------------------------------------------
+# --- operations that differ -------------------------------------------------------------------------------
 
 
 def index_add(z, key, g) -> None:
-    """z[key] += g, in which an index may occur more than once."""
+    """z[key] += g, where an index may occur more than once."""
     if on_host(z):
         np.add.at(z, key, g)
     elif z.dtype.char in ADDED:
         _cupy().add.at(z, key, g)  # type: ignore[union-attr]
-    else:  # small integers and booleans by way of large ones
+    else:  # small integers and booleans are converted to large ones and back
         wide = z.astype(np.int64)
         index_add(wide, key, g.astype(np.int64))
         z[...] = wide.astype(z.dtype)
@@ -199,7 +200,7 @@ def solve(a, b):
     if on_host(a):
         return np.linalg.solve(a, b)
     b = b if is_array(b) else asarray(np.asarray(b), device_of(a))
-    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # which CuPy leaves to its caller
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # CuPy does not broadcast them
     a, b = (np.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b))
     with _linalg_errors():
         return np.linalg.solve(a, b)
@@ -214,7 +215,7 @@ def cholesky(a):
 
 
 def _linalg_errors():
-    """In this context CuPy waits for the outcome of its linear algebra, and raises where it has none."""
+    """A context in which CuPy waits for its linear algebra, and raises an error if there is no result."""
     from cupyx import errstate
 
     return errstate(linalg="raise")

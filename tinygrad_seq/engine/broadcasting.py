@@ -1,6 +1,6 @@
-"""Broadcasting backwards: what was repeated along an axis on the way in is summed on the way back.
+"""The derivative of broadcasting: a sum over the axes along which an argument was repeated.
 
-Plain NumPy, so that it runs on arrays and, inside a recorded reverse pass, on Tensors.
+Plain NumPy, so that it runs on arrays and, in a recorded reverse pass, on Tensors.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import math
 
 import numpy as np
 
-BLOCK = 128  # rows that are added one after another before their sums are: bounds the rounding of float32
+BLOCK = (
+    128  # rows that are added one after another; sums of blocks are added next, which bounds the rounding error
+)
 
 
 def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
     """Sum `g` over the loop axes along which an array of `shape` was broadcast to those of the result, `made`.
 
-    The last `core` axes belong to the op and are never broadcast. A ValueError says so where `g` cannot
-    have come from such an array.
+    The last `core` axes belong to the op and are never broadcast. Raises ValueError if `g` cannot be the
+    cotangent of such an array.
     """
     sizes = g.shape
     lead, loop = len(sizes) - len(shape), len(sizes) - core
@@ -26,7 +28,7 @@ def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
     )
     left = tuple([1 if a in stretched else n for a, n in enumerate(sizes)])
     if left[max(lead, 0) :] != shape or len(stretched) < lead:
-        raise ValueError(f"a cotangent of shape {sizes} is no broadcast of its argument's shape {shape}")
+        raise ValueError(f"a cotangent of shape {sizes} is not a broadcast of its argument's shape {shape}")
     rows = math.prod([sizes[a] for a in stretched])
     if rows <= BLOCK:
         return g.sum(axis=stretched).reshape(shape)
@@ -36,7 +38,7 @@ def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
 
 
 def _sum_rows(g):
-    """g.sum(axis=0), in blocks of rows: NumPy adds rows one by one, 1 % off after 1e6 float32 rows."""
+    """g.sum(axis=0), in blocks of rows. NumPy adds rows one by one, which is 1 % off after 1e6 float32 rows."""
     rows = g.shape[0]
     if rows <= BLOCK:
         return np.sum(g, axis=0)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.record import Record
 
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
-    from tinygrad_seq.engine.tape import Record
-
-HABITS = {  # PyTorch's names, and the ones of NumPy that an op may have for them
+HABITS = {  # PyTorch's names, and the names of NumPy that an op may have for them
     "dim": ("axis",),
     "dims": ("axes", "axis"),
     "keepdim": ("keepdims",),
@@ -38,21 +36,21 @@ def describe(x: object) -> str:
     return f"{type(x).__name__} {x!r:.40}"
 
 
-def spelled(op: Primitive, arrays: Sequence[str], meta: tuple) -> str:
-    """A call of arrays so described: matmul(x: float32[3,4], y: float32[5,2])."""
+def spelled(op: Declaration, arrays: Sequence[str], meta: tuple) -> str:
+    """A call, from descriptions of its arrays: matmul(x: float32[3,4], y: float32[5,2])."""
     given = [f"{name}: {array}" for name, array in zip(_names(op, len(arrays)), arrays, strict=True)]
     given += [f"{p.name}={value!r}" for p, value in zip(op.metadata, meta, strict=True)]
     return f"{op.name}({', '.join(given)})"
 
 
-def _names(op: Primitive, count: int) -> list[str]:
+def _names(op: Declaration, count: int) -> list[str]:
     return [*op.arguments, *(f"{op.variadic}[{i}]" for i in range(count - len(op.arguments)))]
 
 
-def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None:
-    """Add to `error` what was called with what and, where the signature tells, why that cannot work.
+def explain(op: Declaration, error: Exception, arrays: tuple, meta: tuple) -> None:
+    """Add to `error` the call that raised it and, if the signature tells, why that call cannot work.
 
-    TypeError in its place if the arrays are not on one device.
+    Raises TypeError instead if the arrays are not on one device.
     """
     refuse_mixed(op, [(x, i) for i, x in enumerate(arrays) if backend.is_array(x)], len(arrays), error)
     shapes = [np.shape(array) for array in arrays]
@@ -60,35 +58,36 @@ def explain(op: Primitive, error: Exception, arrays: tuple, meta: tuple) -> None
     error.add_note(f"in {spelled(op, list(map(describe, arrays)), meta)}" + (f": {reason}" if reason else ""))
 
 
-def refuse_mixed(op: Primitive, given: Iterable[tuple], count: int, cause: Exception | None = None) -> None:
-    """TypeError unless all arrays of a call are on one device; `given` are those that are somewhere, with their
-    place among its `count` arguments.
+def refuse_mixed(op: Declaration, given: Iterable[tuple], count: int, cause: Exception | None = None) -> None:
+    """TypeError unless all arrays of a call are on one device.
+
+    `given` pairs each array with its position among the `count` arguments.
     """
     places = {i: backend.device_of(x) for x, i in given}
     if len(set(places.values())) > 1:
         names = _names(op, count)
         where = ", ".join(f"{names[i]} is on {device}" for i, device in places.items())
         raise TypeError(
-            f"{op.name} takes arrays on one device, but {where}: nothing is moved in silence; move one, as in "
-            f"{names[min(places)]}.to({places[max(places)]!r})"
+            f"{op.name} needs all arrays on one device, but {where}: nothing is moved implicitly; move one, "
+            f"as in {names[min(places)]}.to({places[max(places)]!r})"
         ) from cause
 
 
 def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:
-    """Keywords that the function `name` does not take; PyTorch's are translated."""
+    """TypeError for keywords that the function `name` does not accept; PyTorch's are translated."""
     hints = [
         f"; {theirs} is called {ours} here, as in NumPy"
         for theirs in unknown
         for ours in HABITS.get(theirs, ())
         if ours in takes
     ]
-    hints += [f"; in place of {theirs}, {INSTEAD[theirs]}" for theirs in unknown if theirs in INSTEAD]
+    hints += [f"; instead of {theirs}, {INSTEAD[theirs]}" for theirs in unknown if theirs in INSTEAD]
     lacks = f"{name} has no argument {', '.join(unknown)}: it takes {', '.join(takes)}"
     raise TypeError(lacks + "".join(hints))
 
 
 def call_of(record: Record) -> str:
-    """The call behind a record: matmul(x: float32[3,4], y: constant)."""
+    """The call that made a record: matmul(x: float32[3,4], y: constant)."""
     if record.op is None:
         return "a leaf"
     arrays = ["constant" if line is None else output_of(*line) for line in record.inputs]

@@ -1,4 +1,4 @@
-"""Generated source: compiled once, and shown by debuggers and tracebacks like any other file."""
+"""Generated source, which is compiled once, and which debuggers and tracebacks show like any other file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def write_out(lines: Iterable[str], filename: str, namespace: dict) -> None:
-    """Run `lines` of source in `namespace`; `filename` is what debuggers and tracebacks call them."""
+    """Run `lines` of source in `namespace`; debuggers and tracebacks show them as the file `filename`."""
     text = "\n".join(lines) + "\n"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     exec(compile(text, filename, "exec"), namespace)

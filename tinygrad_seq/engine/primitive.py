@@ -1,68 +1,40 @@
-"""Primitives: a forward function on plain arrays and a derivative rule for every argument.
+"""Primitives: declarations that can be called, and the tables by which they are found.
 
-    @primitive("(),()->()")
-    def multiply(x, y, /):
-        "z = x y"
-        return x * y
-
-    multiply.partials(lambda y: y,  # dz/dx
-                      lambda x: x)  # dz/dy
-
-What stands before the `/` is an array (`*name`: any number of them), what stands after it is metadata. A
-rule names what it reads: the op's own arguments and metadata, `z` its output, `g` the vector that comes in
-(a cotangent in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the
-arrays that its rules name, and nothing else.
-
-The signature is NumPy's gufunc notation. It says how arguments broadcast: a cotangent may be summed over
-loop axes and over nothing else. An op whose meaning is no gufunc declares example calls instead. An op
-with neither cannot be tested, and is refused.
+`@primitive` makes a forward function a primitive and registers it. The call itself is compiled at the first
+call, when all rules are declared: `recording.py` writes the forward call, `rules.py` the derivative.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar, cast, overload
+
+import numpy as np
 
 from tinygrad_seq.engine import recording
+from tinygrad_seq.engine.declaration import Declaration, Domain
 from tinygrad_seq.engine.errors import refuse
+from tinygrad_seq.engine.record import Handle
 from tinygrad_seq.engine.rules import compiled_pull
-from tinygrad_seq.engine.signature import Example, Signature
-
-if TYPE_CHECKING:
-    from tinygrad_seq.tensor.tensor import Tensor
-
+from tinygrad_seq.engine.signature import Example
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Domain = tuple[float, float] | Callable  # an open interval, or what makes any drawn array lawful
+T = TypeVar("T")
 
 PRIMITIVES: dict[str, Primitive] = {}  # by name
-FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: what a Tensor answers when NumPy is called with it
-
-
-class Rule(NamedTuple):
-    """A derivative rule: a function, the names that it reads, and what becomes of its value (`form`)."""
-
-    function: Callable
-    names: tuple[str, ...]
-    form: str = "{}"
-
-    def call(self, function: str, places: dict[str, str]) -> str:
-        """The source of a call of the rule under the name `function`; `places` says where each name stands."""
-        return self.form.format(f"{function}({', '.join(places[name] for name in self.names)})")
-
-    def compiled(self, places: dict[str, str]) -> Callable:
-        """The rule as a function of (g, values, meta, s)."""
-        from tinygrad_seq.ops.elementwise import safe_product
-
-        scope = {"rule": self.function, "safe_product": safe_product}
-        return eval(f"lambda g, values, meta, s: {self.call('rule', places)}", scope)
+FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: the function that NumPy's protocols call for Tensors
 
 
 class Op(Protocol):
-    """What `@primitive` returns: a function, and the declarations of its Primitive."""
+    """What `@primitive` returns: a function, with the declarations of its Primitive as attributes.
+
+    If an argument is a Tensor it returns a Tensor, otherwise an array; as an attribute of a class it is a
+    method.
+    """
 
     primitive: Primitive
     vjp: Callable[..., None]
@@ -76,7 +48,15 @@ class Op(Protocol):
     at_once: Callable[..., None]
     __name__: str
 
-    def __call__(self, *arrays: object, **metadata: object) -> Tensor: ...
+    @overload
+    def __call__(self, x: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
+    @overload
+    def __call__(self, x: object, y: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
+    @overload
+    def __call__(self, x: object, y: object, z: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
+    @overload
+    def __call__(self, *arrays: object, **metadata: object) -> np.ndarray: ...
+    def __get__(self, x: Handle[T], kind: type | None = None, /) -> Callable[..., T]: ...
 
 
 def primitive(
@@ -89,12 +69,14 @@ def primitive(
     """Make the decorated forward function a primitive and register it under its name.
 
     signature  NumPy's gufunc notation, or
-    examples   example calls, where the op is no gufunc
+    examples   example calls, if the op is not a gufunc
     domain     for arguments that are not defined everywhere, the open interval where they are, or a function
-               that makes a lawful array of any other
+               that makes a valid array of any other
     many       the forward function returns a tuple of arrays
 
-    Raises TypeError where the declaration could not be tested or understood.
+    Raises TypeError if the declaration cannot be understood or could not be tested, and if another function
+    has registered the name. If the same definition runs again, as a notebook cell does, the new primitive
+    replaces the old one, with a warning.
 
     >>> import tinygrad_seq as ts
     >>> @ts.primitive("()->()")
@@ -109,8 +91,8 @@ def primitive(
 
     def register(forward: Callable) -> Op:
         op = Primitive(forward, signature, examples=examples, domain=domain, many=many)
-        if op.name in PRIMITIVES:
-            raise TypeError(f"there is a primitive {op.name} already")
+        if (old := PRIMITIVES.get(op.name)) is not None:
+            _replace(old, op)
         PRIMITIVES[op.name] = op
         FUNCTIONS.setdefault(op.name, op.function)
         return cast(Op, op.function)
@@ -118,8 +100,24 @@ def primitive(
     return register
 
 
-class Primitive:
-    """A name, a forward function on plain arrays, derivative rules, and a signature or examples."""
+def _replace(old: Primitive, new: Primitive) -> None:
+    """Make room for `new` if it is the definition of `old`, run again; otherwise TypeError."""
+    places = [(op.forward.__module__, op.forward.__qualname__) for op in (old, new)]
+    if places[0] != places[1]:
+        raise TypeError(
+            f"the primitive {new.name} of {places[1][0]} is already registered by {places[0][0]}: choose "
+            f"another name"
+        )
+    if FUNCTIONS.get(new.name) is old.function:
+        del FUNCTIONS[new.name]
+    warnings.warn(
+        f"the primitive {new.name} is defined again and replaced; results of the old one keep the old rules",
+        stacklevel=3,
+    )
+
+
+class Primitive(Declaration):
+    """A declaration that can be called: `op.function` is the call, with the declarations as attributes."""
 
     def __init__(
         self,
@@ -130,28 +128,8 @@ class Primitive:
         domain: dict[str, Domain] | None = None,
         many: bool = False,
     ) -> None:
-        self.name = forward.__name__.lstrip("_")  # _matmul is the primitive behind the public matmul
-        self.forward = forward
-        self.signature = None if signature is None else Signature.parse(signature)
-        self.examples = tuple(examples)
-        self.domain = domain or {}
-        self.many = many
-        parameters = inspect.signature(forward).parameters.values()
-        self.arguments = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
-        self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-        self.metadata = tuple(p for p in parameters if p.name not in (*self.arguments, self.variadic))
-        self._refuse_what_could_not_be_tested()
-
-        self.rules: tuple[Rule | None, ...] = ()  # the VJP of every argument,
-        self.joint_rule: Rule | None = None  # or of all of them together
-        self.takes_none = False  # whether that deals itself with outputs that no cotangent arrives at
-        self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
-        self.joint_push_rule: Rule | None = None  # or of all of them together,
-        self.kind = "rules"  # unless it follows from the op being linear or bilinear
-        self.riding: dict[str, Rule] = {}
-        self.stacking: Callable | None = None  # the op on stacks, where that has a better form,
-        self.summing: Callable | None = None  # and its sum over a stack of calls
-        self.function = recording.stub(self)
+        super().__init__(forward, signature, examples=examples, domain=domain, many=many)
+        self.function = recording.stub(self, self.finish)
         declarations = [
             "vjp",
             "joint_vjp",
@@ -164,98 +142,6 @@ class Primitive:
             "at_once",
         ]
         self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
-
-    def _refuse_what_could_not_be_tested(self) -> None:
-        if not (self.arguments or self.variadic):
-            raise TypeError(f"primitive {self.name} has no array argument: write a / behind its arrays")
-        if self.signature is None and not self.examples:
-            raise TypeError(
-                f"primitive {self.name} has neither a signature nor examples, so that no law could be "
-                f"checked: write @primitive('(),()->()') or @primitive(examples=[example('(a,b)', axis=0)])"
-            )
-        if self.signature and len(self.signature.inputs) != len(self.arguments):
-            raise TypeError(
-                f"primitive {self.name} takes the arrays {', '.join(self.arguments)}, but its signature "
-                f"{self.signature.text} has {len(self.signature.inputs)} inputs"
-            )
-        if clash := {"g", "s", "z", "needed"} & {
-            *self.arguments,
-            self.variadic,
-            *(p.name for p in self.metadata),
-        }:
-            raise TypeError(
-                f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
-                f"output, g the vector that comes in, s a shape, needed what is asked for; name it otherwise"
-            )
-
-    # --- declarations ---------------------------------------------------------------------------------
-
-    def vjp(self, *rules: Callable | None) -> None:
-        """A rule per argument: the cotangent of the argument, from `g`, that of the output."""
-        self.rules = self._each(rules)
-
-    def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
-        """One rule for all arguments: a cotangent for each, or None; `s` holds all their shapes, and `needed`
-        whether the cotangent of each is asked for.
-
-        zeros  the cotangent of an output that nothing depends on is zeros; else it is None
-        """
-        self.joint_rule, self.takes_none = self._rule(rule, "needed"), not zeros
-
-    def jvp(self, *rules: Callable | None) -> None:
-        """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
-        self.pushes = self._each(rules)
-
-    def joint_jvp(self, rule: Callable) -> None:
-        """One rule for all arguments: the tangent of each output, from `g`, the arguments' tangents or None."""
-        self.joint_push_rule = self._rule(rule)
-
-    def partials(self, *rules: Callable | None, singular: bool = False) -> None:
-        """The partial derivatives of a pointwise op; VJP and JVP both follow.
-
-        A `singular` partial can be infinite or undefined: zero times it shall be zero nevertheless.
-        """
-        form = "safe_product(g, {})" if singular else "g * {}"
-        self.rules = self.pushes = tuple(rule and rule._replace(form=form) for rule in self._each(rules))
-
-    def linear(self, *rules: Callable | None) -> None:
-        """The VJP of an op that is linear in all arguments that have a rule: its JVP is the op itself.
-
-        With more than one such argument the op has to be pointwise or to have a joint rule.
-        """
-        self.rules, self.kind = self._each(rules) if rules else (), "linear"
-
-    def bilinear(self) -> None:
-        """The op is linear in each of its two arguments: its JVP is the product rule."""
-        self.kind = "bilinear"
-
-    def rides(self, **rules: Callable) -> None:
-        """How each metadata changes when arguments gain a leading axis, for an op without a signature.
-
-        A rule may read the metadata, `s` the shapes of the arguments without that axis, `n` its length,
-        and `stacked`, a truth value for each argument (an op whose rules do not read it has constants
-        repeated along the axis first). It returns NotImplemented where the op does not ride.
-        """
-        self.riding = {name: Rule(rule, _names(rule)) for name, rule in rules.items()}
-
-    def at_once(self, *, stacking: Callable, summing: Callable) -> None:
-        """Better forms for many steps at once: the op on stacks, and its sum over stacks of all arguments."""
-        self.stacking, self.summing = stacking, summing
-
-    def _each(self, rules: Sequence[Callable | None]) -> tuple[Rule | None, ...]:
-        if len(rules) != len(self.arguments):
-            raise TypeError(
-                f"{self.name} has the arguments {', '.join(self.arguments)} and takes a rule for each (None "
-                f"for no gradient), not {len(rules)}"
-            )
-        return tuple(rule and self._rule(rule) for rule in rules)
-
-    def _rule(self, rule: Callable, *more: str) -> Rule:
-        known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
-        known += [*(p.name for p in self.metadata), *more]
-        if unknown := [name for name in _names(rule) if name not in known]:
-            raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
-        return Rule(rule, _names(rule))
 
     def finish(self) -> None:
         """Work out what records keep, and compile the rules and the call; done at the first call."""
@@ -283,50 +169,37 @@ class Primitive:
         places = {"g": "g", "s": "s"}
         places.update({name: f"values[{i}]" for i, name in enumerate(self.reads)})
         places.update({p.name: f"meta[{i}]" for i, p in enumerate(self.metadata)})
-        self.pushing = [rule.compiled(places) if rule else _nothing for rule in self.pushes]
-        self.joint_push = self.joint_push_rule and self.joint_push_rule.compiled(places)
-        self.pull = compiled_pull(self, places)
+        scope = {"safe_product": safe_product}
+        self.pushing = [rule.compiled(places, scope) if rule else _nothing for rule in self.pushes]
+        self.joint_push = self.joint_push_rule and self.joint_push_rule.compiled(places, scope)
+        self.pull = compiled_pull(self, places, scope)
         recording.specialise(self)
-
-    # --- what scan and the laws ask -------------------------------------------------------------------
-
-    def differentiable(self, count: int) -> list[bool]:
-        """For each of `count` arguments whether a derivative passes through the op to it."""
-        if self.joint_rule:
-            return [True] * count
-        rules = [rule is not None for rule in self.rules]
-        return rules + [False] * (count - len(rules))
-
-    def lift(
-        self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]
-    ) -> tuple[dict[str, object], bool] | None:
-        """The metadata of one call on stacked arguments in the place of `n` calls.
-
-        Returns them with whether constants have to be repeated along the new axis first, or None if the
-        op does not ride.
-        """
-        if not self.riding:
-            return (meta, False) if self.signature else None
-        known = {**meta, "s": shapes, "stacked": stacked, "n": n}
-        lifted = {name: rule.function(*(known[k] for k in rule.names)) for name, rule in self.riding.items()}
-        if any(value is NotImplemented for value in lifted.values()):
-            return None
-        repeat = not self.signature and not any("stacked" in rule.names for rule in self.riding.values())
-        return {**meta, **lifted}, repeat
 
 
 def _nothing(*read):
-    """The rule of an argument without one, which no walk calls."""
+    """The rule of an argument without one; it is never called."""
 
 
-def _names(rule: Callable) -> tuple[str, ...]:
-    return tuple(inspect.signature(rule).parameters)
+@primitive("(),()->()")
+def safe_product(a, p, /):
+    """z = a p, and 0 where a = 0, whatever p is: the product with a `singular` partial derivative
+
+    A primitive, and not where(a == 0, 0, a * p): that loses the derivative in a where a = 0.
+
+    >>> ts.safe_product(ts.tensor([0.0, 2.0]), ts.tensor([float("inf"), 3.0])).numpy()
+    array([0., 6.], dtype=float32)
+    """
+    return a * np.where(np.equal(a, 0), 1, p)  # a == 0 of a number would be a Python bool, which CuPy rejects
+
+
+safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
+safe_product.bilinear()
 
 
 def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
-    """Register a composition: what a Tensor answers when NumPy's function of that name is called.
+    """Register a composition of ops: a Tensor answers NumPy's function of the same name with it.
 
-    Like a primitive, it answers a keyword that it does not take with the one that it does.
+    Like a primitive, it answers an unknown keyword with an error that names the right one.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> @ts.numpy_function

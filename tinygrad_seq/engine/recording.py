@@ -1,38 +1,35 @@
 """How a call of a primitive becomes a line of the tape.
 
-Every primitive gets a function of its own, written out for its arguments from the template below and
-compiled at its first call: unwrapping, recording and wrapping then cost no loop, no `*args` and no
-lookup, about a third less time per call than one general function. What it does, for multiply(x, y):
+Every primitive gets its own function, whose source is generated for its arguments and compiled at the first
+call. Unwrapping, recording and wrapping then need no loop, no `*args` and no lookup, so a call takes about a
+third less time than with one general function. The steps, for multiply(x, y):
 
-    take the arrays out of the Tensors; without any Tensor, raw in means raw out
-    z = forward(x, y)
-    flag z read-only: Tensors are values
-    if x or y is on the tape: make the Record, keeping only what the rules that can run will read
+    take the arrays out of the Tensors
+    z = forward(x, y); if no argument was a Tensor, return z
+    make z read-only: Tensors are values
+    if x or y is on the tape: make the Record, which keeps only the arrays that rules will read
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import describe, explain, refuse, refuse_mixed
 from tinygrad_seq.engine.generated import write_out
-from tinygrad_seq.engine.tape import Record, mode, next_serial, watchers
-from tinygrad_seq.study.anomaly import look
-
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.mode import mode, observed
+from tinygrad_seq.engine.record import Handle, Record, next_serial
 
 # --- the arrays of a call -----------------------------------------------------------------------------
 
 
-def operand(x, op: Primitive):
-    """`x` as a forward function takes it: a number, or an array of numbers; lists become arrays."""
+def operand(x, op: Declaration):
+    """`x` as forward functions accept it: a number or an array of numbers; lists become arrays."""
     if isinstance(x, (float, int)):
         return x
     if isinstance(x, (list, tuple)):
@@ -42,10 +39,10 @@ def operand(x, op: Primitive):
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
 
 
-def array_of(given: list | tuple, op: Primitive) -> np.ndarray:
+def array_of(given: list | tuple, op: Declaration) -> np.ndarray:
     """A list of numbers, or of such lists, as an array."""
     if any(hasattr(part, "line") for part in given):
-        raise TypeError(f"{op.name} takes no list of tensors: join them with stack or concatenate first")
+        raise TypeError(f"{op.name} does not take a list of tensors: join them with stack or concatenate first")
     try:
         return np.asarray(given)
     except ValueError as error:  # ragged
@@ -54,29 +51,30 @@ def array_of(given: list | tuple, op: Primitive) -> np.ndarray:
 
 
 def immutable(x) -> bool:
-    """Whether nobody can change the array: it and the owner of its memory are read-only, as op outputs are."""
+    """Whether the array cannot change: it and the owner of its memory are read-only, as results of ops are."""
     if not isinstance(x, np.ndarray) or x.flags.writeable:
         return False
     return x.base is None or (isinstance(x.base, np.ndarray) and not x.base.flags.writeable)
 
 
 def keep(x, ours: bool = False):
-    """A constant that a rule will read: if it is not `ours` it is copied if the caller can still change it."""
+    """A constant that a rule will read: a copy, if it is not `ours` and the caller could still change it."""
     return x if ours or immutable(x) or not backend.is_array(x) else frozen(backend.copy(x))
 
 
 def frozen(array):
-    """The array, read-only where its library can make it so."""
+    """The array, made read-only if its library can."""
     if isinstance(array, np.ndarray):
         array.setflags(write=False)
     return array
 
 
-def settle(op: Primitive, z, *sources: tuple):
-    """A result made ready to be the data of a Tensor, and its buffer.
+def settle(op: Declaration, z, *sources: tuple):
+    """A result in a form that a Tensor can hold, and its buffer.
 
-    Each of `sources` is an array, its buffer, and whether it is the caller's. A result that is a view of
-    one (or is one) takes over its buffer; of the caller's memory it is a copy, since he may change it.
+    Each of `sources` is an argument's array, its buffer, and whether it is the caller's own array. A result
+    that is a view of an argument, or the argument itself, shares its buffer; a view of the caller's memory is
+    copied, since the caller may change it.
     """
     if not backend.is_array(z) and not isinstance(z, np.generic):
         z = np.asarray(z)[()]
@@ -93,11 +91,11 @@ def settle(op: Primitive, z, *sources: tuple):
     return frozen(z), None
 
 
-def of_one_device(op: Primitive, sources: tuple) -> None:
-    """TypeError unless all that a result on a device was made of is there.
+def of_one_device(op: Declaration, sources: tuple) -> None:
+    """TypeError unless all arguments of a result on a device are on that device.
 
-    CuPy takes some arrays of the host in silence. A number of the caller's is nowhere, but a Tensor is
-    somewhere, even one that holds a scalar of NumPy's; unless it was made of numbers in the step of a scan.
+    CuPy accepts some host arrays without a word. The caller's numbers are on no device, but a Tensor always is,
+    even if it holds a NumPy scalar; except one computed from numbers in the step of a scan.
     """
     given = [
         (x, i)
@@ -107,20 +105,20 @@ def of_one_device(op: Primitive, sources: tuple) -> None:
     refuse_mixed(op, given, len(sources))
 
 
-def watch(op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
-    """Note a call in the step of a scan that is being recorded; look at its values in anomaly mode."""
+def notify(op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
+    """Tell the trace of a step and the watchers of this thread of a call."""
     if mode.trace is not None:
-        mode.trace.note(op, given, arrays, meta, out)
-    if mode.watching:
-        look(op, arrays, meta, out)
+        mode.trace.called(op, given, arrays, meta, out)
+    for watcher in mode.watchers:
+        watcher.called(op, given, arrays, meta, out)
 
 
 # --- the call -----------------------------------------------------------------------------------------
 
 
-def stub(op: Primitive) -> FunctionType:
-    """The function of a primitive before its first call, which compiles it in place."""
-    namespace: dict = {"finish": op.finish, "__name__": op.forward.__module__}
+def stub(op: Declaration, finish: Callable[[], None]) -> FunctionType:
+    """The function of a primitive before its first call, when `finish` compiles it in place."""
+    namespace: dict = {"finish": finish, "__name__": op.forward.__module__}
     text = f"def {op.name}(*args, **kwargs):\n    finish()\n    return function(*args, **kwargs)"
     exec(compile(text, f"<the call of {op.name}>", "exec"), namespace)
     function: FunctionType = namespace[op.name]
@@ -130,38 +128,36 @@ def stub(op: Primitive) -> FunctionType:
     return function
 
 
-def specialise(op: Primitive) -> None:
-    """Compile the call of `op` for its arguments, and put it into the function of `op`."""
-    from tinygrad_seq.tensor.tensor import Tensor
-
+def specialise(op: Declaration) -> None:
+    """Compile the call of `op` for its arguments, and put the code into the function of `op`."""
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, watch, Record, Tensor, isinstance)
+    helpers = (operand, keep, settle, plain, explain, refuse, notify, Record, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
-    namespace.update(_op=op, _forward=op.forward, _mode=mode, _watchers=watchers, _next_serial=next_serial)
+    namespace.update(_op=op, _forward=op.forward, _mode=mode, _observed=observed, _next_serial=next_serial)
+    namespace.update(_Tensor=Handle.result)
     namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS, _scalars=SCALARS)
     write_out(source(op), f"<the call of {op.name}>", namespace)
     call, function = namespace["call"], op.function
     function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
-    function.__code__ = call.__code__  # last: another thread may be calling
+    function.__code__ = call.__code__  # last, since another thread may be calling
 
 
-SCALARS = frozenset(np.dtype(code).type for code in "?bhilqBHILQefd")  # NumPy's 0-d results: no memory to share
+SCALARS = frozenset(
+    np.dtype(code).type for code in "?bhilqBHILQefd"
+)  # NumPy's 0-d results, which share no memory
 ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata that nobody can change later, in forms that either library takes: of Python's own types.
-
-    Lists and arrays become tuples.
-    """
+    """Metadata as immutable Python values, which NumPy and CuPy accept: lists and arrays become tuples."""
     if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
 
-def source(op: Primitive) -> Iterator[str]:
-    """The lines of the call.
+def source(op: Declaration) -> Iterator[str]:
+    """The source lines of the call.
 
     >>> import tinygrad_seq as ts
     >>> next(source(ts.sum.primitive))
@@ -195,12 +191,12 @@ def source(op: Primitive) -> Iterator[str]:
     yield from _wrap(op)
     yield from _record(op)
     originals = _tuple([*op.arguments, *([f"*{op.variadic}"] if op.variadic else [])])
-    yield f"    if _watchers: _watch(_op, {originals}, {given}, out)"
+    yield f"    if _observed: _notify(_op, {originals}, {given}, out)"
     yield "    return out"
 
 
-def _wrap(op: Primitive) -> Iterator[str]:
-    """Make `out` of z: a Tensor, or a tuple of them."""
+def _wrap(op: Declaration) -> Iterator[str]:
+    """The lines that make `out` from z: a Tensor, or a tuple of Tensors."""
     sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
     sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
     if op.many:
@@ -209,7 +205,7 @@ def _wrap(op: Primitive) -> Iterator[str]:
         return
     own = "".join(f" and z is not {x}_" for x in op.arguments)
     yield f"    if z.__class__ is _ndarray and z.base is None{own}{' and not rest' if op.variadic else ''}:"
-    yield "        z.setflags(False)"  # write; a keyword would take twice the time
+    yield "        z.setflags(False)"  # write=False; a keyword would take twice the time
     yield "        buffer = None"
     yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(_op, z{sources})"
@@ -217,8 +213,8 @@ def _wrap(op: Primitive) -> Iterator[str]:
     yield "    out._data, out.line, out.buffer = z, None, buffer"
 
 
-def _record(op: Primitive) -> Iterator[str]:
-    """Put `out` on the tape if an argument that has a rule is on it."""
+def _record(op: Declaration) -> Iterator[str]:
+    """The lines that put `out` on the tape if an argument that has a rule is on it."""
     ruled = [x for x, rule in zip(op.arguments, op.rules, strict=False) if rule]
     on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint_rule else [])
     if not on_tape:
@@ -235,7 +231,7 @@ def _record(op: Primitive) -> Iterator[str]:
             buffer = "(tuple(rest_buffers) if any(rest_buffers) else None)"
         elif name == "z":
             value, buffer = "z", "buffer"
-        else:  # an array of the caller's is copied, if he can still change it
+        else:  # the caller's own array is copied, if the caller can still change it
             value, buffer = f"({name}_ if {name}_ is not {name} else _keep({name}_))", f"{name}_buffer"
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
@@ -257,8 +253,8 @@ def _record(op: Primitive) -> Iterator[str]:
         yield "        out.line = (record, 0)"
 
 
-def _parameters(op: Primitive) -> str:
-    """The parameter list: the forward function's own, and a net for metadata that it does not have."""
+def _parameters(op: Declaration) -> str:
+    """The parameter list: that of the forward function, and one more that collects unknown keywords."""
     parts = [*op.arguments, *(["/"] if op.arguments else []), *([f"*{op.variadic}"] if op.variadic else [])]
     star = not op.variadic
     for p in op.metadata:

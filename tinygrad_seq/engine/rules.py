@@ -1,30 +1,27 @@
-"""The chain rule at one record: what its rules read, what they pull back, what they push forward.
+"""The chain rule at one record: what its rules read, pull back and push forward.
 
-The chores around a rule are done here, once for all ops: a stale value is refused, a cotangent is summed
-over the axes along which its argument was broadcast and cast to its argument's dtype, an absent tangent
-is a zero.
+The steps that every rule needs are done here, once for all ops: a stale value is refused; a cotangent is summed
+over the axes along which its argument was broadcast, and cast to its argument's dtype; a missing tangent is 0.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import NoReturn, cast
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.broadcasting import unbroadcast
+from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.generated import write_out
-
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
-    from tinygrad_seq.engine.tape import Buffer, Line, Record
+from tinygrad_seq.engine.record import Buffer, Handle, Line, Record
 
 
 def read(record: Record, as_tensors: bool) -> tuple:
-    """What the rules read of `record`: as arrays, or as Tensors on the lines that they came from."""
+    """The saved values that the rules of `record` read: as arrays, or as Tensors on their lines of the tape."""
     saved = record.saved or ()
     for i, buffer in enumerate(record.buffers):
         if buffer is not None and saved[i] is not None and _stamp(buffer) > record.serial:
@@ -50,7 +47,7 @@ def _stamp(buffer: Buffer | tuple) -> int:
 
 
 def _as_tensors(record: Record, saved: tuple) -> Iterator:
-    op, origins = record.op, getattr(record, "arguments", record.inputs)  # in a step also those of constants
+    op, origins = record.op, getattr(record, "arguments", record.inputs)  # constants of a step have lines too
     made = [(record, i) for i in range(len(record.shapes))]
     lines = dict(zip(op.arguments, origins, strict=False))
     buffers = record.buffers or (None,) * len(saved)
@@ -67,16 +64,14 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
 
 def _handle(value, line: Line | None, buffer: Buffer | None):
     """A saved value as the Tensor that it was; a constant array or number stays one."""
-    from tinygrad_seq.tensor.tensor import Tensor
-
     constant = (line is None and buffer is None) or type(value) in (float, int, bool)
-    return value if constant else Tensor(value, line, buffer)
+    return value if constant else Handle.result(value, line, buffer)
 
 
 def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
-    """The share of every input that is `needed` in the cotangents of what `record` made, behind its line."""
+    """The share of every `needed` input, paired with its line, from the cotangents of the outputs."""
     op = record.op
     g = cotangents if op.takes_none else cotangents[0]
     if op.many and not op.takes_none:
@@ -101,14 +96,12 @@ JOINT = "    for i, x in enumerate({}):\n        if x is None: continue\n" + tex
 )
 
 
-def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
-    """What `pull` calls for `op`: SHARE for every argument in turn, since a loop takes a tenth longer.
+def compiled_pull(op: Declaration, places: dict[str, str], scope: dict) -> Callable:
+    """The function that `pull` calls for `op`: SHARE once per argument (a loop would take 10 % longer).
 
-    `places` says where each name that the rules read stands.
+    `places` holds an expression for each name that the rules read; `scope` what their forms refer to.
     """
-    from tinygrad_seq.ops.elementwise import safe_product
-
-    names: dict = {"fitted": fitted, "safe_product": safe_product}
+    names = {**scope, "fitted": fitted}
     lines = [
         "def pull(record, g, values, needed):",
         "    inputs, meta, shares = record.inputs, record.meta, []",
@@ -127,7 +120,7 @@ def compiled_pull(op: Primitive, places: dict[str, str]) -> Callable:
 
 
 def fitted(share, record: Record, i: int):
-    """The share of the i-th input in its shape, by summing where it was broadcast, and in its dtype."""
+    """The share of the i-th input, summed to its shape where it was broadcast, and cast to its dtype."""
     source, k = cast("Line", record.inputs[i])
     shape = source.shapes[k]
     if share.shape != shape:
@@ -136,7 +129,7 @@ def fitted(share, record: Record, i: int):
 
 
 def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
-    """How many core axes the i-th argument has, and the loop axes of the result: none without a signature."""
+    """How many core axes the i-th argument has, and the result's loop axes; none without a signature."""
     signature = record.op.signature
     if signature is None:
         return ndim, ()
@@ -144,7 +137,7 @@ def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
 
 
 def push(record: Record, tangents: Sequence, values: tuple) -> list:
-    """The tangents of what `record` made, from a tangent or None for each of its inputs."""
+    """The tangents of the outputs of `record`, from a tangent or None for each of its inputs."""
     op = record.op
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
@@ -163,7 +156,7 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
             ]
         )
     else:
-        raise TypeError(f"{op.name} has no JVP: declare .jvp, or what it follows from, .partials or .linear")
+        raise TypeError(f"{op.name} has no JVP: declare .jvp, or .partials or .linear, from which it follows")
     return [
         None if dz is None else _cast(dz if dz.shape == shape else np.broadcast_to(dz, shape), dtype)
         for dz, shape, dtype in zip(z if op.many else [z], record.shapes, record.dtypes, strict=True)
@@ -175,7 +168,7 @@ def _cast(x, dtype: np.dtype):
 
 
 def _push_linear(record: Record, tangents: Sequence, values: tuple):
-    """The op on the tangents: what has none is constant, and its tangent is zero."""
+    """The op on the tangents; an argument without one is constant, and its tangent is zero."""
     op = record.op
     saved = dict(zip(op.reads, values, strict=True))
     if op.joint_rule:

@@ -1,7 +1,7 @@
-"""Signatures and example calls: what an op takes, said so that it can be checked, drawn and broadcast.
+"""Signatures and example calls: the arguments of an op, in a form that can be checked, drawn and broadcast.
 
-A signature is NumPy's gufunc notation, `"(n,k),(k,m)->(n,m)"`: the core axes of every argument; whatever
-leads them are loop axes, over which the op is repeated and along which arguments broadcast.
+A signature is NumPy's gufunc notation, `"(n,k),(k,m)->(n,m)"`: the core axes of every argument. All axes before
+them are loop axes: the op is repeated over them, and arguments broadcast along them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Signature(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> Signature:
-        """Read NumPy's notation; a ValueError says what is wrong with any other text."""
+        """Parse NumPy's notation; ValueError for any other text."""
         if not re.fullmatch(rf"\s*{_SIDE}\s*->\s*{_SIDE}\s*", text):
-            raise ValueError(f"{text!r} is no signature; write it as NumPy does: '(n,k),(k,m)->(n,m)'")
+            raise ValueError(f"{text!r} is not a signature; write it as NumPy does: '(n,k),(k,m)->(n,m)'")
         inputs, outputs = (
             tuple(tuple(re.findall(r"\w+", group)) for group in re.findall(_GROUP, side))
             for side in text.split("->")
@@ -39,7 +39,7 @@ class Signature(NamedTuple):
         return Signature(text, inputs, outputs)
 
     def mismatch(self, names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str | None:
-        """Why arguments of these shapes do not fit, in a sentence, or None if they do."""
+        """A sentence that says why arguments of these shapes do not fit, or None if they do."""
         sizes: dict[str, tuple[int, str]] = {}
         loops = []
         for name, shape, core in zip(names, shapes, self.inputs, strict=True):
@@ -62,7 +62,7 @@ class Signature(NamedTuple):
 
 
 class Example(NamedTuple):
-    """An example call: what to draw or to pass for every array argument, and the metadata."""
+    """An example call: for every array argument its axes or its value, and the metadata."""
 
     arrays: tuple[tuple[str, ...] | np.ndarray, ...]
     meta: dict[str, object]
@@ -71,8 +71,8 @@ class Example(NamedTuple):
 def example(*arrays: str | Sequence | np.ndarray, **meta: object) -> Example:
     """An example call of an op that has no signature.
 
-    A string is the shape of a float array to draw, `"(a,b,3)"`: equal letters are equal sizes, small
-    letters may be 0, capitals are at least 1. Anything else (an index, a mask) is passed as it is.
+    A string is the shape of a float array to draw, `"(a,b,3)"`: equal letters are equal sizes, lower-case
+    letters may be 0, capitals are at least 1. Anything else (an index, a mask) is passed unchanged.
 
     >>> example("(a,B)", axis=1).arrays
     (('a', 'B'),)

@@ -49,7 +49,8 @@ def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[
     >>> contexts.numpy(), weights.numpy()
     (array([[2.]], dtype=float32), array([[0.5, 0.5, 0. ]], dtype=float32))
     """
-    weights = softmax(scores if keep is None else where(keep, scores, -math.inf))
+    kept = scores if keep is None else where(keep, scores, -math.inf)
+    weights = softmax(kept)
     return weights @ values, weights
 
 

@@ -22,7 +22,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.engine.tape import refuse_in_a_step as _refuse_in_a_step
+from tinygrad_seq.engine.mode import refuse_in_a_step as _refuse_in_a_step
 
 Rng = np.random.Generator | int | None
 

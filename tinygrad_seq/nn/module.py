@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.tape import Buffer
+from tinygrad_seq.engine.record import Buffer
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor

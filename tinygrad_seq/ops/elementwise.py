@@ -11,24 +11,10 @@ import math
 import numpy as np
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
 
 POSITIVE = (0.0, math.inf)
-
-
-@primitive("(),()->()")
-def safe_product(a, p, /):
-    """z = a p, and 0 where a = 0, whatever p is
-
-    >>> ts.safe_product(ts.tensor([0.0, 2.0]), ts.tensor([float("inf"), 3.0])).numpy()
-    array([0., 6.], dtype=float32)
-    """
-    return a * np.where(np.equal(a, 0), 1, p)  # of a number a == 0 would be Python's, which CuPy cannot take
-
-
-safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
-safe_product.bilinear()
 
 
 @primitive("(),()->()")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.mode import mode, refuse_in_a_step
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.engine.tape import mode, refuse_in_a_step
 from tinygrad_seq.ops.beside import index_beside, indices_beside
 from tinygrad_seq.ops.shape import broadcast_to, reshape
 

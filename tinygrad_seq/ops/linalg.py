@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.rules import push, read
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.engine.tape import mode, tape
+from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.ops import elementwise, reduction
 from tinygrad_seq.ops.reduction import EXAMPLES, axes_from_end, axes_of, kept
 from tinygrad_seq.ops.shape import reshape

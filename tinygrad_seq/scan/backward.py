@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_seq.engine.mode import recording, tracing
+from tinygrad_seq.engine.record import Line, Record, next_serial
 from tinygrad_seq.engine.rules import pull
-from tinygrad_seq.engine.tape import Line, Record, next_serial, recording
 from tinygrad_seq.scan.naming import has_own_name, identified
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Numbering, Operation, Program
-from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.scan.traced import Traced
 
 

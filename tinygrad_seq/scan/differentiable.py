@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq.engine.tape import mode, recording
+from tinygrad_seq.engine.mode import mode, recording
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
 from tinygrad_seq.scan.execute import Execution

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import CodeType
 
-from tinygrad_seq.engine.tape import Line
+from tinygrad_seq.engine.record import Line
 from tinygrad_seq.scan.equations import OPERATORS, TERM, transposes
 from tinygrad_seq.scan.program import Operation, Program, taken_apart
 from tinygrad_seq.scan.trace import Trace

@@ -1,10 +1,10 @@
-"""A loop as an op, and what becomes of it in each kind of derivative.
+"""A loop as an op, and its derivatives.
 
     reverse mode           the backward loop, derived and emitted like the loop itself
-    forward mode           the scan of the pushed step, with carries (C, dC) and inputs (x, dx)
-    of higher order        the derivative of the loop unrolled, from its recorded step
+    higher orders          the derivative of the unrolled loop, replayed from its recorded step
+    forward mode           the scan of the pushed step (`pushed.py`)
 
-The loop is the meaning; what it is differentiated by may be anything that gives the same numbers.
+The loop is the meaning; its derivatives may be computed in any way that gives the same numbers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_seq.derive import jvp, vjp
+from tinygrad_seq.derive import vjp
+from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.engine.tape import mode
-from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.closed import closed
-from tinygrad_seq.scan.differentiable import Differentiable, replay
+from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.step import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
@@ -116,40 +115,4 @@ class Pullback:
         return [v in what.active for v in what.sources] + made + [True] * len(self.present)
 
 
-def _jvp(g, arrays, call):
-    """The scan of the pushed step."""
-    from tinygrad_seq.scan.scan import scan
-
-    what, n, reverse = call.what, call.n, call.reverse
-    program = what.program
-    known = dict(zip(what.sources, arrays, strict=True))
-    along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}
-    live = reached(program, along.keys())
-    carries = [before for before, _ in program.carries]
-    wanted = [
-        v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
-    ]
-
-    def step(carry, x):
-        env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]
-        tangents = {v: along[v] for v in program.constants if v in along} | carry[1] | x[1]
-
-        def replayed(*moving):
-            env.update(zip(tangents, moving, strict=True))
-            replay(program, env)
-            return [as_tensor(env[v]) for v in wanted]
-
-        _, dzs = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
-        dz = dict(zip(wanted, dzs, strict=True))
-        after = [as_tensor(env[v]) for _, v in program.carries]  # an array, where it depends on constants
-        pushed = {u: as_tensor(dz.get(v, np.zeros_like(env[v]))) for u, v in program.carries if u in live}
-        return (after, pushed), {v: dz[v] for v in program.outputs if v in live}
-
-    start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}
-    xs = {v: known[v] for v in program.inputs}, {v: along[v] for v in program.inputs if v in along}
-    (_, dcarry), dys = scan(step, ([known[v] for v in carries], start), xs, length=n, reverse=reverse)
-    return [dcarry.get(v) for v in carries] + [dys.get(v) for v in what.made[len(carries) :]]
-
-
 SCAN.joint_vjp(_vjp, zeros=False)
-SCAN.joint_jvp(_jvp)

@@ -17,15 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.engine.tape import Line, Record
+from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.record import Line, Record
 from tinygrad_seq.scan.trace import Noted, Trace
-
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
 
 
 class Spec(NamedTuple):
@@ -38,7 +36,7 @@ class Spec(NamedTuple):
 class Operation(NamedTuple):
     """One call: the values that go in and come out, by number. `quiet`: no derivative passes."""
 
-    op: Primitive
+    op: Declaration
     inputs: tuple[int, ...]
     meta: tuple
     outputs: tuple[int, ...]

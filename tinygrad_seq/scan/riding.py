@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.declaration import Declaration
 
 Shape = tuple[int, ...]
 
@@ -27,7 +25,7 @@ class Lifted:
 
     def __init__(
         self,
-        op: Primitive,
+        op: Declaration,
         shapes: Sequence[Shape],
         stacked: Sequence[bool],
         ndim: int,

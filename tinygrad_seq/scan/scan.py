@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.tape import mode
+from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -108,7 +108,7 @@ def scan(
     n = steps_of(xs, length)
     if remat is not None and (not isinstance(remat, int) or remat < 1):
         raise ValueError(f"remat is a number of steps, 1 or more, not {remat!r}")
-    if mode.anomaly:
+    if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()

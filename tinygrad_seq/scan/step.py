@@ -10,9 +10,10 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.mode import tracing
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
-from tinygrad_seq.scan.trace import Trace, tracing
+from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

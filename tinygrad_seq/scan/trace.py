@@ -8,23 +8,22 @@ be replayed with other values in every place. There is no second tracer: the tap
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import plain
-from tinygrad_seq.engine.tape import Leaf, Line, Record, mode, next_serial, watchers
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from types import CodeType
 
-    from tinygrad_seq.engine.primitive import Primitive
 
 HERE = str(Path(__file__).parents[1])
 NUMBERS = (float, int, bool)  # exactly: NumPy's float64 is a float as well, but keeps its dtype
@@ -107,7 +106,7 @@ class Trace:
             self.names[leaf, 0] = name
         return t
 
-    def note(self, op: Primitive, given: tuple, arrays: tuple, meta: tuple, out) -> None:
+    def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """Put a call on the tape of the step."""
         outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
         record: Noted = object.__new__(Noted)
@@ -155,18 +154,6 @@ class Trace:
         """The step is over: its tensors no longer stand for anything."""
         for t in self._tensors:
             t._data = Escaped(t._data)
-
-
-@contextmanager
-def tracing(trace: Trace | None) -> Iterator[None]:
-    """Record the calls of this thread in `trace`; None: let them pass, though a step is being recorded."""
-    before, mode.trace = mode.trace, trace
-    watchers.append(None)
-    try:
-        yield
-    finally:
-        watchers.pop()
-        mode.trace = before
 
 
 def _user():

@@ -10,7 +10,8 @@ from typing import NoReturn
 import numpy as np
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.tape import Line, refuse_in_a_step
+from tinygrad_seq.engine.mode import refuse_in_a_step
+from tinygrad_seq.engine.record import Line
 from tinygrad_seq.ops.choice import stop_gradient
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -7,17 +7,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import call_of, describe, spelled
-from tinygrad_seq.engine.tape import mode, watchers
-
-if TYPE_CHECKING:
-    from tinygrad_seq.engine.primitive import Primitive
-    from tinygrad_seq.engine.tape import Record
-    from tinygrad_seq.tensor.tensor import Tensor
+from tinygrad_seq.engine.mode import mode, watching
+from tinygrad_seq.engine.record import Handle, Record
 
 HERE = str(Path(__file__).parents[1])
 
@@ -36,38 +32,35 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: log made NaN of finite arguments: log(x: float32[2]), in <doctest ...
     """
-    before = mode.anomaly, mode.watching
-    mode.anomaly = mode.watching = True
-    watchers.append(None)
-    try:
-        with np.errstate(all="ignore"):  # NumPy's warnings would say the same, without the line
-            yield
-    finally:
-        watchers.pop()
-        mode.anomaly, mode.watching = before
+    with watching(_Anomaly()), np.errstate(all="ignore"):  # NumPy's warnings would not name the line
+        yield
 
 
-def look(op: Primitive, arrays: tuple, meta: tuple, out: Tensor | tuple[Tensor, ...]) -> None:
-    """Look at the outcome of a call, and note for its record where it was made."""
-    outputs = out if isinstance(out, tuple) else (out,)
-    where = _line_of_the_user()
-    if outputs and outputs[0].line is not None:
-        outputs[0].line[0].where = where
-    wrong = [t._data for t in outputs if not _finite(t._data)]
-    if wrong and all(map(_finite, arrays)):
-        call = spelled(op, list(map(describe, arrays)), meta)
-        raise FloatingPointError(f"{op.name} made {_what(wrong[0])} of finite arguments: {call}, {where}")
+class _Anomaly:
+    """Looks at every value that calls and derivative rules compute."""
 
+    def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out: Handle | tuple) -> None:
+        """Look at the outputs of a call, and note in its record where it was made."""
+        if mode.walking:  # rules may divide by zero where a zero cotangent makes that harmless
+            return
+        outputs = out if isinstance(out, tuple) else (out,)
+        where = _line_of_the_user()
+        if outputs and outputs[0].line is not None:
+            outputs[0].line[0].where = where
+        wrong = [t._data for t in outputs if not _finite(t._data)]
+        if wrong and all(map(_finite, arrays)):
+            call = spelled(op, list(map(describe, arrays)), meta)
+            raise FloatingPointError(f"{op.name} made {_what(wrong[0])} of finite arguments: {call}, {where}")
 
-def watch_back(record: Record, cotangents: Sequence, shares: Sequence) -> None:
-    """Look at what the rules of a record made of its cotangents."""
-    wrong = [_array(share) for _, share in shares if not _finite(_array(share))]
-    if wrong and all(c is None or _finite(_array(c)) for c in cotangents):
-        where = getattr(record, "where", "outside of detect_anomaly")
-        raise FloatingPointError(
-            f"the derivative of {record.op.name} made {_what(wrong[0])} of a finite cotangent: "
-            f"{call_of(record)}, {where}"
-        )
+    def walked(self, record: Record, cotangents: Sequence, shares: Sequence) -> None:
+        """Look at what the rules of a record computed from its cotangents."""
+        wrong = [_array(share) for _, share in shares if not _finite(_array(share))]
+        if wrong and all(c is None or _finite(_array(c)) for c in cotangents):
+            where = getattr(record, "where", "outside of detect_anomaly")
+            raise FloatingPointError(
+                f"the derivative of {record.op.name} made {_what(wrong[0])} of a finite cotangent: "
+                f"{call_of(record)}, {where}"
+            )
 
 
 def _array(x):

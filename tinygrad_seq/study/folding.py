@@ -1,9 +1,9 @@
 """Where a tape repeats: the steps of a loop over time, found again in the list of records.
 
-Nothing marks the steps of an unrolled loop, but each is what the one before it was: the same ops on the same
-shapes, with arguments from the same places, counted from itself (the state) or from the start of the tape
-(the weights). So a loop of period p is a stretch in which record i + p is like record i. The first step,
-whose state is another, stands before the loop; and what comes twice is no loop yet.
+Nothing marks the steps of an unrolled loop, but each resembles the one before it: the same ops on the same
+shapes, with arguments at the same distance (the state) or from the same record (the weights). A loop
+of period p is therefore a stretch in which record i + p resembles record i. The first step, which starts from
+another state, comes before the loop. Two repetitions are not yet a loop.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.engine.tape import Line, Record
+from tinygrad_seq.engine.record import Line, Record
 
-LONGEST = 512  # records in the longest time step that is looked for
+LONGEST = 512  # records in the longest time step that is searched for
 FEWEST = 3  # steps that make a loop
 
 
@@ -28,12 +28,12 @@ class Loop(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """The number of the first record behind the loop."""
+        """The number of the first record after the loop."""
         return self.start + self.period * self.times
 
 
 def loops(records: Sequence[Record]) -> list[Loop]:
-    """The loops of a tape, one behind the other: first that which hides most records, then what is left.
+    """The loops of a tape, in order. The loop that hides most records is found first, then loops in the rest.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq.engine.tape import tape
@@ -47,8 +47,8 @@ def loops(records: Sequence[Record]) -> list[Loop]:
     known: dict[tuple, int] = {}
     kinds = np.array([known.setdefault(_kind(record), len(known)) for record in records], np.int64)
     width = max((len(record.inputs) for record in records), default=0)
-    # Of every argument its distance, and its number: one of the two stays the same from step to step. An
-    # op with more arguments than a cell needs is the end of a loop (a stack of all outputs), and in none.
+    # For every argument its distance and its number: one of the two stays the same from step to step. An op
+    # with more arguments than a cell needs ends a loop (a stack of all outputs) and belongs to none.
     sources = np.full((len(records), min(width, 8), 2), -1, np.int64)
     for i, record in enumerate(records):
         if len(record.inputs) > sources.shape[1]:
@@ -64,13 +64,13 @@ def _kind(record: Record) -> tuple:
 
 
 def _place(line: Line, i: int, numbers: dict[Record, int]) -> tuple[int, int]:
-    """How far before record i the record of `line` stands, and its number."""
+    """How far before record i the record of `line` is, and its number."""
     j = numbers[line[0]]
     return i - j, j
 
 
 def _loops(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
-    """The loops that hide most records, and what else is found between them, in order."""
+    """The loops that hide most records, and further loops between them, in order."""
     found, pending = [], [(0, len(kinds))]
     while pending:
         first, end = pending.pop()
@@ -85,7 +85,7 @@ def _loops(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
 
 
 def _largest(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
-    """The repetitions that hide most records, as many from each as from the others, of the shortest period."""
+    """The repetitions that each hide the largest number of records, of the shortest period."""
     best: list[Loop] = []
     hidden = 0
     for period in range(1, min(len(kinds) // FEWEST, LONGEST) + 1):
@@ -100,7 +100,9 @@ def _largest(kinds: np.ndarray, sources: np.ndarray) -> list[Loop]:
         most = (times - 1) * period
         if times >= FEWEST and most > hidden:
             alike: list[Loop] = []
-            for end in ends[repeats == times - 1].tolist():  # a step that begins before it ends with the last
+            for end in ends[
+                repeats == times - 1
+            ].tolist():  # one that starts within the previous one is skipped
                 loop = Loop(end - most, period, times)
                 if (not alike or loop.start >= alike[-1].stop) and _steady(loop, sources):
                     alike.append(loop)

@@ -1,6 +1,6 @@
-"""Habits from elsewhere: names that PyTorch, JAX and NumPy have, and what the thing is called here.
+"""Names that PyTorch, JAX and NumPy have and we do not, and what to write here instead.
 
-They are not supported. A name that is missing is looked up here for one purpose: an error that says ours.
+They are not supported. A missing name is looked up here so that the error can tell what to write.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ METHODS = {  # t.name -> what to write
     "expand": "ts.broadcast_to(t, shape)",
     "dim": "t.ndim",
     "numel": "t.size, a number",
-    "clone": "t + 0, on the tape, or t.detach(), off it",
-    "copy": "t + 0, on the tape, or t.detach(), off it",
+    "clone": "t + 0 to stay on the tape, or t.detach() to leave it",
+    "copy": "t + 0 to stay on the tape, or t.detach() to leave it",
     "cpu": "t.to('cpu')",
     "cuda": "t.to('cuda')",
     "float": "t.astype('float32')",
@@ -29,7 +29,7 @@ METHODS = {  # t.name -> what to write
     "bool": "t.astype(bool)",
     "type": "t.astype(dtype)",
     "requires_grad_": "t.requires_grad = True",
-    "grad_fn": "t.line, the record that made t and the index of its output",
+    "grad_fn": "t.line, the record that made t and the index of the output",
     "tolist": "t.numpy().tolist()",
     "mm": "t @ u",
     "bmm": "t @ u",
@@ -49,7 +49,7 @@ METHODS = {  # t.name -> what to write
     "fill_": "t.assign_(values)",
     "copy_": "t.assign_(values)",
     "zero_": "t.assign_(zeros), or t.zero_grad() for the gradient",
-    "register_hook": "ts.grad(loss, t), the gradient that a hook would see",
+    "register_hook": "ts.grad(loss, t), the gradient that the hook would receive",
     "retain_grad": "ts.grad(loss, t), of any tensor, leaf or not",
 }
 
@@ -90,12 +90,12 @@ NAMES = {  # ts.name -> what to write
     "float64": "np.float64",
     "int64": "np.int64",
     "long": "np.int64",
-    "manual_seed": "rng=seed where something is drawn: nn.Linear(3, 4, rng=0)",
+    "manual_seed": "rng=seed in every call that draws random numbers: nn.Linear(3, 4, rng=0)",
     "inference_mode": "ts.no_grad()",
-    "set_grad_enabled": "with ts.no_grad(): where nothing is to be recorded",
-    "enable_grad": "nothing, outside of ts.no_grad() calls are recorded",
+    "set_grad_enabled": "with ts.no_grad(): around calls that are not to be recorded",
+    "enable_grad": "nothing; outside ts.no_grad() calls are recorded",
     "value_and_grad": "loss = f(x), and then ts.grad(loss, x)",
-    "jit": "nothing: calls are recorded as they are made",
+    "jit": "f(x) directly; ts.scan compiles loops",
 }
 
 NN = {  # nn.name -> what to write
@@ -111,8 +111,8 @@ NN = {  # nn.name -> what to write
     "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits(logits, targets)",
     "functional": "ts.relu, ts.softmax and so on, and the losses: nn.cross_entropy",
     "utils": "ts.optim.clip_grad_norm_",
-    "ModuleList": "a Python list: what hangs on an attribute in a list belongs to the model",
-    "ModuleDict": "a Python dict: what hangs on an attribute in a dict belongs to the model",
+    "ModuleList": "a Python list; modules and parameters in a list attribute belong to the model",
+    "ModuleDict": "a Python dict; modules and parameters in a dict attribute belong to the model",
 }
 
 OPTIM = {"lr_scheduler": "a schedule, such as ts.optim.cosine"}  # optim.name -> what to write
@@ -125,22 +125,22 @@ MODULES = {  # module.name -> what to write
     "float": 'module.to(dtype="float32")',
     "double": 'module.to(dtype="float64")',
     "apply": "for m in module.modules(): ...",
-    "children": "module.modules(), the whole tree, or vars(module)",
+    "children": "module.modules() for the whole tree, or vars(module)",
     "named_modules": "module.named_tensors() or print(module)",
     "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
-    "register_buffer": "self.name = tensor: a tensor that is no Parameter is saved and not trained",
+    "register_buffer": "self.name = tensor; a tensor that is not a Parameter is saved but not trained",
     "register_parameter": "self.name = nn.Parameter(...)",
 }
 
 
 def say(name: str, owner: str, names: dict[str, str]) -> str:
-    """The text of an AttributeError for a `name` that `owner` lacks."""
+    """The text of an AttributeError for a `name` that `owner` does not have."""
     if name in names:
         return f"{owner} has no {name}: write {names[name]}"
     if name in FUNCTIONS:
         return f"{owner} has no {name}: it is a function, ts.{name}(t)"
     if name.endswith("_") and not name.startswith("_"):
         return (
-            f"{owner} has no {name}: tensors are values, t = t + x; a leaf is overwritten by t.assign_(values)"
+            f"{owner} has no {name}: tensors are values, write t = t + x; t.assign_(values) overwrites a leaf"
         )
     return f"{owner} has no attribute {name!r}"

@@ -1,16 +1,17 @@
 """Python's operators and NumPy's methods: how an expression of tensors becomes calls of ops.
 
-Everything here is a name for an op of `tinygrad_seq.ops`; `Tensor` inherits it.
+Each of them is an op of `tinygrad_seq.ops` under another name; `Tensor` inherits them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.record import Handle
 from tinygrad_seq.ops import (
     choice,
     comparison,
@@ -23,22 +24,21 @@ from tinygrad_seq.ops import (
     shape,
 )
 
-if TYPE_CHECKING:
-    from tinygrad_seq.tensor.tensor import Tensor
+R_co = TypeVar("R_co", covariant=True)  # the class of results
 
 
 def _reflected(op: Callable) -> Callable:
-    """other <op> self, for an `other` that is no Tensor."""
+    """other <op> self, for an `other` that is not a Tensor."""
     return lambda self, other: op(other, self)
 
 
 def _in_place(op: Callable, symbol: str) -> Callable:
-    """`t += x` makes a new tensor, which a leaf that waits for its gradient must not become unnoticed."""
+    """`t += x` makes a new tensor. For a leaf that requires a gradient that is an error: it would be lost."""
 
-    def update(self: Tensor, other: object) -> Tensor:
+    def update(self, other):
         if self.is_leaf and self.requires_grad:
             raise RuntimeError(
-                f"{symbol} would replace a leaf that requires a gradient by a result: change its values with "
+                f"{symbol} would replace a leaf that requires a gradient with a result: change its values with "
                 f"t.assign_(...), or name the result, u = t {symbol[:-1]} x"
             )
         return op(self, other)
@@ -47,17 +47,17 @@ def _in_place(op: Callable, symbol: str) -> Callable:
 
 
 def _comparison(op: Callable) -> Callable:
-    """Elementwise, unless `other` is nothing that a tensor could be compared with."""
+    """Elementwise, unless `other` cannot be compared with a tensor."""
 
-    def compare(self: Tensor, other: object) -> Tensor:
+    def compare(self, other):
         known = isinstance(other, (Operators, float, int, np.generic, list, tuple)) or backend.is_array(other)
         return op(self, other) if known else NotImplemented
 
     return compare
 
 
-class Operators:
-    """What `Tensor` answers to operators and to NumPy's methods."""
+class Operators(Handle[R_co]):
+    """The operators and NumPy's methods, which return `R_co`."""
 
     __slots__ = ()
 
@@ -90,21 +90,21 @@ class Operators:
     swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
     take, astype = indexing.take, elementwise.astype
 
-    def reshape(self, *shape_) -> Tensor:
+    def reshape(self, *shape_) -> R_co:
         """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""
         return shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
 
-    def transpose(self, *axes) -> Tensor:
+    def transpose(self, *axes) -> R_co:
         """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
         return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802, NumPy's name
+    def T(self) -> R_co:  # noqa: N802, NumPy's name
         """The axes in reversed order."""
         return shape.transpose(self)
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802, NumPy's name
+    def mT(self) -> R_co:  # noqa: N802, NumPy's name
         """Every matrix transposed: the last two axes exchanged."""
         return shape.swapaxes(self, -1, -2)
 
@@ -112,6 +112,6 @@ class Operators:
 
     def __setitem__(self, key: object, value: object) -> None:
         raise TypeError(
-            "tensors are values: in the place of t[key] = x build a new one, where(mask, x, t), stack or "
-            "concatenate; the whole of a leaf is overwritten by t.assign_(x)"
+            "tensors cannot be assigned into: use ts.where(mask, x, t), ts.stack(...) or ts.concatenate(...); "
+            "t.assign_(x) overwrites a whole leaf"
         )

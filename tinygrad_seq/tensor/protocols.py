@@ -1,8 +1,8 @@
 """NumPy's protocols: what `np.tanh(t)`, `np.sum(t, axis=0)` and `array * t` mean for a tensor.
 
-NumPy asks a tensor by the name of the function (NEP 13 for ufuncs, NEP 18 for the others), and the
-registry holds what we call by that name. So one expression runs on arrays and on tensors, which is how a
-derivative rule, plain NumPy, can itself be differentiated.
+NumPy passes such a call on to the tensor (NEP 13 for ufuncs, NEP 18 for other functions), and the tensor calls
+our function of the same name. One expression therefore runs on arrays and on tensors, so a derivative rule,
+which is plain NumPy, can itself be differentiated.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import FUNCTIONS
 from tinygrad_seq.tensor import habits
 
-if TYPE_CHECKING:
-    from tinygrad_seq.tensor.tensor import Tensor
-
 ALIASES = {"absolute": "abs", "amax": "max", "amin": "min"}  # NumPy's internal name -> its public one
 
-# Questions about tensors, whose answers are no tensors: NumPy answers them, about the values or the dtypes.
+# Functions that return no tensor: NumPy computes them, from the shapes, the values or the dtypes.
 OF_SHAPES = {"shape", "ndim", "size"}
 OF_VALUES = {"allclose", "array_equal", "array_equiv", "array_repr", "array_str"}
 OF_DTYPES = {"result_type", "can_cast"}
 
 
 class Protocols:
-    """The methods by which NumPy asks; `Tensor` inherits them."""
+    """The methods that NumPy calls; `Tensor` inherits them."""
 
     __slots__ = ()
 
@@ -41,21 +38,21 @@ class Protocols:
         @property
         def shape(self) -> tuple[int, ...]: ...
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Tensor:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> object:
         if method != "__call__":
             raise TypeError(
                 f"np.{ufunc.__name__}.{method} does not work on tensors: use ts.sum, ts.max and so on"
             )
         if "out" in kwargs:
             raise TypeError(
-                f"np.{ufunc.__name__} cannot write a tensor into an array: in place of a += t, a = a + t"
+                f"np.{ufunc.__name__} cannot write a tensor into an array: instead of a += t write a = a + t"
             )
         return counterpart(ufunc.__name__)(*inputs, **kwargs)
 
     def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
         name = function.__name__
         if name in OF_SHAPES and isinstance(args[0], Protocols):
-            whole = len(args) == 1 and not kwargs  # else the size along an axis
+            whole = len(args) == 1 and not kwargs  # otherwise the size along an axis
             return getattr(args[0], name) if whole else function(np.empty(args[0].shape), *args[1:], **kwargs)
         if name in OF_VALUES:
             return function(
@@ -67,13 +64,13 @@ class Protocols:
 
 
 def counterpart(name: str) -> Callable:
-    """The function for tensors that goes by a name of NumPy's; TypeError if there is none."""
+    """Our function of the same name as NumPy's; TypeError if there is none."""
     name = ALIASES.get(name, name)
     if name in habits.NAMES:
         raise TypeError(f"np.{name} has no counterpart for tensors: write {habits.NAMES[name]}")
     if name not in FUNCTIONS:
         raise TypeError(
-            f"np.{name} has no counterpart for tensors: compose it from what tinygrad_seq.__all__ lists, or "
+            f"np.{name} has no counterpart for tensors: compose it from the ops in tinygrad_seq.__all__, or "
             f"leave the tape with t.numpy()"
         )
     return FUNCTIONS[name]

@@ -1,8 +1,8 @@
 """Tensor: a light handle on an array and on the line of the tape that made it.
 
-A Tensor is a value: what an op returns is read-only, and `data` is a read-only view. The one official
-mutation is `assign_` (and the optimizers'), which stamps the memory it changed, so that a derivative that
-would need the old value is an error and not a wrong number.
+A Tensor is a value: the results of ops are read-only, and `data` is a read-only view. The only official
+mutations are `assign_` and the optimizer steps. They stamp the memory that they change, so that a derivative
+that needs the old values is an error and not a wrong number.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ from __future__ import annotations
 import html
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe, output_of
+from tinygrad_seq.engine.mode import mode, refuse_in_a_step, walking
+from tinygrad_seq.engine.record import Buffer, Handle, Leaf, Line, next_serial
 from tinygrad_seq.engine.recording import frozen
-from tinygrad_seq.engine.tape import Buffer, Leaf, Line, mode, next_serial, refuse_in_a_step, reverse, walking
+from tinygrad_seq.engine.tape import reverse
 from tinygrad_seq.ops.device import moved
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.operators import Operators
 from tinygrad_seq.tensor.protocols import Protocols
+from tinygrad_seq.tensor.values import array_of
 
 accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
 
 
-class Tensor(Operators, Protocols):
+class Tensor(Operators["Tensor"], Protocols):
     """An array with a place on the tape; made by `ts.tensor` and by ops.
 
     Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
@@ -55,11 +58,11 @@ class Tensor(Operators, Protocols):
     (3.0, (3, 1), (3, 1))
     """
 
-    __slots__ = ("_data", "line", "buffer")
+    __slots__ = ()
 
     def __init__(self, data, line: Line | None = None, buffer: Buffer | None = None) -> None:
         if not backend.is_array(data) and not isinstance(data, np.generic):
-            raise TypeError("Tensor(...) is what ops call; make a tensor with ts.tensor(data)")
+            raise TypeError("only ops call Tensor(...); make a tensor with ts.tensor(data)")
         self._data, self.line, self.buffer = data, line, buffer
 
     # --- what it is -----------------------------------------------------------------------------------
@@ -111,24 +114,25 @@ class Tensor(Operators, Protocols):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that has accumulated on this leaf, a Tensor, or None."""
-        return self.line[0].grad if self.line is not None and isinstance(self.line[0], Leaf) else None
+        leaf = self.line is not None and isinstance(self.line[0], Leaf) and self.line[0]
+        return cast("Tensor | None", leaf.grad) if leaf else None
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if self.line is None or not isinstance(self.line[0], Leaf):
             raise RuntimeError("only a leaf that requires a gradient has one to assign")
         if value is not None:
-            value = _beside(self, value, "gradient")
+            value = on_device_of(self, value, "gradient")
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ValueError(
-                    f"the gradient of {describe(self)} has its shape and dtype, not {describe(value)}"
+                    f"the gradient of {describe(self)} must have its shape and dtype, not {describe(value)}"
                 )
         self.line[0].grad = value
 
     def to(self, device: str) -> Tensor:
-        """The tensor on another device, itself if it is there; gradients come back the same way.
+        """The tensor on another device, itself if it is there already; gradients travel back the same way.
 
-        RuntimeError for a device that cannot be had, with the reason.
+        Raises RuntimeError for a device that is not available, with the reason.
 
         >>> import tinygrad_seq as ts
         >>> x = ts.tensor([1.0])
@@ -148,12 +152,12 @@ class Tensor(Operators, Protocols):
     ) -> None:
         """Add d self / d leaf, times `gradient`, to the `grad` of every leaf that self depends on.
 
-        gradient      the cotangent of self, of its shape; needed unless self has one element
+        gradient      the cotangent of self, of the same shape; required unless self has one element
         retain_graph  keep the tape, to walk it again
-        create_graph  record the walk, so that gradients can be differentiated in turn; keeps the tape, which
-                      then lives in a circle, x.grad -> tape -> x, until zero_grad(): prefer `ts.grad`
+        create_graph  record the walk, so that gradients can be differentiated again; keeps the tape, which
+                      then forms a reference cycle, x.grad -> tape -> x, until zero_grad(): prefer `ts.grad`
 
-        RuntimeError if self is not on the tape or the tape was freed; ValueError for a gradient of
+        Raises RuntimeError if self is not on the tape or the tape was freed; ValueError for a gradient of
         another shape.
 
         >>> import tinygrad_seq as ts
@@ -162,7 +166,7 @@ class Tensor(Operators, Protocols):
         >>> x.grad.numpy()
         array([2., 4.], dtype=float32)
         """
-        refuse_in_a_step("no gradient can accumulate in it: take ts.grad, which is part of the step")
+        refuse_in_a_step("no gradient can accumulate in it: use ts.grad, which is part of the step")
         seed = seed_of(self, gradient, recorded=create_graph)
         with walking(create_graph):
             kept = retain_graph or create_graph
@@ -173,7 +177,7 @@ class Tensor(Operators, Protocols):
                             f"{output_of(record, 0)} stopped requiring a gradient, or was moved, after its use"
                         )
                     with accumulating:
-                        record.grad = accumulated(record.grad, cotangents[0])
+                        record.grad = accumulated(cast("Tensor | None", record.grad), cotangents[0])
 
     def zero_grad(self) -> None:
         """Forget the gradient of a leaf."""
@@ -181,18 +185,18 @@ class Tensor(Operators, Protocols):
             self.grad = None
 
     def detach(self) -> Tensor:
-        """The same values off the tape: a copy of them where they could change (a leaf, its views)."""
+        """The same values off the tape: a copy if they could change (those of a leaf or its views)."""
         return Tensor(self._data if self.buffer is None else frozen(self._data.copy()))
 
     # --- values ---------------------------------------------------------------------------------------
 
     @property
     def data(self) -> np.ndarray:
-        """A read-only view of the array, where it lives; it shows later changes by `assign_`."""
+        """A read-only view of the array, on its device; later changes by `assign_` show in it."""
         return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
 
     def numpy(self) -> np.ndarray:
-        """The values as a read-only NumPy array on the host; of a leaf, a copy. Waits for a device."""
+        """The values as a read-only NumPy array on the host (for a leaf, a copy). Waits for the device."""
         changes = self.buffer is not None and backend.on_host(self._data)
         return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
 
@@ -201,16 +205,16 @@ class Tensor(Operators, Protocols):
         return self._one("value as a Python number").item()
 
     def mutable(self) -> np.ndarray:
-        """The array, about to be changed in place: its memory is stamped.
+        """The array, to be changed in place by the caller: its memory is stamped.
 
-        Records that still need the old values will say so instead of using the new ones. Views that share
-        the memory share the stamp; a result of an op, whose memory others may hold, is copied first.
+        Records that still need the old values will raise an error instead of using the new ones. Views that
+        share the memory share the stamp; the result of an op, whose memory others may hold, is copied first.
         """
         if not self.is_leaf:
             raise RuntimeError(
                 "only a leaf can be changed in place; this tensor was computed: detach() it first"
             )
-        refuse_in_a_step("nothing can be changed in place in it: make what changes part of the carry")
+        refuse_in_a_step("it cannot change a tensor in place: make the changing value part of the carry")
         if self.buffer is None or self._data.base is not None:
             self._data, self.buffer = backend.copy(self._data), Buffer()
         self.buffer.stamp = next_serial()
@@ -219,16 +223,16 @@ class Tensor(Operators, Protocols):
     def assign_(self, value: ArrayLike | Tensor) -> Tensor:
         """Overwrite the values of a leaf, in place; shape, dtype and device stay its own.
 
-        A list or an array of the host is uploaded to a device; TypeError for a tensor on another one, or for a
-        dtype that does not fit, ValueError for another shape.
+        A list or a host array is uploaded to the device. Raises TypeError for a tensor on another device and
+        for a dtype that cannot be cast, ValueError for another shape.
 
         >>> import tinygrad_seq as ts
         >>> ts.tensor([1.0, 2.0]).assign_([3.0, 4.0]).numpy()
         array([3., 4.], dtype=float32)
         """
-        value = _beside(self, value, "new value")
+        value = on_device_of(self, value, "new value")
         if value.shape != self.shape:
-            raise ValueError(f"assign_ to {describe(self)} takes an array of its shape, not {describe(value)}")
+            raise ValueError(f"assign_ to {describe(self)} needs an array of its shape, got {describe(value)}")
         if not np.can_cast(value.dtype, self.dtype, "same_kind"):
             raise TypeError(f"assign_ to {describe(self)} cannot take {describe(value)}: astype it first")
         self.mutable()[...] = value._data
@@ -277,7 +281,7 @@ class Tensor(Operators, Protocols):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         if not backend.on_host(self._data):
             raise TypeError(
-                f"{describe(self)} on {self.device} becomes no NumPy array in silence: write t.numpy()"
+                f"{describe(self)} on {self.device} is not converted to NumPy implicitly: write t.numpy()"
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
@@ -294,13 +298,16 @@ class Tensor(Operators, Protocols):
         return f"tensor({values}, {self.dtype}, {self.device}{tape})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the values, and below them dtype, shape, device and place on the tape."""
+        """Shown by notebooks: the values, and below them dtype, shape, device and origin."""
         tape = "constant" if self.line is None else "leaf" if self.is_leaf else f"from {self.line[0].op.name}"
         values = html.escape(np.array2string(self.numpy(), separator=", "))
         return f"<pre>{values}</pre><small>{describe(self)}, {self.device}, {tape}</small>"
 
     def __format__(self, spec: str) -> str:
         return format(self._one("format").item() if spec else str(self), spec)
+
+
+Handle.result = Tensor  # the class of what ops return
 
 
 def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, grad: Tensor | None) -> Tensor:
@@ -312,17 +319,26 @@ def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, g
     return copy
 
 
-def _beside(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
-    from tinygrad_seq.tensor.creation import beside  # which makes Tensors
+def on_device_of(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
+    """`given` as a tensor on the device of t: a list or a host array is uploaded, a tensor must be there
+    already.
 
-    return beside(t, given, what, dtype)
+    `what` names it in the error.
+    """
+    if not isinstance(given, Tensor):
+        given = Tensor(array_of(given, dtype, t.device if backend.on_host(given) else None), None, Buffer())
+    if given.device != t.device:
+        raise TypeError(
+            f"the {what} of {describe(t)} on {t.device} is on {given.device}: move it, .to({t.device!r})"
+        )
+    return given
 
 
 def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> tuple[Line, object]:
-    """What a walk from `t` starts with: its line and a cotangent, ones by default for one element."""
+    """The start of a walk from `t`: its line and a cotangent, by default 1 if t has one element."""
     if t.line is None:
         raise RuntimeError(
-            f"{describe(t)} is not on the tape: none of what it was computed from requires a gradient, or it "
+            f"{describe(t)} is not on the tape: nothing that it was computed from requires a gradient, or it "
             f"was computed under no_grad or detached"
         )
     if given is None:
@@ -333,16 +349,16 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
             )
         seed = Tensor(np.ones_like(t._data))
     else:
-        seed = _beside(t, given, "cotangent", t.dtype)
+        seed = on_device_of(t, given, "cotangent", t.dtype)
     if seed.shape != t.shape:
-        raise ValueError(f"a cotangent of {describe(t)} has to have its shape, not {seed.shape}")
+        raise ValueError(f"a cotangent of {describe(t)} must have its shape, not {seed.shape}")
     if seed.dtype != t.dtype:
         seed = seed.astype(t.dtype)
     return t.line, (seed if recorded else seed._data)
 
 
 def own(share) -> Tensor:
-    """A cotangent as a Tensor with memory of its own: nobody's change of another value reaches it."""
+    """A cotangent as a Tensor with memory of its own, which no change of another value can reach."""
     if isinstance(share, Tensor):
         return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
     return Tensor(backend.copy(share), None, Buffer())

@@ -14,7 +14,8 @@ from dataclasses import replace
 from types import FunctionType
 from typing import NamedTuple, cast
 
-from tinygrad_seq.engine.primitive import Primitive, Rule
+from tinygrad_seq.engine.declaration import Rule
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.testing.riding import lifted
 from tinygrad_seq.testing.strategies import Call, carries_gradient
 

@@ -19,9 +19,10 @@ import numpy as np
 
 import tinygrad_seq
 from tinygrad_seq.engine import backend, recording
+from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.engine.tape import Record, next_serial, tape
+from tinygrad_seq.engine.record import Record, next_serial
+from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.testing.differences import DisagreementError, agree_along, leaf, noise, pullback, sequence
 
@@ -72,7 +73,7 @@ def records(f: Callable, leaves: Sequence[Tensor]) -> list[Record]:
 
 
 @contextmanager
-def noting(ops: Iterable[Primitive], noted: dict[int, Noted]) -> Iterator[None]:
+def noting(ops: Iterable[Declaration], noted: dict[int, Noted]) -> Iterator[None]:
     """While this lasts, every call of one of `ops` is noted, by the serial of the record that it makes."""
     before = {op: op.forward for op in ops}
     for op, forward in before.items():
@@ -86,7 +87,7 @@ def noting(ops: Iterable[Primitive], noted: dict[int, Noted]) -> Iterator[None]:
             recording.specialise(op)
 
 
-def _note(op: Primitive, forward: Callable, noted: dict[int, Noted]) -> Callable:
+def _note(op: Declaration, forward: Callable, noted: dict[int, Noted]) -> Callable:
     signature = inspect.signature(forward)
 
     def note(*args, **kwargs):
@@ -147,7 +148,7 @@ def wrong(record: Record, noted: Noted, i: int, order: int, device: str) -> str 
     return None
 
 
-def declared(op: Primitive, i: int) -> str:
+def declared(op: Declaration, i: int) -> str:
     """Where the rule of the i-th argument stands in the source."""
     rule = op.joint_rule or (op.rules[i] if i < len(op.rules) else None)
     code = getattr(rule and rule.function, "__code__", None)

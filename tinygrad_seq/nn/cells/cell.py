@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices, rows
 from tinygrad_seq.nn.module import Module, Parameter

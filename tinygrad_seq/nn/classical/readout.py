@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import mean

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.decoding.beam import beam_search
 from tinygrad_seq.nn.indices import Indices, rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Module

@@ -19,14 +19,14 @@ from numpy.typing import ArrayLike
 
 from tinygrad_seq import tree
 from tinygrad_seq.derive import vjp
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.cells import Cell, RNNCell, State
 from tinygrad_seq.nn.gradients.flow import as_rows, floats
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate, reshape, split, stack
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tensor.creation import beside, tensor
-from tinygrad_seq.tensor.tensor import Tensor
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor, on_device_of
 
 
 def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = None) -> Tensor:
@@ -52,7 +52,7 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
         _, before = scan(lambda s, x: (cell(s, x)[0], s), state, xs)
         states, inputs = tree.each(as_rows, before), as_rows(xs)
         after, pullback = vjp(lambda s: flat(cell(parted(s, states), inputs)[0]), flat(states))
-        identity = beside(after, np.eye(after.shape[-1], dtype=after.dtype), "identity")
+        identity = on_device_of(after, np.eye(after.shape[-1], dtype=after.dtype), "identity")
         rows = [pullback(zeros_like(after) + e)[0] for e in identity]
         return reshape(stack(rows, axis=1), (*xs.shape[:2], len(rows), len(rows)))
 

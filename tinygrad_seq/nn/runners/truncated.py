@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.tape import no_grad
+from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Module
 from tinygrad_seq.nn.runners.recurrent import Lengths, Recurrent, refused_outside
