@@ -40,7 +40,7 @@ class VisitingCell(Cell):
         size, _ = probe(cell)
         if not size:
             raise ValueError(
-                f"{type(self).__name__} needs a cell of input size I + 1 (the input and a flag), got input size 0"
+                f"{type(self).__name__} needs a cell of input size I + 1 (the input and a flag), got size 0"
             )
         self.cell, self.input_size = cell, size - 1
 
@@ -132,7 +132,7 @@ class ACTCell(VisitingCell):
         first, again = self._flagged(x)
         visited, made = self._visit((state, zeros_like(x, shape=x.shape[:-1])), first)
         if isinstance(visited[1], Traced) and self.max_steps > 1:
-            # a scan inside the scan: unrolled, 100 visits take 4 times as long to record and twice as long to run
+            # a scan inside the scan: unrolled, 100 visits take 4 times as long to record, and twice to run
             _, others = scan(lambda v, _: self._visit(v, again), visited, length=self.max_steps - 1)
             rest = iter(tree.leaves(others))
             return tree.each(lambda one: concatenate([expand_dims(one, 0), next(rest)]), made)

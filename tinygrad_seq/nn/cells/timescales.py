@@ -116,9 +116,9 @@ class ClockworkRNNCell(GatedCell):
 
     for the M modules m with the `periods` T_m, each of H / M units. A module receives the state only of itself
     and of modules with longer periods: the other blocks of Wh (H, H) are masked by `hears`. As periods ascend,
-    Wh is block lower triangular. t (B, M), integers, counts the steps modulo each period; at t = 0 all modules
-    are updated. The output is h'. Raises ValueError unless the periods ascend from 1 or more and their number
-    divides H.
+    Wh is block lower triangular. t (B, M), integers, counts the steps modulo each period, from 0: all
+    modules are updated at the first step. The output is h'. Raises ValueError unless the periods ascend from 1
+    or more and their number divides H.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
