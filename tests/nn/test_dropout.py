@@ -154,7 +154,7 @@ def test_what_recurrent_dropout_refuses():
     with pytest.raises(ValueError, match="0 <= p < 1"):
         nn.RecurrentDropout(rnn, 1.0)
     no_weights = nn.Recurrent(nn.DeepTransition(Held()))
-    with pytest.raises(ValueError, match="needs a runner whose cells have a Wh, got a Recurrent without"):
+    with pytest.raises(ValueError, match="needs a runner whose cells have a Wh; Recurrent has none"):
         nn.RecurrentDropout(no_weights, 0.5)
 
 

@@ -98,7 +98,7 @@ class RecurrentDropout(Runner):
         self.batch_first = runner.batch_first
         if not any(name.rpartition(".")[2] == "Wh" for name, _ in runner.named_tensors()):
             raise ValueError(
-                f"RecurrentDropout needs a runner whose cells have a Wh, got a {type(runner).__name__} without"
+                f"RecurrentDropout needs a runner whose cells have a Wh; {type(runner).__name__} has none"
             )
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:

@@ -123,8 +123,7 @@ def read(memory: Tensor, weights: Tensor) -> Tensor:
 def write(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor:
     """M'(i) = M(i) prod_h (1 - w_h(i) e_h) + sum_h w_h(i) a_h: all heads erase before any head adds.
 
-    memory (B, N, M), weights (B[, H], N), erase e (B[, H], M) within 0 ... 1, add a (B[, H], M); M' is (B, N,
-    M).
+    memory and M' (B, N, M), weights (B[, H], N), erase e (B[, H], M) within 0 ... 1, add a (B[, H], M).
 
     >>> memory, one = ts.tensor([[[1.0, 1.0], [1.0, 1.0]]]), ts.tensor([[1.0, 0.0]])
     >>> write(memory, one, ts.tensor([[1.0, 0.0]]), ts.tensor([[0.0, 5.0]])).numpy()
@@ -145,8 +144,7 @@ def write(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor
 def check_shapes(function: str, **given: tuple[Tensor, str]) -> None:
     """Raise ValueError unless the shapes match their letters.
 
-    A letter stands for the same size everywhere, 1 for the size 1. The axis H may be absent, from all
-    arguments.
+    A letter stands for one size in all arguments, and 1 for the size 1. All arguments may lack the axis H.
     """
     several = any(letters[1] == "H" and x.ndim == len(letters) for x, letters in given.values())
     sizes = {"1": 1}

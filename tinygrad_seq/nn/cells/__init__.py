@@ -1,8 +1,9 @@
 """Recurrent cells: each class computes one time step of a recurrent network, as its equations.
 
-This folder holds every cell, both basic cells and cells that wrap other cells, but nothing that runs over a
-sequence. A module here may import the modules at the root of `nn`, `scan`, `tensor`, `ops`, `tree` and
-`engine`, but no runner; the only exception is `adaptive`, which uses `frozen` of `runners.recurrent`.
+This folder holds basic cells and cells that wrap other cells (except `Attending`, in `nn.attention`); code that
+runs a cell over a sequence belongs in `nn.runners`. A module here may import the modules at the root of `nn`,
+`scan`, `tensor`, `ops`, `tree` and `engine`, but no runner; the only exception is `adaptive`, which uses
+`frozen` of `runners.recurrent`.
 
 `CELLS` is the registry: it maps a name to a constructor with the arguments (input_size, hidden_size, *, rng,
 dtype). Tests check every entry against its laws (properties that each cell must have), and examples enumerate

@@ -65,8 +65,8 @@ def single(state: State, holder: str) -> Tensor:
 def probe(cell: Cell) -> tuple[int, Tensor]:
     """The input size of a cell, and its output for such an input.
 
-    Not every cell stores its input size, so this calls the cell with every size, from 0 to the largest number
-    of rows of its matrices, until one raises no ValueError.
+    Not every cell stores its input size, so this calls the cell with every size from 0 to the largest number of
+    rows of its matrices, and returns the first that raises no ValueError.
     """
     tallest = max((t.shape[0] for _, t in cell.named_tensors() if t.ndim == 2), default=0)
     for size in range(tallest + 1):

@@ -39,9 +39,8 @@ from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
-BOUND = (
-    20.0  # the heads' values are clipped to this: exp 20 is far from overflow, and 1 - sigmoid 20 is about 2e-9
-)
+# the heads' values are clipped to this bound: exp 20 is far from overflow, and 1 - sigmoid 20 is about 2e-9
+BOUND = 20.0
 Start = Literal["constant", "random", "learned"]
 TapeState = tuple[State, Tensor, Tensor, Tensor]  # controller state, read vectors, weightings, memory
 
