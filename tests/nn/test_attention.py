@@ -1,4 +1,4 @@
-"""Attention: what is looked at and how much, beside NumPy; masks; a cell that looks; keys made once."""
+"""Attention: scores, weights and contexts compared with NumPy; masks; the cell with attention."""
 
 import doors
 import numpy as np
@@ -14,7 +14,7 @@ from tinygrad_seq.testing import check_grad
 
 B, M, N, S, D, A = 2, 3, 4, 5, 6, 7  # rows, queries, places, sizes of a query and an annotation, units
 F64 = {"dtype": np.float64}
-SCORES = {  # each with the sizes of queries and annotations, and its equation for one of either
+SCORES = {  # for each: constructor, query size, and the equation for one query and one annotation
     "dot": (nn.DotScore, D, lambda score, q, h: q @ h),
     "scaled dot": (nn.ScaledDotScore, D, lambda score, q, h: q @ h / np.sqrt(D)),
     "general": (
@@ -44,7 +44,7 @@ def softmax(e):
 
 @pytest.mark.parametrize("name", SCORES)
 def test_a_score_is_its_equation(name):
-    """For every query and every annotation; of a batch, and of one sequence for all rows."""
+    """For every query and annotation; with one set of annotations for each row, and one set for all rows."""
     make, size, equation = SCORES[name]
     score, queries = make(), normal(B, M, size)
     for annotations in (normal(B, N, D, seed=1), normal(N, D, seed=1)):
@@ -68,7 +68,7 @@ def test_derivatives_of_a_score_to_second_order(kind):
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_a_score_of_other_sizes_names_them(name):
+def test_a_score_of_wrong_sizes_names_them(name):
     make, *_ = SCORES[name]
     with pytest.raises(ValueError, match=r"matmul.*9"):
         make()(ts.tensor(normal(B, M, 9)), ts.tensor(normal(B, N, D)))
@@ -90,16 +90,16 @@ def test_a_context_is_the_weighted_mean_of_the_values():
 
 
 MASKS = [
-    np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)[:, None],  # of every row, for all queries
-    np.tril(np.ones((M, N), bool)),  # of every query, for all rows
+    np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)[:, None],  # one mask for each row, shared by all queries
+    np.tril(np.ones((M, N), bool)),  # one mask for each query, shared by all rows
     np.array([[[1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]], [[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]], bool),
     np.zeros((1, N), bool),
 ]
 
 
 @pytest.mark.parametrize("keep", MASKS, ids=["rows", "queries", "both", "nothing"])
-def test_a_masked_place_is_as_if_it_were_not_there(keep):
-    """In values, weights and gradients; who may look nowhere has zeros, and makes none of them NaN."""
+def test_a_masked_value_is_as_if_it_were_not_there(keep):
+    """In contexts, weights and gradients; a query whose values are all masked gives zeros, and no NaN."""
     scores, values = (ts.tensor(x, requires_grad=True) for x in (5 * normal(B, M, N), normal(B, N, D, seed=1)))
     contexts, weights = nn.attention.attend(scores, values, ts.tensor(keep))
     g, gw = normal(B, M, D, seed=2), normal(B, M, N, seed=3)
@@ -128,7 +128,7 @@ HOSTILE = st.sampled_from([0.0, 1.0, -1.0, 1e4, -1e4, 1.6e38, -1.6e38, 1e-38, 80
 
 @given(data=st.data())
 def test_weights_are_a_distribution_whatever_the_scores(data):
-    """They sum to 1 within 1e-6 in float32, and to 0 where nothing may be looked at; so do their gradients."""
+    """They sum to 1 within 1e-6 in float32, or to 0 if all are masked; gradients are finite, 0 if masked."""
     places = data.draw(st.integers(1, 300))
     few = data.draw(st.lists(HOSTILE, min_size=1, max_size=8))
     e = np.resize(np.array(few, np.float32), (2, places))
@@ -143,13 +143,13 @@ def test_weights_are_a_distribution_whatever_the_scores(data):
     assert_array_equal(scores.grad.numpy()[~keep], np.zeros(np.count_nonzero(~keep)))
 
 
-def test_no_place_at_all():
+def test_no_values_at_all():
     contexts, weights = nn.attention.attend(ts.ones((B, M, 0)), ts.ones((B, 0, D)))
     assert weights.shape == (B, M, 0)
     assert_array_equal(contexts, np.zeros((B, M, D)))
 
 
-# --- a cell that looks ----------------------------------------------------------------------------------
+# --- a cell with attention ------------------------------------------------------------------------------
 
 
 def looking(keep=None, kind=nn.LSTMCell, score="additive", seed=0):
@@ -163,8 +163,8 @@ def looking(keep=None, kind=nn.LSTMCell, score="additive", seed=0):
 @pytest.mark.parametrize("keep", [None, np.array([[1, 1, 0, 1], [0, 1, 0, 0]], bool)])
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
-def test_it_looks_at_what_its_equations_say(kind, score, keep):
-    """Row by row, by the state before the step, that of an LSTM by h; the context goes in and comes out."""
+def test_an_attending_cell_is_its_equations(kind, score, keep):
+    """Row by row: the query is the state before the step (h of an LSTM); the context is input and output."""
     look, xs = looking(keep, kind, score)
     equation = SCORES[score][2]
     state = look.initial_state(B, like=xs)
@@ -186,8 +186,8 @@ def test_it_looks_at_what_its_equations_say(kind, score, keep):
             assert_allclose(part[b], alone[0], rtol=1e-12)
 
 
-def test_keys_are_made_once_before_the_loop():
-    """U h_n needs no state: scan takes it out, and its gradient as well. That is how `explain` shows it."""
+def test_keys_are_computed_once_before_the_loop():
+    """U h_n does not depend on the state: scan moves it and its gradient out of the loop."""
     look, xs = looking()
     text = str(ts.explain(look, look.initial_state(B, xs), xs))
     before, loop = text.split("\nloop\n")[:2]
@@ -201,7 +201,7 @@ def test_keys_are_made_once_before_the_loop():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_kept_has_no_influence_whatever_it_is(bad):
+def test_masked_annotations_have_no_influence_even_if_not_finite(bad):
     keep = np.array([[1, 1, 0, 1], [0, 0, 0, 0]], bool)
     results = []
     for value in (0.5, bad):
@@ -215,36 +215,38 @@ def test_what_is_not_kept_has_no_influence_whatever_it_is(bad):
     for a, b in zip(*results, strict=True):
         assert_array_equal(a, b)
     assert_array_equal(results[0][2].numpy()[~keep], np.zeros((5, D)))
-    assert_array_equal(results[0][0][:, 1, -D:], np.zeros((9, D)))  # who sees nothing has a context of zeros
+    assert_array_equal(results[0][0][:, 1, -D:], np.zeros((9, D)))  # if all are masked, the context is 0
 
 
-def test_a_batch_that_is_another_is_told():
+def test_annotations_of_another_batch_size_are_an_error():
     look, xs = looking()
-    with pytest.raises(ValueError, match="annotations of 2 rows are looked at by a batch of 3"):
+    with pytest.raises(ValueError, match="needs a batch of the size of its annotations, 2, got a batch of 3"):
         nn.Recurrent(look)(ts.tensor(normal(4, 3, 3)))
     look = nn.Attending(look.cell, look.score, ts.tensor(normal(1, N, D)))
-    with pytest.raises(ValueError, match="annotations of 1 rows are looked at by a batch of 2"):
+    with pytest.raises(ValueError, match="needs a batch of the size of its annotations, 1, got a batch of 2"):
         nn.Recurrent(look)(xs)
 
 
-def test_errors_of_a_cell_that_looks():
+def test_errors_of_attending():
     cell, score = nn.GRUCell(3 + D, S, **F64), nn.AdditiveScore(S, D, A, **F64)
     for annotations in (normal(D), normal(1, B, N, D), np.ones((B, N, D), int)):
-        with pytest.raises(ValueError, match=r"annotations are \(B, N, D\) or \(N, D\), of floats, not"):
+        with pytest.raises(ValueError, match=r"needs float annotations \(B, N, D\) or \(N, D\), got"):
             nn.Attending(cell, score, annotations)
     for keep in (np.ones((B, N)), np.ones((N, B), bool), np.ones(N, bool), np.ones((1, N), bool)):
-        with pytest.raises(ValueError, match=r"are kept by booleans of shape \(2, 4\), not"):
+        with pytest.raises(
+            ValueError, match=r"keep to be booleans of shape \(2, 4\) for annotations float64\[2,4,6\], got"
+        ):
             nn.Attending(cell, score, normal(B, N, D), keep)
 
 
-def test_what_is_learned_of_it_has_names():
+def test_the_parameters_of_attending_have_names():
     look, _ = looking()
     names = [name for name, _ in look.named_parameters()]
     assert names == ["cell.Wx", "cell.Wh", "cell.b", "score.W", "score.U", "score.v"]
 
 
 @pytest.mark.parametrize("kind", [nn.GeneralScore, nn.AdditiveScore])
-def test_the_same_seed_gives_the_same_weights_of_the_dtype_that_is_asked_for(kind):
+def test_the_same_seed_gives_the_same_weights_and_dtype_is_respected(kind):
     sizes = (S, D, A)[: 2 if kind is nn.GeneralScore else 3]
     a, b, other = (kind(*sizes, rng=seed, dtype=np.float64).state_dict() for seed in (3, 3, 4))
     assert all(x.dtype == np.float64 for x in a.values())
@@ -254,8 +256,10 @@ def test_the_same_seed_gives_the_same_weights_of_the_dtype_that_is_asked_for(kin
     assert kind(*sizes).W.dtype == np.float32
 
 
-@pytest.mark.skipif(doors.NAME != "double", reason="the double has another place for arrays")
-def test_a_mask_goes_where_the_annotations_are():
+@pytest.mark.skipif(
+    doors.NAME != "double", reason="only the double, a stand-in for CuPy on the CPU, has a second device"
+)
+def test_a_mask_moves_to_the_device_of_the_annotations():
     with doors.open_doors():
         look = nn.Attending(
             nn.GRUCell(3 + D, S).to("cuda"),

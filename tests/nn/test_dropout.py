@@ -1,4 +1,4 @@
-"""Dropout in its three places: what is dropped, when it is drawn, and that it is the same at all time steps."""
+"""The three kinds of dropout: what is dropped, when masks are drawn, and which steps share a mask."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ xs = np.random.default_rng(0).normal(size=(T, B, I))
 
 @pytest.mark.parametrize("p", [0.1, 0.75])
 def test_variational_dropout_has_one_mask_for_all_steps(p):
-    """Other rows and other elements have masks of their own."""
+    """Rows and elements are dropped independently of each other."""
     x = np.ones((4, 300, 100))
     y = nn.VariationalDropout(p, rng=0)(x).numpy()
     assert (y == y[:1]).all()
@@ -39,16 +39,18 @@ def test_variational_dropout_draws_anew_at_every_call_and_not_in_evaluation():
     check_grad(lambda x: nn.VariationalDropout(0.5, rng=0)(x * x), xs)
 
 
-def test_variational_dropout_stands_between_no_runners_that_take_the_batch_first():
-    """Its mask would be the same for all rows, and not for all steps."""
+def test_variational_dropout_does_not_fit_between_batch_first_runners():
+    """Its mask would be shared by all rows of the batch instead of all time steps."""
     runners = [nn.Recurrent(nn.RNNCell(I, I, rng=0), batch_first=True) for _ in range(2)]
     with pytest.raises(ValueError, match="some are batch_first and others are not"):
         nn.Layers(runners[0], nn.VariationalDropout(0.5, rng=0), runners[1])
-    nn.Layers(runners[0], nn.Dropout(0.5, rng=0), ts.tanh, runners[1])  # these do not mind
+    nn.Layers(runners[0], nn.Dropout(0.5, rng=0), ts.tanh, runners[1])  # these accept either order of axes
 
 
-def test_variational_dropout_refuses_what_has_no_time():
-    with pytest.raises(ValueError, match=r"a sequence is \(T, B, \.\.\.\), not \(3,\)"):
+def test_variational_dropout_needs_a_time_axis():
+    with pytest.raises(
+        ValueError, match=r"VariationalDropout needs a sequence \(T, B, \.\.\.\), got shape \(3,\)"
+    ):
         nn.VariationalDropout(0.5, rng=0)(np.ones(3))
     with pytest.raises(ValueError, match="0 <= p < 1"):
         nn.VariationalDropout(1.0)
@@ -58,7 +60,7 @@ def test_variational_dropout_refuses_what_has_no_time():
 
 
 def lstm(wh, cell, state=None):
-    """The LSTM in NumPy with these recurrent weights."""
+    """The LSTM in NumPy, with the recurrent weights `wh`."""
     Wx, b = cell.Wx.numpy(), cell.b.numpy()  # noqa: N806
     h, c = np.zeros((2, B, H)) if state is None else state
     found = []
@@ -85,7 +87,7 @@ def test_recurrent_dropout_is_the_network_without_some_rows():
 
 
 def test_gradients_reach_the_weights_through_the_mask():
-    """A row that is dropped has none, and every parameter is the one that the optimizer knows."""
+    """A dropped row has gradient 0, and every gradient is on a parameter that the optimizer has."""
     cell = nn.LSTMCell(I, H, rng=0, **F64)
     kept = (np.random.default_rng(3).random((H, 1)) >= 0.5).ravel()
     nn.RecurrentDropout(nn.Recurrent(cell), 0.5, rng=3)(xs)[0].sum().backward()
@@ -111,8 +113,8 @@ RUNNERS = {
 
 
 @pytest.mark.parametrize("name", RUNNERS)
-def test_it_is_called_as_the_runner(name):
-    """State, lengths and summary go through; without training it is the runner; a seed makes it again."""
+def test_it_is_called_like_the_runner(name):
+    """It passes on state, lengths and summary; after eval() it is the runner; a seed makes it reproducible."""
     runner = RUNNERS[name]()
     x = xs.swapaxes(0, 1) if runner.batch_first else xs
     state = tree.each(lambda part: part + 0.3, runner(x)[1])
@@ -152,7 +154,7 @@ def test_what_recurrent_dropout_refuses():
     with pytest.raises(ValueError, match="0 <= p < 1"):
         nn.RecurrentDropout(rnn, 1.0)
     no_weights = nn.Recurrent(nn.DeepTransition(Held()))
-    with pytest.raises(ValueError, match="of cells without a Wh has no rows to drop"):
+    with pytest.raises(ValueError, match="needs a runner whose cells have a Wh; Recurrent has none"):
         nn.RecurrentDropout(no_weights, 0.5)
 
 
@@ -165,7 +167,7 @@ class Held(nn.Cell):
 
 
 def test_a_deep_network_with_dropout_everywhere_learns():
-    """Between layers, the same at all steps, and of recurrent weights, in one network: the loss falls."""
+    """All three kinds of dropout in one network: the loss falls."""
     rng = np.random.default_rng(0)
     rnn = nn.RecurrentDropout(
         nn.Layers(

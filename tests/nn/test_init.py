@@ -1,4 +1,4 @@
-"""Initialisers: each by the property that defines it, its dtype, and its seed."""
+"""Initialisers: the property that defines each of them, its dtype, and its seed."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_orthogonal(shape):
 
 
 def test_orthogonal_prefers_no_sign():
-    """A bare QR gives diagonals of R, and so first rows of Q, of one sign."""
+    """Without a correction of signs, QR gives R a diagonal of one sign, and so Q a first row of one sign."""
     q = np.array([init.orthogonal((3, 3), rng=seed, dtype=np.float64) for seed in range(400)])
     assert np.abs(q.mean(axis=0)).max() < 5 * np.sqrt(1 / 3 / 400)
     assert abs((np.linalg.det(q) > 0).mean() - 0.5) < 0.125
@@ -86,7 +86,7 @@ def test_sparse_has_its_spectral_radius_and_its_weights_per_column(size, nonzero
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_sparse_with_one_weight_per_column_has_a_circle(seed):
+def test_sparse_with_one_weight_per_column_has_a_cycle(seed):
     w = init.sparse(6, nonzeros=1, spectral_radius=0.5, rng=seed, dtype=np.float64)
     assert_allclose(np.abs(np.linalg.eigvals(w)).max(), 0.5, atol=1e-6)
 
@@ -114,8 +114,10 @@ def test_forget_bias_opens_the_forget_gate():
 
 def test_errors():
     for f in (init.xavier, init.orthogonal):
-        with pytest.raises(ValueError, match=r"a matrix \(input, output\), not for the shape \(3,\)"):
+        with pytest.raises(ValueError, match=r"needs the shape \(input, output\) of a matrix, got \(3,\)"):
             f((3,))
     for nonzeros in (0, 4):
-        with pytest.raises(ValueError, match=r"of 3 weights per column, 1 \.\.\. 3 can be nonzero, not"):
+        with pytest.raises(
+            ValueError, match=f"needs 1 <= nonzeros <= size, got nonzeros={nonzeros} for size=3"
+        ):
             init.sparse(3, nonzeros=nonzeros, spectral_radius=1.0)

@@ -1,4 +1,4 @@
-"""Layers against NumPy, with their gradients and errors."""
+"""Layers compared with NumPy; their gradients and errors."""
 
 import doors
 import numpy as np
@@ -52,7 +52,7 @@ def test_embedding_of_any_shape(shape):
     assert (layer(ids).numpy() == layer.weight.numpy()[ids]).all()
 
 
-def test_embedding_refuses_what_is_no_id():
+def test_embedding_rejects_invalid_ids():
     layer = nn.Embedding(5, 3, rng=0)
     with pytest.raises(TypeError, match="ids must be integers, not float32"):
         layer(ts.tensor([1.0]))
@@ -60,7 +60,7 @@ def test_embedding_refuses_what_is_no_id():
         layer(np.array([True]))
     with pytest.raises(IndexError, match=r"0 \.\.\. 4; the smallest is 0, the largest 5"):
         layer(np.array([0, 5]))
-    if doors.NAME != "numpy":  # of what is on a device nobody looks at the values
+    if doors.NAME != "numpy":  # values that are on a device are not checked
         assert np.isnan(layer(ts.tensor([-1, 3])).numpy()).tolist() == [[True] * 3, [False] * 3]
         return
     with pytest.raises(IndexError, match="the smallest is -1"):
@@ -109,7 +109,7 @@ def test_layer_norm_of_a_constant_is_its_bias(size):
 
 @pytest.mark.parametrize("shape", [(2, 1), (2, 4), ()])
 def test_layer_norm_refuses_another_size(shape):
-    with pytest.raises(ValueError, match=r"LayerNorm\(3\) takes \(\.\.\., 3\), not float64"):
+    with pytest.raises(ValueError, match=r"LayerNorm\(3\) needs an input \(\.\.\., 3\), got float64"):
         nn.LayerNorm(3)(np.ones(shape))
 
 
@@ -162,7 +162,7 @@ def test_derivatives_of_dropout():
 
 
 @pytest.mark.parametrize("p", [1, 1.5, -0.1, np.nan])
-def test_dropout_refuses_what_is_no_probability_below_1(p):
+def test_dropout_needs_a_probability_below_1(p):
     with pytest.raises(ValueError, match="0 <= p < 1"):
         nn.Dropout(p)
 

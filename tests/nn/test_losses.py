@@ -1,4 +1,4 @@
-"""Losses against their definitions, at their awkward points, and their errors."""
+"""Losses compared with their definitions, at extreme values too; their errors."""
 
 import doors
 import numpy as np
@@ -13,7 +13,7 @@ rng = np.random.default_rng(0)
 
 
 def definition(logits, targets):
-    """-log softmax(o)[y], one by one."""
+    """-log softmax(o)[y], one target at a time."""
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
     p /= p.sum(axis=-1, keepdims=True)
     out = np.empty(targets.shape)
@@ -70,7 +70,7 @@ def test_where_all_targets_are_ignored_loss_and_gradient_are_zero(values):
     assert (logits.grad.numpy() == 0).all()
 
 
-def test_of_no_targets_it_is_zero():
+def test_without_targets_it_is_zero():
     logits = ts.tensor(np.zeros((0, 3)), requires_grad=True)
     loss = nn.cross_entropy(logits, np.zeros(0, int))
     loss.backward()
@@ -110,20 +110,24 @@ def test_errors():
         (np.array([True, False]), TypeError, "targets must be integers, not bool"),
         (np.array([0, 3]), IndexError, r"targets must lie within 0 \.\.\. 2; the smallest is 0, the largest 3"),
         (np.array([-1, 0]), IndexError, "the smallest is -1"),
-        (np.array([0]), ValueError, r"logits of shape \(2, 3\), \(\.\.\., C\), need targets of shape"),
-        (np.array([[0], [1]]), ValueError, r"not \(2, 1\)"),
-        (np.eye(3)[:2], ValueError, r"not \(2, 3\)"),
+        (
+            np.array([0]),
+            ValueError,
+            r"needs logits \(\.\.\., C\) and targets \(\.\.\.\), got logits of shape \(2, 3\)",
+        ),
+        (np.array([[0], [1]]), ValueError, r"and targets of shape \(2, 1\)"),
+        (np.eye(3)[:2], ValueError, r"and targets of shape \(2, 3\)"),
     ]:
         with pytest.raises(kind, match=words):
             nn.cross_entropy(logits, targets)
-        if doors.NAME != "numpy" and kind is IndexError:  # of what is on a device nobody looks at the values
+        if doors.NAME != "numpy" and kind is IndexError:  # values on a device are not checked
             assert np.isnan(nn.cross_entropy(logits, ts.tensor(targets), ignore_index=99).item())
             continue
         with pytest.raises(kind, match=words):
             nn.cross_entropy(logits, ts.tensor(targets), ignore_index=99)
     with pytest.raises(ValueError, match="reduction"):
         nn.cross_entropy(logits, np.array([0, 1]), reduction="average")
-    with pytest.raises(ValueError, match="need targets"):
+    with pytest.raises(ValueError, match=r"got logits of shape \(\) and targets"):
         nn.cross_entropy(ts.tensor(1.0), np.array(0))
 
 
@@ -161,7 +165,7 @@ def test_label_smoothing_is_below_1(smoothing):
         nn.cross_entropy(ts.tensor(np.zeros((2, 3))), np.array([0, 1]), label_smoothing=smoothing)
 
 
-# --- losses of predictions and targets alike ----------------------------------------------------------
+# --- losses whose predictions and targets have the same shape -----------------------------------------
 
 
 def bce(o, y):
@@ -198,7 +202,7 @@ def test_derivatives_by_predictions_and_targets_to_second_order(loss, reduction)
 
 
 @each_loss
-def test_targets_are_read_in_the_dtype_of_the_predictions(loss):
+def test_targets_are_cast_to_the_dtype_of_the_predictions(loss):
     x = ts.tensor(np.array([0.5, -1.0], np.float32), requires_grad=True)
     expected = loss(x, np.array([1, 0], np.float32))
     assert expected.dtype == np.float32
@@ -211,7 +215,7 @@ def test_targets_are_read_in_the_dtype_of_the_predictions(loss):
 
 
 @each_loss
-def test_of_nothing_the_mean_is_zero(loss):
+def test_without_elements_the_mean_is_zero(loss):
     x = ts.tensor(np.zeros((0, 3)), requires_grad=True)
     found = loss(x, np.zeros((0, 3)))
     found.backward()
@@ -242,7 +246,7 @@ def test_binary_cross_entropy_is_stable(dtype):
 
 
 def test_binary_cross_entropy_keeps_small_losses():
-    """log(1 + e^-30) to full precision, on either side: no difference of large numbers is taken."""
+    """log(1 + e^-30) to full precision for both signs: no difference of large numbers is computed."""
     found = nn.binary_cross_entropy_with_logits(np.array([30.0, -30.0]), np.array([1, 0]), reduction="none")
     assert_allclose(found.numpy(), np.log1p(np.exp(-30)), rtol=1e-14)
 

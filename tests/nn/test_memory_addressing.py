@@ -1,4 +1,4 @@
-"""The functions of `nn.memory` against their equations, number by number, and laws for hostile inputs."""
+"""The functions of `nn.memory` compared with their equations, and properties that hold for extreme inputs."""
 
 import numpy as np
 import pytest
@@ -24,16 +24,16 @@ rng = np.random.default_rng(0)
 
 
 def weighting(*shape, seed=0):
-    w = 0.5 + np.random.default_rng(seed).random(shape)  # room for differences
+    w = 0.5 + np.random.default_rng(seed).random(shape)  # far from 0, for numerical derivatives
     return w / w.sum(-1, keepdims=True)
 
 
-# --- the equations, one number after the other ----------------------------------------------------------
+# --- the equations, element by element ------------------------------------------------------------------
 
 
 MEMORY, KEYS = rng.normal(size=(B, N, M)), rng.normal(size=(B, H, M))
 WEIGHTS, PREVIOUS = weighting(B, H, N), weighting(B, H, N, seed=1)
-CASES = {  # arguments for H heads, of which the memory has none of its own, and the function by hand
+CASES = {  # arguments for H heads, which share the memory, and the function by hand
     "content_addressing": ([MEMORY, KEYS, 5 * rng.random((B, H, 1))], content_by_hand),
     "interpolation": ([WEIGHTS, PREVIOUS, rng.random((B, H, 1))], interpolation_by_hand),
     "circular_shift": ([WEIGHTS, weighting(B, H, 2 * R + 1, seed=2)], shift_by_hand),
@@ -44,7 +44,7 @@ ALL = CASES | {"write": ([MEMORY, WEIGHTS, rng.random((B, H, M)), rng.normal(siz
 
 
 def head(arguments, h):
-    """What concerns one head."""
+    """The arguments of head h."""
     return [a if a is MEMORY else a[:, h] for a in arguments]
 
 
@@ -70,19 +70,19 @@ def test_all_heads_erase_before_any_adds():
 
 
 @pytest.mark.parametrize(("n", "r"), [(5, 0), (5, 2), (3, 2), (1, 1)])
-def test_a_shift_goes_round_the_end(n, r):
-    """Also where there are fewer rows than offsets."""
+def test_a_shift_wraps_around(n, r):
+    """Also with fewer rows than offsets."""
     w, s = weighting(B, n), weighting(B, 2 * r + 1, seed=1)
     found = m.circular_shift(ts.tensor(w), ts.tensor(s))
     assert_allclose(found.numpy(), [shift_by_hand(w[b], s[b]) for b in range(B)], rtol=1e-12)
 
 
-def test_the_last_offset_moves_on():
+def test_the_last_offset_moves_forward():
     moved = m.circular_shift(ts.tensor(np.eye(4)[[3]]), ts.tensor(np.eye(3)[[2]]))
     assert moved.numpy().tolist() == [[1.0, 0.0, 0.0, 0.0]]
 
 
-@pytest.mark.host("plain arrays are NumPy's")
+@pytest.mark.host("plain arrays are NumPy arrays")
 @pytest.mark.parametrize("name", ALL)
 def test_arrays_in_arrays_out(name):
     arguments, _ = ALL[name]
@@ -100,7 +100,7 @@ def test_derivatives_to_second_order(name, heads):
 
 @pytest.mark.parametrize("name", ALL)
 def test_it_is_the_same_in_a_loop(name):
-    """Values and derivatives of both orders, of a function of what is carried."""
+    """Values, first and second derivatives of a function of the carry, in `scan` and in an unrolled loop."""
     arguments, _ = ALL[name]
 
     def step(c, x):
@@ -118,11 +118,11 @@ def test_it_is_the_same_in_a_loop(name):
         assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10, atol=1e-12)
 
 
-# --- numbers that other machines choke on ---------------------------------------------------------------
+# --- numbers at which other implementations fail --------------------------------------------------------
 
 
 def test_the_usual_sharpening_loses_its_sum():
-    """Of a uniform weighting over 128 rows in float32, as it is done elsewhere: 0.12 at gamma 9, 0 at 50."""
+    """w^gamma / (sum + 1e-16), for a uniform weighting of 128 rows in float32: 0.12 at gamma 9, 0 at 50."""
     w = np.full((1, 128), 1 / 128, np.float32)
     for gamma, lost in ((9, 0.12), (50, 0.0)):
         powers = w ** np.float32(gamma)
@@ -140,7 +140,7 @@ def address(memory, key, strength, previous, gate, kernel, gamma):
 
 
 def drawn(data, dtype):
-    """Arguments of `address`, hostile ones among them."""
+    """Arguments of `address`, including extreme ones."""
     rows, width, r = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 4)), data.draw(st.integers(0, 2))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
 
@@ -180,7 +180,7 @@ def is_weighting(w, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(data=st.data())
 def test_weightings_of_hostile_inputs(dtype, data):
-    """Non-negative, of sum 1, and no derivative of first order is NaN or infinite."""
+    """Weightings are non-negative with sum 1, and all first derivatives are finite."""
     gamma = data.draw(st.sampled_from([1.0, 1.001, 1.5, 2.0, 9.0, 50.0]))
     given_ = [*drawn(data, dtype), np.array([[gamma]], dtype)]
     leaves = [ts.tensor(a, requires_grad=True) for a in given_]
@@ -209,7 +209,7 @@ def test_second_derivatives_of_hostile_inputs(dtype, data):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_weight_without_a_reciprocal(dtype):
-    """1/w is infinite in the dtype, and w^gamma log w has the derivative w^gamma / w + ... all the same."""
+    """1/w is infinite in the dtype, although w^gamma log w has the derivative w^gamma / w + ..."""
     small = float(np.finfo(dtype).smallest_subnormal)
     leaves = [ts.tensor(a, dtype=dtype, requires_grad=True) for a in ([[1.0, small, 0.0]], [[1.0]])]
     w = m.sharpening(*leaves)
@@ -221,8 +221,8 @@ def test_a_weight_without_a_reciprocal(dtype):
 
 
 @pytest.mark.parametrize("what", ["memory", "key"])
-def test_what_has_no_direction_has_no_gradient(what):
-    """And where |u| |v| is just large enough it has: the cosine does not know lengths."""
+def test_a_vector_near_zero_has_no_gradient(what):
+    """If |u| |v| is just large enough it has one: the cosine does not depend on lengths."""
     for length, directed in ((0.9e-8, False), (1.1e-8, True)):
         memory, key = np.zeros((1, 2, 2)), np.array([[1.0, 0.0]])
         memory[0, 0] = 0.6, 0.8
@@ -240,7 +240,7 @@ def test_what_has_no_direction_has_no_gradient(what):
 
 @pytest.mark.parametrize("gamma", [1.0, 1.5, 3.0])
 def test_the_gradient_of_a_sharpening_at_a_zero_weight(gamma):
-    """w^gamma has the slope 1 at w = 0 for gamma = 1, and 0 above."""
+    """w^gamma has the slope 1 at w = 0 for gamma = 1, and 0 for gamma > 1."""
     w = ts.tensor(np.array([[1.0, 0.0]]), requires_grad=True)
     slope = ts.grad(m.sharpening(w, ts.tensor(np.array([[gamma]])))[0, 1], w)
     assert slope.numpy().tolist() == [[0.0, float(gamma == 1)]]
@@ -249,24 +249,24 @@ def test_the_gradient_of_a_sharpening_at_a_zero_weight(gamma):
 # --- shapes ---------------------------------------------------------------------------------------------
 
 WRONG = [
-    ("content_addressing", 1, (1, M), r"key is float64\[1,4\], where \(2, 4\) fits"),
+    ("content_addressing", 1, (1, M), r"got key float64\[1,4\], expected \(2, 4\)"),
     ("content_addressing", 1, (B, M + 1), r"memory \(B, N, M\), key \(B\[, H\], M\)"),
-    ("content_addressing", 2, (B,), r"strength is float64\[2\], where \(2, 1\) fits"),
-    ("content_addressing", 2, (B, N), r"strength is float64\[2,5\], where \(2, 1\) fits"),
-    ("content_addressing", 0, (N, M), r"memory is float64\[5,4\], where \(B, N, M\) fits"),
-    ("interpolation", 1, (1, N), r"previous is float64\[1,5\], where \(2, 5\) fits"),
-    ("interpolation", 0, (B, 1), r"previous is float64\[2,5\], where \(2, 1\) fits"),
-    ("interpolation", 2, (1, 1), r"gate is float64\[1,1\], where \(2, 1\) fits"),
-    ("circular_shift", 1, (1, 3), r"kernel is float64\[1,3\], where \(2, 3\) fits"),
-    ("circular_shift", 1, (B, 4), "an odd number of them, not 4"),
-    ("sharpening", 1, (1, 1), r"gamma is float64\[1,1\], where \(2, 1\) fits"),
-    ("sharpening", 1, (), r"gamma is float64\[\], where \(2, 1\) fits"),
-    ("read", 1, (1, N), r"weights is float64\[1,5\], where \(2, 5\) fits"),
-    ("read", 1, (B, 1), r"weights is float64\[2,1\], where \(2, 5\) fits"),
-    ("write", 0, (1, N, M), r"weights is float64\[2,5\], where \(1, 5\) fits"),
-    ("write", 2, (1, M), r"erase is float64\[1,4\], where \(2, 4\) fits"),
-    ("write", 3, (B, 1), r"add is float64\[2,1\], where \(2, 4\) fits"),
-    ("write", 3, (B, H, M), r"weights is float64\[2,5\], where \(2, H, 5\) fits"),
+    ("content_addressing", 2, (B,), r"got strength float64\[2\], expected \(2, 1\)"),
+    ("content_addressing", 2, (B, N), r"got strength float64\[2,5\], expected \(2, 1\)"),
+    ("content_addressing", 0, (N, M), r"got memory float64\[5,4\], expected \(B, N, M\)"),
+    ("interpolation", 1, (1, N), r"got previous float64\[1,5\], expected \(2, 5\)"),
+    ("interpolation", 0, (B, 1), r"got previous float64\[2,5\], expected \(2, 1\)"),
+    ("interpolation", 2, (1, 1), r"got gate float64\[1,1\], expected \(2, 1\)"),
+    ("circular_shift", 1, (1, 3), r"got kernel float64\[1,3\], expected \(2, 3\)"),
+    ("circular_shift", 1, (B, 4), r"a kernel of odd length 2r\+1, for offsets -r \.\.\. r; got 4"),
+    ("sharpening", 1, (1, 1), r"got gamma float64\[1,1\], expected \(2, 1\)"),
+    ("sharpening", 1, (), r"got gamma float64\[\], expected \(2, 1\)"),
+    ("read", 1, (1, N), r"got weights float64\[1,5\], expected \(2, 5\)"),
+    ("read", 1, (B, 1), r"got weights float64\[2,1\], expected \(2, 5\)"),
+    ("write", 0, (1, N, M), r"got weights float64\[2,5\], expected \(1, 5\)"),
+    ("write", 2, (1, M), r"got erase float64\[1,4\], expected \(2, 4\)"),
+    ("write", 3, (B, 1), r"got add float64\[2,1\], expected \(2, 4\)"),
+    ("write", 3, (B, H, M), r"got weights float64\[2,5\], expected \(2, H, 5\)"),
 ]
 
 

@@ -1,4 +1,6 @@
-"""Networks: modules, layers, recurrent cells and their runners, losses, weights from and to PyTorch.
+"""Neural networks: modules, layers, losses, recurrent cells, and weights from and to PyTorch.
+
+A cell is one time step of a recurrent network; a runner applies a cell to every step of a sequence.
 
 >>> import numpy as np
 >>> from tinygrad_seq import nn

@@ -1,10 +1,10 @@
-"""Attention: a mean of values, weighted by how well the key of each meets a query.
+"""Attention: a mean of values, weighted by how well the key of each value matches a query.
 
     e_i = score(q, k_i),   alpha = softmax e,   c = sum_i alpha_i v_i
 
-(Bahdanau, Cho & Bengio 2015, where the query is the state of a decoder, keys and values are annotations of a
-sentence, and c is the context of the next word.) Scores say how a query meets a key, `attend` makes weights
-and contexts of them, and `Attending` looks at annotations before every step of a cell.
+(Bahdanau, Cho & Bengio 2015: the query is the state of a decoder, the annotations of a sentence serve as keys
+and values, and c is the context for the next word.) A score compares queries with keys, `attend` computes
+weights and contexts from the scores, and `Attending` is a cell that attends to annotations before every step.
 
 >>> from tinygrad_seq import nn
 >>> queries, annotations = ts.ones((1, 2)), ts.tensor([[1.0, 0.0], [0.0, 1.0], [99.0, 99.0]])
@@ -37,11 +37,12 @@ from tinygrad_seq.tensor.tensor import Tensor
 def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Contexts c_m = sum_n alpha_mn v_n, (..., M, D), and the weights alpha_m = softmax e_m, (..., M, N).
 
-    scores  e (..., M, N), of M queries that look at N places
-    values  v (..., N, D), finite where they are not kept, too
-    keep    booleans that broadcast to the scores: where they are False, nothing is looked at
+    scores  e (..., M, N), of M queries for N values
+    values  v (..., N, D); they must be finite, masked values too
+    keep    a mask, booleans that broadcast to the scores: where it is False, the weight is 0
 
-    The weights of a query sum to 1; if it may look nowhere, its weights, its context and their gradients are 0.
+    The weights of a query sum to 1. If all values are masked for a query, its weights, its context and their
+    gradients are 0.
 
     >>> from tinygrad_seq import nn
     >>> scores, values = ts.tensor([[0.0, 0.0, 9.0]]), ts.tensor([[1.0], [3.0], [5.0]])
@@ -60,7 +61,7 @@ def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[
 class DotScore(Module):
     """e_mn = q_m' h_n, for queries q (..., M, H) and annotations h (..., N, H): (..., M, N).
 
-    (Luong, Pham & Manning 2015.) Queries and annotations are of one size.
+    (Luong, Pham & Manning 2015.) Queries and annotations have the same size H.
 
     >>> from tinygrad_seq import nn
     >>> nn.DotScore()(ts.ones((2, 3, 5)), ts.ones((2, 4, 5))).shape
@@ -74,7 +75,8 @@ class DotScore(Module):
 class ScaledDotScore(Module):
     """e_mn = q_m' h_n / sqrt H, for queries q (..., M, H) and annotations h (..., N, H): (..., M, N).
 
-    (Vaswani et al. 2017: the product of vectors of independent elements of variance 1 has variance H.)
+    (Vaswani et al. 2017: if the elements of q and h are independent, of mean 0 and variance 1, q'h has variance
+    H.)
 
     >>> from tinygrad_seq import nn
     >>> nn.ScaledDotScore()(ts.ones((1, 4)), ts.ones((2, 4))).numpy()
@@ -108,8 +110,8 @@ class GeneralScore(Module):
 class AdditiveScore(Module):
     """e_mn = v' tanh(W q_m + U h_n), for queries q (..., M, S) and annotations h (..., N, H): (..., M, N).
 
-    (Bahdanau, Cho & Bengio 2015, A.1.2.) W is (S, A), U (H, A) and v (A,). The keys U h_n need no query: where
-    these come step by step, in a scan, keys are made once, before the loop.
+    (Bahdanau, Cho & Bengio 2015, A.1.2.) W is (S, A), U (H, A) and v (A,). The keys U h_n do not depend on the
+    query: in a scan they are computed once, before the loop.
 
     >>> from tinygrad_seq import nn
     >>> nn.AdditiveScore(5, 6, 7, rng=0)(ts.ones((2, 3, 5)), ts.ones((2, 4, 6))).shape
@@ -132,23 +134,24 @@ class AdditiveScore(Module):
 Score = DotScore | ScaledDotScore | GeneralScore | AdditiveScore
 
 
-# --- a cell that looks ------------------------------------------------------------------------------------
+# --- a cell with attention --------------------------------------------------------------------------------
 
 
 class Attending(Cell):
-    """A cell that looks at annotations h before every step (Bahdanau, Cho & Bengio 2015).
+    """A cell that attends to annotations h before every step (Bahdanau, Cho & Bengio 2015).
 
         e_n = score(s, h_n),   alpha = softmax e,   c = sum_n alpha_n h_n
         s', y = cell(s, [x; c])
 
-    The query s is the first part of the cell's state, the h of an LSTM. The output is [y; c], the state that of
-    the cell.
+    The query s is the first tensor of the cell's state: h for an LSTM. The output is [y; c]; the state is the
+    state of the cell.
 
-    annotations  h (B, N, D), of each row its own, or (N, D), of all rows
-    keep         booleans (B, N), or (N,): a row looks only where they are True; what stands elsewhere has no
-                 influence, whatever it is
+    annotations  h (B, N, D), one set for each row of the batch, or (N, D), one set for all rows
+    keep         a mask, booleans (B, N) or (N,); annotations where it is False have no influence, even if they
+                 are NaN or infinite
 
-    ValueError for annotations of another rank, and for a `keep` that does not belong to them.
+    Raises ValueError if the annotations have another rank or are not floats, if `keep` does not match them, or
+    if they are for another batch size.
 
     >>> from tinygrad_seq import nn
     >>> score = nn.AdditiveScore(5, 6, 7, rng=0)
@@ -166,24 +169,28 @@ class Attending(Cell):
         keep = keep if keep is None or isinstance(keep, Tensor) else tensor(keep, device=annotations.device)
         self.cell, self.score, self.annotations, self.keep = cell, score, annotations, keep
         if annotations.ndim not in (2, 3) or annotations.dtype.kind != "f":
-            raise ValueError(f"annotations are (B, N, D) or (N, D), of floats, not {describe(annotations)}")
+            raise ValueError(
+                f"Attending needs float annotations (B, N, D) or (N, D), got {describe(annotations)}"
+            )
         if keep is not None and (keep.shape != annotations.shape[:-1] or keep.dtype != bool):
             raise ValueError(
-                f"annotations {describe(annotations)} are kept by booleans of shape {annotations.shape[:-1]}, "
-                f"not {describe(keep)}"
+                f"Attending needs keep to be booleans of shape {annotations.shape[:-1]} for annotations "
+                f"{describe(annotations)}, got {describe(keep)}"
             )
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the cell."""
+        """The initial state of the cell."""
         return self.cell.initial_state(batch, like)
 
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor, Tensor]:
-        """The next state, the output, and the weights (B, N) by which it looked."""
+        """The next state, the output, and the attention weights (B, N)."""
         h, keep = self.annotations, self.keep
-        if h.ndim == 3 and len(h) != len(x):  # one row would broadcast
-            raise ValueError(f"annotations of {len(h)} rows are looked at by a batch of {len(x)}")
+        if h.ndim == 3 and len(h) != len(x):  # annotations of one row would broadcast
+            raise ValueError(
+                f"Attending needs a batch of the size of its annotations, {len(h)}, got a batch of {len(x)}"
+            )
         if keep is not None:
-            h, keep = rows(keep, h, 0), expand_dims(keep, -2)  # 0, since a weight of 0 times NaN is NaN
+            h, keep = rows(keep, h, 0), expand_dims(keep, -2)  # replace masked rows: 0 times NaN is NaN
         contexts, weights = attend(self.score(expand_dims(tree.leaves(state)[0], -2), h), h, keep)
         c = squeeze(contexts, -2)
         state, y = self.cell(state, concatenate([x, c], axis=-1))

@@ -1,8 +1,8 @@
-"""Dropout: in training some elements are 0, at random. All masks are drawn before a loop, none within it.
+"""Dropout: in training, random elements are set to 0. All masks are drawn before the loop over time.
 
-Three places for it in a recurrent network: `Dropout` between layers, another mask at every time step;
-`VariationalDropout`, one mask for all time steps; `RecurrentDropout`, on the way from one state to the next.
-After `eval()` each of them does nothing.
+A recurrent network has three kinds of dropout: `Dropout` between layers, with a new mask at every time step;
+`VariationalDropout` between layers, with one mask for all time steps; and `RecurrentDropout`, on the connection
+from one state to the next. After `eval()`, none of them has an effect.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tinygrad_seq.tensor.tensor import Tensor
 class Dropout(Module):
     """y = x m / (1 - p): in training, each element of the mask m is 0 with probability p, else 1.
 
-    (Srivastava et al. 2014, the scaling inverted, so that y = x after `eval()`.) m has the shape of x, and
-    is drawn anew by each call from `rng`, a generator or a seed, on the host. To resume a run exactly, save
-    `dropout.rng.bit_generator.state` with it. ValueError for a p outside 0 <= p < 1.
+    (Srivastava et al. 2014, with inverted scaling, so that y = x after `eval()`.) Each call draws a new m, of
+    the shape of x, on the host from `rng`, a generator or a seed. To resume a run exactly, save
+    `dropout.rng.bit_generator.state` with it. Raises ValueError unless 0 <= p < 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -40,7 +40,7 @@ class Dropout(Module):
 
     def __init__(self, p: float, *, rng: init.Rng = None) -> None:
         if not 0 <= p < 1:
-            raise ValueError(f"the probability of dropping an element lies within 0 <= p < 1; it cannot be {p}")
+            raise ValueError(f"dropout needs a probability 0 <= p < 1, got {p}")
         self.p, self.rng = p, np.random.default_rng(rng)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -48,17 +48,17 @@ class Dropout(Module):
         return x if not self.training or self.p == 0 else x * self._mask(x.shape, x)
 
     def _mask(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """m / (1 - p), of the dtype and on the device of `like`."""
+        """m / (1 - p), with the dtype and the device of `like`."""
         kept = init.generator(self.rng).random(shape) >= self.p
         return Tensor(backend.asarray(kept.astype(like.dtype) / (1 - self.p), like.device))
 
 
 class VariationalDropout(Dropout):
-    """Dropout of a sequence, x (T, B, ...), by a mask that is the same at all time steps: (1, B, ...).
+    """Dropout for a sequence x (T, B, ...) with one mask (1, B, ...) for all time steps.
 
-    (Gal & Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks.)
-    Before a runner, or in `Layers` between two. Arguments and errors as for `Dropout`; ValueError for an x
-    without an axis of time.
+    (Gal & Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks.) Use
+    it before a runner, or between two runners in `Layers`. Arguments and errors are those of `Dropout`; also
+    raises ValueError if x has no time axis.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -67,23 +67,23 @@ class VariationalDropout(Dropout):
            [2., 0., 0., 0.]], dtype=float32)
     """
 
-    batch_first = False  # so that `Layers` of runners that are refuses it
+    batch_first = False  # `Layers` reads this and rejects a mix with runners that are batch_first
 
     def _mask(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         if len(shape) < 2:
-            raise ValueError(f"a sequence is (T, B, ...), not {shape}")
+            raise ValueError(f"VariationalDropout needs a sequence (T, B, ...), got shape {shape}")
         return super()._mask((1, *shape[1:]), like)
 
 
 class RecurrentDropout(Runner):
-    """A runner, of whose recurrent weights in training some rows are 0, the same at all time steps.
+    """A runner that, in training, sets random rows of the recurrent weights to 0, the same at every step.
 
         Wh~ = diag(m) Wh / (1 - p),   m_i = 0 with probability p, else 1
 
-    So some elements of h are not heard, by none of the gates (Gal & Ghahramani 2016, who drop rows of the
-    weight matrices). Each call draws a mask for each Wh in `runner`, which holds for all rows of the batch;
-    what passes from h to h' without Wh, as in a GRU, is left alone. Call it as the runner; `rng` and errors
-    as for `Dropout`; ValueError for a runner without a Wh.
+    No gate receives the elements of h whose rows are dropped (Gal & Ghahramani 2016, who drop rows of the
+    weight matrices). Each call draws one mask for each Wh in `runner`, for all rows of the batch. A path from h
+    to h' that does not use Wh, as in a GRU, is not affected. Call it like the runner. `rng` and the errors are
+    those of `Dropout`; also raises ValueError if the runner has no Wh.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -97,23 +97,25 @@ class RecurrentDropout(Runner):
         self.runner, self.rows = runner, Dropout(p, rng=rng)
         self.batch_first = runner.batch_first
         if not any(name.rpartition(".")[2] == "Wh" for name, _ in runner.named_tensors()):
-            raise ValueError(f"a {type(runner).__name__} of cells without a Wh has no rows to drop")
+            raise ValueError(
+                f"RecurrentDropout needs a runner whose cells have a Wh; {type(runner).__name__} has none"
+            )
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         return with_weights(self.runner, self._dropped)(xs, state, lengths)
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """That of the runner, of whose weights some rows are 0."""
+        """`summary` of the runner, with dropped rows."""
         return with_weights(self.runner, self._dropped).summary(xs, state, lengths)
 
-    def _dropped(self, Wh: Tensor) -> Tensor:  # noqa: N803 (the name that it has in the cells)
+    def _dropped(self, Wh: Tensor) -> Tensor:  # noqa: N803 (the name in the cells)
         if not self.training or self.rows.p == 0:
             return Wh
         return Wh * self.rows._mask((Wh.shape[0], 1), Wh)
 
 
 def with_weights(module: Module, change: Callable[[Tensor], Tensor]):
-    """A copy of a module with the same tensors but for every Wh in it, which is `change(Wh)`."""
+    """A copy of a module that shares all tensors except every Wh, which is replaced by `change(Wh)`."""
 
     def changed(part):
         return with_weights(part, change) if isinstance(part, Module) else part

@@ -1,9 +1,9 @@
-"""Indices that a user gives: ids, labels, lengths. Out of range, they are an error, or the result is NaN.
+"""Indices from the user: ids, labels, lengths. An index out of range is an error, or gives NaN on a GPU.
 
-What comes from the host, an array or a list, is checked there, and then goes to the device where it is
-needed. An index tensor that lives on a device already is taken as it is: to look at it, the host would have
-to wait for the device in every step, and the device itself wraps an index that is out of range, in silence.
-So there what such an index finds becomes NaN, by an op of the graph, and with it the loss.
+An array or a list is checked on the host and then copied to the device. An index tensor that is already on a
+GPU is not checked: the host would have to wait for the GPU in every step. Indexing on a GPU silently wraps an
+index that is out of range, so an op of the graph sets the rows that such an index selects to NaN; the loss is
+then NaN.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ Indices = Tensor | np.ndarray | list
 
 
 def indices(
-    given: Indices, count: int, device: str, name: str, *, besides: int | None = None
+    given: Indices, count: int, device: str, name: str, *, ignore: int | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """`given` as a tensor of integers, and whether each lies within 0 ... count - 1: None, if that was checked.
+    """`given` as a tensor of integers, and a mask: which of them lie within 0 ... count - 1.
 
-    It is checked on the host, where `besides` is lawful as well; from there an array or a list goes to
-    `device`. A tensor stays where it is. TypeError if they are no integers, IndexError for one out of range.
+    The mask is None if `given` was on the host and has been checked; the check also accepts the value `ignore`.
+    An array or a list is copied to `device`, a tensor stays on its device. Raises TypeError if `given` is not
+    of integers, and IndexError if the check fails.
     """
     if not isinstance(given, Tensor):
         if backend.on_host(given):
-            refuse_outside(host := integers(np.asarray(given), name), count, name, besides)
+            refuse_outside(host := integers(np.asarray(given), name), count, name, ignore)
             return tensor(host, device=device), None
         given = tensor(given)
     integers(given, name)
     if given.device != "cpu":
         return given, logical_and(given >= 0, given < count)
-    return WITHIN.function(given, count=count, name=name, besides=besides), None
+    return WITHIN.function(given, count=count, name=name, ignore=ignore), None
 
 
 def integers(x, name: str):
-    """`x`, an array or a tensor of integers; else a TypeError."""
+    """`x`, an array or a tensor; raise TypeError if it is not of integers."""
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {describe(x)}")
     return x
 
 
-def refuse_outside(host: np.ndarray, count: int, name: str, besides: int | None) -> None:
-    """IndexError for an index that lies outside of 0 ... count - 1 and is not `besides`."""
-    host = host if besides is None else host[host != besides]
+def refuse_outside(host: np.ndarray, count: int, name: str, ignore: int | None) -> None:
+    """Raise IndexError if an index is outside 0 ... count - 1 and is not `ignore`."""
+    host = host if ignore is None else host[host != ignore]
     if host.size and (host.min() < 0 or host.max() >= count):
         raise IndexError(
             f"{name} must lie within 0 ... {count - 1}; the smallest is {host.min()}, the largest {host.max()}"
@@ -59,19 +60,19 @@ def refuse_outside(host: np.ndarray, count: int, name: str, besides: int | None)
 
 
 def found(x: Tensor, inside: Tensor | None) -> Tensor:
-    """`x`, found by indices: NaN in its rows whose index is not `inside`, as far as nobody has checked it."""
+    """`x`, selected by indices, with NaN in the rows that are not `inside`; `x` itself if `inside` is None."""
     return x if inside is None or x.dtype.kind != "f" else rows(inside, x, math.nan)
 
 
 def rows(inside: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
-    """x in the rows that are inside, y in the others."""
+    """x in the rows where `inside` is True, y in the others."""
     return where(inside.reshape(inside.shape + (1,) * (x.ndim - inside.ndim)), x, y)
 
 
-def _within(x, /, *, count, name, besides):
-    """z = x, integers within 0 ... count - 1, or `besides`"""
-    refuse_outside(x, count, name, besides)
+def _within(x, /, *, count, name, ignore):
+    """z = x, integers within 0 ... count - 1, or equal to `ignore`"""
+    refuse_outside(x, count, name, ignore)
     return x
 
 
-WITHIN = Primitive(_within, "()->()")  # an op, so that in the step of a scan it looks at all time steps
+WITHIN = Primitive(_within, "()->()")  # an op, so that inside a scan it checks every time step

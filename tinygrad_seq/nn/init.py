@@ -1,11 +1,11 @@
 """Initial values of parameters.
 
-The scale of the weights decides whether signals and gradients keep their size on the way through a deep
-or recurrent network. An initialiser returns a NumPy array. Those that draw take `rng`, a
-`numpy.random.Generator` or a seed (None draws a fresh one), so that a seed makes a run reproducible. Put
-one into a parameter by `assign_`: `cell.Wh.assign_(nn.init.orthogonal((5, 5), rng=0))`.
+The scale of the weights decides whether signals and gradients keep their size in a deep or recurrent network.
+An initialiser returns a NumPy array. Random initialisers take `rng`, a `numpy.random.Generator` or a seed; a
+seed makes a run reproducible, and None means a fresh seed. `assign_` puts the array into a parameter:
+`cell.Wh.assign_(nn.init.orthogonal((5, 5), rng=0))`.
 
-Weights act from the right, x W: a matrix is (input, output), its column j what unit j receives.
+Weights multiply from the right, x W: a matrix is (input, output), and column j holds the weights of unit j.
 
 >>> from tinygrad_seq import nn
 >>> cell = nn.LSTMCell(3, 5, rng=0)
@@ -28,12 +28,14 @@ Rng = np.random.Generator | int | None
 
 
 def generator(rng: Rng) -> np.random.Generator:
-    """`rng` if it is a generator, else one of that seed; RuntimeError in the step of a scan.
+    """`rng` if it is a generator, else a new generator with that seed.
+
+    Raises RuntimeError inside the step of a scan.
 
     >>> bool(generator(0).random() == generator(0).random())
     True
     """
-    _refuse_in_a_step("a draw would be the same in all of them: draw before the loop, pass it as an input")
+    _refuse_in_a_step("a draw would be the same in all of them; draw before the loop and pass it as an input")
     return np.random.default_rng(rng)
 
 
@@ -62,8 +64,8 @@ def xavier(
 ) -> np.ndarray:
     """w_ij ~ U(-a, a), a = gain sqrt(6 / (input + output)), of variance gain^2 2 / (input + output).
 
-    For a matrix of `shape` (input, output), (Glorot & Bengio 2010): the compromise between a variance that
-    activations keep going forward and one that gradients keep going backward.
+    (Glorot & Bengio 2010.) `shape` is (input, output). The variance 1 / input would preserve the variance of
+    activations in the forward pass, 1 / output that of gradients in the backward pass; this is a compromise.
 
     >>> xavier((2, 4), rng=0).shape
     (2, 4)
@@ -72,9 +74,9 @@ def xavier(
 
 
 def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Q with Q'Q = 1, or QQ' = 1 for a matrix that is wider than high: every such Q is equally likely.
+    """A random Q with Q'Q = 1, or QQ' = 1 if it has more columns than rows; all such Q are equally likely.
 
-    (Saxe, McClelland & Ganguli 2014.) A product with Q keeps lengths, however often it is taken.
+    (Saxe, McClelland & Ganguli 2014.) Repeated multiplication by a square Q preserves the length of a vector.
 
     >>> q = orthogonal((3, 3), rng=0, dtype=np.float64)
     >>> np.allclose(q.T @ q, np.eye(3))
@@ -83,7 +85,9 @@ def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np
     rows, columns = _matrix(shape)
     gaussian = generator(rng).standard_normal((max(shape), min(shape)))
     q, r = np.linalg.qr(gaussian)
-    q = q * np.sign(np.diag(r))  # QR is unique only up to these signs; so Q is uniform (Mezzadri 2007)
+    q = q * np.sign(
+        np.diag(r)
+    )  # QR is unique only up to these signs; fixing them makes Q uniform (Mezzadri 2007)
     return (q if rows >= columns else q.T).astype(dtype)
 
 
@@ -102,28 +106,29 @@ def sparse(
 ) -> np.ndarray:
     """A matrix (size, size) with `nonzeros` Gaussian weights per column, scaled to the spectral radius.
 
-    Every unit hears `nonzeros` others, whatever the size of the network, and |lambda|max, the largest
-    modulus of an eigenvalue, is `spectral_radius` (Martens & Sutskever 2011; Sutskever et al. 2013;
-    Pascanu, Mikolov & Bengio 2013). ValueError for nonzeros outside 1 ... size.
+    Every unit receives `nonzeros` inputs from the other units, for any network size. The spectral radius
+    |lambda|max, the largest modulus of an eigenvalue, is `spectral_radius` (Martens & Sutskever 2011; Sutskever
+    et al. 2013; Pascanu, Mikolov & Bengio 2013). Raises ValueError if nonzeros is outside 1 ... size.
 
     >>> w = sparse(50, nonzeros=15, spectral_radius=0.95, rng=0, dtype=np.float64)
     >>> int((w != 0).sum()), float(np.abs(np.linalg.eigvals(w)).max().round(6))
     (750, 0.95)
     """
     if not 1 <= nonzeros <= size:
-        raise ValueError(f"of {size} weights per column, 1 ... {size} can be nonzero, not {nonzeros}")
+        raise ValueError(f"sparse needs 1 <= nonzeros <= size, got nonzeros={nonzeros} for size={size}")
     rng = generator(rng)
     w = np.zeros((size, size))
     for column in w.T:
         column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)
-    # every column holds a weight, so the units that feed each other form a circle: some eigenvalue is not 0
+    # every column has a nonzero weight, so the graph of the units has a cycle, and some eigenvalue is not 0
     return (w * (spectral_radius / np.abs(np.linalg.eigvals(w)).max())).astype(dtype)
 
 
 def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """The bias [i, f, g, o] (4H,) of an LSTM with `value` in the block f, and 0 elsewhere.
+    """The bias [i, f, g, o] (4H,) of an LSTM: `value` in the block f, 0 elsewhere.
 
-    An open forget gate lets the cell remember from the start (Gers et al. 2000; Jozefowicz et al. 2015).
+    With an open forget gate the cell remembers from the start of training (Gers et al. 2000; Jozefowicz et al.
+    2015).
 
     >>> forget_bias(2)
     array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
@@ -133,5 +138,5 @@ def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.f
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) != 2:
-        raise ValueError(f"this initialiser is for a matrix (input, output), not for the shape {shape}")
+        raise ValueError(f"this initialiser needs the shape (input, output) of a matrix, got {shape}")
     return shape

@@ -1,4 +1,4 @@
-"""Layers without a memory: Linear, Embedding, LayerNorm; Sequential and Shortcut, made of layers."""
+"""Layers without a state: Linear, Embedding, LayerNorm; and Sequential and Shortcut, which wrap layers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tinygrad_seq.tensor.tensor import Tensor
 class Linear(Module):
     """y = x W + b, for x (..., input), W (input, output) and b (output,): y (..., output).
 
-    W and b are drawn from U(-k, k), k = 1/sqrt(input) (LeCun et al. 1998, Efficient BackProp). Without
-    `bias` there is no b. An x whose last axis is not `input` is the ValueError of the product.
+    W and b are drawn from U(-k, k), k = 1/sqrt(input) (LeCun et al. 1998, Efficient BackProp). With
+    `bias=False` there is no b. The matrix product raises ValueError if the last axis of x is not `input`.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -50,11 +50,11 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """y_i = W[ids_i], the rows of a table W (count, size) that `ids`, integers of any shape, name.
+    """y_i = W[ids_i]: `ids`, integers of any shape, select rows of a table W (count, size).
 
-    For ids (...) the result is (..., size). W is drawn from U(-sqrt 3, sqrt 3), of variance 1.
-    TypeError if ids are no integers, IndexError if one lies outside 0 ... count - 1; of an id in a tensor on
-    a device, where nobody looks at it, the row is NaN.
+    For ids (...) the result is (..., size). W is drawn from U(-sqrt 3, sqrt 3), which has variance 1. Raises
+    TypeError if ids are not integers, IndexError if an id is outside 0 ... count - 1. Ids in a tensor that is
+    already on a GPU are not checked: there, an out-of-range id gives a row of NaN.
 
     >>> from tinygrad_seq import nn
     >>> nn.Embedding(10, 4, rng=0)([[1, 2, 3], [9, 9, 0]]).shape
@@ -72,7 +72,7 @@ class Embedding(Module):
 class LayerNorm(Module):
     """y = w (x - m) / sqrt(v + eps) + b, with m, v the mean and variance of x along the last axis.
 
-    (Ba, Kiros & Hinton 2016.) x is (..., size), and so is y; w and b are (size,), at first 1 and 0.
+    (Ba, Kiros & Hinton 2016.) x and y are (..., size); w and b are (size,), initially 1 and 0. Raises
     ValueError if the last axis of x is not `size`.
 
     >>> import tinygrad_seq as ts
@@ -88,16 +88,16 @@ class LayerNorm(Module):
         self.eps = eps
 
     def __call__(self, x: Tensor) -> Tensor:
-        if x.shape[-1:] != self.weight.shape:  # an axis of 1 would broadcast
+        if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
-                f"LayerNorm({self.weight.size}) takes (..., {self.weight.size}), not {describe(x)}"
+                f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
         d = x - mean(x, -1, keepdims=True)
         return self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
 
 
 class Sequential(Module):
-    """y = f_n(... f_2(f_1(x))), for layers or other functions f of one tensor.
+    """y = f_n(... f_2(f_1(x))), where each f is a layer or another function of one tensor.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -116,9 +116,9 @@ class Sequential(Module):
 
 
 class Shortcut(Sequential):
-    """y = x + f_n(... f_1(x)): a way past the layers (He et al. 2016).
+    """y = x + f_n(... f_1(x)): the input is added to the output of the layers (He et al. 2016).
 
-    ValueError if what they make has not the shape of x.
+    Raises ValueError if the output of the layers does not have the shape of x.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -127,11 +127,14 @@ class Shortcut(Sequential):
     """
 
     def __call__(self, x: Tensor) -> Tensor:
-        return past(x, super().__call__(x))
+        return add_input(x, super().__call__(x))
 
 
-def past(x: Tensor, y: Tensor) -> Tensor:
-    """x + y, for y that was made of x and has its shape."""
-    if x.shape != y.shape:  # an axis of 1 would broadcast
-        raise ValueError(f"{describe(y)} was made of {describe(x)} and is added to it: let it have that shape")
+def add_input(x: Tensor, y: Tensor) -> Tensor:
+    """x + y, for an input x and an output y of the same shape."""
+    if x.shape != y.shape:  # an axis of length 1 would broadcast
+        raise ValueError(
+            f"a shortcut needs an output of the shape of its input, got output {describe(y)} for input "
+            f"{describe(x)}; make the two sizes equal"
+        )
     return x + y

@@ -1,7 +1,7 @@
-"""Losses: what training makes small. Logarithms are natural: nats; divide by log 2 for bits.
+"""Losses that training minimises. Logarithms are natural, so losses are in nats; divide by log 2 for bits.
 
-Every loss takes `reduction`: "mean" over what counts, of nothing 0; "sum"; or "none", one loss for every
-target. Targets have exactly the shape that is asked for: nothing is broadcast.
+Every loss takes `reduction`: "mean" over the targets that count, 0 if there are none; "sum"; or "none", one
+loss for every target. Targets must have exactly the documented shape: nothing is broadcast.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def cross_entropy(
         q_i = (1 - s) onehot(y_i) + s / C
 
     logits           o (..., C)
-    targets          y (...), integers within 0 ... C - 1; those equal to `ignore_index` count for nothing
-    label_smoothing  s, 0 <= s < 1: so much of the probability is spread over all classes (Szegedy et al.
+    targets          y (...), integers within 0 ... C - 1; targets equal to `ignore_index` do not count
+    label_smoothing  s, 0 <= s < 1: the share of the probability that is spread over all classes (Szegedy et al.
                      2016, Rethinking the Inception architecture for computer vision)
 
-    Returns the mean of L over the targets that count, its sum, or with "none" every L (...), 0 for ignored
-    targets. TypeError if targets are no integers, ValueError for another shape, smoothing or reduction,
-    IndexError for a target out of range; of a target in a tensor on a device, where nobody looks at it, the
-    loss is NaN.
+    Returns the mean or the sum of L over the targets that count; with "none", every L (...), which is 0 for
+    ignored targets. Raises TypeError if targets are not integers, IndexError if a target is out of range, and
+    ValueError if the shape, label_smoothing or reduction is invalid. Targets in a tensor that is already on a
+    GPU are not checked: there, an out-of-range target gives a loss of NaN.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -58,11 +58,12 @@ def cross_entropy(
     logits = logits if isinstance(logits, Tensor) else tensor(logits)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
-            f"logits of shape {logits.shape}, (..., C), need targets of shape (...), not {np.shape(targets)}"
+            f"cross_entropy needs logits (..., C) and targets (...), got logits of shape {logits.shape} and "
+            f"targets of shape {np.shape(targets)}"
         )
     if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing lies within 0 <= s < 1; it cannot be {label_smoothing}")
-    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", besides=ignore_index)
+        raise ValueError(f"cross_entropy needs 0 <= label_smoothing < 1, got {label_smoothing}")
+    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", ignore=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
@@ -83,9 +84,10 @@ def binary_cross_entropy_with_logits(
         L = -y log p - (1 - y) log(1 - p) = y softplus(-o) + (1 - y) softplus(o)
 
     logits   o, floats of any shape
-    targets  y, of that shape: probabilities, numbers within 0 ... 1 (booleans and integers too)
+    targets  y, of the same shape: probabilities within 0 ... 1, as floats, integers or booleans
 
-    TypeError if the logits are no floats, ValueError for targets of another shape or another reduction.
+    Raises TypeError if the logits are not floats, ValueError if the targets have another shape or the reduction
+    is invalid.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -97,9 +99,10 @@ def binary_cross_entropy_with_logits(
 
 
 def mse(predictions: Tensor, targets: Tensor | np.ndarray, *, reduction: Reduction = "mean") -> Tensor:
-    """The squared error, L = (x - y)^2, of `predictions` x and `targets` y, of one shape.
+    """The squared error, L = (x - y)^2, of `predictions` x and `targets` y of the same shape.
 
-    TypeError if the predictions are no floats, ValueError for targets of another shape or another reduction.
+    Raises TypeError if the predictions are not floats, ValueError if the targets have another shape or the
+    reduction is invalid.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -117,13 +120,13 @@ def huber(
     delta: float = 1.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """An error that is squared near 0 and linear far from it (Huber 1964), so that outliers weigh less.
+    """An error that is squared near 0 and linear elsewhere (Huber 1964), so that outliers weigh less.
 
         L = d^2 / 2                    where |d| <= delta,    d = x - y
         L = delta (|d| - delta / 2)    elsewhere
 
-    predictions x and targets y are of one shape. TypeError if the predictions are no floats, ValueError for
-    targets of another shape, a delta that is not positive, or another reduction.
+    `predictions` x and `targets` y have the same shape. Raises TypeError if the predictions are not floats,
+    ValueError if the targets have another shape, delta is not positive, or the reduction is invalid.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -139,7 +142,7 @@ def huber(
 
 
 def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Predictions and targets as tensors of one shape and dtype, the predictions', a float."""
+    """Predictions and targets as tensors of one shape; the targets are cast to the predictions' float dtype."""
     x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
     y = targets if isinstance(targets, Tensor) else tensor(targets)
     if x.dtype.kind != "f":
@@ -150,9 +153,9 @@ def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Te
 
 
 def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor) -> Tensor:
-    """The mean of the `count` losses that count, their sum, or all of them."""
+    """The mean of the losses over the `count` targets that count, their sum, or all losses."""
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
+        raise ValueError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
     if reduction == "none":
         return losses
     if reduction == "sum":

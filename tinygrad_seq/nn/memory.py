@@ -1,19 +1,19 @@
-"""What a neural Turing machine does with its memory (Graves, Wayne & Danihelka 2014, section 3).
+"""The memory operations of a neural Turing machine (Graves, Wayne & Danihelka 2014, section 3).
 
-A memory has N rows of width M, (B, N, M) for a batch; a weighting w (B, N), non-negative and of sum 1, says how
-much each row is meant. Reading is a mean of the rows by a weighting, writing erases and adds by one; and four
-steps lead from the weighting before to the next, of which each is a function here:
+A memory has N rows of width M, (B, N, M) for a batch. A weighting w (B, N) is non-negative with sum 1, and
+gives each row its share. Reading takes the weighted mean of the rows; writing erases and adds in proportion to
+the weights. Four functions compute the next weighting from the previous one:
 
-    content_addressing   w_c(i) = softmax_i(beta cos(k, M(i)))        by likeness to a key
-    interpolation        w_g    = g w_c + (1 - g) w                   or where it was
-    circular_shift       w_s(i) = sum_k w_g(i - k) s(k)               or beside it
-    sharpening           w'(i)  = w_s(i)^gamma / sum_j w_s(j)^gamma   and again in focus
+    content_addressing   w_c(i) = softmax_i(beta cos(k, M(i)))        similarity to a key
+    interpolation        w_g    = g w_c + (1 - g) w                   with the previous weighting
+    circular_shift       w_s(i) = sum_k w_g(i - k) s(k)               to neighbouring rows
+    sharpening           w'(i)  = w_s(i)^gamma / sum_j w_s(j)^gamma   undoes the blur of the shift
 
-(The lecture's memory of M entries of size N are our N rows of width M.) Every function takes one head, its
-vectors as (B, ...), or H heads side by side, (B, H, ...): both is meant by `key (B[, H], M)`. They are
-compositions of ops, for tensors or arrays, and have derivatives of every order where the equations have them:
-of a weighting that is 0 somewhere, the second derivative of sharpening is infinite for 1 < gamma < 2.
-ValueError for shapes that do not fit; nothing is broadcast.
+(The lecture's memory of M entries of size N is our N rows of width M.) Every function takes one head, with
+vectors (B, ...), or H heads at once, with vectors (B, H, ...); `key (B[, H], M)` stands for both. The functions
+are compositions of ops, for tensors or arrays. They have derivatives of every order where the equations have
+them: where a weight is 0, the second derivative of sharpening is infinite for 1 < gamma < 2. Raises ValueError
+if the shapes do not match; nothing is broadcast.
 
 >>> from tinygrad_seq.nn import memory
 >>> m, key = ts.tensor([[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]]), ts.tensor([[1.0, 0.0]])
@@ -21,7 +21,7 @@ ValueError for shapes that do not fit; nothing is broadcast.
 >>> w = memory.interpolation(w, ts.ones((1, 3)) / 3.0, ts.tensor([[1.0]]))
 >>> w = memory.circular_shift(w, ts.tensor([[0.0, 0.1, 0.9]]))
 >>> w = memory.sharpening(w, ts.tensor([[3.0]]))
->>> memory.read(m, w).numpy().round(2)  # nearly the row after the one that is like the key
+>>> memory.read(m, w).numpy().round(2)  # nearly the row after the row that resembles the key
 array([[0., 1.]], dtype=float32)
 """
 
@@ -39,20 +39,20 @@ from tinygrad_seq.ops.shape import expand_dims, split, squeeze, stack
 from tinygrad_seq.ops.softmax import softmax
 from tinygrad_seq.tensor.tensor import Tensor
 
-SMALLEST = 1e-8  # |u| |v|, up to which a vector is taken to have no direction
+SMALLEST = 1e-8  # up to this |u| |v|, the vectors are treated as having no direction
 
 
 def content_addressing(memory: Tensor, key: Tensor, strength: Tensor) -> Tensor:
-    """w(i) = softmax_i(beta cos(k, M(i))), the rows of a memory by their likeness to a key.
+    """w(i) = softmax_i(beta cos(k, M(i))): weight the rows of a memory by their similarity to a key.
 
-    memory (B, N, M), key (B[, H], M), strength beta (B[, H], 1), positive; the weighting is (B[, H], N). The
-    cosine u.v / (|u| |v|) is 0, and so is its derivative, where |u| |v| <= 1e-8.
+    memory (B, N, M), key (B[, H], M), strength beta (B[, H], 1), positive; the weighting is (B[, H], N). Where
+    |u| |v| <= 1e-8, the cosine u.v / (|u| |v|) and its derivative are 0.
 
     >>> memory = ts.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])
     >>> content_addressing(memory, ts.tensor([[2.0, 0.0]]), ts.tensor([[3.0]])).numpy().round(3)
     array([[0.909, 0.045, 0.045]], dtype=float32)
     """
-    fitting("content_addressing", memory=(memory, "BNM"), key=(key, "BHM"), strength=(strength, "BH1"))
+    check_shapes("content_addressing", memory=(memory, "BNM"), key=(key, "BHM"), strength=(strength, "BH1"))
     if key.ndim == 2:
         return content_addressing(memory, key[:, None], strength[:, None])[:, 0]
     squares = total(key * key, -1, keepdims=True) * total(memory * memory, -1, keepdims=True).mT
@@ -62,72 +62,77 @@ def content_addressing(memory: Tensor, key: Tensor, strength: Tensor) -> Tensor:
 
 
 def interpolation(content: Tensor, previous: Tensor, gate: Tensor) -> Tensor:
-    """w = g w_c + (1 - g) w', between two weightings (B[, H], N), by a gate g (B[, H], 1) in 0 ... 1.
+    """w = g w_c + (1 - g) w', for two weightings (B[, H], N) and a gate g (B[, H], 1) within 0 ... 1.
 
     >>> interpolation(ts.tensor([[1.0, 0.0]]), ts.tensor([[0.0, 1.0]]), ts.tensor([[0.75]])).numpy()
     array([[0.75, 0.25]], dtype=float32)
     """
-    fitting("interpolation", content=(content, "BHN"), previous=(previous, "BHN"), gate=(gate, "BH1"))
+    check_shapes("interpolation", content=(content, "BHN"), previous=(previous, "BHN"), gate=(gate, "BH1"))
     return previous + gate * (content - previous)
 
 
 def circular_shift(weights: Tensor, kernel: Tensor) -> Tensor:
     """w'(i) = sum_k w(i - k) s(k), the circular convolution of a weighting with a kernel.
 
-    weights (B[, H], N); kernel s (B[, H], 2r+1), of the offsets k = -r ... r in this order: what lies on the
-    last of them moves the weighting r rows on, and round the end. (Rows gathered by index, a matrix for every
-    offset, einsum: all take longer, in a loop over N = 128, with their derivatives 2 to 10 times.)
+    weights (B[, H], N); kernel s (B[, H], 2r+1) for the offsets k = -r ... r in this order. The last element of
+    the kernel moves the weighting r rows forward, with wrap-around. (In a loop with N = 128, derivatives
+    included, these take 2 to 10 times as long: gathering rows by index, a matrix for every offset, einsum.)
 
     >>> circular_shift(ts.tensor([[0.0, 0.0, 1.0]]), ts.tensor([[0.0, 0.25, 0.75]])).numpy()
     array([[0.75, 0.  , 0.25]], dtype=float32)
     """
-    fitting("circular_shift", weights=(weights, "BHN"), kernel=(kernel, "BHS"))
+    check_shapes("circular_shift", weights=(weights, "BHN"), kernel=(kernel, "BHS"))
     offsets = kernel.shape[-1]
     if not offsets % 2:
-        raise ValueError(f"a kernel has 2r+1 offsets, -r ... r, an odd number of them, not {offsets}")
+        raise ValueError(
+            f"circular_shift needs a kernel of odd length 2r+1, for offsets -r ... r; got {offsets}"
+        )
     r = offsets // 2
     moved = stack([roll(weights, k, axis=-1) for k in range(-r, r + 1)], axis=-2)
     return squeeze(expand_dims(kernel, -2) @ moved, -2)
 
 
 def sharpening(weights: Tensor, gamma: Tensor) -> Tensor:
-    """w'(i) = w(i)^gamma / sum_j w(j)^gamma, for a weighting (B[, H], N) and gamma (B[, H], 1), 1 or more.
+    """w'(i) = w(i)^gamma / sum_j w(j)^gamma, for a weighting (B[, H], N) and gamma (B[, H], 1) >= 1.
 
-    Of w / max w, by which nothing changes but that no power can vanish: 1/128 to the 50 is 0 in float32.
+    Computed from w / max w: the result is the same, but the largest power is 1, so that not all powers can
+    underflow ((1/128)^50 is 0 in float32).
 
     >>> sharpening(ts.tensor([[0.5, 0.25, 0.25]]), ts.tensor([[2.0]])).numpy().round(3)
     array([[0.667, 0.167, 0.167]], dtype=float32)
     """
-    fitting("sharpening", weights=(weights, "BHN"), gamma=(gamma, "BH1"))
+    check_shapes("sharpening", weights=(weights, "BHN"), gamma=(gamma, "BH1"))
     shares = weights / stop_gradient(largest(weights, -1, keepdims=True))
-    subnormal = shares < float(np.finfo(shares.dtype).tiny)  # so small that it has no reciprocal: as good as 0
+    subnormal = shares < float(np.finfo(shares.dtype).tiny)  # 1 / share may overflow: treat it as 0
     powers = (shares - stop_gradient(where(subnormal, shares, 0.0))) ** gamma
     return powers / total(powers, -1, keepdims=True)
 
 
 def read(memory: Tensor, weights: Tensor) -> Tensor:
-    """r = sum_i w(i) M(i), of a memory (B, N, M) by a weighting (B[, H], N): (B[, H], M).
+    """r = sum_i w(i) M(i), for a memory (B, N, M) and a weighting (B[, H], N); r is (B[, H], M).
 
     >>> read(ts.tensor([[[1.0, 2.0], [3.0, 4.0]]]), ts.tensor([[0.5, 0.5]])).numpy()
     array([[2., 3.]], dtype=float32)
     """
-    fitting("read", memory=(memory, "BNM"), weights=(weights, "BHN"))
+    check_shapes("read", memory=(memory, "BNM"), weights=(weights, "BHN"))
     if weights.ndim == 2:
         return read(memory, weights[:, None])[:, 0]
     return weights @ memory
 
 
 def write(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor:
-    """M'(i) = M(i) prod_h (1 - w_h(i) e_h) + sum_h w_h(i) a_h: all heads erase before any adds.
+    """M'(i) = M(i) prod_h (1 - w_h(i) e_h) + sum_h w_h(i) a_h: all heads erase before any head adds.
 
-    memory (B, N, M), weights (B[, H], N), erase e (B[, H], M) in 0 ... 1, add a (B[, H], M); M' is (B, N, M).
+    memory and M' (B, N, M), weights (B[, H], N), erase e (B[, H], M) within 0 ... 1, add a (B[, H], M).
 
     >>> memory, one = ts.tensor([[[1.0, 1.0], [1.0, 1.0]]]), ts.tensor([[1.0, 0.0]])
     >>> write(memory, one, ts.tensor([[1.0, 0.0]]), ts.tensor([[0.0, 5.0]])).numpy()
     array([[[0., 6.],
             [1., 1.]]], dtype=float32)
     """
-    fitting("write", memory=(memory, "BNM"), weights=(weights, "BHN"), erase=(erase, "BHM"), add=(add, "BHM"))
+    check_shapes(
+        "write", memory=(memory, "BNM"), weights=(weights, "BHN"), erase=(erase, "BHM"), add=(add, "BHM")
+    )
     if weights.ndim == 2:
         return write(memory, weights[:, None], erase[:, None], add[:, None])
     heads = weights.shape[1]
@@ -136,8 +141,11 @@ def write(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor
     return memory + weights.mT @ add
 
 
-def fitting(function: str, **given: tuple[Tensor, str]) -> None:
-    """ValueError unless the shapes are as the letters say: a letter is one size, H may be missing from all."""
+def check_shapes(function: str, **given: tuple[Tensor, str]) -> None:
+    """Raise ValueError unless the shapes match their letters.
+
+    A letter stands for one size in all arguments, and 1 for the size 1. All arguments may lack the axis H.
+    """
     several = any(letters[1] == "H" and x.ndim == len(letters) for x, letters in given.values())
     sizes = {"1": 1}
     for name, (x, letters) in given.items():
@@ -146,8 +154,8 @@ def fitting(function: str, **given: tuple[Tensor, str]) -> None:
             for letter, size in zip(wanted, x.shape, strict=True):
                 sizes.setdefault(letter, size)
         if x.shape != tuple(sizes.get(letter) for letter in wanted):
-            fits = ", ".join(str(sizes.get(letter, letter)) for letter in wanted)
-            takes = ", ".join(f"{n} ({', '.join(of)})" for n, (_, of) in given.items()).replace(
+            expected = ", ".join(str(sizes.get(letter, letter)) for letter in wanted)
+            needs = ", ".join(f"{n} ({', '.join(of)})" for n, (_, of) in given.items()).replace(
                 ", H,", "[, H],"
             )
-            raise ValueError(f"{function} takes {takes}; {name} is {describe(x)}, where ({fits}) fits")
+            raise ValueError(f"{function} needs {needs}; got {name} {describe(x)}, expected ({expected})")

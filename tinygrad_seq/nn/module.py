@@ -1,9 +1,9 @@
 """Module: a tree of parameters, found by walking its attributes.
 
-A model is plain Python: its `__init__` sets attributes, its `__call__` computes. Whatever Tensor hangs on
-an attribute, directly or within lists, tuples, dicts and other modules, belongs to the model. A
-`Parameter` is trained; any other tensor is a constant that is saved and moved along. A name is the path to
-it, `layers.0.weight`; what is reachable by two paths counts once, under the first.
+A model is plain Python: its `__init__` sets attributes, its `__call__` computes. Every tensor on an attribute
+belongs to the model, directly or inside lists, tuples, dicts and other modules. A `Parameter` is trained; any
+other tensor is a constant, which is saved and moved with the model. The name of a tensor is its path, such as
+`layers.0.weight`; a tensor with two paths counts once, under the first.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Parameter(Tensor):
-    """A leaf tensor that requires a gradient: what a Module trains. Holds a copy of `data`, a float array.
+    """A leaf tensor that requires a gradient and that a Module trains. It holds a copy of `data`.
 
-    TypeError if `data` is no float array.
+    Raises TypeError if `data` is not a float array.
 
     >>> import numpy as np
     >>> Parameter(np.zeros(2)).requires_grad
@@ -42,7 +42,7 @@ class Parameter(Tensor):
 
 
 class Module:
-    """The base of every model and layer.
+    """The base class of every model and layer.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -62,7 +62,7 @@ class Module:
         weight: float32[4,2]
         bias: float32[2]
 
-    What a module holds is found on its attributes, by name:
+    A module finds its tensors and modules on its attributes, by name:
 
     >>> model = Perceptron()
     >>> [name for name, p in model.named_parameters()] == [name for name, t in model.named_tensors()]
@@ -83,7 +83,7 @@ class Module:
     # --- the tree -------------------------------------------------------------------------------------
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of the tree with its name, each once, in the order of the attributes."""
+        """Every tensor of the tree with its name, each tensor once, in the order of the attributes."""
         seen: set[int] = set()
         for name, t in self._paths(seen):
             if id(t) not in seen:
@@ -91,7 +91,7 @@ class Module:
                 yield name, t
 
     def _paths(self, entered: set[int]) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor by every path, entering each module once."""
+        """Every tensor under every path that leads to it; each module is entered once."""
         entered.add(id(self))
         for name, child in children(self):
             if isinstance(child, Tensor):
@@ -111,11 +111,11 @@ class Module:
             found.update((id(child), child) for child in below)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter with its name, a shared one once."""
+        """Every parameter with its name; a shared parameter once."""
         return ((name, p) for name, p in self.named_tensors() if isinstance(p, Parameter))
 
     def parameters(self) -> list[Parameter]:
-        """The parameters, a shared one once: what an optimizer takes."""
+        """All parameters, as an optimizer takes them; a shared parameter once."""
         return [parameter for _, parameter in self.named_parameters()]
 
     # --- state ----------------------------------------------------------------------------------------
@@ -130,10 +130,10 @@ class Module:
         return {name: np.array(t.numpy()) for name, t in self.named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike | Tensor]) -> None:
-        """Overwrite every tensor of the tree by the array of its name, in place.
+        """Overwrite every tensor of the tree, in place, with the array of the same name.
 
-        ValueError lists all names that are missing, unexpected, or of another shape or kind; nothing is
-        loaded then.
+        Raises ValueError if a name is missing or unexpected, or an array has the wrong shape or dtype. The
+        error lists all of them, and nothing is loaded.
         """
         own = dict(self.named_tensors())
         given = {
@@ -144,29 +144,30 @@ class Module:
         for name, array in given.items():
             own[name].assign_(array)
 
-    # --- what concerns the whole tree -----------------------------------------------------------------
+    # --- changes to the whole tree --------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training` of every module: whether dropout and the like act."""
+        """Set `training` of every module to `mode`. Dropout, for example, acts only in training mode."""
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """The opposite of `train()`."""
+        """Leave training mode: `train(False)`."""
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradient of every parameter."""
+        """Reset the gradient of every parameter to None."""
         for parameter in self.parameters():
             if parameter.requires_grad:
                 parameter.zero_grad()
 
     def to(self, device: str | None = None, *, dtype: DTypeLike | None = None) -> Self:
-        """Move every tensor to `device` and turn every float tensor into the float `dtype`, gradients too.
+        """Move every tensor to `device` and cast every float tensor to the float `dtype`, gradients too.
 
-        Tensors keep their identity, but an optimizer's state stays what it was: move first. ValueError or
-        RuntimeError for a device that does not exist, TypeError for a dtype that is no float.
+        Tensors keep their identity, but the state of an existing optimizer does not move: call `to` before you
+        make the optimizer. Raises ValueError or RuntimeError if the device does not exist, TypeError if the
+        dtype is not a float dtype.
 
         >>> from tinygrad_seq import nn
         >>> model = nn.Linear(3, 2).to("cpu", dtype="float64")
@@ -174,7 +175,7 @@ class Module:
         ('cpu', dtype('float64'))
         """
         if dtype is not None and np.dtype(dtype).kind != "f":
-            raise TypeError(f"a module computes in a float dtype, not {np.dtype(dtype)}")
+            raise TypeError(f"Module.to needs a float dtype, got {np.dtype(dtype)}")
         for _, t in self.named_tensors():
             _convert(t, device or t.device, dtype if t.dtype.kind == "f" and dtype is not None else t.dtype)
         return self
@@ -182,13 +183,13 @@ class Module:
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(habits.say(name, f"a {type(self).__name__}", habits.MODULES), name=name, obj=self)
 
-    # --- looks ----------------------------------------------------------------------------------------
+    # --- printing -------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return "\n".join(self._lines("", {}))
 
     def _lines(self, path: str, names: dict[int, str]) -> list[str]:
-        """The tree, a line for each module and tensor; `names` are the tensors and modules shown before."""
+        """The tree, one line for each module and tensor; `names` holds the ids that were printed before."""
         names[id(self)] = path.rstrip(".") or type(self).__name__
         lines = [f"{type(self).__name__}: {sum(p.size for p in self.parameters()):,} parameters"]
         for name, child in children(self):
@@ -205,7 +206,7 @@ class Module:
 
 
 def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
-    """The modules and tensors on the attributes of `module`, looked for in lists, tuples and dicts too."""
+    """The modules and tensors on the attributes of `module`, also inside lists, tuples and dicts."""
     for name, value in vars(module).items():
         yield from _within(name, value)
 
@@ -222,9 +223,9 @@ def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:
 
 
 def refuse_misfits(own: Mapping[str, Tensor | np.ndarray], given: Mapping[str, np.ndarray], owner: str) -> None:
-    """ValueError if `given` cannot overwrite `own`: the names that are missing, unexpected or misshapen."""
+    """Raise ValueError if `given` cannot overwrite `own`; list every name with a problem."""
     wrong = [
-        f"{name} is {describe(own[name])}, given {describe(array)}"
+        f"{name} needs {describe(own[name])}, got {describe(array)}"
         for name, array in given.items()
         if name in own
         and (array.shape != own[name].shape or not np.can_cast(array.dtype, own[name].dtype, "same_kind"))
@@ -232,7 +233,7 @@ def refuse_misfits(own: Mapping[str, Tensor | np.ndarray], given: Mapping[str, n
     problems = {
         "missing": [name for name in own if name not in given],
         "unexpected": [name for name in given if name not in own],
-        "of another shape or kind": wrong,
+        "wrong shape or dtype": wrong,
     }
     if any(problems.values()):
         lines = [f"{what}: {'; '.join(names)}" for what, names in problems.items() if names]
@@ -240,7 +241,7 @@ def refuse_misfits(own: Mapping[str, Tensor | np.ndarray], given: Mapping[str, n
 
 
 def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:
-    """Give the leaf `t`, in place, the device and dtype, and its gradient likewise."""
+    """Move the leaf `t` and its gradient, in place, to the device and dtype."""
     if t.dtype == dtype and backend.parse_device(t.device) == backend.parse_device(device):
         return
     grad, requires_grad = t.grad, t.requires_grad

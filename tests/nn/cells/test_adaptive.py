@@ -1,4 +1,4 @@
-"""Adaptive computation time against its equations in NumPy, its laws and gradients; the cell that repeats."""
+"""Adaptive computation time compared with its equations in NumPy, its properties and gradients; RepeatCell."""
 # ruff: noqa: N806 (weights have the names that they have in the cells)
 
 import math
@@ -23,11 +23,11 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def adaptive(kind=nn.LSTMCell, seed=3, bias=0.0, loud=10.0, dtype=np.float64, **options):
-    """A cell whose rows halt at different times: its halting unit is loud."""
+def adaptive(kind=nn.LSTMCell, seed=3, bias=0.0, scale=10.0, dtype=np.float64, **options):
+    """A cell whose rows halt at different times, since its halting weights are scaled up."""
     rng = np.random.default_rng(seed)
     act = nn.ACTCell(kind(I + 1, H, rng=rng, dtype=dtype), rng=rng, **options)
-    act.halting.weight.assign_(act.halting.weight * loud)
+    act.halting.weight.assign_(act.halting.weight * scale)
     act.halting.bias.assign_([bias])
     return act
 
@@ -68,7 +68,7 @@ def lstm_by_hand(cell, state, x):
 
 
 def step_by_hand(step, act, state, x):
-    """One row at one time: Graves (2016), equations 5 to 13."""
+    """One row at one time step: Graves (2016), equations 5 to 13."""
     w, b = act.halting.weight.numpy()[:, 0], act.halting.bias.numpy()[0]
     states, outputs, halting = [], [], []
     while not halting or (sum(halting) < 1 - act.epsilon and len(halting) < act.max_steps):
@@ -88,7 +88,7 @@ def step_by_hand(step, act, state, x):
 @pytest.mark.parametrize(("epsilon", "most"), [(0.01, 100), (0.01, 4), (0.4, 9)])
 @pytest.mark.parametrize(("kind", "by_hand"), [(nn.RNNCell, rnn_by_hand), (nn.LSTMCell, lstm_by_hand)])
 def test_it_is_its_equations(kind, by_hand, epsilon, most, unroll):
-    """Row by row over several steps of time; rows visit an input once, some times, and as often as they may."""
+    """Row by row over several time steps; rows make one visit, several visits, and max_steps visits."""
     act = adaptive(kind, epsilon=epsilon, max_steps=most)
     start = random_state(act)
     (ys, ponder, steps), state = nn.Recurrent(act, unroll=unroll)(xs, start)
@@ -108,8 +108,8 @@ def test_it_is_its_equations(kind, by_hand, epsilon, most, unroll):
     assert ponder.shape == steps.shape == (T, B)
 
 
-class Told(nn.Cell):
-    """The input of visit n is x_n, its output as well, and its state says which visit it was: p comes out."""
+class OneHotVisits(nn.Cell):
+    """The output of visit n is x_n, the state is the one-hot vector of n; so the mean state of ACT is p."""
 
     def __init__(self, visits):
         self.chosen, self.later = ts.tensor(np.eye(visits + 1, visits)), ts.tensor(np.eye(visits, k=1))
@@ -123,9 +123,9 @@ class Told(nn.Cell):
         return visit, ts.sum(visit * (x @ self.chosen), axis=-1, keepdims=True)
 
 
-def told(logits, unroll=True, **options):
-    """The p, ponder and steps of an ACT cell whose halting unit says sigmoid(logits[b, n]) at visit n."""
-    act = nn.ACTCell(Told(logits.shape[1]), max_steps=logits.shape[1], **options)
+def halted(logits, unroll=True, **options):
+    """The p, ponder and steps of an ACT cell with h_n = sigmoid(logits[b, n]) for row b."""
+    act = nn.ACTCell(OneHotVisits(logits.shape[1]), max_steps=logits.shape[1], **options)
     act.halting.weight.assign_([[1.0]])
     act.halting.bias.assign_([0.0])
     act.to(logits.device)
@@ -139,16 +139,16 @@ def logit(h):
 
 @both_ways
 def test_halting_by_hand(unroll):
-    """Of probabilities that anybody can add up."""
+    """With round probabilities, whose sums are easy to check."""
     h = [[0.5, 0.25, 0.5, 0.1], [0.99, 0.1, 0.1, 0.1], [0.25, 0.25, 0.25, 0.125], [0.985, 0.001, 0.9, 0.9]]
-    p, ponder, steps = told(ts.tensor(logit(h)), unroll, epsilon=0.01000001)
+    p, ponder, steps = halted(ts.tensor(logit(h)), unroll, epsilon=0.01000001)
     assert steps.numpy().tolist() == [3, 1, 4, 3]
     expected = [[0.5, 0.25, 0.25, 0], [1, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.985, 0.001, 0.014, 0]]
     assert_allclose(p, expected, rtol=1e-9)
     assert_allclose(ponder, [3.25, 2, 4.25, 3.014], rtol=1e-12)
 
 
-# --- its laws -------------------------------------------------------------------------------------------
+# --- its properties -------------------------------------------------------------------------------------
 
 HOSTILE = st.sampled_from([-1e4, -50.0, 50.0, 1e4]) | st.floats(-50, 50)
 
@@ -163,8 +163,8 @@ HOSTILE = st.sampled_from([-1e4, -50.0, 50.0, 1e4]) | st.floats(-50, 50)
     epsilon=st.sampled_from([0.0, 0.01, 0.5, 0.999]),
 )
 def test_weights_sum_to_one(rows, epsilon, unroll):
-    """However soon or late rows halt; they are not negative, and what remains is at least epsilon."""
-    p, ponder, steps = (z.numpy() for z in told(ts.tensor(np.array(rows)), unroll, epsilon=epsilon))
+    """However early or late rows halt; weights are not negative, and the remainder R is at least epsilon."""
+    p, ponder, steps = (z.numpy() for z in halted(ts.tensor(np.array(rows)), unroll, epsilon=epsilon))
     assert_allclose(p.sum(-1), 1, rtol=1e-12)
     assert (p >= 0).all()
     for row, N, cost in zip(p, steps, ponder, strict=True):
@@ -177,7 +177,7 @@ def test_weights_sum_to_one(rows, epsilon, unroll):
 @pytest.mark.parametrize("bias", [-50.0, 50.0])
 @both_ways
 def test_hostile_biases(unroll, bias):
-    """At once, or not at all: then what it says is the last visit's, after as many as there may be."""
+    """It halts after one visit, or makes max_steps visits; the output is that of the last visit."""
     act = adaptive(bias=bias, dtype=np.float32, max_steps=3)
     (ys, ponder, steps), _ = nn.Recurrent(act, unroll=unroll)(xs[:1].astype(np.float32))
     N = 1 if bias > 0 else 3
@@ -188,14 +188,14 @@ def test_hostile_biases(unroll, bias):
 
 
 def loss_of(made):
-    """It looks at everything that is no integer."""
+    """A loss of every tensor that is not of integers."""
     return sum((part + part * part).sum() for part in tree.leaves(made) if part.dtype.kind == "f")
 
 
 @both_ways
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell])
-def test_a_row_is_what_it_is_alone(kind, unroll):
-    """In values and gradients; beside it is one that halts at once, one that never does, and one of NaN."""
+def test_a_row_does_not_depend_on_the_others(kind, unroll):
+    """In values and gradients; rows halt at different times, and one row is NaN."""
     act = adaptive(kind, max_steps=6)
     x = np.concatenate([xs[:2], xs[2:]], axis=1)  # ten rows
     x[:, 3] = np.nan
@@ -214,7 +214,7 @@ def test_a_row_is_what_it_is_alone(kind, unroll):
 
 
 @both_ways
-def test_a_row_that_has_halted_goes_nowhere(unroll):
+def test_a_row_that_has_halted_does_not_advance(unroll):
     """A third visit would overflow; it repeats the second instead."""
     cell = nn.RNNCell(I + 1, H, activation="relu", rng=0)
     cell.Wh.assign_(1e25 * np.eye(H, dtype=np.float32))
@@ -231,8 +231,8 @@ def test_a_row_that_has_halted_goes_nowhere(unroll):
 
 
 @both_ways
-def test_what_is_not_a_number_comes_out(unroll):
-    """Of the input or of the halting unit, after max_steps visits; beside other rows."""
+def test_nan_shows_in_the_outputs(unroll):
+    """NaN in the input or in the halting unit, after max_steps visits; other rows are not affected."""
     act = adaptive(max_steps=4)
     x = xs[:1].copy()
     x[0, 1, 2] = np.nan
@@ -260,8 +260,8 @@ def test_the_dtype_stays(unroll):
 
 
 @both_ways
-def test_whole_numbers_of_a_state_are_those_of_the_last_visit(unroll):
-    """The clock of a clockwork network counts visits, each row its own."""
+def test_integers_of_a_state_are_those_of_the_last_visit(unroll):
+    """The clock of a clockwork network counts the visits of each row."""
     act = adaptive(partial(nn.ClockworkRNNCell, periods=(1, 5, 7)), max_steps=9)
     (_, _, steps), (h, t) = nn.Recurrent(act, unroll=unroll)(xs)
     N = steps.numpy()
@@ -272,8 +272,8 @@ def test_whole_numbers_of_a_state_are_those_of_the_last_visit(unroll):
 
 
 @both_ways
-def test_whole_numbers_of_a_row_that_halts_at_once(unroll):
-    """It is visited again with its batch, without the flag; what counts is its own visit."""
+def test_integers_of_a_row_that_halts_after_one_visit(unroll):
+    """The row is computed again with its batch, without the flag; the state is that of its first visit."""
 
     class Noting(nn.GRUCell):
         def initial_state(self, batch, like):
@@ -297,17 +297,17 @@ def test_whole_numbers_of_a_row_that_halts_at_once(unroll):
 
 @both_ways
 def test_the_gradient_of_ponder(unroll):
-    """dponder/dh_n is -1 for n < N, and 0 at N and behind it, as the paper has it."""
+    """dponder/dh_n is -1 for n < N, and 0 for n >= N, as in the paper."""
     h = np.array([[0.5, 0.25, 0.5, 0.1], [0.995, 0.1, 0.1, 0.1], [0.25, 0.25, 0.25, 0.125]])
     logits = ts.tensor(logit(h), requires_grad=True)
-    _, ponder, _ = told(logits, unroll)
+    _, ponder, _ = halted(logits, unroll)
     weights = np.array([1.0, 3.0, 5.0])
     expected = -np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0]]) * h * (1 - h) * weights[:, None]
     assert_allclose(ts.grad((ponder * weights).sum(), logits), expected, rtol=1e-12)
 
 
 def away_from_kinks(act, start):
-    """Whether no row is near to halting one visit sooner or later: every sum of h is away from 1 - epsilon."""
+    """Whether every sum of h is far enough from 1 - epsilon that a small change does not change N."""
     s, margins = start, []
     for x in ts.tensor(xs):
         before, h = act._visits(s, x)[1:]
@@ -319,8 +319,8 @@ def away_from_kinks(act, start):
 @both_ways
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell])
 def test_first_and_second_derivatives(kind, unroll):
-    """Of outputs, ponder and state, by the input, the state before, and all parameters."""
-    act = adaptive(kind, seed=1, bias=-1.0, loud=4.0, max_steps=5)
+    """Of outputs, ponder and state, by the input, the initial state and all parameters."""
+    act = adaptive(kind, seed=1, bias=-1.0, scale=4.0, max_steps=5)
     start = random_state(act)
     assert away_from_kinks(act, start)
     names = [name for name, _ in act.named_parameters()]
@@ -339,7 +339,7 @@ def test_first_and_second_derivatives(kind, unroll):
 @pytest.mark.parametrize("name", nn.CELLS)
 def test_scan_and_eager_are_equal(name):
     """For any cell: values, first and second derivatives."""
-    act = adaptive(nn.CELLS[name], seed=0, bias=-1.0, loud=4.0, max_steps=5)
+    act = adaptive(nn.CELLS[name], seed=0, bias=-1.0, scale=4.0, max_steps=5)
     start, results = random_state(act), []
     for unroll in (True, False):
         x = ts.tensor(xs, requires_grad=True)
@@ -353,7 +353,7 @@ def test_scan_and_eager_are_equal(name):
 
 
 def test_eagerly_it_stops_when_every_row_has_halted():
-    """As many visits as the slowest row makes."""
+    """It makes as many visits as the slowest row needs."""
     visits = []
 
     class Counted(nn.RNNCell):
@@ -372,8 +372,8 @@ def test_eagerly_it_stops_when_every_row_has_halted():
 @pytest.mark.parametrize(
     ("make", "count"), [(partial(nn.ACTCell, max_steps=4), 2), (partial(nn.RepeatCell, times=3), 3)]
 )
-def test_what_a_scan_takes_out_of_the_loop(make, count):
-    """The projections of the input, with the flag and without, for all times at once."""
+def test_scan_moves_the_projections_of_the_input_out_of_the_loop(make, count):
+    """With the flag and without, for all time steps at once."""
     cell = make(nn.LSTMCell(I + 1, H, rng=0))
     x = ts.tensor(xs.astype(np.float32))
     before, loop = str(ts.explain(cell, cell.initial_state(B, like=x), x)).split("\nloop\n")[:2]
@@ -381,7 +381,7 @@ def test_what_a_scan_takes_out_of_the_loop(make, count):
     assert "Wx" not in loop
 
 
-# --- its edges ------------------------------------------------------------------------------------------
+# --- edge cases -----------------------------------------------------------------------------------------
 
 
 @both_ways
@@ -398,7 +398,7 @@ def test_one_row_one_step(unroll):
 
 @both_ways
 def test_one_visit_is_the_cell(unroll):
-    """The ponder cost is 2 and has no gradient; neither has the halting unit."""
+    """The ponder cost is 2, and the gradient of the halting unit is 0."""
     act = adaptive(max_steps=1)
     start = random_state(act)
     (ys, ponder, steps), state = nn.Recurrent(act, unroll=unroll)(xs, start)
@@ -412,7 +412,7 @@ def test_one_visit_is_the_cell(unroll):
 
 
 def test_without_epsilon_only_a_probability_of_one_halts_at_once():
-    _, ponder, steps = told(ts.tensor([[50.0, 0.0, 0.0], [4.0, 50.0, 0.0], [4.0, 0.0, 0.0]]), epsilon=0.0)
+    _, ponder, steps = halted(ts.tensor([[50.0, 0.0, 0.0], [4.0, 50.0, 0.0], [4.0, 0.0, 0.0]]), epsilon=0.0)
     assert steps.numpy().tolist() == [1, 2, 2]
     assert_allclose(ponder, [2, 2 + sigmoid(-4.0), 2 + sigmoid(-4.0)], rtol=1e-5)
 
@@ -420,7 +420,7 @@ def test_without_epsilon_only_a_probability_of_one_halts_at_once():
 @both_ways
 @pytest.mark.parametrize("reverse", [False, True])
 def test_lengths(reverse, unroll):
-    """Past a length there is nothing, of all that comes out; the rest is as if alone, and so is the summary."""
+    """All outputs past a length are 0; the others and the summary are those of each row run separately."""
     lengths, act = [4, 0, 1, 3, 2], adaptive(max_steps=6)
     rnn = nn.Recurrent(act, reverse=reverse, unroll=unroll)
     start = random_state(act)
@@ -454,7 +454,7 @@ def test_batch_first():
 
 @pytest.mark.parametrize(("back", "every"), [(4, 4), (2, 2), (3, 1), (1, 3)])
 def test_truncated(back, every):
-    """Chunks have what the whole has of all that comes out; of the whole length, its gradients as well."""
+    """Chunks give the outputs of the whole sequence; if back is the whole length, also its gradients."""
     act = adaptive(max_steps=6)
     rnn, start = nn.Recurrent(act), random_state(act)
     made, state = rnn(xs, start)
@@ -467,7 +467,7 @@ def test_truncated(back, every):
         agree(*(values(ts.grad(loss_of(ys), [*act.parameters()])) for ys in (made, given[0][1])))
 
 
-# --- the cell that repeats ------------------------------------------------------------------------------
+# --- RepeatCell -----------------------------------------------------------------------------------------
 
 
 @both_ways
@@ -490,24 +490,24 @@ def test_repeating_is_the_cell_applied_again(times, unroll):
     )
 
 
-def test_repeating_costs_no_parameters():
+def test_repeating_adds_no_parameters():
     cell = nn.GRUCell(I + 1, H, rng=0)
     assert [p.shape for p in nn.RepeatCell(cell, 3).parameters()] == [p.shape for p in cell.parameters()]
 
 
-def test_what_repeats_may_be_adaptive():
-    """An output that is a tree passes through."""
+def test_an_adaptive_cell_can_be_repeated():
+    """The output may be a tree."""
     cell = nn.RepeatCell(nn.ACTCell(nn.GRUCell(I + 2, H, rng=0), max_steps=3, rng=1), 2)
     (ys, ponder, steps), _ = nn.Recurrent(cell)(xs.astype(np.float32))
     assert ys.shape == (T, B, H)
     assert ponder.shape == steps.shape == (T, B)
 
 
-# --- its beginning, and what it refuses -----------------------------------------------------------------
+# --- initial values and errors --------------------------------------------------------------------------
 
 
-def test_the_halting_unit_is_in_a_hurry_at_first():
-    """Its bias is 1; what is drawn for it comes from the generator that is given."""
+def test_the_initial_halting_unit():
+    """Its bias is 1, and its weights are drawn from `rng`."""
     a, b, c = (nn.ACTCell(nn.GRUCell(I + 1, H, rng=0), rng=seed) for seed in (5, 5, 6))
     assert dict(a.named_parameters())["halting.bias"].numpy().tolist() == [1.0]
     assert (a.halting.weight.numpy() == b.halting.weight.numpy()).all()
@@ -524,33 +524,36 @@ def test_an_input_of_another_size(make):
     cell = make(nn.LSTMCell(I + 1, H, rng=0))
     for run in (cell, lambda s, x: nn.Recurrent(cell)(x[None], s)):
         with pytest.raises(
-            ValueError, match=r"float32\[5,4\]: for it the input size of the cell is 4 \+ 1 = 5"
+            ValueError,
+            match=r"an input of size 3, .* 3 \+ 1; got float32\[5,4\], .* a cell of input size 4 \+ 1 = 5",
         ):
             run(random_state(cell), ts.tensor(np.ones((B, I + 1), np.float32)))
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_cell_that_hears_nothing(make):
-    with pytest.raises(ValueError, match=r"let its input size be I \+ 1, not 0"):
+def test_a_cell_without_an_input(make):
+    with pytest.raises(ValueError, match=r"needs a cell of input size I \+ 1 .*, got size 0"):
         make(nn.RNNCell(0, H))
 
 
 def test_a_cell_of_more_than_one_output():
     act = nn.ACTCell(nn.GRUCell(I + 1, H))
-    with pytest.raises(TypeError, match="whose output is one tensor, not a tuple"):
+    with pytest.raises(TypeError, match="ACTCell needs a cell whose output is one tensor, got a tuple"):
         nn.ACTCell(act)
     nn.ACTCell(nn.Mapped(act, after=lambda made: made[0]))
 
 
 @pytest.mark.parametrize("epsilon", [1, 1.0, -0.01, math.nan, 2])
-def test_an_epsilon_that_leaves_nothing_or_more(epsilon):
-    with pytest.raises(ValueError, match=f"epsilon lies within 0 <= epsilon < 1, not {epsilon}"):
+def test_an_invalid_epsilon(epsilon):
+    with pytest.raises(ValueError, match=f"ACTCell needs 0 <= epsilon < 1, got {epsilon}"):
         nn.ACTCell(nn.GRUCell(I + 1, H), epsilon=epsilon)
 
 
 @pytest.mark.parametrize("count", [0, -1, 2.5])
-def test_visits_that_there_are_not(count):
-    with pytest.raises(ValueError, match=f"max_steps is a number of visits, 1 or more, not {count}"):
+def test_an_invalid_number_of_visits(count):
+    with pytest.raises(
+        ValueError, match=f"max_steps, the number of visits, must be an integer >= 1, not {count}"
+    ):
         nn.ACTCell(nn.GRUCell(I + 1, H), max_steps=count)
-    with pytest.raises(ValueError, match=f"times is a number of visits, 1 or more, not {count}"):
+    with pytest.raises(ValueError, match=f"times, the number of visits, must be an integer >= 1, not {count}"):
         nn.RepeatCell(nn.GRUCell(I + 1, H), count)

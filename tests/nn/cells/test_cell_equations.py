@@ -1,8 +1,8 @@
-"""The cells beside the equations of the lecture and of the papers, written out for a whole sequence in NumPy.
+"""The cells compared with the equations of the lecture and the papers, transcribed for a sequence in NumPy.
 
-Each transcription keeps the form of its source: a weight for every gate, [h, x] joined where the source joins
-them, and a loop over time, units or modules where the source has an index. The weights are then laid out as
-the cell has them.
+Each transcription keeps the form of its source: one weight matrix for each gate, [h, x] concatenated where the
+source concatenates them, and a loop over time, units or modules where the source has an index. The weights are
+then arranged as in the cell.
 """
 # ruff: noqa: N806 (weights have the names that they have in the sources)
 
@@ -28,13 +28,13 @@ def drawn(*shape):
 
 
 def gates(names, inputs=I + H):
-    """For each gate its weight on [h, x] and its bias, other numbers for each."""
+    """For each gate, random weights for [h, x] and a random bias."""
     rng = np.random.default_rng(3)
     return {name: (rng.normal(size=(inputs, H)) * 0.6, rng.normal(size=H) * 0.6) for name in names}
 
 
 def laid_out(cell, weights):
-    """The parameters of a cell with these weights on [h, x]: side by side, x apart from h."""
+    """Assign these gate weights for [h, x] to a cell: gates concatenated, Wx and Wh separate."""
     cell.Wh.assign_(np.concatenate([W[:H] for W, _ in weights.values()], axis=1))
     cell.Wx.assign_(np.concatenate([W[H:] for W, _ in weights.values()], axis=1))
     cell.b.assign_(np.concatenate([b for _, b in weights.values()]))
@@ -64,8 +64,8 @@ def test_rnn(activation, f):
     assert_allclose(state.numpy(), h, rtol=1e-12)
 
 
-def test_an_irnn_adds_up_what_it_hears():
-    """With Wh the identity and relu, as long as all is positive (Le, Jaitly & Hinton 2015)."""
+def test_an_irnn_sums_its_inputs():
+    """With relu and the identity for Wh, if all values are positive (Le, Jaitly & Hinton 2015)."""
     cell = nn.RNNCell(I, H, activation="relu", **options())
     cell.Wh.assign_(nn.init.identity(H))
     cell.Wx.assign_(np.abs(cell.Wx.numpy()))
@@ -74,13 +74,13 @@ def test_an_irnn_adds_up_what_it_hears():
     assert_allclose(ys.numpy(), np.cumsum(np.abs(xs) @ cell.Wx.numpy(), axis=0), rtol=1e-12)
 
 
-def test_an_activation_that_there_is_not():
-    with pytest.raises(ValueError, match="one of tanh, relu, not 'sin'"):
+def test_an_unknown_activation_is_an_error():
+    with pytest.raises(ValueError, match="activation must be one of tanh, relu, not 'sin'"):
         nn.RNNCell(I, H, activation="sin")
 
 
 def long_short_term(weights, peep=None, full=None, coupled=False, norm=None):
-    """Every LSTM of the lecture, gate by gate: h and C of all steps."""
+    """Every LSTM of the lecture, gate by gate: h at all steps, and the last C."""
     h, C, found = np.zeros((B, H)), np.zeros((B, H)), []
     for x in xs:
         hx = np.concatenate([h, x], axis=1)
@@ -103,7 +103,7 @@ def long_short_term(weights, peep=None, full=None, coupled=False, norm=None):
     return np.array([h for h, _ in found]), C
 
 
-def same(cell, expected):
+def check(cell, expected):
     ys, (h, c) = run(cell)
     outputs, C = expected
     assert_allclose(ys.numpy(), outputs, rtol=1e-11)
@@ -113,16 +113,16 @@ def same(cell, expected):
 
 def test_lstm():
     weights = gates("ifgo")
-    same(laid_out(nn.LSTMCell(I, H, **options()), weights), long_short_term(weights))
+    check(laid_out(nn.LSTMCell(I, H, **options()), weights), long_short_term(weights))
 
 
 def test_peephole_lstm():
-    """f_t sees C_{t-1}, o_t sees C_t (Gers & Schmidhuber 2000)."""
+    """f_t depends on C_{t-1}, o_t on C_t (Gers & Schmidhuber 2000)."""
     weights, peep = gates("ifgo"), {name: drawn(H, k)[:, 0] for k, name in enumerate("ifo", 1)}
     cell = laid_out(nn.PeepholeLSTMCell(I, H, **options()), weights)
     for name, p in peep.items():
         getattr(cell, f"p_{name}").assign_(p)
-    same(cell, long_short_term(weights, peep=peep))
+    check(cell, long_short_term(weights, peep=peep))
 
 
 def test_full_peephole_lstm():
@@ -130,7 +130,7 @@ def test_full_peephole_lstm():
     weights, full = gates("ifgo"), {name: drawn(H, H, k)[:, :, 0] for k, name in enumerate("ifo", 1)}
     cell = laid_out(nn.FullPeepholeLSTMCell(I, H, **options()), weights)
     cell.Wc.assign_(np.concatenate([full[name] for name in "ifo"], axis=1))
-    same(cell, long_short_term(weights, full=full))
+    check(cell, long_short_term(weights, full=full))
 
 
 def test_diagonal_peepholes_are_peepholes():
@@ -145,7 +145,7 @@ def test_diagonal_peepholes_are_peepholes():
 def test_coupled_lstm():
     """C_t = f_t C_{t-1} + (1 - f_t) C~_t"""
     weights = gates("fgo")
-    same(laid_out(nn.CoupledLSTMCell(I, H, **options()), weights), long_short_term(weights, coupled=True))
+    check(laid_out(nn.CoupledLSTMCell(I, H, **options()), weights), long_short_term(weights, coupled=True))
 
 
 def test_layer_norm_lstm():
@@ -169,7 +169,7 @@ def test_layer_norm_lstm():
         C = sigmoid(f) * C + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(normalised(C, *parameters["c"]))
         expected.append(h)
-    same(cell, (np.array(expected), C))
+    check(cell, (np.array(expected), C))
 
 
 def test_depth_gated_lstm():
@@ -196,11 +196,11 @@ def test_depth_gated_lstm():
         assert_allclose(c_k.numpy(), c[k], rtol=1e-11)
 
 
-def test_a_depth_gate_that_is_shut_leaves_a_stack():
+def test_with_a_closed_depth_gate_it_is_a_stack():
     cell = nn.DepthGatedLSTM(I, H, layers=2, **options())
     cell.gates[0].bd.assign_(np.full(H, -1e3))
     assert_allclose(run(cell)[0].numpy(), run(nn.Stacked(*cell.layers))[0].numpy(), rtol=1e-12)
-    with pytest.raises(ValueError, match="at least one layer"):
+    with pytest.raises(ValueError, match="DepthGatedLSTM needs at least one layer, got 0"):
         nn.DepthGatedLSTM(I, H, layers=0)
 
 
@@ -254,7 +254,7 @@ def test_leaky():
 
 
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.MinimalGatedCell])
-def test_a_leaky_cell_of_gamma_1_is_the_cell_and_of_infinity_holds(kind):
+def test_a_leaky_cell_of_gamma_1_is_the_cell_and_of_infinity_never_changes(kind):
     inner = kind(I, H, **options())
     start = ts.tensor(drawn(B, H))
     plain, _ = nn.Recurrent(inner)(ts.tensor(xs), start)
@@ -264,31 +264,31 @@ def test_a_leaky_cell_of_gamma_1_is_the_cell_and_of_infinity_holds(kind):
     assert (held.numpy() == start.numpy()).all()
 
 
-def test_rates_are_learned_where_they_may_be():
+def test_rates_are_learned_if_asked():
     fixed = nn.LeakyCell(nn.RNNCell(I, H, **options()), 2.0)
     learned = nn.LeakyCell(nn.RNNCell(I, H, **options()), np.full(H, 2.0), learned=True)
     for cell in (fixed, learned):
         run(cell)[0].sum().backward()
     assert fixed.rate.grad is None
     assert learned.rate.grad.shape == (H,)
-    learned.rate.assign_(np.array([-1.0, 0.5, 2.0, 1.0]))  # where an optimizer may lead
+    learned.rate.assign_(np.array([-1.0, 0.5, 2.0, 1.0]))  # an optimizer may leave [0, 1]
     h, _ = learned(ts.tensor(np.full((B, H), 0.3)), ts.tensor(xs[0]))
     assert (h.numpy()[:, 0] == 0.3).all()
     assert (np.abs(h.numpy()) <= 1).all()
 
 
-def test_what_a_leaky_cell_refuses():
-    with pytest.raises(ValueError, match="a time constant is 1 or more"):
+def test_errors_of_a_leaky_cell():
+    with pytest.raises(ValueError, match=r"LeakyCell needs time constants >= 1 .* got \[1\.  0\.5\]"):
         nn.LeakyCell(nn.RNNCell(I, H, rng=0), [1.0, 0.5])
-    with pytest.raises(ValueError, match="a time constant is 1 or more"):
+    with pytest.raises(ValueError, match=r"LeakyCell needs time constants >= 1 .* got nan"):
         nn.LeakyCell(nn.RNNCell(I, H, rng=0), np.nan)
-    with pytest.raises(TypeError, match="whose state is one tensor, not a tuple"):
+    with pytest.raises(TypeError, match="LeakyCell needs a cell whose state is one tensor, got a tuple"):
         nn.Recurrent(nn.LeakyCell(nn.LSTMCell(I, H, rng=0), 2.0))(ts.tensor(xs.astype(np.float32)))
 
 
 @pytest.mark.parametrize("distances", [(1,), (1, 3), (3,), (2, 5), (4, 1, 2)])
 def test_skip(distances):
-    """h_t = tanh(U x_t + b + sum_d W_d h_{t-d}), and 0 before the first step."""
+    """h_t = tanh(U x_t + b + sum_d W_d h_{t-d}), with h = 0 before the first step."""
     cell = nn.SkipCell(I, H, distances=distances, **options())
     W = dict(zip(distances, np.split(cell.Wh.numpy(), len(distances)), strict=True))
     h = {t: np.zeros((B, H)) for t in range(-max(distances), 0)}
@@ -301,8 +301,8 @@ def test_skip(distances):
     )
 
 
-def test_without_the_connection_of_length_one_nothing_flows_through_it():
-    """Of distance 3 alone, h_5 depends on x_5, x_2 and on nothing between."""
+def test_without_distance_1_there_is_no_path_of_length_1():
+    """With only distance 3, h_5 depends on x_5 and x_2, and on no input between them."""
     x = ts.tensor(xs, requires_grad=True)
     ys, _ = nn.Recurrent(nn.SkipCell(I, H, distances=(3,), **options()))(x)
     seen = np.abs(ts.grad(ys[5].sum(), x).numpy()).sum((1, 2)) > 0
@@ -310,13 +310,13 @@ def test_without_the_connection_of_length_one_nothing_flows_through_it():
 
 
 @pytest.mark.parametrize("distances", [(), (0,), (1, 1), (1.5,), (-1, 2)])
-def test_distances_that_there_are_not(distances):
-    with pytest.raises(ValueError, match="different whole numbers from 1 on"):
+def test_invalid_distances(distances):
+    with pytest.raises(ValueError, match="one or more distinct distances, integers >= 1, got"):
         nn.SkipCell(I, H, distances=distances)
 
 
 def test_clockwork():
-    """Module by module: it moves when t mod T_m = 0, and hears the modules of its own and of longer periods."""
+    """A module is updated when t mod T_m = 0; it receives itself and the modules of longer periods."""
     periods, width = (1, 2, 5), 2
     cell = nn.ClockworkRNNCell(I, 6, periods=periods, **options())
     Wx, Wh, b = (p.numpy() for p in (cell.Wx, cell.Wh, cell.b))
@@ -335,7 +335,7 @@ def test_clockwork():
     assert t.numpy().tolist() == [[T % period for period in periods]] * B
 
 
-def test_a_clockwork_weight_that_is_not_heard_has_no_gradient():
+def test_a_masked_clockwork_weight_has_no_gradient():
     cell = nn.ClockworkRNNCell(I, 4, periods=(1, 2), **options())
     run(cell)[0].sum().backward()
     assert (cell.Wh.grad.numpy()[:2, 2:] == 0).all()
@@ -343,8 +343,10 @@ def test_a_clockwork_weight_that_is_not_heard_has_no_gradient():
 
 
 @pytest.mark.parametrize(("periods", "size"), [((), 4), ((2, 1), 4), ((0, 1), 4), ((1, 1), 4), ((1, 2, 4), 4)])
-def test_periods_that_there_are_not(periods, size):
-    with pytest.raises(ValueError, match="the periods ascend from 1 or more"):
+def test_invalid_periods(periods, size):
+    with pytest.raises(
+        ValueError, match="ascending periods >= 1, whose number divides hidden_size; got periods"
+    ):
         nn.ClockworkRNNCell(I, size, periods=periods)
 
 
@@ -353,7 +355,7 @@ def test_periods_that_there_are_not(periods, size):
 
 @pytest.mark.parametrize("name", nn.CELLS | COMBINED)
 def test_derivatives_of_a_step_to_second_order(name):
-    """By x, the state and every parameter, against differences."""
+    """By x, the state and every parameter, compared with finite differences."""
     cell = (nn.CELLS | COMBINED)[name](I, 5, rng=np.random.default_rng(0), dtype=np.float64)
     state = cell.initial_state(B, like=ts.tensor(xs[0]))
     floats = [part for part in ts_leaves(state) if part.dtype.kind == "f"]
@@ -392,7 +394,7 @@ def filled(state, values):
 
 
 @pytest.mark.parametrize("name", nn.CELLS)
-def test_every_cell_has_parameters_of_its_own_by_its_seed(name):
+def test_a_seed_makes_a_registered_cell_reproducible(name):
     make = nn.CELLS[name]
     a, b, c = (make(I, 5, rng=seed).state_dict() for seed in (5, np.random.default_rng(5), 6))
     assert all((a[key] == b[key]).all() for key in a)
@@ -402,7 +404,7 @@ def test_every_cell_has_parameters_of_its_own_by_its_seed(name):
 
 
 def test_every_kind_of_cell_is_in_the_registry():
-    """Each class of nn that is a cell by itself, not made of cells."""
+    """Every cell class of nn, except those that wrap other cells."""
     made = {type(make(I, 5, rng=0)) for make in nn.CELLS.values()}
     kinds = {kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Cell)}
     combinators = {nn.Stacked, nn.Residual, nn.Mapped, nn.DeepTransition, nn.FedBack, nn.LearnedStart}

@@ -1,4 +1,4 @@
-"""The cells against their equations written in NumPy, and their derivatives to second order."""
+"""The cells compared with their equations in NumPy, and their derivatives to second order."""
 # ruff: noqa: N803, N806 (weights have the names that they have in the cells)
 
 import numpy as np
@@ -19,7 +19,7 @@ def sigmoid(x):
 
 
 def arrays(kind, batch=B, seed=0):
-    """x, the state and the parameters of a cell, at random, in float64."""
+    """Random x, state and parameters of a cell, in float64."""
     rng = np.random.default_rng(seed)
     k = GATES[kind]
     state = [rng.normal(size=(batch, H)) for _ in range(2 if kind is nn.LSTMCell else 1)]
@@ -62,10 +62,12 @@ def test_rnn_step():
 
 
 def test_lstm_step_and_its_gradient():
-    """Forward by the equations; backward by hand, as in any derivation of the LSTM:
+    """The step by the equations of the LSTM; the gradient by hand:
 
     do = dh tanh c',   dc' = dc + dh o (1 - tanh^2 c')
-    df = dc' c,  di = dc' g,  dg = dc' i,  dc = dc' f,   each times the slope of its gate
+    df = dc' c,  di = dc' g,  dg = dc' i,  dc = dc' f
+
+    where do, df, di and dg are multiplied by the derivative of the activation of their gate.
     """
     x, (h, c), (Wx, Wh, b) = arrays(nn.LSTMCell)
     leaves = [ts.tensor(a, requires_grad=True) for a in (x, h, c, Wx, Wh, b)]
@@ -99,7 +101,7 @@ def blocks(a):
 
 
 def test_gru_step_is_the_equations_gate_by_gate():
-    """[h, x] times a weight of its own for every gate, and z gates the new value."""
+    """Each gate is [h, x] times its own weights; z is the share of the new value."""
     x, (h,), (Wx, Wh, b) = arrays(nn.GRUCell)
     after, y = call(nn.GRUCell, ts.tensor(x), [ts.tensor(h)], Wx, Wh, b)
     Wr, Wz, W = (np.concatenate([bottom, top]) for top, bottom in zip(blocks(Wx), blocks(Wh), strict=True))
@@ -112,7 +114,7 @@ def test_gru_step_is_the_equations_gate_by_gate():
 
 
 def test_reset_after_gru_step_is_the_equations_gate_by_gate():
-    """r acts after the product, on the second bias too, and z keeps the old value."""
+    """r acts after the product, on the second bias too; z is the share of the old value."""
     kind = nn.ResetAfterGRUCell
     x, (h,), (Wx, Wh, b, bh) = arrays(kind)
     after, y = call(kind, ts.tensor(x), [ts.tensor(h)], Wx, Wh, b, bh)
@@ -137,7 +139,7 @@ def test_first_and_second_derivatives_of_a_step(kind, batch):
 
 
 def test_gradient_of_a_gradient_through_an_lstm_step():
-    """The gradient penalty |d loss / d x|^2 differentiates: held against differences of the gradient."""
+    """The gradient penalty |d loss / d x|^2 is differentiable; compared with finite differences."""
     x, state, parameters = arrays(nn.LSTMCell, seed=3)
     u = np.random.default_rng(4).normal(size=parameters[1].shape)
 
@@ -162,8 +164,8 @@ def test_a_seed_makes_a_cell_reproducible(kind):
     assert all(p.dtype == np.float64 for p in kind(I, H, dtype=np.float64).parameters())
 
 
-def test_a_cell_of_the_base_class_says_that_it_has_no_equations():
-    with pytest.raises(NotImplementedError, match="equations"):
+def test_the_base_class_does_not_define_a_step_or_an_initial_state():
+    with pytest.raises(NotImplementedError, match=r"Cell does not define `__call__\(state, x\)`"):
         nn.Cell()(None, None)
-    with pytest.raises(NotImplementedError, match="initial state"):
+    with pytest.raises(NotImplementedError, match=r"Cell does not define `initial_state\(batch, like\)`"):
         nn.Cell().initial_state(2, like=ts.tensor([1.0]))

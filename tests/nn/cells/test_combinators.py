@@ -1,6 +1,6 @@
-"""What is made of cells and runners: combinators as their equations, Bidirectional, Layers; unequal lengths.
+"""Combinators compared with their equations; Bidirectional and Layers; sequences of unequal lengths.
 
-That combinators obey the laws of cells, the tests of cells say: `combined.py` lists them.
+The laws of cells are also tested for combinators, by the tests of cells: `combined.py` lists them.
 """
 # ruff: noqa: N806 (weights have the names that they have in the cells)
 
@@ -30,7 +30,7 @@ def inputs(steps, batch, seed=0):
 
 
 def random_state(state, seed=1):
-    """A state of random leaves in the place of zeros."""
+    """A state of the same structure with random leaves."""
     rng = np.random.default_rng(seed)
     return each(lambda part: ts.tensor(rng.normal(size=part.shape), requires_grad=True), state)
 
@@ -76,18 +76,18 @@ def test_derivatives_of_a_stack_to_second_order(batch):
 
 
 def test_errors_of_a_stack():
-    with pytest.raises(ValueError, match="at least one cell"):
+    with pytest.raises(ValueError, match="Stacked needs at least one cell"):
         nn.Stacked()
     rnn = nn.Recurrent(nn.Stacked(nn.RNNCell(I, 4, rng=0), nn.RNNCell(4, H, rng=1)))
     xs = np.ones((3, 2, I), np.float32)
     h = ts.tensor(np.zeros((2, 4), np.float32))
-    with pytest.raises(ValueError, match=r"state of 2 cells is a tuple of 2 states, not float32\[2,4\]"):
+    with pytest.raises(ValueError, match=r"state of 2 cells must be a tuple of 2 states, not float32\[2,4\]"):
         rnn(xs, h)
     with pytest.raises(ValueError, match="not a tuple of 1"):
         rnn(xs, (h,))
 
 
-# --- other depths, beside their equations in NumPy ------------------------------------------------------
+# --- other combinators, compared with their equations in NumPy ------------------------------------------
 
 T, B = 5, 2
 xs_ = np.random.default_rng(5).normal(size=(T, B, I))
@@ -122,14 +122,14 @@ def test_shortcuts_of_a_stack():
         assert_allclose(ys.numpy(), expected, rtol=1e-12)
         for part, own in zip(state, h, strict=True):
             assert_allclose(part.numpy(), own, rtol=1e-12)
-    # the second layer hands its input on: all outputs without all inputs
+    # all_to_output without input_to_all; the second layer returns its input
     first, same = cells[0], Same()
     ys, _ = nn.Recurrent(nn.Stacked(first, same, all_to_output=True))(xs_)
     assert_allclose(ys.numpy(), outputs_too, rtol=1e-12)
 
 
 class Same(nn.Cell):
-    """y = x, and a state that is its own."""
+    """y = x, with a state that does not depend on x."""
 
     def initial_state(self, batch, like):
         return ts.zeros_like(like, shape=(batch, 1))
@@ -165,7 +165,7 @@ def test_a_deep_transition():
 
 
 def test_a_deep_transition_without_a_shortcut():
-    """z_k of z_{k-1} alone: the DT-RNN."""
+    """z_k of z_{k-1} only: the DT-RNN."""
     cells = [nn.RNNCell(size, H, rng=k, **F64) for k, size in enumerate((I, 0, 0))]
     h, expected = np.zeros((B, H)), []
     for x in xs_:
@@ -177,7 +177,7 @@ def test_a_deep_transition_without_a_shortcut():
     assert_allclose(ys.numpy(), expected, rtol=1e-12)
 
 
-def test_depth_before_and_behind_a_cell():
+def test_deep_functions_before_and_after_a_cell():
     """The input-to-hidden and the hidden-to-output function are deep (Pascanu et al. 2014, the DOT-RNN)."""
     one, two, out = nn.Linear(I, 6, rng=0, **F64), nn.Linear(6, 4, rng=1, **F64), nn.Linear(H, 2, rng=2, **F64)
     cell = nn.RNNCell(4, H, rng=3, **F64)
@@ -197,8 +197,8 @@ def test_depth_before_and_behind_a_cell():
     assert_allclose(nn.Recurrent(bare)(inner)[0].numpy(), nn.Recurrent(cell)(inner)[0].numpy(), rtol=1e-13)
 
 
-def test_scan_takes_what_stands_around_a_cell_out_of_the_loop():
-    """Of the products of a step that with h alone is in the loop."""
+def test_scan_moves_the_functions_around_a_cell_out_of_the_loop():
+    """Of all products of a step, only the product with h is in the loop."""
     cell = nn.Mapped(nn.RNNCell(4, H, rng=0), before=nn.Linear(I, 4, rng=1), after=nn.Linear(H, 2, rng=2))
     xs = ts.tensor(xs_.astype(np.float32))
     text = str(ts.explain(cell, cell.initial_state(B, like=xs), xs))
@@ -209,7 +209,7 @@ def test_scan_takes_what_stands_around_a_cell_out_of_the_loop():
     assert names == [["Wx", "weight"], ["Wh"], ["weight1"]]
 
 
-def test_what_is_fed_back_is_the_output_of_the_step_before():
+def test_fed_back_receives_the_output_of_the_previous_step():
     cell, readout = nn.RNNCell(I + 2, H, rng=0, **F64), nn.Linear(H, 2, rng=1, **F64)
     Wx, Wh, b = numbers(cell)
     h, y, expected = np.zeros((B, H)), np.zeros((B, 2)), []
@@ -223,14 +223,14 @@ def test_what_is_fed_back_is_the_output_of_the_step_before():
     assert_allclose(own.numpy(), y, rtol=1e-12)
 
 
-def test_a_learned_start_is_added_to_that_of_the_cell():
-    """For every row of the batch; what is no float stays, as the clock of a clockwork network."""
+def test_a_learned_start_is_added_to_the_initial_state_of_the_cell():
+    """For every row of the batch; integer tensors, as the clock of a clockwork network, do not change."""
     clockwork = nn.ClockworkRNNCell(I, 4, periods=(1, 2), rng=0, **F64)
     cell = nn.LearnedStart(nn.Stacked(nn.LSTMCell(I, I, rng=1, **F64), clockwork), **F64)
     assert [name for name, _ in cell.named_parameters()][-3:] == ["start.0", "start.1", "start.2"]
     assert [(d.shape, d.dtype) for d in cell.start] == [((1, I), np.float64)] * 2 + [((1, 4), np.float64)]
     plain = cell.cell.initial_state(B, like=ts.tensor(xs_))
-    agree(values(cell.initial_state(B, like=ts.tensor(xs_))), values(plain))  # at first
+    agree(values(cell.initial_state(B, like=ts.tensor(xs_))), values(plain))  # initially
     for d in cell.start:
         d.assign_(np.random.default_rng(2).normal(size=d.shape))
     (h, c), (u, clock) = cell.initial_state(B, like=ts.tensor(xs_))
@@ -248,26 +248,30 @@ def test_a_shortcut_past_layers():
 
 
 @pytest.mark.parametrize(
-    ("make", "kind", "said"),
+    ("make", "kind", "message"),
     [
-        (lambda: nn.DeepTransition(), ValueError, "at least one cell"),
-        (lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H)))(xs_), TypeError, "one tensor, not a tuple"),
+        (lambda: nn.DeepTransition(), ValueError, "DeepTransition needs at least one cell"),
+        (lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H)))(xs_), TypeError, "one tensor, got a tuple"),
         (
             lambda: nn.DeepTransition(nn.LSTMCell(I, H))((np.ones(1), np.ones(1)), xs_[0]),
             TypeError,
-            "one tensor, not a tuple",
+            "one tensor, got a tuple",
         ),
         (
             lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, H)))(xs_),
             ValueError,
-            r"\[2,5\] was made of float64\[2,3\] and is added to it",
+            r"got output float64\[2,5\] for input float64\[2,3\]",
         ),
-        (lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, 1)))(xs_), ValueError, r"\[2,1\] was made of"),
-        (lambda: nn.Shortcut(nn.Linear(I, 1))(xs_), ValueError, "let it have that shape"),
+        (
+            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, 1)))(xs_),
+            ValueError,
+            r"got output float64\[2,1\] for input",
+        ),
+        (lambda: nn.Shortcut(nn.Linear(I, 1))(xs_), ValueError, "make the two sizes equal"),
     ],
 )
-def test_what_combinators_refuse(make, kind, said):
-    with pytest.raises(kind, match=said):
+def test_errors_of_combinators(make, kind, message):
+    with pytest.raises(kind, match=message):
         make()
 
 
@@ -281,7 +285,7 @@ def start_of(rnn, xs):
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(4, 2), (1, 2), (4, 1), (1, 1)])
-def test_bidirectional_is_two_loops_side_by_side(steps, batch):
+def test_bidirectional_is_two_loops(steps, batch):
     rnn, xs = bidirectional(), inputs(steps, batch)
     state = start_of(rnn, xs)
     ys, final = rnn(xs, state)
@@ -324,7 +328,7 @@ def test_derivatives_of_bidirectional_to_second_order():
 
 def test_errors_of_bidirectional():
     rnn, xs = bidirectional(), inputs(3, 2)
-    with pytest.raises(ValueError, match="state of 2 directions is a tuple of 2 states, not a tuple of 3"):
+    with pytest.raises(ValueError, match="state of 2 directions must be a tuple of 2 states, not a tuple of 3"):
         rnn(xs, (None, None, None))
     with pytest.raises(ValueError, match=r"0 \.\.\. 3"):
         rnn(xs, lengths=[4, 1])
@@ -354,8 +358,8 @@ def test_layers_feed_each_other():
     agree([ys.numpy(), *values(final)], [above.numpy(), *values((s1, s2))])
 
 
-def test_what_stands_between_runners_is_applied():
-    """Functions of a sequence; they have no part in the state."""
+def test_functions_between_runners_are_applied():
+    """Functions of a sequence; they have no state."""
     first, second, xs = bidirectional(), bidirectional(H + 4, (2, 3), seed=1), inputs(4, 2)
     layer = nn.Linear(H + 4, H + 4, rng=9, **F64)
     deep = nn.Layers(ts.sin, first, layer, ts.tanh, second)
@@ -378,7 +382,7 @@ def test_errors_of_layers():
         nn.Layers(bidirectional(), ts.tanh)
     with pytest.raises(ValueError, match="batch_first"):
         nn.Layers(bidirectional(), bidirectional(H + 4, batch_first=True))
-    with pytest.raises(ValueError, match="state of 1 layers is a tuple of 1"):
+    with pytest.raises(ValueError, match="state of 1 layers must be a tuple of 1"):
         nn.Layers(bidirectional())(inputs(3, 2), (None, None))
 
 
@@ -419,7 +423,7 @@ def test_rows_of_any_length_are_as_if_alone(name, data):
 
 
 def as_if_alone(name, steps, lengths):
-    """Values and gradients with `lengths` against every sequence run by itself."""
+    """Values and gradients with `lengths` are equal to those of every sequence run separately."""
     batch = len(lengths)
     rnn, xs = RUNNERS[name](), inputs(steps, batch)
     state = random_state(rnn(xs)[1])

@@ -1,4 +1,4 @@
-"""Reservoirs beside their sources, unit by unit in NumPy; and readouts, by ridge regression and by gradient."""
+"""Reservoirs compared with their sources, unit by unit; readouts by ridge regression and by gradient."""
 # ruff: noqa: N806 (weights have the names that they have in the sources)
 
 import numpy as np
@@ -36,7 +36,7 @@ def test_echo_state_network():
     assert_allclose(run(cell)[0].numpy(), expected, rtol=1e-11)
 
 
-def test_feedback_has_weights_of_its_own_scale():
+def test_feedback_weights_have_a_separate_scale():
     """x(n) = (1 - a) x(n-1) + a tanh(Win [1; u(n)] + W x(n-1) + Wfb y(n-1)) (Lukosevicius 2012, 18)."""
     cell = nn.EchoStateCell(
         I, H, nonzeros=2, input_scale=0.1, feedback=2, feedback_scale=3.0, leak=0.5, **options()
@@ -57,14 +57,14 @@ def sine(steps):
 
 
 def teacher_forced(cell, steps):
-    """States of a cell without an input that is fed the true output of the step before, and the outputs."""
+    """The states of a cell without inputs that receives the true output of the previous step; the outputs."""
     y = sine(steps)
     states, _ = nn.Recurrent(cell)(ts.tensor(y[:-1]))
     return states, ts.tensor(y[1:])
 
 
-def test_a_reservoir_that_hears_itself_goes_on_as_it_was_taught():
-    """Taught a sine by ridge regression, with the true outputs fed back; then with its own."""
+def test_a_reservoir_with_feedback_continues_a_sine():
+    """Ridge regression fits the readout to true outputs; then the readout's own outputs are fed back."""
     cell = nn.EchoStateCell(0, 60, feedback=1, spectral_radius=0.8, **options())
     states, targets = teacher_forced(cell, 400)
     readout = nn.ridge(states, targets, penalty=1e-8, washout=50)
@@ -73,10 +73,10 @@ def test_a_reservoir_that_hears_itself_goes_on_as_it_was_taught():
     ys, _ = nn.Recurrent(free)(ts.tensor(np.zeros((100, 1, 0))), start)
     expected = np.sin(np.arange(401, 501) / 4)
     assert_allclose(ys.numpy().ravel(), expected, atol=1e-2)
-    assert np.abs(expected - sine(0).ravel()).max() > 0.9  # which standing still would miss by
+    assert np.abs(expected - sine(0).ravel()).max() > 0.9  # the error of a constant output
 
 
-def test_a_readout_by_gradient_comes_near_to_that_by_ridge():
+def test_a_readout_by_gradient_is_close_to_ridge_regression():
     cell = nn.EchoStateCell(0, 20, feedback=1, spectral_radius=0.8, **options())
     states, targets = teacher_forced(cell, 200)
     best = nn.mse(nn.ridge(states, targets, penalty=1e-6, washout=20)(states)[20:], targets[20:]).item()
@@ -93,7 +93,7 @@ def test_a_readout_by_gradient_comes_near_to_that_by_ridge():
 
 
 def test_liquid_state_machine():
-    """Unit by unit: a potential that leaks, a spike at the threshold, after which it starts from nothing."""
+    """Unit by unit: a potential that decays, a spike at the threshold, and a restart from 0 after a spike."""
     cell = nn.LiquidStateCell(I, H, decay=0.8, filter=0.6, threshold=0.4, nonzeros=2, **options())
     Wx, Wh, b = cell.Wx.numpy(), cell.Wh.numpy(), cell.b.numpy()
     v, spikes, trace, expected, fired = np.zeros((B, H)), np.zeros((B, H)), np.zeros((B, H)), [], 0
@@ -122,7 +122,7 @@ def test_a_spike_carries_no_gradient():
 
 @pytest.mark.parametrize("kind", [nn.EchoStateCell, nn.LiquidStateCell])
 @pytest.mark.parametrize("radius", [0.5, 0.95, 1.3])
-def test_a_reservoir_has_the_spectral_radius_and_the_sparsity_that_are_asked_for(kind, radius):
+def test_a_reservoir_has_the_given_spectral_radius_and_sparsity(kind, radius):
     cell = kind(I, 30, spectral_radius=radius, nonzeros=4, input_scale=0.2, **options())
     assert_allclose(np.abs(np.linalg.eigvals(cell.Wh.numpy())).max(), radius, rtol=1e-9)
     assert ((cell.Wh.numpy() != 0).sum(axis=0) == 4).all()
@@ -131,8 +131,8 @@ def test_a_reservoir_has_the_spectral_radius_and_the_sparsity_that_are_asked_for
     assert set(cell.state_dict()) == {"Wx", "Wh", "b"}
 
 
-def test_a_reservoir_forgets_its_first_state():
-    """The echo state property: below a radius of 1 the state becomes that of the inputs alone."""
+def test_a_reservoir_forgets_its_initial_state():
+    """The echo state property: with a spectral radius below 1, the state comes to depend only on the inputs."""
     cell, long = nn.EchoStateCell(1, 30, spectral_radius=0.8, **options()), drawn(300, 1, 1)
     starts = [ts.tensor(drawn(1, 30, k)[:, :, 0]) for k in (1, 2)]
     ends = [nn.Recurrent(cell)(ts.tensor(long), h)[1].numpy() for h in starts]
@@ -141,13 +141,13 @@ def test_a_reservoir_forgets_its_first_state():
 
 
 @pytest.mark.parametrize("leak", [0.0, -1.0, 1.5, np.nan])
-def test_a_leak_that_there_is_not(leak):
-    with pytest.raises(ValueError, match="the leak lies within"):
+def test_an_invalid_leak(leak):
+    with pytest.raises(ValueError, match=f"EchoStateCell needs 0 < leak <= 1, got {leak}"):
         nn.EchoStateCell(I, H, leak=leak)
 
 
 def test_ridge_is_the_normal_equations():
-    """[1, h] against its padded least squares problem, in which b has no penalty."""
+    """Compared with the padded least squares problem of [1, h], in which b has no penalty."""
     h, y, penalty = drawn(40, 2, 5), drawn(40, 2, 3), 0.7
     readout = nn.ridge(ts.tensor(h), ts.tensor(y), penalty=penalty, washout=10)
     flat, wanted = h[10:].reshape(-1, 5), y[10:].reshape(-1, 3)
@@ -158,8 +158,8 @@ def test_ridge_is_the_normal_equations():
     assert readout.weight.requires_grad
 
 
-def test_the_best_of_several_penalties_is_told_by_validation():
-    """Few noisy rows: too weak a penalty fits the noise, too strong a one nothing."""
+def test_validation_selects_the_best_of_several_penalties():
+    """With few noisy rows, a weak penalty fits the noise, and a strong penalty fits nothing."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(30, 1))
 
@@ -175,7 +175,7 @@ def test_the_best_of_several_penalties_is_told_by_validation():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"penalty": -1.0}, "0 or more"),
         ({"penalty": []}, "0 or more"),
@@ -184,7 +184,7 @@ def test_the_best_of_several_penalties_is_told_by_validation():
         ({"penalty": 1.0, "targets": np.zeros((5, B, 1))}, "need targets"),
     ],
 )
-def test_what_ridge_refuses(options, said):
+def test_errors_of_ridge(options, message):
     targets = ts.tensor(options.pop("targets", np.zeros((T, B, 1))))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         nn.ridge(ts.tensor(xs), targets, **options)

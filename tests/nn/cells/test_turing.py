@@ -1,4 +1,4 @@
-"""The neural Turing machine against its equations in NumPy, its beginnings, its trace, what it refuses."""
+"""The neural Turing machine compared with its equations in NumPy; its initial state, trace and errors."""
 # ruff: noqa: N806 (weights have the names that they have in the cells)
 
 import numpy as np
@@ -43,7 +43,7 @@ def machine(reads=2, writes=2, shift=1, seed=0, **options):
 
 
 def random_state(cell, batch=B, seed=1):
-    """Random memory and weightings: from equal rows no head knows where to go."""
+    """A random state: if all memory rows are equal, content addressing cannot distinguish them."""
     rng = np.random.default_rng(seed)
     s, r, w, m = cell.initial_state(batch, like=ts.tensor(np.zeros((1, 1))))
     r, m = rng.normal(size=r.shape), rng.normal(size=m.shape)
@@ -54,7 +54,7 @@ def random_state(cell, batch=B, seed=1):
 
 
 def by_hand(cell, xs, state, b):
-    """Row b of the batch, step by step, head by head: (y, weightings, reads, memory) of every step."""
+    """Row b of the batch: (y, weightings, reads, memory, erase vectors, add vectors) of every step."""
     R, W, r_ = cell.reads, cell.writes, cell.shift
     h, reads, w, m = (part.numpy()[b] for part in state)
     Wx, Wh, bias = (
@@ -63,9 +63,9 @@ def by_hand(cell, xs, state, b):
     steps = []
     for x in xs[:, b]:
         h = np.tanh(np.concatenate([x, reads.ravel()]) @ Wx + bias + h @ Wh)
-        said = np.clip(h @ cell.addressing.weight.numpy() + cell.addressing.bias.numpy(), -20, 20)
+        heads = np.clip(h @ cell.addressing.weight.numpy() + cell.addressing.bias.numpy(), -20, 20)
         new = []
-        for head, before in zip(said.reshape(R + W, -1), w, strict=True):
+        for head, before in zip(heads.reshape(R + W, -1), w, strict=True):
             k, s = head[:M], head[M : M + 2 * r_ + 1]
             beta, g, gamma = head[M + 2 * r_ + 1 :]
             content = content_by_hand(m, k, [softplus(beta)])
@@ -73,20 +73,20 @@ def by_hand(cell, xs, state, b):
             new.append(sharpening_by_hand(moved, [1 + softplus(gamma)]))
         w = np.array(new)
         reads = np.array([read_by_hand(m, row) for row in w[:R]])
-        said = np.clip(h @ cell.writing.weight.numpy() + cell.writing.bias.numpy(), -20, 20).reshape(W, 2, M)
-        m = np.array(write_by_hand(m, w[R:], sigmoid(said[:, 0]), said[:, 1]))
+        heads = np.clip(h @ cell.writing.weight.numpy() + cell.writing.bias.numpy(), -20, 20).reshape(W, 2, M)
+        m = np.array(write_by_hand(m, w[R:], sigmoid(heads[:, 0]), heads[:, 1]))
         y = np.concatenate([h, reads.ravel()]) @ cell.readout.weight.numpy() + cell.readout.bias.numpy()
-        steps.append((y, w, reads, m, sigmoid(said[:, 0]), said[:, 1]))
+        steps.append((y, w, reads, m, sigmoid(heads[:, 0]), heads[:, 1]))
     return [np.array(values) for values in zip(*steps, strict=True)]
 
 
-@pytest.mark.parametrize("loud", [1, 100], ids=["", "clipped"])
+@pytest.mark.parametrize("scale", [1, 100], ids=["", "clipped"])
 @pytest.mark.parametrize(("reads", "writes", "shift"), [(2, 2, 1), (1, 3, 2), (2, 1, 0)])
-def test_the_machine_is_its_equations(reads, writes, shift, loud):
-    """Over several steps; with loud heads, whose outputs are clipped. The trace is what each step did."""
+def test_the_machine_is_its_equations(reads, writes, shift, scale):
+    """Over several steps, also with heads so large that they are clipped. The trace holds every step."""
     cell = machine(reads, writes, shift)
     for p in (cell.addressing.weight, cell.writing.weight):
-        p.assign_(p * float(loud))
+        p.assign_(p * float(scale))
     state = random_state(cell)
     ys, (_, r, w, m) = nn.Recurrent(cell)(xs, state)
     trace = cell.trace(xs, state)
@@ -98,12 +98,12 @@ def test_the_machine_is_its_equations(reads, writes, shift, loud):
         whole = (y, ws[:, :reads], ws[:, reads:], rs, erase, add, ms)
         for part, steps in zip(vars(trace).values(), whole, strict=True):
             assert_allclose(part.numpy()[:, b], steps, rtol=1e-9, atol=1e-12)
-    assert (np.abs(add) == 20).any() == (loud > 1)
+    assert (np.abs(add) == 20).any() == (scale > 1)
 
 
 @pytest.mark.parametrize("name", nn.CELLS | COMBINED)
 def test_any_cell_is_a_controller(name):
-    """Its sizes are found; the output has the size that was asked for."""
+    """NTMCell finds the controller's sizes; the output has the size `output_size`."""
     controller = (nn.CELLS | COMBINED)[name](I + M, 6, rng=np.random.default_rng(0), **F64)
     cell = nn.NTMCell(controller, O, memory=(N, M), rng=1, **F64)
     assert cell.input_size == I
@@ -127,14 +127,14 @@ def test_the_dtype_stays(dtype):
 
 @pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("start", ["constant", "random", "learned"])
-def test_what_is_learned_of_the_beginning(start, learned):
+def test_the_parameters_of_the_initial_state(start, learned):
     cell = machine(memory_start=start, learned=learned)
     beginnings = {"controller.start.0", "first_reads", "first_scores"} if learned else set()
     names = {name for name, _ in cell.named_parameters()}
     assert {n for n in names if "first" in n or "start" in n} == beginnings | (
         {"first_memory"} if start == "learned" else set()
     )
-    assert "first_memory" in dict(cell.named_tensors())  # which is saved, whether learned or not
+    assert "first_memory" in dict(cell.named_tensors())  # it is saved whether it is learned or not
     ys, _ = nn.Recurrent(cell)(xs)
     (ys * ys).sum().backward()
     for name in beginnings:
@@ -152,7 +152,7 @@ def test_what_is_learned_of_the_beginning(start, learned):
 
 
 def test_a_state_dict_makes_the_same_machine():
-    """Also one whose memory was drawn and is not learned."""
+    """Also if the initial memory is random and not learned."""
     a, b = machine(memory_start="random"), machine(memory_start="random", seed=1)
     assert (nn.Recurrent(a)(xs)[0].numpy() != nn.Recurrent(b)(xs)[0].numpy()).any()
     b.load_state_dict(a.state_dict())
@@ -166,48 +166,53 @@ def test_a_seed_makes_a_machine_reproducible():
     assert (a["addressing.weight"] != c["addressing.weight"]).all()
 
 
-# --- what it refuses ----------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------
 
 
-def test_a_controller_too_narrow_for_what_is_read():
-    with pytest.raises(ValueError, match=r"2 x 7 numbers that were read: let its input size be I \+ 14, not 9"):
+def test_a_controller_too_narrow_for_the_read_vectors():
+    with pytest.raises(
+        ValueError, match=r"of input size I \+ 14, .* 2 read vectors of width 7; got input size 9"
+    ):
         nn.NTMCell(nn.LSTMCell(9, H), O, memory=(N, M), reads=2)
 
 
 def test_an_input_of_another_size():
-    with pytest.raises(ValueError, match=r"float64\[3,3\]: for it the input size is 3 \+ 14 = 17"):
+    with pytest.raises(
+        ValueError, match=r"of size 2, .* 2 \+ 14; got float64\[3,3\], .* input size 3 \+ 14 = 17"
+    ):
         nn.Recurrent(machine())(np.ones((T, B, 3)))
 
 
-def test_a_controller_that_hears_no_vectors():
-    class Deaf(nn.Cell):
+def test_a_controller_that_rejects_every_input_size():
+    class Rejects(nn.Cell):
         def initial_state(self, batch, like):
             return ts.zeros_like(like, shape=(batch, 1))
 
         def __call__(self, state, x):
             raise ValueError("no")
 
-    with pytest.raises(ValueError, match="a Deaf takes none of any size"):
-        nn.NTMCell(Deaf(), O, memory=(N, M))
+    with pytest.raises(ValueError, match="could not find an input size that Rejects accepts"):
+        nn.NTMCell(Rejects(), O, memory=(N, M))
 
 
 @pytest.mark.parametrize("wrong", [{"reads": 0}, {"writes": 0}, {"shift": -1}])
-def test_heads_that_there_are_not(wrong):
-    with pytest.raises(ValueError, match=f"one that writes, .* not memory=.*{next(iter(wrong))}="):
+def test_invalid_sizes(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"writes >= 1 and shift >= 0, got memory=.*{name}={value}"):
         machine(**wrong)
 
 
-def test_a_start_that_there_is_not():
-    with pytest.raises(ValueError, match="memory_start is 'constant', 'random' or 'learned', not 'zeros'"):
+def test_an_unknown_memory_start():
+    with pytest.raises(ValueError, match="memory_start must be 'constant', 'random' or 'learned', not 'zeros'"):
         machine(memory_start="zeros")
 
 
 # --- pictures -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.host("matplotlib draws arrays of the host")
+@pytest.mark.host("matplotlib draws arrays that are on the host")
 def test_a_machine_is_drawn_as_in_the_paper():
-    """Time to the right, heads below each other; the row of the batch that was asked for."""
+    """Time from left to right, heads from top to bottom, for the given row of the batch."""
     figure = pytest.importorskip("matplotlib.figure").Figure()
     cell = machine(writes=3)
     trace = cell.trace(xs)
@@ -235,7 +240,7 @@ def test_a_machine_is_drawn_as_in_the_paper():
 
 @pytest.mark.oracle
 def test_gradients_agree_with_pytorch():
-    """From random memory and weightings, by everything that there is."""
+    """From a random state, by the inputs, the state and all parameters."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     cell = machine(writes=3)
     state = random_state(cell)

@@ -246,8 +246,8 @@ def test_arrays_that_do_not_fit_are_listed_and_nothing_is_loaded():
     for words in [
         "missing: bias_ih_l0\n",
         "unexpected: weight_hr_l0\n",
-        "weight_ih_l0 is float32[20,3], given float64[3,20]",
-        "weight_hh_l0_reverse is float32[20,5], given complex128[20,5]",
+        "weight_ih_l0 needs float32[20,3], got float64[3,20]",
+        "weight_hh_l0_reverse needs float32[20,5], got complex128[20,5]",
     ]:
         assert words in f"{caught.value}\n"
     assert all((rnn.state_dict()[name] == before[name]).all() for name in before)

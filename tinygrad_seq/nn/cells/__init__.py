@@ -1,7 +1,13 @@
-"""Recurrent cells: one step of a recurrent network, as its equations.
+"""Recurrent cells: each class computes one time step of a recurrent network, as its equations.
 
-`CELLS` is the registry: every kind of cell by its name, made by (input_size, hidden_size, *, rng, dtype). Tests
-hold each of them to the laws, and examples enumerate them.
+This folder holds basic cells and cells that wrap other cells (except `Attending`, in `nn.attention`); code that
+runs a cell over a sequence belongs in `nn.runners`. A module here may import the modules at the root of `nn`,
+`scan`, `tensor`, `ops`, `tree` and `engine`, but no runner; the only exception is `adaptive`, which uses
+`frozen` of `runners.recurrent`.
+
+`CELLS` is the registry: it maps a name to a constructor with the arguments (input_size, hidden_size, *, rng,
+dtype). Tests check every entry against its laws (properties that each cell must have), and examples enumerate
+it.
 """
 
 from __future__ import annotations
@@ -24,17 +30,17 @@ from tinygrad_seq.nn.cells.timescales import ClockworkRNNCell, LeakyCell, SkipCe
 
 
 def rectified(*sizes: int, **options) -> Cell:
-    """The vanilla network with relu; with the identity for Wh it is the IRNN."""
+    """The vanilla network with relu; if Wh is the identity, it is the IRNN."""
     return RNNCell(*sizes, activation="relu", **options)
 
 
 def leaky(*sizes: int, **options) -> Cell:
-    """The vanilla network, half as fast at first."""
+    """The vanilla network with one learned time constant, initially 2."""
     return LeakyCell(RNNCell(*sizes, **options), 2.0, learned=True)
 
 
 def clockwork(input_size: int, hidden_size: int, **options) -> Cell:
-    """Periods 1, 2, 4, ... for as many modules as the units make, five at most."""
+    """Periods 1, 2, 4, ...; the number of modules is the largest one up to 5 that divides the units."""
     modules = next(m for m in (5, 4, 3, 2, 1) if hidden_size % m == 0)
     return ClockworkRNNCell(input_size, hidden_size, periods=[2**m for m in range(modules)], **options)
 

@@ -1,9 +1,10 @@
-"""Adaptive computation time: cells that think about an input more than once before they go on.
+"""Adaptive computation time: cells that process each input several times within one time step.
 
-Within a step of time the cell inside is applied again and again, to its own last state and to the same
-input, beside which a flag says whether this is the first visit. `ACTCell` learns how often (Graves 2016,
-Adaptive computation time for recurrent neural networks), `RepeatCell` is told (Fojo, Campos & Giro-i-Nieto
-2018, Comparing fixed and adaptive computation time for recurrent neural networks).
+Within a time step, a cell of this module applies its inner cell repeatedly. Each application is a *visit*: it
+receives the state of the last visit, the same input, and a flag that is 1 at the first visit and 0 later.
+`ACTCell` learns the number of visits (Graves 2016, Adaptive computation time for recurrent neural networks);
+for `RepeatCell` it is fixed (Fojo, Campos & Giro-i-Nieto 2018, Comparing fixed and adaptive computation time
+for recurrent neural networks).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.nn.cells.cell import tried
+from tinygrad_seq.nn.cells.cell import probe
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.module import Parameter
@@ -33,53 +34,55 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class VisitingCell(Cell):
-    """What both have in common: the cell inside, which hears [x; 1] at the first visit and [x; 0] later."""
+    """A cell with an inner cell that receives [x; 1] at the first visit and [x; 0] at later visits."""
 
     def __init__(self, cell: Cell) -> None:
-        heard, _ = tried(cell)
-        if not heard:
-            raise ValueError("beside the input a cell hears a flag: let its input size be I + 1, not 0")
-        self.cell, self.input_size = cell, heard - 1
+        size, _ = probe(cell)
+        if not size:
+            raise ValueError(
+                f"{type(self).__name__} needs a cell of input size I + 1 (the input and a flag), got size 0"
+            )
+        self.cell, self.input_size = cell, size - 1
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the cell."""
+        """The initial state of the inner cell."""
         return self.cell.initial_state(batch, like)
 
-    def _heard(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The input of the first visit and that of the others, (B, I + 1)."""
+    def _flagged(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The input of the first visit and the input of later visits, each (B, I + 1)."""
         if x.shape[-1] != self.input_size:
             raise ValueError(
-                f"the cell hears {self.input_size} numbers of the input beside a flag for the first visit, but "
-                f"x is {describe(x)}: for it the input size of the cell is {x.shape[-1]} + 1 = "
-                f"{x.shape[-1] + 1}"
+                f"{type(self).__name__} expects an input of size {self.input_size}, since its cell has the "
+                f"input size {self.input_size} + 1; got {describe(x)}, which needs a cell of input size "
+                f"{x.shape[-1]} + 1 = {x.shape[-1] + 1}"
             )
         return pad(x, {-1: (0, 1)}, constant_values=1), pad(x, {-1: (0, 1)})
 
 
 class ACTCell(VisitingCell):
-    """A cell that decides for itself, and for every row, how often it visits an input (Graves 2016).
+    """A cell that learns how often to visit an input, for every row of the batch (Graves 2016).
 
         s_n, y_n = cell(s_{n-1}, [x; n = 1]),   h_n = sigmoid(y_n w + b),   s_0 = s
-        N = min {n: h_1 + ... + h_n >= 1 - epsilon}, or max_steps, if that is less
+        N = min {n: h_1 + ... + h_n >= 1 - epsilon}, but at most max_steps
         p_n = h_n for n < N,   p_N = R = 1 - (h_1 + ... + h_{N-1})
         s' = sum_n p_n s_n,   y = sum_n p_n y_n,   ponder = N + R
 
-    cell       any cell whose input has I + 1 numbers and whose output is one tensor
-    epsilon    how much may be left over: so small that it makes no difference, but lets a cell halt at once
-    max_steps  more visits than these are not made
+    cell       any cell of input size I + 1 whose output is one tensor
+    epsilon    a small number; with epsilon > 0, a row can halt after one visit although h_1 < 1
+    max_steps  the maximum number of visits
 
-    Called as `state, (y, ponder, steps) = act(state, x)`: ponder (B,) is what to add to a loss, times a
-    penalty. N is piecewise constant, so that its gradient is that of R: dponder/dh_n = -1 for n < N, and 0 at
-    N. steps (B,) is N, integers. The weights p_n sum to 1, also at max_steps. Of parts of the state that are
-    integers, which have no mean, those after visit N are kept. b, at first +1, and w are `halting`.
+    Called as `state, (y, ponder, steps) = act(state, x)`. Add ponder (B,), times a penalty, to the loss. N is
+    piecewise constant, so the gradient of ponder is that of R: dponder/dh_n = -1 for n < N, and 0 at N. steps
+    (B,) is N, as integers. The weights p_n sum to 1, also at max_steps. Integer tensors of the state have no
+    mean: their values after visit N are kept. `halting` holds w and b; b is initially +1.
 
-    A row that has halted is visited with its batch, but repeats its last visit, with weight 0: it is what it
-    is alone. Called by itself, the cell stops when every row has halted, and looks at them after each visit to
-    know that: on a device the host waits for it each time. In the step of a scan, as in `Recurrent`, nobody
-    looks, and max_steps visits are made.
+    A row that has halted is still computed with its batch, but it repeats its last visit with weight 0: its
+    result is the same as without the other rows. In an eager call, the cell stops when every row has halted. It
+    checks this after each visit, and on a GPU the host waits for each check. In the step of a scan, as in
+    `Recurrent`, there is no check, and the cell always makes max_steps visits.
 
-    ValueError for an epsilon outside [0, 1), for max_steps below 1, for a cell that hears nothing, and for an x
-    of another size than it hears; TypeError for a cell whose output is no tensor.
+    Raises ValueError if epsilon is outside [0, 1), if max_steps < 1, if the input size of the cell is 0, or if
+    x does not have the size I; TypeError if the output of the cell is not one tensor.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -99,13 +102,13 @@ class ACTCell(VisitingCell):
         self, cell: Cell, *, epsilon: float = 0.01, max_steps: int = 100, rng: init.Rng = None
     ) -> None:
         if not 0 <= epsilon < 1:
-            raise ValueError(f"epsilon lies within 0 <= epsilon < 1, not {epsilon}")
+            raise ValueError(f"ACTCell needs 0 <= epsilon < 1, got {epsilon}")
         super().__init__(cell)
-        self.epsilon, self.max_steps = epsilon, counted(max_steps, "max_steps")
-        _, y = tried(cell)
+        self.epsilon, self.max_steps = epsilon, positive(max_steps, "max_steps")
+        _, y = probe(cell)
         if not isinstance(y, Tensor):
             raise TypeError(
-                f"an ACTCell takes a cell whose output is one tensor, not a {type(y).__name__}: make it one by "
+                f"ACTCell needs a cell whose output is one tensor, got a {type(y).__name__}; wrap the cell as "
                 f"nn.Mapped(cell, after=...)"
             )
         self.halting = Linear(y.shape[-1], 1, rng=rng, dtype=y.dtype)
@@ -115,7 +118,7 @@ class ACTCell(VisitingCell):
         (states, ys), before, h = self._visits(state, x)
         p, last = self._weights(before, h)
         remainder = total(rows(last, p, 0), 0)
-        steps = total(self._going_on(before), 0)
+        steps = total(self._goes_on(before), 0)
 
         def mean(parts: Tensor) -> Tensor:
             if parts.dtype.kind != "f":
@@ -125,35 +128,35 @@ class ACTCell(VisitingCell):
         return tree.each(mean, states), (mean(ys), astype(steps, remainder.dtype) + remainder, steps)
 
     def _visits(self, state: State, x: Tensor):
-        """What all visits made, (n, B, ...) each: (states, outputs), h_1 + ... + h_{n-1}, and h_n."""
-        first, again = self._heard(x)
+        """The results of all visits, each (n, B, ...): (states, outputs), h_1 + ... + h_{n-1}, and h_n."""
+        first, again = self._flagged(x)
         visited, made = self._visit((state, zeros_like(x, shape=x.shape[:-1])), first)
         if isinstance(visited[1], Traced) and self.max_steps > 1:
-            # a scan within the scan: written out, 100 visits take 4 times as long to record, and 2 to run
+            # a scan inside the scan: unrolled, 100 visits take 4 times as long to record, and twice to run
             _, others = scan(lambda v, _: self._visit(v, again), visited, length=self.max_steps - 1)
             rest = iter(tree.leaves(others))
             return tree.each(lambda one: concatenate([expand_dims(one, 0), next(rest)]), made)
         every = [made]
-        while len(every) < self.max_steps and total(self._going_on(visited[1])).item():
+        while len(every) < self.max_steps and total(self._goes_on(visited[1])).item():
             visited, made = self._visit(visited, again)
             every.append(made)
         return tree.like(made, map(stack, zip(*map(tree.leaves, every), strict=True)))
 
     def _visit(self, visited, x: Tensor):
-        """One of them: rows that go on have a new state, the others visit again from where they did last."""
+        """One visit: rows that go on get the new state, halted rows keep the state before their last visit."""
         s, before = visited
         after, y = self.cell(s, x)
         h = reshape(sigmoid(self.halting(y)), before.shape)
         halted = before + h
-        return (frozen(self._going_on(halted), after, s), halted), ((after, y), before, h)
+        return (frozen(self._goes_on(halted), after, s), halted), ((after, y), before, h)
 
-    def _going_on(self, halted: Tensor) -> Tensor:
-        """Whether that much is not enough; NaN is not, so that it is found in what comes out."""
+    def _goes_on(self, halted: Tensor) -> Tensor:
+        """Whether the sum `halted` is not yet 1 - epsilon; True for NaN, so that NaN shows in the outputs."""
         return logical_not(halted >= 1 - self.epsilon)
 
     def _weights(self, before: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """p_n and whether n = N, (n, B) each."""
-        visited, goes_on = self._going_on(before), self._going_on(before + h)
+        """p_n and whether n = N, each (n, B)."""
+        visited, goes_on = self._goes_on(before), self._goes_on(before + h)
         last = logical_and(visited, logical_not(concatenate([goes_on[:-1], zeros_like(goes_on[:1])])))
         return where(visited, where(last, 1 - before, h), 0), last
 
@@ -163,8 +166,8 @@ class RepeatCell(VisitingCell):
 
         s_n, y_n = cell(s_{n-1}, [x; n = 1]),   s' = s_N,   y = y_N,   s_0 = s,   N = times
 
-    The cell is any whose input has I + 1 numbers; state and output are those of its last visit. ValueError for
-    times below 1, for a cell that hears nothing, and for an x of another size than it hears.
+    The cell may be any cell of input size I + 1. The state and the output are those of its last visit. Raises
+    ValueError if times < 1, if the input size of the cell is 0, or if x does not have the size I.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -176,18 +179,18 @@ class RepeatCell(VisitingCell):
 
     def __init__(self, cell: Cell, times: int) -> None:
         super().__init__(cell)
-        self.times = counted(times, "times")
+        self.times = positive(times, "times")
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
-        first, again = self._heard(x)
+        first, again = self._flagged(x)
         state, y = self.cell(state, first)
         for _ in range(self.times - 1):
             state, y = self.cell(state, again)
         return state, y
 
 
-def counted(visits: int, name: str) -> int:
-    """`visits`, checked to be one or more."""
+def positive(visits: int, name: str) -> int:
+    """`visits`; raise ValueError if it is not an integer >= 1."""
     if not isinstance(visits, int) or visits < 1:
-        raise ValueError(f"{name} is a number of visits, 1 or more, not {visits!r}")
+        raise ValueError(f"{name}, the number of visits, must be an integer >= 1, not {visits!r}")
     return visits

@@ -1,11 +1,11 @@
-"""What every cell is: a state to start from, and a step; and what most of them share.
+"""The base class of all cells, which have an initial state and a step; and the base of most gated cells.
 
-A cell is a pure function of state and input, `state, y = cell(state, x)`, with x (B, I) and y (B, H); its
-state is h, or (h, c), or another tree of tensors, each (B, ...). `cell.initial_state(batch, like)` is zeros.
-Parameters: `Wx` (I, kH) acts on the input, `Wh` (H, kH) on h, `b` (kH,), where k counts the gates, side by
-side in the order of PyTorch: i, f, g, o and r, z, n. The projection of the input stands first, by itself: it
-needs no state, and so could be computed for all time steps at once. Every parameter is drawn from
-U(-1/sqrt H, 1/sqrt H).
+A cell is a pure function of state and input, `state, y = cell(state, x)`, with x (B, I) and y (B, H). The state
+is h, or (h, c), or another tree of tensors, each (B, ...). `cell.initial_state(batch, like)` is zeros. `Wx`
+(I, kH) multiplies the input, `Wh` (H, kH) multiplies h, and the bias is `b` (kH,), where k is the number of
+gates. The gates are concatenated in PyTorch's order: i, f, g, o and r, z, n. The equations compute the
+projection of the input first: it does not need the state, so `scan` can compute it for all time steps at once.
+Every parameter is drawn from U(-1/sqrt H, 1/sqrt H).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
-State = Tensor | tuple["State", ...]  # what a cell carries from step to step: a tensor or a tree of them
+State = Tensor | tuple["State", ...]  # the carry of a cell from step to step: a tensor or a tree of tensors
 
 
 class Cell(Module):
-    """What a runner asks of a cell: a state to start from, and a step. Cells of your own inherit from it.
+    """The interface between a runner and a cell: an initial state and a step. Your own cells inherit from it.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -47,40 +47,44 @@ class Cell(Module):
     """
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """The state before the first step for `batch` rows, of the dtype and on the device of `like`."""
-        raise NotImplementedError(f"{type(self).__name__} states no initial state")
+        """The state before the first step for `batch` rows, with the dtype and the device of `like`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `initial_state(batch, like)`")
 
     def __call__(self, state, x):
-        """One step: the next state and the output."""
-        raise NotImplementedError(f"{type(self).__name__} states no equations")
+        """One step: return the next state and the output."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `__call__(state, x)`")
 
 
 def single(state: State, holder: str) -> Tensor:
-    """`state`, checked to be one tensor."""
+    """`state`; raise TypeError if it is not one tensor."""
     if not isinstance(state, Tensor):
-        raise TypeError(f"{holder} takes cells whose state is one tensor, not a {type(state).__name__}")
+        raise TypeError(f"{holder} needs a cell whose state is one tensor, got a {type(state).__name__}")
     return state
 
 
-def tried(cell: Cell) -> tuple[int, Tensor]:
-    """How many numbers a cell hears, and what it says then; found by trying, as not every cell could tell.
+def probe(cell: Cell) -> tuple[int, Tensor]:
+    """The input size of a cell, and its output for such an input.
 
-    It hears no more than its tallest matrix has rows.
+    Not every cell stores its input size, so this calls the cell with every size from 0 to the largest number of
+    rows of its matrices, and returns the first that raises no ValueError.
     """
     tallest = max((t.shape[0] for _, t in cell.named_tensors() if t.ndim == 2), default=0)
-    for heard in range(tallest + 1):
-        x = tensor(np.zeros((1, heard), np.float32))
+    for size in range(tallest + 1):
+        x = tensor(np.zeros((1, size), np.float32))
         try:
             with no_grad():
                 _, y = cell(cell.initial_state(1, like=x), x)
         except ValueError:
             continue
-        return heard, y
-    raise ValueError(f"a cell that hears vectors is needed: a {type(cell).__name__} takes none of any size")
+        return size, y
+    raise ValueError(
+        f"could not find an input size that {type(cell).__name__} accepts: it rejects vectors of every size "
+        f"0 ... {tallest}"
+    )
 
 
 class GatedCell(Cell):
-    """What the cells below share: the parameters of `gates` affine maps of x and h."""
+    """A cell with the parameters Wx, Wh and b of `gates` affine maps of x and h."""
 
     gates: int
 
@@ -95,5 +99,5 @@ class GatedCell(Cell):
         self.b = Parameter(init.uniform((width,), bound, rng=rng, dtype=dtype))
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """The state before the first step: h = 0, (batch, H), of the dtype and on the device of `like`."""
+        """The state before the first step: h = 0, (batch, H), with the dtype and the device of `like`."""
         return zeros_like(like, shape=(batch, self.Wh.shape[0]))

@@ -1,9 +1,9 @@
-"""Combinators: cells made of cells. What takes cells and is a cell runs wherever a cell runs.
+"""Combinators: cells that wrap other cells. A combinator is itself a cell, so every runner accepts it.
 
-Depth has three places in a recurrent network (Pascanu et al. 2014, How to construct deep recurrent neural
-networks): layers of cells on top of each other, `Stacked`; functions before and behind a cell, `Mapped`; and
-several cells on the way from one state to the next, `DeepTransition`. Shortcuts make each easier to train.
-`FedBack` adds an output to what a cell hears, `LearnedStart` a beginning to its state.
+A recurrent network can be deep in three ways (Pascanu et al. 2014, How to construct deep recurrent neural
+networks): layers of cells, `Stacked`; functions before and after a cell, `Mapped`; and several cells between
+one state and the next, `DeepTransition`. Shortcuts make each of them easier to train. `FedBack` feeds the last
+output back as an input, and `LearnedStart` learns the initial state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import single
-from tinygrad_seq.nn.layers import past
+from tinygrad_seq.nn.layers import add_input
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate
@@ -26,17 +26,17 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Stacked(Cell):
-    """Cells on top of each other (Schmidhuber 1992; El Hihi & Bengio 1995): a deep recurrent network.
+    """A stack of cells (Schmidhuber 1992; El Hihi & Bengio 1995): a deep recurrent network.
 
         s_k', y_k = cell_k(s_k, y_{k-1}),   y_0 = x,   y = y_n
 
-    With shortcuts as in Graves (2013), Generating sequences with recurrent neural networks:
+    The shortcuts are those of Graves (2013), Generating sequences with recurrent neural networks:
 
-    input_to_all   every cell above the first hears [x; y_{k-1}]
+    input_to_all   every cell after the first receives [x; y_{k-1}]
     all_to_output  the output is [y_1; ...; y_n]
 
-    The state is the tuple of the cells' states. ValueError without a cell, or for a state of another number of
-    parts. For a residual stack, see `Residual`.
+    The state is the tuple of the cells' states. Raises ValueError if there is no cell, or if the state is not a
+    tuple of one state for each cell. For a residual stack, see `Residual`.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -51,7 +51,7 @@ class Stacked(Cell):
 
     def __init__(self, *cells: Cell, input_to_all: bool = False, all_to_output: bool = False) -> None:
         if not cells:
-            raise ValueError("a stack needs at least one cell")
+            raise ValueError("Stacked needs at least one cell")
         self.cells, self.input_to_all, self.all_to_output = cells, input_to_all, all_to_output
 
     def initial_state(self, batch: int, like: Tensor) -> State:
@@ -73,7 +73,8 @@ class Residual(Cell):
 
         s', v = cell(s, x),   y = x + v
 
-    The output has the size of the input; ValueError, if the cell makes another. The state is that of the cell.
+    The state is the state of the cell. Raises ValueError if the cell's output does not have the size of the
+    input.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -86,21 +87,21 @@ class Residual(Cell):
         self.cell = cell
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the cell."""
+        """The initial state of the cell."""
         return self.cell.initial_state(batch, like)
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         state, y = self.cell(state, x)
-        return state, past(x, y)
+        return state, add_input(x, y)
 
 
 class Mapped(Cell):
-    """A cell between two functions: depth from the input to the state, and from the state to the output.
+    """A cell with a function of its input and a function of its output.
 
         u = before(x),   s', v = cell(s, u),   y = after(v)
 
-    `before` and `after` are layers, or other functions of one tensor that leave its leading axes alone. Neither
-    needs a state: scan takes both out of the loop. The state is that of the cell.
+    `before` and `after` are layers, or other functions of one tensor that do not change its leading axes.
+    Neither needs the state, so `scan` moves both out of the loop. The state is the state of the cell.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -120,7 +121,7 @@ class Mapped(Cell):
         self.before, self.cell, self.after = before, cell, after
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the cell."""
+        """The initial state of the cell."""
         return self.cell.initial_state(batch, like)
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
@@ -129,14 +130,15 @@ class Mapped(Cell):
 
 
 class DeepTransition(Cell):
-    """Several cells on the way from one state to the next, within one step (Pascanu et al. 2014); state h.
+    """Several cells in sequence between one state and the next (Pascanu et al. 2014); its state is h.
 
         h_1 = cell_1(h, x),   h_k = cell_k(h_{k-1}, h),   h' = h_n
 
-    Every cell has one tensor for its state, all of one size H. What the cells after the first take for their
-    input is h, the state before the step: the shortcut, by which a gradient goes back in time without passing
-    through all of them. So their input size is H; without the `shortcut` they hear nothing, and it is 0. The
-    output is h'. ValueError without a cell, TypeError unless the state is one tensor.
+    The state of every cell is one tensor, and all states have the same size H. The input of every cell after
+    the first is h, the state before the step, so the input size of these cells is H. This shortcut lets a
+    gradient go back in time without passing through all cells. With `shortcut=False` these cells have no input,
+    and their input size is 0. The output is h'. Raises ValueError if there is no cell, TypeError if the state
+    is not one tensor.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -150,30 +152,30 @@ class DeepTransition(Cell):
 
     def __init__(self, *cells: Cell, shortcut: bool = True) -> None:
         if not cells:
-            raise ValueError("a transition needs at least one cell")
+            raise ValueError("DeepTransition needs at least one cell")
         self.cells, self.shortcut = cells, shortcut
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the first cell."""
+        """The initial state of the first cell."""
         return self.cells[0].initial_state(batch, like)
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        before = single(h, "a DeepTransition")
-        heard = before if self.shortcut else zeros_like(before, shape=(*before.shape[:-1], 0))
+        before = single(h, "DeepTransition")
+        skipped = before if self.shortcut else zeros_like(before, shape=(*before.shape[:-1], 0))
         first, *others = self.cells
         h, _ = first(before, x)
         for cell in others:
-            h, _ = cell(h, heard)
+            h, _ = cell(h, skipped)
         return h, h
 
 
 class FedBack(Cell):
-    """A cell that hears what was made of its last output (Jordan 1986); its state is (s, y).
+    """A cell whose input includes its last output, after a readout (Jordan 1986); its state is (s, y).
 
         s', v = cell(s, [x; y]),   y' = readout(v)
 
-    y, (B, size), is at first 0. What was trained on the true outputs of the step before, as the inputs of a
-    runner over [x; y], runs by itself in this. The output is y'.
+    y (B, size) is initially 0. The output is y'. A cell can be trained by a runner over [x; y], with the true
+    outputs of the previous step as y; `FedBack` then runs it on its own outputs.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -187,20 +189,20 @@ class FedBack(Cell):
         self.cell, self.readout, self.size = cell, readout, size
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[State, Tensor]:
-        """That of the cell, and y = 0, (batch, size), of the dtype and on the device of `like`."""
+        """The initial state of the cell, and y = 0, (batch, size), with the dtype and the device of `like`."""
         return self.cell.initial_state(batch, like), zeros_like(like, shape=(batch, self.size))
 
     def __call__(self, state: tuple[State, Tensor], x: Tensor) -> tuple[tuple[State, Tensor], Tensor]:
-        s, y = parts(state, 2, "parts, a cell's and its output,")
+        s, y = parts(state, 2, "parts (cell state, last output)")
         s, v = self.cell(s, concatenate([x, y], axis=-1))
         y = self.readout(v)
         return (s, y), y
 
 
 class LearnedStart(Cell):
-    """A cell whose initial state is learned: s_0 = that of the cell + d, of which d is at first 0.
+    """A cell whose initial state is learned: s_0 = the initial state of the cell + d, where d is initially 0.
 
-    `start` are the d of all float parts of the state, each (1, ...), the same for all rows of a batch.
+    `start` lists the d of every float tensor of the state, each (1, ...); all rows of a batch share it.
 
     >>> from tinygrad_seq import nn
     >>> rnn = nn.Recurrent(nn.LearnedStart(nn.LSTMCell(3, 5, rng=0)))
@@ -215,7 +217,7 @@ class LearnedStart(Cell):
         self.start = [Parameter(zeros_like(part)) for part in first if part.dtype.kind == "f"]
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """That of the cell, and what was learned added to it."""
+        """The initial state of the cell plus the learned `start`."""
         learned = iter(self.start)
         return tree.each(
             lambda part: part + next(learned) if part.dtype.kind == "f" else part,
@@ -227,8 +229,8 @@ class LearnedStart(Cell):
 
 
 def parts(state: State, count: int, of: str) -> tuple[State, ...]:
-    """`state`, checked to be a tuple of `count` states."""
+    """`state`; raise ValueError if it is not a tuple of `count` states."""
     if not isinstance(state, tuple) or len(state) != count:
         given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
-        raise ValueError(f"the state of {count} {of} is a tuple of {count} states, not {given}")
+        raise ValueError(f"the state of {count} {of} must be a tuple of {count} states, not {given}")
     return state

@@ -1,4 +1,4 @@
-"""Depth: memory that flows from layer to layer, as it flows from step to step."""
+"""The depth-gated LSTM: a gate passes the memory c from a layer to the layer above."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class DepthGate(Module):
-    """d = sigmoid(x Wd + bd + w_c c + w_l c_below): how much of the memory below comes up."""
+    """d = sigmoid(x Wd + bd + w_c c + w_l c_below): the share of the lower layer's memory to add."""
 
     def __init__(self, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
         rng, bound = np.random.default_rng(rng), 1 / math.sqrt(hidden_size)
@@ -31,16 +31,17 @@ class DepthGate(Module):
 
 
 class DepthGatedLSTM(Cell):
-    """Layers of LSTMs with a gate from the cell below into the cell above (Yao et al. 2015).
+    """Layers of LSTMs with a gate from the memory of each layer to the layer above (Yao et al. 2015).
 
         i, f, g, o = split(x Wx + b + h Wh)
         d  = sigmoid(x Wd + bd + w_c c + w_l c_below')
         c' = sigmoid(f) c + sigmoid(i) tanh(g) + d c_below'
         h' = sigmoid(o) tanh(c')
 
-    in every layer but the first, which is an LSTM; x is the h' of the layer below. The parameters of a layer
-    are those of the LSTM, and in `gates` Wd (H, H), and bd, w_c, w_l (H,). The state is a tuple of (h, c) for
-    each layer, the output the h' of the last. ValueError for less than one layer.
+    in every layer except the first, which is an LSTM; x is the h' of the layer below. Each layer has the
+    parameters of the LSTM; `gates` holds Wd (H, H) and bd, w_c, w_l (H,) for every layer except the first. The
+    state is a tuple of (h, c) for each layer, and the output is the h' of the last layer. Raises ValueError if
+    layers < 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -60,14 +61,14 @@ class DepthGatedLSTM(Cell):
         dtype: DTypeLike = np.float32,
     ) -> None:
         if layers < 1:
-            raise ValueError(f"there is at least one layer, not {layers}")
+            raise ValueError(f"DepthGatedLSTM needs at least one layer, got {layers}")
         rng = np.random.default_rng(rng)
         sizes = [input_size] + [hidden_size] * (layers - 1)
         self.layers = [LSTMCell(size, hidden_size, rng=rng, dtype=dtype) for size in sizes]
         self.gates = [DepthGate(hidden_size, rng=rng, dtype=dtype) for _ in sizes[1:]]
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[Pair, ...]:
-        """h = c = 0 of every layer, each (batch, H), of the dtype and on the device of `like`."""
+        """h = c = 0 for every layer, each (batch, H), with the dtype and the device of `like`."""
         return tuple(layer.initial_state(batch, like) for layer in self.layers)
 
     def __call__(self, state: tuple[Pair, ...], x: Tensor) -> tuple[tuple[Pair, ...], Tensor]:

@@ -1,4 +1,4 @@
-"""The gated recurrent units, down to the one with a single gate."""
+"""The gated recurrent unit and its variants, including one with a single gate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class GRUCell(GatedCell):
-    """The gated recurrent unit of Cho et al. (2014); its state is h. z lets the new value in:
+    """The gated recurrent unit of Cho et al. (2014); its state is h. z is the share of the new value:
 
         r, z = split(sigmoid([x, h] [Wr, Wz] + [br, bz]))
         n    = tanh(x Wxn + bn + (r h) Whn)
@@ -45,15 +45,16 @@ class GRUCell(GatedCell):
 
 
 class ResetAfterGRUCell(GatedCell):
-    """The GRU as PyTorch and cuDNN have it; its state is h. r acts after the product, z keeps the old value:
+    """The GRU of PyTorch and cuDNN; its state is h. r acts after the product, z is the share of the old value:
 
         r, z = split(sigmoid([x, h] [Wr, Wz] + [br, bz]))
         n    = tanh(x Wxn + bn + r (h Whn + bhn))
         h'   = (1 - z) n + z h
 
-    with Wx (I, 3H), Wh (H, 3H), b (3H,), bh (3H,), each of them [r, z, n]; of bh, the blocks r and z are
-    added to those of b. The output is h'. One product with Wh serves all gates, which makes it the faster
-    form (Appleyard et al. 2016, Optimizing performance of recurrent neural networks on GPUs).
+    with Wx (I, 3H), Wh (H, 3H), b (3H,), bh (3H,), each of them [r, z, n]; br and bz are the sums of these
+    blocks of b and bh, and bhn is the block n of bh. The output is h'. This form is faster than `GRUCell`,
+    since one product with Wh serves all gates (Appleyard et al. 2016, Optimizing performance of recurrent
+    neural networks on GPUs).
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -84,7 +85,7 @@ class ResetAfterGRUCell(GatedCell):
 
 
 class MinimalGatedCell(GatedCell):
-    """The minimal gated unit (Zhou et al. 2016), whose one gate forgets and resets; its state is h.
+    """The minimal gated unit (Zhou et al. 2016): one gate both forgets and resets; its state is h.
 
         f  = sigmoid(x Wxf + bf + h Whf)
         n  = tanh(x Wxn + bn + (f h) Whn)

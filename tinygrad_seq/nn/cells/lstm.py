@@ -1,4 +1,4 @@
-"""The long short-term memory, and its variants: what the gates see, and how many there are."""
+"""The long short-term memory and its variants, which differ in the inputs and the number of their gates."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LSTMCell(GatedCell):
     gates = 4
 
     def initial_state(self, batch: int, like: Tensor) -> Pair:
-        """h = c = 0, each (batch, H), of the dtype and on the device of `like`."""
+        """h = c = 0, each (batch, H), with the dtype and the device of `like`."""
         zeros = zeros_like(like, shape=(batch, self.Wh.shape[0]))
         return zeros, zeros
 
@@ -52,13 +52,14 @@ class LSTMCell(GatedCell):
 
 
 class PeepholeLSTMCell(LSTMCell):
-    """The LSTM whose gates look at the cell (Gers & Schmidhuber 2000), each unit at its own; state (h, c).
+    """The LSTM with peepholes: the gates of a unit also receive its c (Gers & Schmidhuber 2000); state (h, c).
 
         i, f, g, o = split(x Wx + b + h Wh)
         c' = sigmoid(f + p_f c) c + sigmoid(i + p_i c) tanh(g)
         h' = sigmoid(o + p_o c') tanh(c')
 
-    with the parameters of the LSTM and p_i, p_f, p_o (H,). The output gate sees the new cell. The output is h'.
+    with the parameters of the LSTM and p_i, p_f, p_o (H,). The output gate receives the new c'. The output is
+    h'.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -87,14 +88,14 @@ class PeepholeLSTMCell(LSTMCell):
 
 
 class FullPeepholeLSTMCell(LSTMCell):
-    """The peepholes of the lecture's slide, W [C, h, x]: every gate looks at all of the cell; state (h, c).
+    """The peepholes of the lecture's slide, W [C, h, x]: every gate receives all of c; the state is (h, c).
 
         i, f, g, o = split(x Wx + b + h Wh)
         c' = sigmoid(f + c Wcf) c + sigmoid(i + c Wci) tanh(g)
         h' = sigmoid(o + c' Wco) tanh(c')
 
-    with the parameters of the LSTM and Wc (H, 3H), [Wci, Wcf, Wco]. If these are diagonal it is the
-    PeepholeLSTMCell. The output is h'.
+    with the parameters of the LSTM and Wc (H, 3H), [Wci, Wcf, Wco]. If these three matrices are diagonal, it is
+    the PeepholeLSTMCell. The output is h'.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -123,7 +124,7 @@ class FullPeepholeLSTMCell(LSTMCell):
 
 
 class CoupledLSTMCell(LSTMCell):
-    """The LSTM that forgets just as much as it writes, by one gate; its state is (h, c).
+    """The LSTM with one gate for both forgetting and writing; its state is (h, c).
 
         f, g, o = split(x Wx + b + h Wh)
         c' = sigmoid(f) c + (1 - sigmoid(f)) tanh(g)
@@ -158,8 +159,8 @@ class LayerNormLSTMCell(Cell):
         c' = sigmoid(f) c + sigmoid(i) tanh(g)
         h' = sigmoid(o) tanh(LN_c(c'))
 
-    with Wx (I, 4H), Wh (H, 4H), and LN_x, LN_h (4H), LN_c (H) as `nn.LayerNorm`, whose biases are those of the
-    gates. The output is h'.
+    with Wx (I, 4H), Wh (H, 4H). LN_x, LN_h (of size 4H) and LN_c (of size H) are `nn.LayerNorm`; the biases of
+    LN_x and LN_h are the biases of the gates. The output is h'.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -180,7 +181,7 @@ class LayerNormLSTMCell(Cell):
         self.norm_c = LayerNorm(hidden_size, dtype=dtype)
 
     def initial_state(self, batch: int, like: Tensor) -> Pair:
-        """h = c = 0, each (batch, H), of the dtype and on the device of `like`."""
+        """h = c = 0, each (batch, H), with the dtype and the device of `like`."""
         zeros = zeros_like(like, shape=(batch, self.Wh.shape[0]))
         return zeros, zeros
 

@@ -1,8 +1,8 @@
-"""Reservoirs: random recurrent networks that stay as they are, so that only what reads them is learned.
+"""Reservoirs: random recurrent networks with fixed weights; only the readout of their output is learned.
 
-Echo state networks and liquid state machines choose recurrent weights that keep the past alive, and fit a
-linear readout, by ridge regression (`nn.ridge`) or by gradient. What is fixed is a tensor of the module, moved
-and saved with it, and no parameter.
+Echo state networks and liquid state machines have recurrent weights that preserve information about past
+inputs. A linear readout is fitted by ridge regression (`nn.ridge`) or by gradient descent. The fixed weights
+are tensors of the module, which are moved and saved with it, but they are not parameters.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Spiking = tuple[Tensor, Tensor, Tensor]  # (v, s, r)
 
 
 class Reservoir(Cell):
-    """What reservoirs share: weights that are drawn once, (I, H), (H, H) and (H,), and that nothing changes.
+    """A cell with fixed random weights Wx (I, H), Wh (H, H) and b (H,).
 
-    A row of Wx comes from U(-scale, scale), for each input its own of the `scales`, b from U(-bias_scale,
-    bias_scale); Wh has `nonzeros` weights in each column, by default ten or all that there are, and the
-    spectral radius that is asked for.
+    Row i of Wx is drawn from U(-scales[i], scales[i]), b from U(-bias_scale, bias_scale). Wh has `nonzeros`
+    nonzero weights in each column (by default 10, or H if that is less) and the spectral radius
+    `spectral_radius`.
     """
 
     def __init__(
@@ -51,20 +51,23 @@ class Reservoir(Cell):
         self.b = tensor(init.uniform((hidden_size,), bias_scale, rng=rng, dtype=dtype))
 
     def _zeros(self, batch: int, like: Tensor) -> Tensor:
-        """Zeros, (batch, H), of the dtype and on the device of `like`."""
+        """Zeros, (batch, H), with the dtype and the device of `like`."""
         return zeros_like(like, shape=(batch, self.Wh.shape[0]))
 
 
 class EchoStateCell(Reservoir):
-    """An echo state network (Jaeger 2001; Lukosevicius 2012), its units leaky; its state is h.
+    """An echo state network with leaky units (Jaeger 2001; Lukosevicius 2012); its state is h.
 
         h' = (1 - a) h + a tanh(x Wx + b + h Wh)
 
-    Nothing of it is learned: Wx (I, H) and b (H,) are drawn from U(-input_scale, input_scale), Wh (H, H) has
-    `nonzeros` weights in each column, by default ten, and the spectral radius that is asked for; a is the
-    `leak`. With `feedback`, that many outputs of a readout at the step before stand behind the I inputs in x,
-    and their rows of Wx come from U(-feedback_scale, feedback_scale): the true ones in training, its own by
-    `nn.FedBack`. The output is h'. ValueError for a leak outside 0 < a <= 1.
+    It has no parameters. Wx (I, H) and b (H,) are drawn from U(-input_scale, input_scale). Wh (H, H) has
+    `nonzeros` nonzero weights in each column (by default 10, or H if that is less) and the spectral radius
+    `spectral_radius`. a is the `leak`. The output is h'.
+
+    `feedback` is the number of readout outputs that are fed back: x is then (B, I + feedback), with the
+    readout's outputs of the previous step after the I inputs. In training these are the true outputs;
+    `nn.FedBack` feeds back the readout's own. Their rows of Wx are drawn from U(-feedback_scale,
+    feedback_scale). Raises ValueError unless 0 < leak <= 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -89,7 +92,7 @@ class EchoStateCell(Reservoir):
         dtype: DTypeLike = np.float32,
     ) -> None:
         if not 0 < leak <= 1:
-            raise ValueError(f"the leak lies within 0 < a <= 1, not {leak}")
+            raise ValueError(f"EchoStateCell needs 0 < leak <= 1, got {leak}")
         super().__init__(
             [input_scale] * input_size + [feedback_scale] * feedback,
             hidden_size,
@@ -102,7 +105,7 @@ class EchoStateCell(Reservoir):
         self.leak = leak
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
-        """h = 0, (batch, H), of the dtype and on the device of `like`."""
+        """h = 0, (batch, H), with the dtype and the device of `like`."""
         return self._zeros(batch, like)
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,13 +116,13 @@ class EchoStateCell(Reservoir):
 class LiquidStateCell(Reservoir):
     """A liquid state machine of leaky integrate-and-fire units (Maass, Natschlaeger & Markram 2002).
 
-        v' = d v (1 - s) + x Wx + b + s Wh      the potential decays, and starts again from 0 after a spike
-        s' = 1 if v' >= threshold, else 0
-        r' = f r + (1 - f) s'                   spikes, filtered exponentially: what is read
+        v' = d v (1 - s) + x Wx + b + s Wh      the potential decays, and restarts from 0 after a spike
+        s' = 1 if v' >= threshold, else 0       a spike
+        r' = f r + (1 - f) s'                   the exponentially filtered spikes
 
-    Nothing of it is learned, and a spike has no derivative: no gradient passes from r' to x, to the weights or
-    to the state but r. Weights as those of `EchoStateCell`; d is the `decay`, f the `filter`. The state is
-    (v, s, r), each (B, H), the output r'.
+    It has no parameters. A spike has no derivative, so the gradient of r' reaches r but not x, the weights, v
+    or s. The weights are those of `EchoStateCell`; d is the `decay` and f the `filter`. The state is (v, s, r),
+    each (B, H), and the output is r'.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -155,7 +158,7 @@ class LiquidStateCell(Reservoir):
         self.decay, self.filter, self.threshold = decay, filter, threshold
 
     def initial_state(self, batch: int, like: Tensor) -> Spiking:
-        """v = s = r = 0, each (batch, H), of the dtype and on the device of `like`."""
+        """v = s = r = 0, each (batch, H), with the dtype and the device of `like`."""
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:

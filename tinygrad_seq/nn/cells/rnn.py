@@ -1,4 +1,4 @@
-"""The vanilla recurrent network, and its rectified form."""
+"""The vanilla recurrent network, with tanh or relu."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RNNCell(GatedCell):
 
         h' = f(x Wx + b + h Wh)
 
-    with Wx (I, H), Wh (H, H), b (H,), and f = tanh, or relu. The output is h'. With relu and Wh the identity,
-    `cell.Wh.assign_(nn.init.identity(H))`, it is the IRNN (Le, Jaitly & Hinton 2015), which forgets nothing at
-    first. ValueError for another activation.
+    with Wx (I, H), Wh (H, H), b (H,), and f = tanh or relu. The output is h'. With relu and the identity for
+    Wh, `cell.Wh.assign_(nn.init.identity(H))`, it is the IRNN (Le, Jaitly & Hinton 2015), which initially
+    forgets nothing. Raises ValueError for another activation.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -45,7 +45,7 @@ class RNNCell(GatedCell):
         dtype: DTypeLike = np.float32,
     ) -> None:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"the activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         self.activation = activation
 

@@ -1,4 +1,4 @@
-"""Several time scales: units that move slowly, connections from far back, modules that wait for their turn."""
+"""Several time scales: units that change slowly, connections from several steps back, modules with periods."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class LeakyCell(Cell):
 
         h' = (1 - 1/gamma) h + 1/gamma cell(h, x)
 
-    gamma = 1 is the cell itself, gamma = infinity never moves. The rates 1/gamma, (H,) or () for all units,
-    are the parameter `rate`, held within [0, 1] where they are used; a step of the optimizer that leads beyond
-    leaves them without a gradient, for good. Without `learned` they stay as they are.
-    The output is h'. (Jaeger et al. 2007; Bengio et al. 2013.) ValueError for a gamma below 1.
+    With gamma = 1 it is the cell itself; a unit with gamma = infinity never changes. `gamma` is (H,), or () for
+    all units. The rates 1/gamma are the parameter `rate`; with `learned=False` they are fixed. The step clips
+    them to [0, 1]: a rate that an optimizer moves outside this interval has gradient 0 from then on.
+    The output is h'. (Jaeger et al. 2007; Bengio et al. 2013.) Raises ValueError if a gamma is below 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -41,14 +41,16 @@ class LeakyCell(Cell):
     def __init__(self, cell: Cell, gamma: ArrayLike, *, learned: bool = False) -> None:
         gamma = np.asarray(gamma, np.float64)
         if not np.all(gamma >= 1):
-            raise ValueError(f"a time constant is 1 or more, infinity for units that do not move, not {gamma}")
+            raise ValueError(
+                f"LeakyCell needs time constants >= 1 (infinity for units that never change), got {gamma}"
+            )
         self.cell = cell
         self.rate = Parameter((1 / gamma).astype(cell.parameters()[0].dtype))
         self.rate.requires_grad = learned
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
-        """That of the cell; TypeError unless it is one tensor."""
-        return single(self.cell.initial_state(batch, like), "a LeakyCell")
+        """The initial state of the cell; raises TypeError if it is not one tensor."""
+        return single(self.cell.initial_state(batch, like), "LeakyCell")
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         after, _ = self.cell(h, x)
@@ -58,14 +60,14 @@ class LeakyCell(Cell):
 
 
 class SkipCell(Cell):
-    """A vanilla network that sees its states of some distances d back (Lin et al. 1996); state (h, ...).
+    """A vanilla network with connections from the states d steps back, for several d (Lin et al. 1996).
 
         h_t = tanh(x_t Wx + b + sum_d h_{t-d} W_d)
 
-    with Wx (I, H), b (H,), and Wh, the W_d of all distances in turn, (D H, H). Distances (1, d) add a
-    connection to the ordinary one, (d,) puts it in its place. The state is the window (h_{t-1}, ..., h_{t-d})
-    of the longest distance, at first zeros; the output is h_t. ValueError for distances that are no different
-    whole numbers from 1 on.
+    with Wx (I, H), b (H,), and Wh (D H, H), the W_d of all D distances stacked in order. Distances (1, d) add a
+    connection to the ordinary one of distance 1; distances (d,) replace it. The state is the window
+    (h_{t-1}, ..., h_{t-d}) for the longest distance d, initially zeros; the output is h_t. Raises ValueError
+    unless the distances are distinct integers >= 1.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -87,7 +89,9 @@ class SkipCell(Cell):
         self.distances = tuple(distances)
         whole = all(isinstance(d, int) and d >= 1 for d in self.distances)
         if not (whole and self.distances and len(set(self.distances)) == len(self.distances)):
-            raise ValueError(f"the distances are different whole numbers from 1 on, not {self.distances}")
+            raise ValueError(
+                f"SkipCell needs one or more distinct distances, integers >= 1, got {self.distances}"
+            )
         rng, bound = np.random.default_rng(rng), 1 / math.sqrt(hidden_size)
         width = len(self.distances) * hidden_size
         self.Wx = Parameter(init.uniform((input_size, hidden_size), bound, rng=rng, dtype=dtype))
@@ -95,7 +99,7 @@ class SkipCell(Cell):
         self.b = Parameter(init.uniform((hidden_size,), bound, rng=rng, dtype=dtype))
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, ...]:
-        """The states before the first step: zeros, (batch, H) each, the latest first."""
+        """The window before the first step: zeros, each (batch, H), one for each step back."""
         zeros = zeros_like(like, shape=(batch, self.Wh.shape[1]))
         return (zeros,) * max(self.distances)
 
@@ -110,10 +114,11 @@ class ClockworkRNNCell(GatedCell):
 
         h_m' = tanh(x Wx + b + h Wh)_m    if t mod T_m = 0, else h_m
 
-    for the modules m with the `periods` T_m, of H / M units each. A module hears those of its own and of longer
-    periods alone: of Wh (H, H) blocks are masked, so that it is lower triangular, as periods ascend. t, (B, M)
-    integers, counts the steps modulo each period, from 0, at which all move. The output is h'. ValueError for
-    periods that do not ascend from 1 or more, or whose number does not divide H.
+    for the M modules m with the `periods` T_m, each of H / M units. A module receives the state only of itself
+    and of modules with longer periods: the other blocks of Wh (H, H) are masked by `hears`. As periods ascend,
+    Wh is block lower triangular. t (B, M), integers, counts the steps modulo each period, from 0: all
+    modules are updated at the first step. The output is h'. Raises ValueError unless the periods ascend from 1
+    or more and their number divides H.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -139,13 +144,13 @@ class ClockworkRNNCell(GatedCell):
         ascending = all(a < b for a, b in zip((0, *periods), periods, strict=False))
         if not (periods and ascending) or hidden_size % len(periods):
             raise ValueError(
-                f"the periods ascend from 1 or more, and their number divides the units: not {periods} of "
-                f"{hidden_size} units"
+                f"ClockworkRNNCell needs ascending periods >= 1, whose number divides hidden_size; got periods "
+                f"{periods} for hidden_size {hidden_size}"
             )
         super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         width = hidden_size // len(periods)
-        hears = np.kron(np.tril(np.ones((len(periods), len(periods)))), np.ones((width, width)))
-        self.hears = tensor(hears.astype(dtype))
+        mask = np.kron(np.tril(np.ones((len(periods), len(periods)))), np.ones((width, width)))
+        self.hears = tensor(mask.astype(dtype))
         self.periods = tensor(np.array(periods))
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """The neural Turing machine: a cell that reads and writes a memory (Graves, Wayne & Danihelka 2014).
 
-Its controller, any cell, hears the input and what was read in the step before; its heads say where to read and
-write next, by the addressing of `nn.memory`. All heads address the memory as the step found it and read from
-that; then it is written. It is an ordinary cell, of nothing but primitives.
+Its controller, which may be any cell, receives the input and the vectors that were read at the previous step.
+Its heads determine where to read and write, by the addressing of `nn.memory`. All heads address the memory of
+the previous step and read from it; the memory is written afterwards. The machine is an ordinary cell: a
+composition of primitives.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.nn.cells.cell import tried
+from tinygrad_seq.nn.cells.cell import probe
 from tinygrad_seq.nn.cells.combinators import LearnedStart, parts
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.memory import (
@@ -38,24 +39,23 @@ from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
-BOUND = 20.0  # of what the heads say: exp 20 is far from overflow, and sigmoid 20 from 1 no more than 2e-9
+# the heads' values are clipped to this bound: exp 20 is far from overflow, and 1 - sigmoid 20 is about 2e-9
+BOUND = 20.0
 Start = Literal["constant", "random", "learned"]
-TapeState = tuple[
-    State, Tensor, Tensor, Tensor
-]  # the state of the controller, what was read, weightings, the memory
+TapeState = tuple[State, Tensor, Tensor, Tensor]  # controller state, read vectors, weightings, memory
 
 
 @dataclass(frozen=True)
 class NTMTrace:
-    """What a machine did, step by step, for T steps, R heads that read and W that write.
+    """The outputs, head values and memory of a machine at every step, with R read heads and W write heads.
 
     outputs           ys (T, B, output)
     read_weightings   (T, B, R, N)
     write_weightings  (T, B, W, N)
-    reads             the vectors that were read, (T, B, R, M)
-    erases            erase vectors, (T, B, W, M)
-    adds              add vectors, (T, B, W, M)
-    memory            after every step, (T, B, N, M)
+    reads             the read vectors, (T, B, R, M)
+    erases            the erase vectors, (T, B, W, M)
+    adds              the add vectors, (T, B, W, M)
+    memory            the memory after each step, (T, B, N, M)
 
     >>> from tinygrad_seq import nn
     >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), writes=2, rng=1)
@@ -77,29 +77,32 @@ class NTMCell(Cell):
     """A controller with R heads that read a memory of N rows of width M, and W heads that write it.
 
         s', h = controller(s, [x; r])
-        k, s, beta, g, gamma = split(h A + a)       of every head, clipped to -20 ... 20
+        k, s, beta, g, gamma = split(h A + a)       for every head, clipped to -20 ... 20
         w'    = sharpening(circular_shift(interpolation(content_addressing(m, k, softplus beta),
                                                         w, sigmoid g), softmax s), 1 + softplus gamma)
-        r'    = read(m, w')                         heads that read
-        m'    = write(m, w', sigmoid e, v)          heads that write; e, v = split(h B + b), clipped too
+        r'    = read(m, w')                         read heads
+        m'    = write(m, w', sigmoid e, v)          write heads; e, v = split(h B + b), also clipped
         y     = readout([h; r'])
 
-    controller    any cell, whose input has I + R M numbers
+    controller    any cell of input size I + R M
     memory        (N, M)
     reads, writes R and W
     shift         r: a step moves a weighting by -r ... r rows
-    memory_start  the memory before the first step: "constant", all 1e-6 (Collier & Beel 2018, with whom it
-                  learned fastest); "random", U(-k, k), k = 1/sqrt(N + M), drawn once; "learned", from there on
-    learned       whether the read vectors, the weightings and the state of the controller before the first step
-                  are learned. Else these are 0, all of the weighting on row 0, and the controller's own
+    memory_start  the memory before the first step: "constant", all 1e-6, which learned fastest in Collier &
+                  Beel (2018); "random", drawn once from U(-k, k), k = 1/sqrt(N + M); "learned", drawn in the
+                  same way and then learned
+    learned       whether the read vectors, the weightings and the controller state before the first step are
+                  learned. If not, the read vectors are 0, each weighting is 1 on row 0, and the controller
+                  state is the controller's initial state
 
-    The paper leaves open what keys and add vectors go through. Here it is nothing, they are linear in h, as in
-    the implementation loudinthecloud/pytorch-ntm (Collier & Beel take tanh); from there are also the first
-    weights of the heads, `init.xavier` of gain 1.4. Their biases are at first 0, there they are N(0, 0.01).
+    The paper does not specify the activation of keys and add vectors. Here they are linear in h, as in the
+    implementation loudinthecloud/pytorch-ntm (Collier & Beel use tanh). The initial weights of the heads are
+    also those of that implementation, `init.xavier` of gain 1.4; the initial biases are 0 here and N(0, 0.01)
+    there.
 
-    The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)), weightings in the order of heads that read,
-    heads that write; the output is y (B, output). ValueError for a controller or an x of another size, and for
-    sizes that there are not.
+    The state is (s, r (B, R, M), w (B, R + W, N), m (B, N, M)); w has the read heads first, then the write
+    heads. The output is y (B, output). Raises ValueError if the controller or x has the wrong size, or if a
+    size or memory_start is invalid.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -124,26 +127,26 @@ class NTMCell(Cell):
         dtype: DTypeLike = np.float32,
     ) -> None:
         if memory_start not in get_args(Start):
-            raise ValueError(f"memory_start is 'constant', 'random' or 'learned', not {memory_start!r}")
+            raise ValueError(f"memory_start must be 'constant', 'random' or 'learned', not {memory_start!r}")
         rows, width = memory
         if min(rows, width, reads, writes) < 1 or shift < 0:
             raise ValueError(
-                f"a machine has a memory of one number or more, a head that reads, one that writes, and a "
-                f"shift of 0 or more; not memory={memory}, reads={reads}, writes={writes}, shift={shift}"
+                f"NTMCell needs memory sizes, reads and writes >= 1 and shift >= 0, got memory={memory}, "
+                f"reads={reads}, writes={writes}, shift={shift}"
             )
         rng, heads = np.random.default_rng(rng), reads + writes
-        heard, said = tried(controller)
-        if heard < reads * width:
+        size, h = probe(controller)
+        if size < reads * width:
             raise ValueError(
-                f"a controller hears the input and {reads} x {width} numbers that were read: let its input "
-                f"size be I + {reads * width}, not {heard}"
+                f"NTMCell needs a controller of input size I + {reads * width}, for the input and {reads} read "
+                f"vectors of width {width}; got input size {size}"
             )
         self.reads, self.writes, self.shift = reads, writes, shift
-        self.input_size = heard - reads * width
+        self.input_size = size - reads * width
         self.controller = LearnedStart(controller, dtype=dtype) if learned else controller
-        self.addressing = projection(said.shape[-1], heads * (width + 2 * shift + 4), rng, dtype)
-        self.writing = projection(said.shape[-1], writes * 2 * width, rng, dtype)
-        self.readout = Linear(said.shape[-1] + reads * width, output_size, rng=rng, dtype=dtype)
+        self.addressing = projection(h.shape[-1], heads * (width + 2 * shift + 4), rng, dtype)
+        self.writing = projection(h.shape[-1], writes * 2 * width, rng, dtype)
+        self.readout = Linear(h.shape[-1] + reads * width, output_size, rng=rng, dtype=dtype)
 
         kind = Parameter if learned else tensor
         self.first_reads = kind(np.zeros((reads, width), dtype))
@@ -160,7 +163,7 @@ class NTMCell(Cell):
         )
 
     def initial_state(self, batch: int, like: Tensor) -> TapeState:
-        """That of the controller, what was read, the weightings and the memory, for `batch` rows."""
+        """The initial controller state, read vectors, weightings and memory, for `batch` rows."""
 
         def repeated(x: Tensor) -> Tensor:
             return zeros_like(like, shape=(batch, *x.shape)) + x
@@ -177,14 +180,16 @@ class NTMCell(Cell):
         return after, y
 
     def _step(self, state: State, x: Tensor) -> tuple[TapeState, Tensor, tuple[Tensor, Tensor]]:
-        """The next state, the output, and what the heads erase and add."""
-        s, r, w, m = cast(TapeState, parts(state, 4, "parts of a machine"))
+        """The next state, the output, and the erase and add vectors."""
+        s, r, w, m = cast(
+            TapeState, parts(state, 4, "parts (controller state, read vectors, weightings, memory)")
+        )
         batch, _, width = m.shape
         if x.shape[-1] != self.input_size:
             raise ValueError(
-                f"the controller hears {self.input_size} numbers of the input, beside {self.reads} x {width} "
-                f"that were read, but x is {describe(x)}: for it the input size is "
-                f"{x.shape[-1]} + {self.reads * width} = {x.shape[-1] + self.reads * width}"
+                f"NTMCell expects an input of size {self.input_size}, since its controller has the input size "
+                f"{self.input_size} + {self.reads * width}; got {describe(x)}, which needs a controller of "
+                f"input size {x.shape[-1]} + {self.reads * width} = {x.shape[-1] + self.reads * width}"
             )
         s, h = self.controller(s, concatenate([x, reshape(r, (batch, -1))], axis=-1))
 
@@ -205,7 +210,7 @@ class NTMCell(Cell):
         return (s, r, w, m), y, (erase, add)
 
     def trace(self, xs: Tensor | ArrayLike, state: State | None = None) -> NTMTrace:
-        """Run over xs (T, B, I), and keep what the heads did and what became of the memory.
+        """Run over xs (T, B, I), and return the outputs, the head values and the memory of every step.
 
         >>> from tinygrad_seq import nn
         >>> cell = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), rng=1)
@@ -225,7 +230,7 @@ class NTMCell(Cell):
 
 
 def projection(inputs: int, outputs: int, rng: np.random.Generator, dtype: DTypeLike) -> Linear:
-    """What heads say, of what the controller says."""
+    """The linear layer from the controller's output to the heads, with its initial values."""
     linear = Linear(inputs, outputs, rng=rng, dtype=dtype)
     linear.weight = Parameter(init.xavier((inputs, outputs), gain=1.4, rng=rng, dtype=dtype))
     linear.bias = Parameter(init.zeros((outputs,), dtype=dtype))
