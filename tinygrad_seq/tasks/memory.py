@@ -41,7 +41,7 @@ def copy(length: int, batch: int, *, bits: int = 8, rng: Rng = None) -> tuple[np
 def repeat_copy(
     length: int, repeats: int, batch: int, *, bits: int = 8, most: int = 10, rng: Rng = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reproduce a sequence R times, then mark the end: xs (TR + T + 3, B, bits + 2), targets (TR + 1, B, bits + 1).
+    """Reproduce a sequence R times, then mark the end: xs (T + TR + 3, B, bits + 2) and (TR + 1, B, bits + 1).
 
     xs is T rows of random bits, a mark, a row whose last channel encodes the number of repeats R, and TR + 1
     rows of 0. The targets are the rows R times, and a last row in which only the last channel, the end mark, is

@@ -51,7 +51,7 @@ def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mackey_glass(steps: int, *, tau: int = 17, rng: Rng = None) -> np.ndarray:
-    """A chaotic series, (T, 1, 1): dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, sampled at intervals of 1.
+    """A chaotic series, (T, 1, 1): dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, sampled at steps of 1.
 
     (Mackey & Glass 1977.) Integrated by the Runge-Kutta method in steps of 0.1, from a constant history near
     1.2; the first 1,000 samples are left out. float64.

@@ -137,7 +137,7 @@ TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eig
 
 
 def hello() -> tuple[np.ndarray, np.ndarray, str]:
-    """The lecture's training sequence: the symbols of "hell" and of "ello", (4, 1) each, and the alphabet "helo".
+    """The lecture's training sequence: the symbols of "hell" and "ello", (4, 1) each; the alphabet "helo".
 
     >>> xs, targets, alphabet = hello()
     >>> [alphabet[i] for i in xs[:, 0]], [alphabet[i] for i in targets[:, 0]]
@@ -149,7 +149,7 @@ def hello() -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """Is it a promoter, where transcription starts? DNA (57, B), 0 ... 3 for A, C, G, T, and labels 0 or 1 (B,).
+    """Is it a promoter, where transcription starts? DNA (57, B), 0 ... 3 for A, C, G, T; labels 0 or 1 (B,).
 
     Generated, not measured. A promoter is random except for the boxes TTGACA and TATAAT, 16 to 18 letters
     apart; each letter of a box is replaced by another with probability `mutated`. The second box ends 7 letters
