@@ -120,7 +120,7 @@ def test_the_stratified_test_set_is_a_fifth_of_each_digit():
 
 
 def test_there_is_no_third_test_set():
-    with pytest.raises(ValueError, match='"stratified" or "last", not \'first\''):
+    with pytest.raises(ValueError, match='test="stratified" or test="last", got \'first\''):
         data.digits("first")
 
 

@@ -213,9 +213,9 @@ def test_a_singular_covariance_is_an_error():
 def test_what_is_refused():
     system, xs = model(), observations(4, 2)
     for wrong in (xs[0], xs[:0], xs[:, :, :1]):
-        with pytest.raises(ValueError, match=r"observations are \(T, B, 2\) with at least one time step"):
+        with pytest.raises(ValueError, match=r"observations must be \(T, B, 2\) with at least one time step"):
             system.log_likelihoods(wrong)
-    with pytest.raises(TypeError, match="observations must be floats, not int64"):
+    with pytest.raises(TypeError, match="observations must be floats, got int64"):
         system.log_likelihoods(np.ones((4, 2, O), np.int64))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         system.log_likelihoods(xs, [5, 1])
@@ -239,7 +239,7 @@ def test_a_covariance_is_what_was_assigned_and_stays_one():
     noise.weight.assign_(5 * rng.normal(size=(4, 4)))
     assert np.linalg.eigvalsh(noise().numpy()).min() > 0
     check_grad(lambda w: gaussian.triangular(w), rng.normal(size=(4, 4)))
-    with pytest.raises(ValueError, match=r"has the shape \(4, 4\), not \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"needs the shape \(4, 4\), got \(3, 3\)"):
         noise.assign_(np.eye(3))
     for wrong in (np.zeros((4, 4)), -np.eye(4)):
         with pytest.raises(np.linalg.LinAlgError):

@@ -207,9 +207,9 @@ def test_what_is_refused():
         hmm.log_likelihoods(xs.astype(float))
     with pytest.raises(IndexError, match=r"symbols must lie within 0 \.\.\. 3"):
         hmm.log_likelihoods(xs + K)
-    with pytest.raises(ValueError, match=r"symbols are \(T, B\) with at least one time step"):
+    with pytest.raises(ValueError, match=r"symbols must be \(T, B\) with at least one time step"):
         hmm.log_likelihoods(xs[0])
-    with pytest.raises(ValueError, match=r"symbols are \(T, B\) with at least one time step"):
+    with pytest.raises(ValueError, match=r"symbols must be \(T, B\) with at least one time step"):
         hmm.viterbi(xs[:0])
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         hmm.log_likelihoods(xs, [5, 1])

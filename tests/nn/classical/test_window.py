@@ -140,14 +140,14 @@ def test_float32_is_kept_and_an_almost_singular_covariance_is_no_trouble():
 def test_what_is_refused():
     process, xs = model(), observations(4, 2)
     for wrong in (xs[0], xs[:0], xs[:, :, :1]):
-        with pytest.raises(ValueError, match=r"observations are \(T, B, 2\) with at least one time step"):
+        with pytest.raises(ValueError, match=r"observations must be \(T, B, 2\) with at least one time step"):
             process.log_likelihoods(wrong)
-    with pytest.raises(TypeError, match="observations must be floats, not int64"):
+    with pytest.raises(TypeError, match="observations must be floats, got int64"):
         process.predictions(np.ones((4, 2, O), np.int64))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         process.log_likelihoods(xs, [5, 1])
     for make in (lambda: nn.Autoregressive(2, steps=0), lambda: nn.FixedWindow(ts.tanh, ts.tanh, steps=0)):
-        with pytest.raises(ValueError, match="a window has 1 step or more, not 0"):
+        with pytest.raises(ValueError, match="a window needs steps >= 1, got 0"):
             make()
     if doors.NAME != "numpy":
         logs = process.log_likelihoods(ts.tensor(xs), ts.tensor([5, 1])).numpy()

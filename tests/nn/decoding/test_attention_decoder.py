@@ -238,17 +238,17 @@ def test_it_keeps_float32():
 def test_errors():
     model, xs, targets = model_of(), symbols_of(4, 2), symbols_of(3, 2)
     one_way = nn.EncoderDecoder(model.features, nn.Recurrent(nn.GRUCell(E, D)), model.decoder)
-    with pytest.raises(ValueError, match="looks at what runs in both directions, not at a Recurrent"):
+    with pytest.raises(ValueError, match="needs a bidirectional encoder, got a Recurrent"):
         one_way(xs, targets)
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 4"):
         model(xs, targets, [5, 1])
-    with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\[3,3\]"):
+    with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\[3,3\]"):
         model(xs, symbols_of(3, 3))
     given = ts.tensor(np.ones((2, 4, D))), ts.tensor(np.ones((3, K)))
-    with pytest.raises(ValueError, match=r"with a backward state \(B, V\), not float64\[2,4,6\] and"):
+    with pytest.raises(ValueError, match=r"with a backward state \(B, V\), got float64\[2,4,6\] and"):
         model.decoder(nn.Annotations(*given), targets)
     model.decoder.bridge = None
-    with pytest.raises(ValueError, match="the state of this cell has 5 numbers, the vector 4: see bridge"):
+    with pytest.raises(ValueError, match="needs a vector of 5 numbers, got 4; use a bridge with 5 outputs"):
         model(xs, targets)
 
 

@@ -215,20 +215,20 @@ def test_a_vector_comes_in_without_a_bridge():
 def test_errors_of_a_decoder():
     decoder, v = decoder_of("state", "LSTM"), np.ones((2, V))
     for targets in (np.zeros(2, int), np.zeros((3, 3), int), np.zeros((0, 2), int), [[1, 2, 3]]):
-        with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\["):
+        with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\["):
             decoder(v, targets)
     with pytest.raises(TypeError, match="must be integers, not float64"):
         decoder.loss(v, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 3"):
         decoder(v, symbols_of(3, 2), [4, 1])
-    with pytest.raises(ValueError, match=r"is \(B, V\), of floats, not float64\[8\]"):
+    with pytest.raises(ValueError, match=r"needs a vector \(B, V\) of floats, got float64\[8\]"):
         decoder(np.ones(V), symbols_of(3, 2))
     with pytest.raises(ValueError, match="a scan has at least one step, T = 0"):
         decoder.greedy(v, 0)
     decoder.bridge = None
-    with pytest.raises(ValueError, match="the state of this cell has 8 numbers, the vector 2: see bridge"):
+    with pytest.raises(ValueError, match="needs a vector of 8 numbers, got 2; use a bridge with 8 outputs"):
         decoder.free(v, 3)
-    with pytest.raises(ValueError, match=r"of floats, not int64\[2,8\]"):
+    with pytest.raises(ValueError, match=r"of floats, got int64\[2,8\]"):
         decoder.free(np.ones((2, 8), int), 3)
 
 
@@ -335,7 +335,7 @@ def test_errors_of_an_encoder_decoder():
         model(xs, targets, [5, 1])
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 3"):
         model(xs, targets, [4, 1], [4, 1])
-    with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\[3,3\]"):
+    with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\[3,3\]"):
         model(xs, symbols_of(3, 3))
 
 

@@ -259,17 +259,20 @@ def test_what_pytorch_does_not_have_is_refused():
 
     shared = lstm(H)
     for module, words in [
-        (nn.Recurrent(nn.GRUCell(I, H)), "ResetAfterGRUCell .its GRU., not GRUCell"),
-        (nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(H, H))), "not LSTMCell and RNNCell"),
-        (nn.Recurrent(lstm(), reverse=True), "none like a Recurrent that runs in reverse"),
-        (nn.Bidirectional(nn.Stacked(lstm()), nn.Stacked(lstm())), "not Stacked"),
-        (nn.Layers(nn.Bidirectional(lstm(), lstm()), nn.Recurrent(lstm(2 * H))), "all bidirectional or none"),
-        (nn.Recurrent(nn.Stacked(lstm(), shared, shared)), "occurs twice"),
-        (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "not Stacked"),
-        (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "not Stacked"),
-        (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "none like "),
-        (nn.Linear(I, H), "none like Linear"),
-        (lstm(), "none like LSTMCell"),
+        (nn.Recurrent(nn.GRUCell(I, H)), "ResetAfterGRUCell .its GRU., got GRUCell"),
+        (nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(H, H))), "got LSTMCell and RNNCell"),
+        (nn.Recurrent(lstm(), reverse=True), "Layers of these, got a Recurrent that runs in reverse"),
+        (nn.Bidirectional(nn.Stacked(lstm()), nn.Stacked(lstm())), "got Stacked"),
+        (
+            nn.Layers(nn.Bidirectional(lstm(), lstm()), nn.Recurrent(lstm(2 * H))),
+            "all bidirectional or none of them, got some of each",
+        ),
+        (nn.Recurrent(nn.Stacked(lstm(), shared, shared)), "got a cell that occurs twice"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "got Stacked"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "got Stacked"),
+        (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "Layers of these, got "),
+        (nn.Linear(I, H), "Layers of these, got Linear"),
+        (lstm(), "Layers of these, got LSTMCell"),
     ]:
         with pytest.raises(TypeError, match=words):
             nn.to_torch(module)

@@ -44,7 +44,9 @@ def test_padded_holds_every_sequence_and_fill_behind_it(sequences, fill, dtype):
 
 @pytest.mark.parametrize("sequences", [[], [[1, 2], 3], [np.ones((2, 3)), np.ones((2, 4))]])
 def test_padded_refuses_what_has_no_common_step(sequences):
-    with pytest.raises(ValueError, match=r"sequences are \(n, \.\.\.\), one or more, with steps of one shape"):
+    with pytest.raises(
+        ValueError, match=r"one or more sequences \(n, \.\.\.\) whose steps have one shape, got steps of"
+    ):
         nn.padded(sequences)
 
 
@@ -217,7 +219,7 @@ def test_a_summary_of_unlawful_lengths():
         rnn.summary(xs, lengths=[5, 1])
     with pytest.raises(ValueError, match="at least one time step"):
         rnn.summary(xs[:0])
-    with pytest.raises(NotImplementedError, match="Runner says not which step is the last"):
+    with pytest.raises(NotImplementedError, match="Runner does not define summary"):
         nn.Runner().summary(xs)
     if doors.NAME != "numpy":
         for wrong in (5, -1):
@@ -310,7 +312,10 @@ def test_per_frame_takes_frames_for_vectors(steps, batch):
 
 @pytest.mark.parametrize("pattern", [nn.ManyToOne, nn.ManyToMany, nn.PerFrame])
 def test_time_is_the_first_axis_of_a_pattern(pattern):
-    with pytest.raises(ValueError, match=f"{pattern.__name__} takes time for the first axis"):
+    with pytest.raises(
+        ValueError,
+        match=f"{pattern.__name__} needs a runner with time as the first axis, got one with batch_first",
+    ):
         pattern(ts.tanh, RUNNERS["layers"](batch_first=True), readout_of("layers"))
 
 

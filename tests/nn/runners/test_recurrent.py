@@ -152,17 +152,17 @@ def test_lengths_keep_float32():
 def test_errors():
     rnn, xs = nn.Recurrent(nn.RNNCell(I, H, rng=0)), np.ones((4, 2, I), np.float32)
     for lengths, kind, words in [
-        ([4, 5], ValueError, r"0 \.\.\. 4, the steps there are; the smallest is 4, the largest 5"),
+        ([4, 5], ValueError, r"0 \.\.\. 4, the number of steps; the smallest is 4, the largest 5"),
         ([-1, 2], ValueError, "the smallest is -1"),
         ([1, 2, 3], ValueError, r"must have shape \(2,\), one for every row"),
-        ([[1], [2]], ValueError, r"not \(2, 1\)"),
+        ([[1], [2]], ValueError, r"got \(2, 1\)"),
         ([1.0, 2.0], TypeError, "lengths must be integers, not float64"),
         (ts.tensor([True, False]), TypeError, "lengths must be integers, not bool"),
     ]:
         with pytest.raises(kind, match=words):
             rnn(xs, lengths=lengths)
     with pytest.raises(
-        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, not float32\[0,2,3\]"
+        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, got float32\[0,2,3\]"
     ):
         rnn(xs[:0])
     with pytest.raises(ValueError, match=r"\(B, T, \.\.\.\)"):

@@ -162,10 +162,10 @@ def test_it_runs_where_a_runner_runs():
 def test_errors_of_self_attention():
     look = looking()
     for heads in (0, 4, -2):
-        with pytest.raises(ValueError, match=f"{heads} heads share 6 features"):
+        with pytest.raises(ValueError, match=f"heads >= 1 that divide size, got {heads} heads and size 6"):
             nn.SelfAttention(6, heads=heads)
     for xs in (np.ones((T, SIZE)), np.ones((0, B, SIZE)), np.ones((T, B, 2, SIZE))):
-        with pytest.raises(ValueError, match=r"looks at \(T, B, size\) with at least one step, not float64\["):
+        with pytest.raises(ValueError, match=r"needs xs \(T, B, size\) with at least one step, got float64\["):
             look(xs)
     with pytest.raises(ValueError, match=r"matmul.*7"):
         look(np.ones((T, B, 7)))
@@ -173,7 +173,7 @@ def test_errors_of_self_attention():
         look(inputs(), lengths=[6, 1, 1])
     with pytest.raises(ValueError, match="self-attention has no state"):
         look(inputs(), ts.ones((B, SIZE)))
-    with pytest.raises(ValueError, match=r"positions are added to \(T, B, size\), not float64\[5,6\]"):
+    with pytest.raises(ValueError, match=r"Positions needs xs \(T, B, size\), got float64\[5,6\]"):
         nn.Positions()(np.ones((T, SIZE)))
 
 

@@ -217,13 +217,15 @@ def test_a_chunk_keeps_no_more_of_the_tape_than_it_goes_back():
 def test_errors_of_truncated():
     rnn, xs, _, _ = problem("RNN", 4)
     for back, every in ((0, None), (2, 0), (-1, 3)):
-        with pytest.raises(ValueError, match=f"1 or more, not {back} and {back if every is None else every}"):
+        with pytest.raises(ValueError, match=f"got back={back} and every={back if every is None else every}"):
             nn.Truncated(rnn, xs, back=back, every=every)
     for options in ({"reverse": True}, {"batch_first": True}):
         for model in (nn.Recurrent(rnn.cell, **options), Network(**options)):
-            with pytest.raises(ValueError, match="the model runs forward, and time is the first axis"):
+            with pytest.raises(
+                ValueError, match="needs a model that runs forward, with time as the first axis"
+            ):
                 nn.Truncated(model, xs, back=2)
-    with pytest.raises(ValueError, match="time is the first axis"):
+    with pytest.raises(ValueError, match="a model that runs forward.* and no Bidirectional"):
         nn.Truncated(nn.Bidirectional(rnn.cell, rnn.cell), xs, back=2)
     for lengths, words in (([5, 1], r"0 \.\.\. 4"), ([-1, 1], r"0 \.\.\. 4"), ([1], r"shape \(2,\)")):
         with pytest.raises(ValueError, match=words):
