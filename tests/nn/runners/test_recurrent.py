@@ -1,4 +1,4 @@
-"""The runner: it is the loop, in either direction, and rows of unequal length are strangers to each other."""
+"""A runner equals the loop, in both directions; rows of unequal length are independent of each other."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from running import AWKWARD, CELLS, H, I, agree, is_float, parts, problem, rows
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 
-# what is a sum and is not squashed may cancel, down to the rounding of its terms
+# sums that no nonlinearity bounds may cancel, so that only the rounding errors of their terms remain
 CANCELLED = {COMBINED[name]: 1e-15 for name in ("residual", "mapped", "fed back")}
 
 
 def loss_of(ys, state, weights):
-    """A loss that looks at every output and every part of the final state."""
+    """A loss that depends on every output and every part of the final state."""
     over_ys, over_state = weights
     squares = (rowwise(over_state, part) for part in filter(is_float, parts(state)))
     return sum(squares, (ys * over_ys).sum())
@@ -106,7 +106,7 @@ def test_rows_of_any_length_are_as_if_alone(kind, data):
 
 
 def as_if_alone(kind, reverse, steps, lengths):
-    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
+    """Values and gradients with `lengths`, in either direction, compared with every sequence run separately."""
     batch = len(lengths)
     cell, xs, state, weights = problem(kind, steps, batch)
     rnn = nn.Recurrent(cell, reverse=reverse)
