@@ -241,7 +241,7 @@ def test_a_day_and_a_text_are_in_one_part_alone(written):
 
 def test_what_is_written_in_numbers_goes_from_year_to_day(written):
     """Every text contains the four-digit year, and no other number of three digits or more."""
-    told = 0
+    count = 0
     for texts, days, _ in written:
         for text, day in zip(texts, days, strict=True):
             assert re.findall(r"\d{3,}", text) == [day[:4]], text
@@ -249,8 +249,8 @@ def test_what_is_written_in_numbers_goes_from_year_to_day(written):
             if not any(char.isalpha() for char in text):
                 year, month, of_month = map(int, re.findall(r"\d+", text))
                 assert f"{year}-{month:02}-{of_month:02}" == day
-                told += 1
-    assert told > 1000
+                count += 1
+    assert count > 1000
 
 
 def every(forms, year):

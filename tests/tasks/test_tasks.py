@@ -351,7 +351,7 @@ def test_associative_recall():
 
 
 @pytest.mark.parametrize(
-    ("draw", "said"),
+    ("draw", "message"),
     [
         (lambda: tasks.copy(0, 1), "at least 1 row, got 0"),
         (lambda: tasks.repeat_copy(0, 1, 1), "at least 1 row, got 0"),
@@ -366,8 +366,8 @@ def test_associative_recall():
         (lambda: tasks.sort(1, 1), "sort needs at least 2 numbers, got 1"),
     ],
 )
-def test_sizes_that_are_too_small(draw, said):
-    with pytest.raises(ValueError, match=said):
+def test_sizes_that_are_too_small(draw, message):
+    with pytest.raises(ValueError, match=message):
         draw()
 
 

@@ -36,10 +36,10 @@ def written_dates() -> tuple[Written, Written]:
         numbers in any other order: 03/04/2021 may be in March or in April
         texts that mean two dates, such as 2021 jan 3, which is in June in Sotho
 
-    A month that is a number with a word (3 tháng 3, 2021) counts as named. Calendars are Gregorian
-    and digits are Latin, as Babel writes them. The languages are those that are official in a country or a part
-    of one, and whose month names Babel has, with all their regions and scripts: 153 with Babel 2.19. A text
-    that several languages share is counted once, for the first of them.
+    A month that is a number with a word (3 tháng 3, 2021) counts as named. Calendars are Gregorian and digits
+    are Latin, as Babel writes them. The languages are those that are official in a country or a part of one,
+    and whose month names Babel has, with all their regions and scripts: 153 with Babel 2.19. A text that
+    several languages share is counted once, for the first of them.
 
     Source: the Unicode Common Locale Data Repository, as contained in Babel. Licence of the data: Unicode-3.0;
     of Babel: BSD-3.
@@ -77,8 +77,8 @@ def written_dates() -> tuple[Written, Written]:
 def normalised(text: str) -> str:
     """A text without differences that depend on the keyboard: capitals, invisible marks, kinds of spaces.
 
-    Compatible characters become one (Unicode NFKC), letters are casefolded, digits of all scripts become 0 ...
-    9, and white space becomes a single space, none at the ends. Direction marks and joiners are removed.
+    Compatible characters become one (Unicode NFKC), letters are casefolded, digits of all scripts become Latin,
+    and white space becomes a single space, none at the ends. Direction marks and joiners are removed.
 
     >>> normalised(" Mercredi 3\\u202fMARS  2021"), normalised("۳ مارس ۲۰۲۱"), normalised("２０２１年３月３日")
     ('mercredi 3 mars 2021', '3 مارس 2021', '2021年3月3日')
@@ -114,9 +114,7 @@ def formats() -> dict[Format, str]:
     spelt: dict[tuple[str, Format, Format], str] = {}  # regions often share all three: formatted only once
     for name in sorted(localedata.locale_identifiers()):
         locale = Locale.parse(name)
-        if (
-            locale.language not in official or locale.months["format"]["wide"][1] == "M01"
-        ):  # Babel has no month names
+        if locale.language not in official or locale.months["format"]["wide"][1] == "M01":  # has no names
             continue
         for pattern in (*locale.date_formats.values(), *locale.datetime_skeletons.values()):
             fields = FIELD.findall(pattern.format)

@@ -53,8 +53,8 @@ def tagged_sentences(count: int, *, rng: Rng = None) -> list[tuple[list[str], li
 
     def written(symbol: str) -> list[tuple[str, str]]:
         if symbol in RULES:
-            return [pair for part in one(RULES[symbol], rng).split() for pair in written(part)]
-        return [(one(WORDS[symbol].split(), rng), symbol)]
+            return [pair for part in pick(RULES[symbol], rng).split() for pair in written(part)]
+        return [(pick(WORDS[symbol].split(), rng), symbol)]
 
     sentences = [written("S") for _ in range(count)]
     return [([word for word, _ in sentence], [tag for _, tag in sentence]) for sentence in sentences]
@@ -83,19 +83,19 @@ def opinions(count: int, *, rng: Rng = None) -> tuple[list[list[str]], np.ndarra
 
     def clause(label: int) -> list[str]:
         negated = int(rng.integers(2))
-        thing, word = one(THINGS, rng), one(GOOD if label != negated else BAD, rng)
+        thing, word = pick(THINGS, rng), pick(GOOD if label != negated else BAD, rng)
         verb = ["was not", "was never", "was hardly"] if negated else ["was", "was really", "was always"]
-        return f"the {thing} {one(verb, rng)} {word}".split()
+        return f"the {thing} {pick(verb, rng)} {word}".split()
 
     def sentence(label: int) -> list[str]:
         main, other = clause(label), clause(int(rng.integers(2)))
         forms = [main, [*other, "but", *main], [*main, "although", *other], ["although", *other, *main]]
-        return one(forms, rng)
+        return pick(forms, rng)
 
     labels = rng.permutation(np.arange(count) % 2)
     return [sentence(int(label)) for label in labels], labels
 
 
-def one(options: list[Option], rng: np.random.Generator) -> Option:
+def pick(options: list[Option], rng: np.random.Generator) -> Option:
     """One of the options, all equally likely. (Generator.choice takes ten times as long.)"""
     return options[rng.integers(len(options))]

@@ -24,12 +24,12 @@ DIRECTIONS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]  # up or down, left or right
 def moving_digits(
     frames: int, batch: int, *, size: int = 12, rng: Rng = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """In which direction does a digit move? It moves through a film and bounces off the edges. Made up here.
+    """In which direction does a digit move? It moves through a film and bounces off the edges.
 
     Returns films (T, B, size, size), float32 within 0 ... 1 with a little noise; the directions (T, B) of the
     move before each frame: up-left 0, up-right 1, down-left 2, down-right 3; and the digits (B,). A single
     frame does not show the direction. The direction of the first frame is that of a move before the film
-    begins.
+    begins. Made up for this project.
 
     >>> films, directions, digits = moving_digits(20, 3, rng=0)
     >>> films.shape, directions.shape, digits.shape

@@ -33,9 +33,8 @@ def copy(length: int, batch: int, *, bits: int = 8, rng: Rng = None) -> tuple[np
            [0., 0., 0.]], dtype=float32)
     """
     rows = drawn(length, batch, bits, rng)
-    return np.concatenate(
-        [with_channels(rows, 1), mark(batch, bits, 1, 0), zeros(length, batch, bits + 1)]
-    ), rows
+    xs = [with_channels(rows, 1), mark(batch, bits, 1, 0), zeros(length, batch, bits + 1)]
+    return np.concatenate(xs), rows
 
 
 def repeat_copy(

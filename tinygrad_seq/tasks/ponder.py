@@ -30,8 +30,8 @@ GATES = {
 def parity(batch: int, *, size: int = 64, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
     """Is the number of ones odd? Vectors xs (B, size) of -1, 1 and 0, and labels 0 or 1, (B,).
 
-    A sequence is a single vector. Its first n entries are -1 or 1, the others are 0; n is drawn from 1 ...
-    `size` for each row. float32.
+    A sequence is a single vector. Its first n entries are -1 or 1, the others are 0. For each row, n is drawn
+    from 1 ... `size`. float32.
 
     >>> parity(2, size=5, rng=0)
     (array([[ 1., -1., -1., -1., -1.],

@@ -153,8 +153,8 @@ def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np
 
     Generated, not measured. A promoter is random except for the boxes TTGACA and TATAAT, 16 to 18 letters
     apart; each letter of a box is replaced by another with probability `mutated`. The second box ends 7 letters
-    before the start of transcription, which is letter 51 (the geometry that Harley & Reynolds 1987 found in E.
-    coli). A sequence with label 0 is random.
+    before the start of transcription, which is letter 51. (Harley & Reynolds 1987 found this geometry in
+    E. coli.) A sequence with label 0 is random.
 
     >>> xs, labels = promoters(4, mutated=0.0, rng=0)
     >>> ["".join("ACGT"[i] for i in row) for row in xs.T[labels == 1]]
@@ -166,10 +166,7 @@ def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np
     labels = rng.permutation(np.arange(batch) % 2)
     xs = rng.integers(0, 4, (57, batch))
     for i in np.flatnonzero(labels):
-        for box, end in (
-            ("TATAAT", 44),
-            ("TTGACA", 38 - int(rng.integers(16, 19))),
-        ):  # index after its last letter
+        for box, end in (("TATAAT", 44), ("TTGACA", 38 - int(rng.integers(16, 19)))):  # past its last letter
             letters = np.array(["ACGT".index(letter) for letter in box])
             changed = rng.random(6) < mutated
             letters = np.where(changed, (letters + rng.integers(1, 4, 6)) % 4, letters)

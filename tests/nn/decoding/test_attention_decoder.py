@@ -269,10 +269,8 @@ def test_a_training_step_waits_for_nothing():
             return loss, *model.greedy(xs, 5, [4, 1]), *model.beam(xs, 5, 3, [4, 1])
 
         step()  # compiles
-        masks, repeated = (
-            3 * 3 + 3,
-            3,
-        )  # made of lengths, of the encoders and of the loss; the beam's annotations
+        # masks from lengths, for the encoders and for the loss; and the annotations, repeated for the beam
+        masks, repeated = 3 * 3 + 3, 3
         with costs(uploads=3 + 2 + 1 + masks + repeated, synchronisations=0):
             results = step()
         assert np.isfinite(results[0].item())

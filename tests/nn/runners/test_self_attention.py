@@ -133,7 +133,7 @@ def test_the_summary_is_the_mean_within_the_lengths(lengths):
 
 
 def test_it_runs_where_a_runner_runs():
-    """In patterns, and in `Layers` beside recurrent networks; and it learns."""
+    """In patterns, and in `Layers` together with recurrent networks; and it learns."""
     rng = np.random.default_rng(0)
     look = nn.Layers(
         nn.Positions(),

@@ -1,9 +1,9 @@
 """How a gradient flows back through time, and a penalty that keeps it from vanishing.
 
-The derivative of a loss by a state, dL/dh_t, is a total derivative: it includes the output of step t and all
-later steps. It is computed as the gradient by a zero that is added to h_t, in a loop that is otherwise the same
-(`gradient_flow`). The lecture's regulariser measures how much it shrinks or grows from one step to the step
-before (`vanishing_penalty`).
+The derivative of a loss with respect to a state, dL/dh_t, is a total derivative: it includes the output of step
+t and all later steps. It is computed as the gradient with respect to a zero that is added to h_t, in a loop
+that is otherwise the same (`gradient_flow`). The lecture's regulariser measures how much it shrinks or grows
+from one step to the step before (`vanishing_penalty`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 @dataclass(frozen=True)
 class Flow:
-    """A loss, the states from which it was computed, and its derivatives by them.
+    """A loss, the states from which it was computed, and its derivatives with respect to them.
 
     states     s_0 ... s_T, a tree of tensors (T + 1, B, ...): before the first step, and after every step
     gradients  dL/ds_1 ... dL/ds_T, a list with a tensor (T, B, ...) for each float part of the state
@@ -61,7 +61,7 @@ def gradient_flow(
     state: State | None = None,
     create_graph: bool = False,
 ) -> Flow:
-    """Run `cell` over xs (T, B, I); compute `loss(ys)` and its total derivatives by the state after every step.
+    """Run `cell` over xs (T, B, I); return `loss(ys)` and its total derivatives dL/ds_t for every state s_t.
 
         s_t, y_t = cell(s_{t-1}, x_t) + n_t,   n_t = 0,   dL/ds_t = dL/dn_t
 
@@ -70,8 +70,8 @@ def gradient_flow(
     create_graph  record the derivatives on the tape, so that they can be differentiated
 
     Raises TypeError unless the output of the cell is a part of its state, such as h: otherwise the zero would
-    not reach the loss through the output. The derivative is by the state that the next step receives: for an
-    LSTM, the dependence of h_t on c_t within step t is not part of dL/dc_t.
+    not reach the loss through the output. The derivative is with respect to the state that the next step
+    receives: for an LSTM, the dependence of h_t on c_t within step t is not part of dL/dc_t.
 
     >>> from tinygrad_seq import nn
     >>> cell = nn.RNNCell(3, 5, rng=0)
@@ -101,7 +101,7 @@ def gradient_flow(
 
     _, (ys, after) = scan(step, state, (xs, zeros))
     value = loss(ys)
-    gradients = by(value, zeros, create_graph=create_graph)
+    gradients = gradients_by(value, zeros, create_graph=create_graph)
     pairs = zip(tree.leaves(state), tree.leaves(after), strict=True)
     states = tree.like(after, [concatenate([expand_dims(first, 0), rest]) for first, rest in pairs])
     return Flow(cell, xs, value, states, gradients, create_graph)
@@ -137,20 +137,20 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     if not exact:
         gradients, states = [d.detach() for d in gradients], tree.each(leaf, states)
     after, _ = flow.cell(tree.each(as_rows, states), as_rows(flow.xs[1:]))  # all steps as one batch
-    products = by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
+    products = gradients_by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
     here, there = length(products), length(gradients)
     ratio = here / where(there == 0, 1, there)
     return total(mean(where(there == 0, 0, (ratio - 1) ** 2), 1))
 
 
-def by(
+def gradients_by(
     outputs: Tensor | list[Tensor],
     inputs: list[Tensor],
     cotangents: list[Tensor] | None = None,
     *,
     create_graph: bool,
 ) -> list[Tensor]:
-    """The gradients by `inputs`; the graph is kept."""
+    """The gradients of `outputs` with respect to `inputs`; the graph is kept."""
     found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
     return cast("list[Tensor]", found)
 
