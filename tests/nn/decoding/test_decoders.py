@@ -232,7 +232,7 @@ def test_errors_of_a_decoder():
         decoder.free(np.ones((2, 8), int), 3)
 
 
-@pytest.mark.skipif(doors.NAME != "numpy", reason="on a device nobody looks at the symbols")
+@pytest.mark.skipif(doors.NAME != "numpy", reason="on a device, symbols are not checked")
 def test_symbols_that_do_not_exist():
     decoder, v = decoder_of("state", "GRU"), np.ones((2, V))
     for targets in ([[0, C], [0, 0]], [[0, 0], [0, C]], [[-1, 0]]):
