@@ -1,4 +1,4 @@
-"""The data: shapes, true labels, splits that share nothing, the same each time, and no network."""
+"""The data: shapes, correct labels, disjoint splits, the same result each time, and no network access."""
 
 import datetime
 import re
@@ -26,7 +26,7 @@ LOADERS = {  # each with the package that its data come with
 
 
 def same(a, b):
-    """Whether two answers of a loader are the same, array by array, NaN being NaN."""
+    """Whether two results of a loader are equal, array by array, with NaN equal to NaN."""
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return (
@@ -67,7 +67,7 @@ def test_a_version_without_the_file_is_told():
 
 
 def test_the_packages_are_not_imported():
-    """But for Faker, whose names are Python, and Babel, which resolves what one locale takes from another."""
+    """Except Faker, whose names are Python code, and Babel, which resolves inheritance between locales."""
     code = (
         "import sys; from tinygrad_seq import data\n"
         "data.digits(), data.japanese_vowels(), data.stocks(), data.tunes(), data.surnames()\n"
@@ -81,7 +81,7 @@ def test_the_packages_are_not_imported():
 
 
 def rows(images):
-    """Images (8, B, 8) as the bytes of each."""
+    """The bytes of each image of (8, B, 8)."""
     return [images[:, i].tobytes() for i in range(images.shape[1])]
 
 
@@ -120,7 +120,7 @@ def test_the_stratified_test_set_is_a_fifth_of_each_digit():
 
 
 def test_there_is_no_third_test_set():
-    with pytest.raises(ValueError, match='"stratified" or "last", not \'first\''):
+    with pytest.raises(ValueError, match='test="stratified" or test="last", got \'first\''):
         data.digits("first")
 
 
@@ -128,7 +128,7 @@ def test_there_is_no_third_test_set():
 
 
 def test_japanese_vowels():
-    """30 utterances of each speaker to learn from; the sizes of the test are those that its authors state."""
+    """30 training utterances of each speaker; the sizes of the test set are those stated by its authors."""
     (xs, lengths, labels), (unseen, ends, answers) = data.japanese_vowels()
     assert np.bincount(labels).tolist() == [30] * 9
     assert np.bincount(answers).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
@@ -175,7 +175,7 @@ def test_months_of_the_file():
 
 
 def test_surnames():
-    """Each has one language, of which Faker has it; none is in both parts, in capitals or not."""
+    """Each name has the one language in which Faker lists it; none is in both parts, in capitals or not."""
     (names, labels), (unseen, answers) = data.surnames()
     folded = [name.casefold() for name in names + unseen]
     assert len(set(folded)) == len(folded)
@@ -240,8 +240,8 @@ def test_a_day_and_a_text_are_in_one_part_alone(written):
 
 
 def test_what_is_written_in_numbers_goes_from_year_to_day(written):
-    """With its four-digit year in every text; a number of the year's length is in it once."""
-    told = 0
+    """Every text contains the four-digit year, and no other number of three digits or more."""
+    count = 0
     for texts, days, _ in written:
         for text, day in zip(texts, days, strict=True):
             assert re.findall(r"\d{3,}", text) == [day[:4]], text
@@ -249,12 +249,12 @@ def test_what_is_written_in_numbers_goes_from_year_to_day(written):
             if not any(char.isalpha() for char in text):
                 year, month, of_month = map(int, re.findall(r"\d+", text))
                 assert f"{year}-{month:02}-{of_month:02}" == day
-                told += 1
-    assert told > 1000
+                count += 1
+    assert count > 1000
 
 
 def every(forms, year):
-    """(text, date) of all days of a year in all formats, worked out without the loader."""
+    """(text, date) of all days of a year in all formats, computed without the loader."""
     days = [datetime.date(year, 1, 1) + datetime.timedelta(i) for i in range(365 + (year % 4 == 0))]
     for form in forms:
         for day in days:
@@ -263,9 +263,10 @@ def every(forms, year):
 
 
 def test_no_text_means_two_dates(written, forms):
-    """Of all that can be written in two years, the texts of two dates are known, and not among the data.
+    """For two years, all texts that mean two dates are recognised, and do not occur in the data.
 
-    Those with a weekday too, though the calendar might tell: 3 January and 3 June are never both a Sunday.
+    Texts with a weekday are excluded too, although the weekday could decide: 3 January and 3 June are never
+    both a Sunday.
     """
     unclear = dates.ambiguous(forms)
     assert {len(form) for form in forms} == {12, 84}
@@ -282,13 +283,13 @@ def test_no_text_means_two_dates(written, forms):
 
 
 def blank(text):
-    """A text with {y} and {d} in place of its numbers."""
+    """A text with its numbers replaced by {y} and {d}."""
     return re.sub(r"(?<!\d)\d\d?(?!\d)", "{d}", re.sub(r"\d{4}", "{y}", text))
 
 
 @pytest.mark.parametrize("language", ["ar", "dz", "en", "eu", "hu", "kk", "vi", "zh"])
 def test_texts_are_those_of_babel(language, written):
-    """Each of a sample is what some locale of its language writes in one of its formats."""
+    """Each text of a sample is written by some locale of its language in one of its formats."""
     babel = pytest.importorskip("babel")
     apply = pytest.importorskip("babel.dates").format_date
     patterns = {
@@ -331,7 +332,7 @@ def test_known_dates_can_be_written(locale, format, text, forms):
 
 
 def fits(form, text):
-    """Whether a format writes a text of the 3rd of March, a Wednesday."""
+    """Whether a format writes the text for 3 March 2021, a Wednesday."""
     return form[(2 * 12 + 2) % len(form)].format(d=3, y=2021) == data.normalised(text)
 
 
@@ -365,10 +366,10 @@ def test_texts_normalised():
 
 
 def test_sentences_follow_the_grammar():
-    """The tags of every sentence can be read with the rules; words have their tags, some of them several."""
+    """The tags of every sentence can be parsed with the rules; words have their tags, some several."""
 
     def rests(symbol, tags):
-        """What may be left of `tags` behind a `symbol`."""
+        """The possible rests of `tags` after a `symbol`."""
         if symbol not in sentences.RULES:
             return {tags[1:]} if tags[:1] == (symbol,) else set()
         found = set()
@@ -393,7 +394,7 @@ def test_sentences_follow_the_grammar():
 
 
 def judged(words):
-    """Whether a sentence is for, read by its meaning."""
+    """Whether a sentence is positive, judged by its meaning."""
     text = " ".join(words)
     if " but " in text:
         text = text.split(" but ")[1]
@@ -412,7 +413,7 @@ def test_opinions():
     assert {words[0] for words in found} == {"the", "although"}
     for cue in ("not", "never", "hardly", "but", "although", "good", "bad"):
         share = np.mean([label for words, label in zip(found, labels, strict=True) if cue in words])
-        assert 0.35 < share < 0.65, cue  # no word alone tells
+        assert 0.35 < share < 0.65, cue  # no single word determines the label
 
 
 @pytest.mark.parametrize("draw", [data.tagged_sentences, data.opinions])

@@ -42,7 +42,7 @@ def test_variational_dropout_draws_anew_at_every_call_and_not_in_evaluation():
 def test_variational_dropout_does_not_fit_between_batch_first_runners():
     """Its mask would be shared by all rows of the batch instead of all time steps."""
     runners = [nn.Recurrent(nn.RNNCell(I, I, rng=0), batch_first=True) for _ in range(2)]
-    with pytest.raises(ValueError, match="some are batch_first and others are not"):
+    with pytest.raises(ValueError, match="one value of batch_first, got both True and False"):
         nn.Layers(runners[0], nn.VariationalDropout(0.5, rng=0), runners[1])
     nn.Layers(runners[0], nn.Dropout(0.5, rng=0), ts.tanh, runners[1])  # these accept either order of axes
 

@@ -1,4 +1,4 @@
-"""Likelihoods that can be written down."""
+"""Log-densities in closed form."""
 
 import numpy as np
 

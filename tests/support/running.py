@@ -1,4 +1,4 @@
-"""Cells and runners to try: problems of unequal sizes, the tensors of a state, and when two results agree."""
+"""Cells, inputs and states for tests of cells and runners; and comparisons of results."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def parts(state):
 
 
 def each(f, state):
-    """f of every tensor of a state."""
+    """f applied to every tensor of a state."""
     return tuple(each(f, s) for s in state) if isinstance(state, tuple) else f(state)
 
 
 def rows(state, i):
-    """The state of row i alone, as a batch of one."""
+    """The state of row i, as a batch of one."""
     return each(lambda part: part[i : i + 1], state)
 
 
@@ -35,7 +35,7 @@ def is_float(part):
 
 
 def problem(kind, steps, batch, seed=0):
-    """A cell, inputs and a state, all of them leaves in float64; and weights of a loss."""
+    """A cell, inputs and a state, all of them leaves in float64; and the weights of a loss."""
     rng = np.random.default_rng(seed)
     cell = kind(I, H, rng=rng, dtype=np.float64)
     xs = ts.tensor(rng.normal(size=(steps, batch, I)), requires_grad=True)
@@ -52,7 +52,7 @@ def agree(ours, theirs):
         assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 
-AWKWARD = [[0], [4], [1], [0, 0], [2, 4, 0], [4, 4], [1, 3, 2]]  # of 4 steps
+AWKWARD = [[0], [4], [1], [0, 0], [2, 4, 0], [4, 4], [1, 3, 2]]  # lengths, for 4 steps
 
 
 def bidirectional(input_size=I, sizes=(H, 4), seed=0, **options):
@@ -66,5 +66,5 @@ def bidirectional(input_size=I, sizes=(H, 4), seed=0, **options):
 
 
 def loss_by(weights):
-    """L = sum w_t y_t^2 / 2, so that dL/dy_t = w_t y_t, apart from what y_t leads to."""
+    """L = sum w_t y_t^2 / 2, whose partial derivative by y_t, with later outputs fixed, is w_t y_t."""
     return lambda ys: 0.5 * (ys * ys * weights).sum()

@@ -1,4 +1,4 @@
-"""Decoders to try, of every way and kind of cell, and their steps by hand."""
+"""Decoders for tests, with every way in for the vector and several cells; and their steps by hand."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ V, E, H, C, END, T = 2, 3, 4, 6, 1, 4  # vector, embedding, units, symbols, the 
 F64 = {"dtype": np.float64}
 
 
-LENGTHS = [None, [3, 0, 4], [1, 4, 2], [4], [1], [0], [0, 0]]  # of 4 steps
+LENGTHS = [None, [3, 0, 4], [1, 4, 2], [4], [1], [0], [0, 0]]  # for 4 steps
 
 
 def stacked(input_size, hidden_size, *, rng, dtype=np.float32):
@@ -35,14 +35,14 @@ WAYS = {
 }
 
 
-SIZES = {"RNN": H, "LSTM": 2 * H, "GRU": H, "stack": 2 + 2 + H, "clockwork": H}  # of all that has a derivative
+SIZES = {"RNN": H, "LSTM": 2 * H, "GRU": H, "stack": 2 + 2 + H, "clockwork": H}  # of the float parts
 
 
 ALL = pytest.mark.parametrize(("way", "kind"), [(way, kind) for way in WAYS for kind in CELLS])
 
 
 def decoder_of(way, kind, seed=14, dtype=np.float64, vector=V):
-    """A decoder with wide weights, so that a free run writes different symbols."""
+    """A decoder with large weights, so that a free run writes different symbols."""
     rng = np.random.default_rng(seed)
     options = {"rng": rng, "dtype": dtype}
     bridge = {"first input": E, "every step": 2, "state": SIZES[kind]}[way]
@@ -67,7 +67,7 @@ def symbols_of(steps, batch, seed=1):
 
 
 def state_by_hand(kind, v):
-    """The vector, laid out as the state of each kind of cell."""
+    """The vector, split into the state of each kind of cell."""
     if kind == "LSTM":
         return v[:, :H], v[:, H:]
     if kind == "stack":
@@ -76,19 +76,19 @@ def state_by_hand(kind, v):
 
 
 def by_hand(decoder, v, way, kind, steps, choose):
-    """The logits of each step, a call of the cell; `choose(t, logits)` is what the next step hears."""
-    v, heard, logits = decoder.bridge(v), np.full(len(v), END), []
+    """The logits of each step, one call of the cell each; the next step receives `choose(t, logits)`."""
+    v, previous, logits = decoder.bridge(v), np.full(len(v), END), []
     zeros = decoder.cell.initial_state(len(v), like=v)
     state = state_by_hand(kind, v) if way == "state" else zeros
     for t in range(steps):
-        x = decoder.embedding.weight[heard]
+        x = decoder.embedding.weight[previous]
         if way == "first input" and t == 0:
             x = v
         if way == "every step":
             x = ts.concatenate([x, v], axis=-1)
         state, h = decoder.cell(state, x)
         logits.append(h @ decoder.readout.weight + decoder.readout.bias)
-        heard = choose(t, logits[-1])
+        previous = choose(t, logits[-1])
     return ts.stack(logits)
 
 

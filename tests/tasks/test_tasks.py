@@ -1,4 +1,4 @@
-"""The tasks: what is drawn is what their sources define."""
+"""The tasks draw sequences as their sources define them."""
 
 import itertools
 
@@ -36,12 +36,12 @@ def test_temporal_order(length):
 
 
 def test_temporal_order_needs_room():
-    with pytest.raises(ValueError, match="10 steps or more, not 9"):
+    with pytest.raises(ValueError, match="needs at least 10 steps, got 9"):
         tasks.temporal_order(9, 1)
 
 
 def test_identical_halves():
-    """The labels are true; half of them 1; of the others about half are one symbol away from that."""
+    """The labels are correct; half are 1; of the others, about half differ in one symbol."""
     xs, lengths, labels = tasks.identical_halves(2000, longest=4, rng=0)
     near = 0
     for row, n, label in zip(xs.T, lengths, labels, strict=True):
@@ -53,7 +53,7 @@ def test_identical_halves():
     assert labels.sum() == 1000
     assert set(lengths) == {2, 4, 6, 8}
     assert set(xs.ravel()) == set(range(10))
-    assert 0.4 < near / ((labels == 0) & (lengths > 2)).sum() < 0.7  # some of the random ones are near, too
+    assert 0.4 < near / ((labels == 0) & (lengths > 2)).sum() < 0.7  # some random ones are near, too
 
 
 def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
@@ -73,7 +73,7 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
                 ]
             )
             places.append(found)
-        # where noise leaves no doubt, the place moves by the direction of the frame
+        # where the glyph is found unambiguously, it moves in the direction of the frame
         for t in range(1, 30):
             if len(places[t]) == len(places[t - 1]) == 1:
                 assert (places[t][0] - places[t - 1][0]).tolist() == list(DIRECTIONS[directions[t, i]])
@@ -102,7 +102,7 @@ def test_hello():
 
 @pytest.mark.parametrize("length", [2, 7, 100])
 def test_adding(length):
-    """A mark in each half, anywhere there; the sum is of the marked; its variance is 1/6."""
+    """One mark anywhere in each half; the sum is of the marked numbers; its variance is 1/6."""
     xs, sums = tasks.adding(length, 3000, rng=0)
     assert (xs.dtype, sums.dtype, sums.shape) == (np.float32, np.float32, (3000, 1))
     marks = [set(), set()]
@@ -115,7 +115,7 @@ def test_adding(length):
     assert marks == [set(range(length // 2)), set(range(length // 2, length))]
     assert ((xs >= 0) & (xs <= 1)).all()
     assert np.mean((sums - 1) ** 2) == pytest.approx(1 / 6, abs=0.02)
-    with pytest.raises(ValueError, match="two numbers are added"):
+    with pytest.raises(ValueError, match="adding needs at least 2 steps, got 1"):
         tasks.adding(1, 3)
 
 
@@ -148,7 +148,7 @@ BY_WORDS = {
 
 
 def test_gates():
-    """What they are called is what they do; they are all functions of two bits that depend on both."""
+    """The gates match their names; they are all the functions of two bits that depend on both."""
     assert list(GATES) == list(BY_WORDS)
     pairs = list(itertools.product((1, 0), repeat=2))
     for name, table in GATES.items():
@@ -163,7 +163,7 @@ def test_gates():
 
 @pytest.mark.parametrize(("length", "gates"), [(1, 1), (4, 3), (10, 10)])
 def test_logic(length, gates):
-    """Gate after gate, vector after vector; the numbers of gates and the gates are evenly drawn."""
+    """Evaluated gate by gate; the numbers of gates and the gates are uniformly distributed."""
     xs, targets = tasks.logic(length, 400, gates=gates, rng=0)
     assert xs.shape == (length, 400, 2 + 10 * gates)
     assert targets.shape == (length, 400, 1)
@@ -192,7 +192,7 @@ def test_logic(length, gates):
 
 @pytest.mark.parametrize(("numbers", "digits"), [(5, 5), (3, 2), (2, 1), (12, 1)])
 def test_addition(numbers, digits):
-    """The digits that are shown, added up; numbers of all lengths, and all digits, a 0 in front as well."""
+    """The sums are correct; numbers of all lengths and all digits occur, also a leading 0."""
     xs, targets = tasks.addition(numbers, 300, digits=digits, rng=0)
     places = {(5, 5): 6, (3, 2): 3, (2, 1): 2, (12, 1): 3}[numbers, digits]
     assert xs.shape == (numbers, 300, 10 * digits)
@@ -217,7 +217,7 @@ def test_addition(numbers, digits):
 
 @pytest.mark.parametrize("numbers", [2, 3, 15])
 def test_sort(numbers):
-    """The numbers, a flag at the last, nothing; taken in the order of the targets, they ascend."""
+    """The numbers, a flag at the last, zeros; in the order of the targets, the numbers ascend."""
     xs, order = tasks.sort(numbers, 400, rng=0)
     assert xs.shape == (2 * numbers, 400, 2)
     assert order.shape == (numbers, 400)
@@ -232,7 +232,7 @@ def test_sort(numbers):
 
 
 def test_narma10():
-    """Its equation, from its own outputs; bounded."""
+    """The outputs satisfy the equation, and are bounded."""
     u, y = (x[:, 0, 0] for x in tasks.narma10(300, rng=0))
     for t in range(9, 299):  # y[t] is y_{t+1}
         expected = 0.3 * y[t] + 0.05 * y[t] * sum(y[t - i] for i in range(10)) + 1.5 * u[t - 8] * u[t + 1] + 0.1
@@ -242,7 +242,7 @@ def test_narma10():
 
 
 def test_mackey_glass():
-    """Its differential equation, by differences; chaos; and with a short delay, rest."""
+    """The series satisfies the differential equation, is chaotic, and with a short delay converges."""
     x = tasks.mackey_glass(3000, rng=0)[:, 0, 0]
     slope = (x[19:] - x[17:-2]) / 2  # at t = 18 ... by central differences of step 1
     wanted = 0.2 * x[1:-18] / (1 + x[1:-18] ** 10) - 0.1 * x[18:-1]
@@ -252,7 +252,7 @@ def test_mackey_glass():
     assert 0.2 < x.std() < 0.25
     near = tasks.mackey_glass(3000, rng=1)[:, 0, 0]
     assert np.abs(x - near).max() > 0.5  # chaos: another start, another series
-    slow = tasks.mackey_glass(100, tau=3, rng=0)  # below tau = 4.7 it comes to rest at 1, where 0.2 / 2 = 0.1
+    slow = tasks.mackey_glass(100, tau=3, rng=0)  # below tau = 4.7 it converges to 1, where 0.2 / 2 = 0.1
     assert_allclose(slow, 1, rtol=1e-6)
     assert np.ptp(tasks.mackey_glass(100, tau=6, rng=0)) > 0.1
 
@@ -266,7 +266,7 @@ def test_waveform():
 
 
 def test_promoters():
-    """In a promoter the boxes stand where they should, about as often changed as asked for; elsewhere not."""
+    """Promoters have the boxes in the right places, mutated at the given rate; other sequences do not."""
     xs, labels = tasks.promoters(2000, mutated=0.1, rng=0)
     assert xs.shape == (57, 2000)
     assert labels.sum() == 1000
@@ -286,7 +286,7 @@ def test_promoters():
 
 
 def test_first_key():
-    """A key within each length, and the label is the first; keys and distractors as often as they should be."""
+    """A key within each length; the label is the first key; keys and distractors have the right frequencies."""
     lengths = np.resize([1, 5, 12], 3000)
     xs, labels = tasks.first_key(lengths, rng=0)
     assert xs.shape == (12, 3000)
@@ -299,7 +299,7 @@ def test_first_key():
 
 @pytest.mark.parametrize("length", [1, 3, 20])
 def test_copy(length):
-    """The rows, the mark, nothing; the bits are fair."""
+    """The rows, the mark, zeros; the bits are 0 or 1 with equal probability."""
     xs, targets = tasks.copy(length, 500, bits=7, rng=0)
     assert xs.shape == (2 * length + 1, 500, 8)
     assert targets.shape == (length, 500, 7)
@@ -307,14 +307,14 @@ def test_copy(length):
     assert (xs[:length, :, :7] == targets).all()
     assert xs[:, 0, 7].nonzero()[0].tolist() == [length]
     assert (xs[length, :, 7] == 1).all()
-    assert xs[length:].sum() == 500  # but for the mark, nothing
+    assert xs[length:].sum() == 500  # zeros except for the mark
     assert set(targets.ravel()) == {0, 1}
     assert (abs(targets.mean((1, 2)) - 0.5) < 0.05).all()
     assert length == 1 or (targets[0] != targets[1]).any()
 
 
 def test_repeat_copy():
-    """The rows, a mark, the number, nothing; the rows so many times, and the end."""
+    """The rows, a mark, the number of repeats, zeros; the targets are the repeated rows and the end mark."""
     xs, targets = tasks.repeat_copy(3, 4, 50, bits=7, most=10, rng=0)
     assert xs.shape == (3 + 2 + 12 + 1, 50, 9)
     assert targets.shape == (13, 50, 8)
@@ -326,14 +326,14 @@ def test_repeat_copy():
     assert (xs[:, :, 7] == np.eye(18)[3][:, None]).all()
     assert (np.delete(xs[:, :, 8], 4, axis=0) == 0).all()
     assert (xs[3:, :, :7] == 0).all()
-    told = [tasks.repeat_copy(1, r, 1, most=6, rng=0)[0][2, 0, 9] for r in range(1, 7)]
-    assert_allclose([np.mean(told), np.var(told)], [0, 1], rtol=0, atol=1e-6)
-    assert (np.diff(told) > 0).all()
+    codes = [tasks.repeat_copy(1, r, 1, most=6, rng=0)[0][2, 0, 9] for r in range(1, 7)]
+    assert_allclose([np.mean(codes), np.var(codes)], [0, 1], rtol=0, atol=1e-6)
+    assert (np.diff(codes) > 0).all()
 
 
 def test_associative_recall():
-    """Marked items, one of them between marks of its own, and the one that came after it."""
-    items, rows, bits = 5, 3, 16  # so many bits that no two items are alike
+    """Marked items; one of them, between other marks, as the query; and the item that came after it."""
+    items, rows, bits = 5, 3, 16  # enough bits that no two items are equal
     xs, targets = tasks.associative_recall(items, 200, rows=rows, bits=bits, rng=0)
     assert xs.shape == (items * 4 + 5 + 3, 200, bits + 2)
     assert targets.shape == (rows, 200, bits)
@@ -351,28 +351,28 @@ def test_associative_recall():
 
 
 @pytest.mark.parametrize(
-    ("draw", "said"),
+    ("draw", "message"),
     [
-        (lambda: tasks.copy(0, 1), "one row or more, not 0"),
-        (lambda: tasks.repeat_copy(0, 1, 1), "one row or more, not 0"),
-        (lambda: tasks.repeat_copy(2, 0, 1), "not 0 times of 10"),
-        (lambda: tasks.repeat_copy(2, 1, 1, most=1), "not 1 times of 1"),
-        (lambda: tasks.associative_recall(1, 1), "of 1 there are not as many"),
-        (lambda: tasks.associative_recall(2, 1, rows=0), "one row or more, not 0"),
-        (lambda: tasks.logic(0, 1), "of one gate or more, not 0 of 10"),
-        (lambda: tasks.logic(3, 1, gates=0), "of one gate or more, not 3 of 0"),
-        (lambda: tasks.addition(1, 1), "of one digit or more, not 1 of 5"),
-        (lambda: tasks.addition(2, 1, digits=0), "of one digit or more, not 2 of 0"),
-        (lambda: tasks.sort(1, 1), "two numbers or more are sorted, not 1"),
+        (lambda: tasks.copy(0, 1), "at least 1 row, got 0"),
+        (lambda: tasks.repeat_copy(0, 1, 1), "at least 1 row, got 0"),
+        (lambda: tasks.repeat_copy(2, 0, 1), "got repeats=0 and most=10"),
+        (lambda: tasks.repeat_copy(2, 1, 1, most=1), "got repeats=1 and most=1"),
+        (lambda: tasks.associative_recall(1, 1), "at least 2 items, got 1"),
+        (lambda: tasks.associative_recall(2, 1, rows=0), "at least 1 row, got 0"),
+        (lambda: tasks.logic(0, 1), "got length=0 and gates=10"),
+        (lambda: tasks.logic(3, 1, gates=0), "got length=3 and gates=0"),
+        (lambda: tasks.addition(1, 1), "got numbers=1 and digits=5"),
+        (lambda: tasks.addition(2, 1, digits=0), "got numbers=2 and digits=0"),
+        (lambda: tasks.sort(1, 1), "sort needs at least 2 numbers, got 1"),
     ],
 )
-def test_sequences_that_there_are_not(draw, said):
-    with pytest.raises(ValueError, match=said):
+def test_sizes_that_are_too_small(draw, message):
+    with pytest.raises(ValueError, match=message):
         draw()
 
 
 def test_reversal():
-    """What is written is what is read, from the last to the first, and an end symbol; all symbols as often."""
+    """The targets are the reversed inputs and an end symbol; all symbols are equally frequent."""
     lengths = np.resize([1, 5, 12], 3000)
     xs, targets = tasks.reversal(lengths, symbols=7, rng=0)
     assert (xs.shape, targets.shape) == ((12, 3000), (13, 3000))

@@ -1,4 +1,4 @@
-"""Dates as people write them, in more than a hundred languages, and the same in ISO 8601."""
+"""Dates as people write them in more than a hundred languages, and the same dates in ISO 8601."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygrad_seq.data.shipped import shipped
 
 Written = tuple[list[str], list[str], list[str]]
 Format = tuple[str, ...]
-FIELD = re.compile(r"%\((\w+)\)s")  # in a template of Babel's, such as "%(d)s %(MMMM)s %(y)s"
+FIELD = re.compile(r"%\((\w+)\)s")  # in a Babel template, such as "%(d)s %(MMMM)s %(y)s"
 WEEKDAYS = {"E", "EEE", "EEEE", "ccc", "cccc"}
 MONTHS = {"M", "MM", "MMM", "MMMM"}
 NUMBERS = {"y": "{y}", "d": "{d}", "dd": "{d:02}"}
@@ -22,25 +22,26 @@ FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
 
 
 def written_dates() -> tuple[Written, Written]:
-    """What date is it? (texts, dates, languages) to learn from, and the same of other days to be tested on.
+    """Which date is it? (texts, dates, languages) for training, and the same of other days for testing.
 
-    Texts are as `normalised` leaves them, dates in ISO 8601, such as 2021-03-03, languages codes such as fr. Of
-    each format there are 240 texts to learn from and 5 of the test, no text twice, in an order that is always
-    the same. A tenth of all days is kept for the test: in the other part none of these is written in any
-    format. The days are those of 1950 to 2049, the hundred years in which most dates lie that people write.
+    Texts are normalised by `normalised`; dates are in ISO 8601, such as 2021-03-03; languages are codes such as
+    fr. Up to 240 texts of each format are for training and up to 5 for testing. No text occurs twice, and the
+    order is always the same. A tenth of all days is kept for testing; none of these days occurs in the training
+    part, in any format. The days are those of 1950 to 2049, the hundred years to which most written dates
+    belong.
 
-    A format has a four-digit year, and names its month or else goes from year to month to day. Left out are
+    A format has a four-digit year, and either names its month or has the order year, month, day. Left out are
 
         eras; two-digit years; years without a day
-        numbers in any other order: whether 03/04/2021 is in March or in April, the text does not tell
-        texts that mean two dates, such as 2021 jan 3, which is in June for the Sotho
+        numbers in any other order: 03/04/2021 may be in March or in April
+        texts that mean two dates, such as 2021 jan 3, which is in June in Sotho
 
-    A month that is called by its number (3 tháng 3, 2021) has a name in this sense. Calendars are Gregorian and
-    digits Latin, as Babel writes them. The languages are those that are official in some country or a part of
-    one and of whose months Babel has the names, with all their regions and scripts: 153 with Babel 2.19. What
-    several languages write alike is counted once, for the first of them.
+    A month that is a number with a word (3 tháng 3, 2021) counts as named. Calendars are Gregorian and digits
+    are Latin, as Babel writes them. The languages are those that are official in a country or a part of one,
+    and whose month names Babel has, with all their regions and scripts: 153 with Babel 2.19. A text that
+    several languages share is counted once, for the first of them.
 
-    Source: the Unicode Common Locale Data Repository, as it comes with Babel. Licence of the data: Unicode-3.0;
+    Source: the Unicode Common Locale Data Repository, as contained in Babel. Licence of the data: Unicode-3.0;
     of Babel: BSD-3.
 
     >>> (texts, dates, languages), (unseen, answers, _) = written_dates()
@@ -74,10 +75,10 @@ def written_dates() -> tuple[Written, Written]:
 
 
 def normalised(text: str) -> str:
-    """A text without what differs from keyboard to keyboard: capitals, invisible marks, kinds of spaces.
+    """A text without differences that depend on the keyboard: capitals, invisible marks, kinds of spaces.
 
-    Compatible characters become one (NFKC of Unicode), the digits of all scripts 0 ... 9, white space a single
-    space, at the ends none; marks of direction and joiners are gone.
+    Compatible characters become one (Unicode NFKC), letters are casefolded, digits of all scripts become Latin,
+    and white space becomes a single space, none at the ends. Direction marks and joiners are removed.
 
     >>> normalised(" Mercredi 3\\u202fMARS  2021"), normalised("۳ مارس ۲۰۲۱"), normalised("２０２１年３月３日")
     ('mercredi 3 mars 2021', '3 مارس 2021', '2021年3月3日')
@@ -88,10 +89,11 @@ def normalised(text: str) -> str:
 
 
 def formats() -> dict[Format, str]:
-    """The formats, and of each the first language that has it.
+    """All formats, each with the first language that has it.
 
-    A format is its texts of January ... December, or those of a Monday, ..., a Sunday in January ... December,
-    one after the other, with {d} or {d:02} for the day and {y} for the year.
+    A format is a tuple of texts, with {d} or {d:02} for the day and {y} for the year: one text for each of
+    January ... December; or, if it has the weekday, these 12 texts for Monday, then for Tuesday, ..., then for
+    Sunday.
 
     >>> english = {form[2] for form, language in formats().items() if language == "en"}
     >>> sorted({"march {d}, {y}", "{d} mar {y}", "monday, {d} march {y}", "{d:02}/03/{y}"} & english)
@@ -106,10 +108,10 @@ def formats() -> dict[Format, str]:
         for territory in core.get_global("territory_languages")
         for language in languages.get_official_languages(territory, regional=True, de_facto=True)
     }
-    week = [datetime.date(2021, 3, day) for day in range(1, 8)]  # from a Monday on
+    week = [datetime.date(2021, 3, day) for day in range(1, 8)]  # starts on a Monday
     year = [datetime.date(2021, month, 1) for month in range(1, 13)]
 
-    spelt: dict[tuple[str, Format, Format], str] = {}  # regions often share all of it: filled in once
+    spelt: dict[tuple[str, Format, Format], str] = {}  # regions often share all three: formatted only once
     for name in sorted(localedata.locale_identifiers()):
         locale = Locale.parse(name)
         if locale.language not in official or locale.months["format"]["wide"][1] == "M01":  # has no names
@@ -129,7 +131,7 @@ def formats() -> dict[Format, str]:
 
 
 def ambiguous(forms: Iterable[Format]) -> set[str]:
-    """The texts with {d} and {y} that stand for two months, in whichever formats.
+    """The texts with {d} and {y} that stand for more than one month, in any of the formats.
 
     >>> winter, summer = ("{d} jan {y}", "{d} feb {y}"), ("{d} phe {y}", "{d:02} jan {y}")
     >>> ambiguous([winter, summer])
@@ -143,12 +145,12 @@ def ambiguous(forms: Iterable[Format]) -> set[str]:
 
 
 def shape(text: str) -> str:
-    """A text in which days of two digits are as others: from the 10th on they look the same."""
+    """A text with {d} in place of {d:02}: from the 10th on, both give the same text."""
     return text.replace("{d:02}", "{d}")
 
 
 def decidable(fields: list[str], months: Format) -> bool:
-    """Whether one can tell day and month apart: the months have letters, or it goes year, month, day.
+    """Whether day and month can be told apart: the months contain letters, or the order is year, month, day.
 
     >>> digits = tuple("01 02 03 04 05 06 07 08 09 10 11 12".split())
     >>> decidable(["E", "y", "MM", "dd"], digits), decidable(["dd", "MM", "y"], digits)
@@ -159,7 +161,7 @@ def decidable(fields: list[str], months: Format) -> bool:
 
 
 def filled(template: str, weekdays: Format, months: Format) -> Format:
-    """A template of Babel's with these names in it.
+    """A Babel template filled with these names: one text for each weekday and month.
 
     >>> months = tuple("jan feb mar apr maj jun jul aug sep okt nov dec".split())
     >>> filled("%(dd)s %(MMM)s %(y)s", (), months)[2]

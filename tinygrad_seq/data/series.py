@@ -1,4 +1,4 @@
-"""Series of numbers: digits as rows of pixels, speakers by how they say two vowels, prices of stocks."""
+"""Series of numbers: digits as rows of pixels, recordings of vowels by nine speakers, prices of stocks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ Utterances = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def digits(test: Literal["stratified", "last"] = "stratified") -> tuple[Images, Images]:
-    """1,797 handwritten digits of 8 x 8 pixels, to be read row by row: (xs, labels) to train on and to test on.
+    """1,797 handwritten digits of 8 x 8 pixels, read row by row: (xs, labels) for training and for testing.
 
-    xs are (8, B, 8), one row of pixels at a time, float32 within 0 ... 1; labels 0 ... 9, (B,). The test set
+    xs are (8, B, 8), one row of pixels per step, float32 within 0 ... 1; labels are 0 ... 9, (B,). The test set
     is one of
 
         "stratified"  a fifth of each digit, 359 in all, always the same
         "last"        the last 360, from other writers: the images are in the order of their 13 writers
 
+    Raises ValueError for another `test`.
+
     Source: Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, its test set, as it comes with scikit-learn. Licence of the data, as UCI states it: CC BY 4.0.
+    Repository, its test set, as contained in scikit-learn. Licence of the data, as stated by UCI: CC BY 4.0.
 
     >>> (xs, labels), (unseen, answers) = digits()
     >>> xs.shape, unseen.shape, answers[:8]
@@ -41,19 +43,19 @@ def digits(test: Literal["stratified", "last"] = "stratified") -> tuple[Images, 
     elif test == "last":
         chosen[-360:] = True
     else:
-        raise ValueError(f'the test set is "stratified" or "last", not {test!r}')
+        raise ValueError(f'digits needs test="stratified" or test="last", got {test!r}')
     return (xs[:, ~chosen], labels[~chosen]), (xs[:, chosen], labels[chosen])
 
 
 def japanese_vowels() -> tuple[Utterances, Utterances]:
-    """Which of nine men says /ae/? (xs, lengths, labels) of 270 utterances to train on and 370 to test on.
+    """Which of nine men says /ae/? (xs, lengths, labels) of 270 utterances for training and 370 for testing.
 
-    xs are (T, B, 12), float32: 12 LPC cepstrum coefficients for every 6.4 ms, 7 to 29 times; 0 past the
-    lengths (B,). labels are the speakers, 0 ... 8, (B,): in training 30 utterances of each, in the test 24 to
-    88, which were recorded at other times.
+    xs are (T, B, 12), float32: 12 LPC cepstrum coefficients for every 6.4 ms, 7 to 29 steps; 0 past the lengths
+    (B,). labels are the speakers, 0 ... 8, (B,): 30 utterances of each for training, and 24 to 88 for testing,
+    which were recorded at other times.
 
-    Source: Kudo, Toyama & Shimbo (1999), Japanese Vowels, UCI Machine Learning Repository, as it comes with
-    sktime. Licence of the data, as UCI states it: CC BY 4.0.
+    Source: Kudo, Toyama & Shimbo (1999), Japanese Vowels, UCI Machine Learning Repository, as contained in
+    sktime. Licence of the data, as stated by UCI: CC BY 4.0.
 
     >>> (xs, lengths, labels), (unseen, _, answers) = japanese_vowels()
     >>> xs.shape, unseen.shape, lengths.min(), np.bincount(answers)
@@ -65,7 +67,7 @@ def japanese_vowels() -> tuple[Utterances, Utterances]:
 
 
 def utterances(text: str) -> Utterances:
-    """What a file of the format .ts holds: after @data in every line the channels of a series, and its class.
+    """The contents of a .ts file: after @data, every line holds the channels of a series, and then its class.
 
     >>> utterances("@data\\n1,2,3:4,5,6:1\\n7:8:2")[0].T
     array([[[1., 2., 3.],
@@ -82,11 +84,11 @@ def utterances(text: str) -> Utterances:
 def stocks() -> tuple[np.ndarray, list[str], np.ndarray]:
     """Prices of five stocks at the start of each month, 2000 to March 2010: months (T,), names, prices (T, 5).
 
-    In dollars, adjusted for splits, float64; NaN before August 2004 for Google, which was not yet traded.
+    Prices are in dollars, adjusted for splits, float64; NaN for Google before August 2004, when it was not yet
+    traded.
 
-    Source: stocks.csv of the Vega project's example data, as it comes with vega_datasets. Licence: the package
-    is under the MIT licence and names none for the data; prices are facts, and where these were gathered is
-    not told.
+    Source: stocks.csv of the Vega project's example data, as contained in vega_datasets. Licence: the package
+    is under the MIT licence and names no licence for the data. Prices are facts; their source is not stated.
 
     >>> months, names, prices = stocks()
     >>> names, months[[0, -1]]
@@ -106,7 +108,7 @@ def stocks() -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def month(date: str) -> np.datetime64:
-    """The month of a date such as Aug 1 2004, whatever language this computer speaks.
+    """The month of a date such as Aug 1 2004, independent of the computer's locale.
 
     >>> month("Aug 1 2004")
     np.datetime64('2004-08')

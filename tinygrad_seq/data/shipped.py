@@ -1,4 +1,4 @@
-"""Where the files of installed packages are."""
+"""Finds the files of installed packages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def shipped(package: str, path: str) -> Path:
-    """The file or folder `path` of an installed package, which is not imported.
+    """The file or folder `path` of an installed package; the package is not imported.
 
-    ModuleNotFoundError without the package, FileNotFoundError for a version of it that has no such file.
+    Raises ModuleNotFoundError if the package is not installed, FileNotFoundError if its version has no such
+    file.
 
     >>> shipped("numpy", "version.py").name
     'version.py'

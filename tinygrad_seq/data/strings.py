@@ -1,4 +1,4 @@
-"""Strings: surnames of ten languages, and fiddle tunes in letters."""
+"""Strings: surnames of ten languages, and fiddle tunes in ABC notation."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ LANGUAGES = {
 
 
 def surnames() -> tuple[Names, Names]:
-    """From which language is a surname? (names, labels) to learn from, and a fifth of each to be tested on.
+    """From which language is a surname? (names, labels) for training, and a fifth of each language for testing.
 
-    Labels are the places in LANGUAGES, of which each has 339 to 1,758 names, all in Latin letters. A name that
-    occurs in two languages, in capitals or not, is left out, so that every name has one answer and none is in
-    both parts; the parts are always the same.
+    Labels are indices of LANGUAGES. Each language has 339 to 1,758 names, all in Latin letters. A name that
+    occurs in two languages, in capitals or not, is left out; so every name has one label and is in one part
+    only. The parts are always the same.
 
-    Source: the surnames of ten locales of Faker. Some of its lists say where they were gathered: national
-    offices (Finnish, Swedish), Wikipedia or Wiktionary (Italian, Slovak), a dictionary of names (German).
-    Licence: MIT, as all of Faker; nothing is said of the lists themselves.
+    Source: the surnames of ten locales of Faker. Some of its lists state their sources: national offices
+    (Finnish, Swedish), Wikipedia or Wiktionary (Italian, Slovak), a dictionary of names (German). Licence: MIT,
+    as all of Faker; none is stated for the lists themselves.
 
     >>> (names, labels), (unseen, answers) = surnames()
     >>> len(names), len(unseen), [(names[i], list(LANGUAGES.values())[labels[i]]) for i in (0, 1000, 2000)]
@@ -57,14 +57,14 @@ def surnames() -> tuple[Names, Names]:
 
 
 def tunes() -> list[str]:
-    """Fiddle tunes in ABC, as text: the rhythm (R), metre (M), unit (L) and key (K), then the melody.
+    """Fiddle tunes in ABC notation: the rhythm (R), metre (M), unit (L) and key (K), then the melody.
 
-    Titles, the transcriber, other remarks, bowings and fingerings are left out, so that the same few signs make
-    all tunes. They are in an order that is always the same, but no alphabetical one.
+    Titles, the transcriber, other remarks, bowings and fingerings are left out, so that all tunes use the same
+    few characters. The order is always the same, and not alphabetical.
 
-    Source: Ryan's Mammoth Collection (Boston 1883), 1,059 reels, jigs, hornpipes and others, as they come with
+    Source: Ryan's Mammoth Collection (Boston 1883), 1,059 reels, jigs, hornpipes and others, as contained in
     music21. The book is in the public domain. It was transcribed by Ray Davies and others, whose files name no
-    licence; music21, itself under BSD-3, says that it distributes them with their permission.
+    licence; music21, itself under BSD-3, states that it distributes them with their permission.
 
     >>> melodies = tunes()
     >>> len(melodies)
@@ -87,7 +87,7 @@ def tunes() -> list[str]:
 
 
 def tune(text: str) -> str:
-    """What matters of a tune in ABC.
+    """A tune in ABC notation, reduced to the fields R, M, L, K and the melody.
 
     >>> print(tune('X:1\\nT:A Reel\\nM:C\\nK:G\\n"4"vGA | % up\\\\\\nB2 |]\\n'))
     M:C

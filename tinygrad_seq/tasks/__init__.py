@@ -1,8 +1,8 @@
-"""Sequence tasks, as generators: what their sources define, drawn anew for every batch.
+"""Sequence tasks: generators that draw random sequences as the tasks' sources define them.
 
-Every task takes the number of rows or steps and a generator or a seed, and returns NumPy arrays, time first.
-Those of symbols are in `symbols.py`, of numbers in `signals.py`, of films in `films.py`, of bits to remember in
-`memory.py`, and those that need thought in `ponder.py`.
+Every task takes the number of rows or steps, and a random generator or a seed; it returns NumPy arrays, time
+first. Tasks on symbols are in `symbols.py`, on numbers in `signals.py`, on films in `films.py`, and on bits to
+remember in `memory.py`. Tasks for adaptive computation time are in `ponder.py`.
 """
 
 from tinygrad_seq.tasks.films import moving_digits

@@ -1,4 +1,4 @@
-"""Films: frames of pixels, one label for each."""
+"""Films: sequences of frames, with a label for each frame."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_seq.nn.init import Rng
 
-GLYPHS = [  # 5 x 3 pixels, by rows from above
+GLYPHS = [  # 5 x 3 pixels, row by row from the top
     "111101101101111",
     "010110010010111",
     "111001111100111",
@@ -24,11 +24,12 @@ DIRECTIONS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]  # up or down, left or right
 def moving_digits(
     frames: int, batch: int, *, size: int = 12, rng: Rng = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A digit drifts through a film and bounces off its edges; which way does it go? Made up for this project.
+    """In which direction does a digit move? It moves through a film and bounces off the edges.
 
-    Films (T, B, size, size), float32 from 0 to 1 with a little noise; the direction of the move that led to
-    each frame, (T, B): up-left 0, up-right 1, down-left 2, down-right 3; and the digits, (B,). A frame tells
-    nothing of its direction, and for the first it is that of a move which nobody saw.
+    Returns films (T, B, size, size), float32 within 0 ... 1 with a little noise; the directions (T, B) of the
+    move before each frame: up-left 0, up-right 1, down-left 2, down-right 3; and the digits (B,). A single
+    frame does not show the direction. The direction of the first frame is that of a move before the film
+    begins. Made up for this project.
 
     >>> films, directions, digits = moving_digits(20, 3, rng=0)
     >>> films.shape, directions.shape, digits.shape

@@ -1,4 +1,4 @@
-"""Tasks of numbers: a sum, and signals that go on."""
+"""Tasks on numbers: a sum, and signals to predict or to generate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tinygrad_seq.nn.init import Rng
 
 
 def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of two marked numbers: xs (T, B, 2), of a number in [0, 1) and its mark, and sums (B, 1).
+    """What is the sum of the two marked numbers? xs (T, B, 2), and sums (B, 1).
 
-    One number of the first half is marked, and one of the second (Hochreiter & Schmidhuber 1997; in this form
-    Le, Jaitly & Hinton 2015). Always to answer 1 has a squared error of 1/6. float32; ValueError for a length
-    below 2.
+    A step holds a number in [0, 1) and a mark, 0 or 1. One number of the first half is marked, and one of the
+    second (Hochreiter & Schmidhuber 1997; in this form Le, Jaitly & Hinton 2015). The constant answer 1 has a
+    mean squared error of 1/6. float32. Raises ValueError if length < 2.
 
     >>> xs, sums = adding(6, 1, rng=0)
     >>> xs[:, 0].T.round(2), sums.round(2)
@@ -20,7 +20,7 @@ def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.
            [0.  , 1.  , 0.  , 0.  , 1.  , 0.  ]], dtype=float32), array([[1.08]], dtype=float32))
     """
     if length < 2:
-        raise ValueError(f"two numbers are added, of {length} steps there are not as many")
+        raise ValueError(f"adding needs at least 2 steps, got {length}")
     rng = np.random.default_rng(rng)
     xs = np.zeros((length, batch, 2), np.float32)
     xs[:, :, 0] = rng.random((length, batch))
@@ -30,12 +30,12 @@ def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.
 
 
 def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """A nonlinear system with a memory of ten steps: what goes in, and what comes out of it, each (T, 1, 1).
+    """A nonlinear system with a memory of ten steps: its inputs u and its outputs y, each (T, 1, 1).
 
         y_{t+1} = 0.3 y_t + 0.05 y_t sum_{i=0}^{9} y_{t-i} + 1.5 u_{t-9} u_t + 0.1,   u_t ~ U(0, 0.5)
 
-    Row t holds u_t and y_{t+1} (Atiya & Parlos 2000). float64. A sequence that grows beyond 1 is drawn anew:
-    the system has no bound.
+    Step t holds u_t and y_{t+1} (Atiya & Parlos 2000). float64. The system can diverge: a sequence that reaches
+    1 is drawn again.
 
     >>> u, y = narma10(200, rng=0)
     >>> u.shape, bool((y < 1).all())
@@ -51,10 +51,10 @@ def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mackey_glass(steps: int, *, tau: int = 17, rng: Rng = None) -> np.ndarray:
-    """A chaotic series, (T, 1, 1): dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, sampled at every 1.
+    """A chaotic series, (T, 1, 1): dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, sampled at steps of 1.
 
-    (Mackey & Glass 1977.) By the method of Runge and Kutta in steps of 0.1, from a constant near 1.2; the first
-    1,000 samples are left out. float64.
+    (Mackey & Glass 1977.) Integrated by the Runge-Kutta method in steps of 0.1, from a constant history near
+    1.2; the first 1,000 samples are left out. float64.
 
     >>> x = mackey_glass(500, rng=0)
     >>> x.shape, bool((x > 0.2).all() and (x < 1.4).all())
@@ -79,9 +79,9 @@ def mackey_glass(steps: int, *, tau: int = 17, rng: Rng = None) -> np.ndarray:
 
 
 def waveform(steps: int = 320, *, rng: Rng = None) -> np.ndarray:
-    """A piece of sound to be learned by heart, (T, 1, 1), within -1 ... 1: made up, a note of eight partials.
+    """A waveform to memorize, (T, 1, 1), within -1 ... 1: a made-up note of eight partials.
 
-    (For the task of Koutnik et al. 2014, to generate 320 samples of music without an input.) float32.
+    (For the task of Koutnik et al. 2014: to generate 320 samples of music without an input.) float32.
 
     >>> wave = waveform(rng=0)
     >>> wave.shape, float(np.abs(wave).max())

@@ -1,4 +1,4 @@
-"""Tasks of symbols: letters, digits, and what is said of their order."""
+"""Tasks on symbols: letters, digits, and questions about their order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tinygrad_seq.nn.runners.padding import padded
 
 
 def temporal_order(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """In which order did two of the symbols come? xs (T, B, 6), one-hot, and labels 0 ... 3, (B,).
+    """Which two relevant symbols came, and in which order? xs (T, B, 6), one-hot, and labels 0 ... 3, (B,).
 
-    Each of two symbols is A or B, the first at a time in [T/10, 2T/10), the second in [5T/10, 6T/10); at
-    all other times there is one of four distractors. The label is AA, AB, BA or BB. (Hochreiter & Schmidhuber
-    1997; in this form Pascanu, Mikolov & Bengio 2013.) ValueError for a length below 10.
+    Each of the two symbols is A or B, the first at a time in [T/10, 2T/10), the second in [5T/10, 6T/10). All
+    other steps hold one of four distractors. The label is AA, AB, BA or BB. (Hochreiter & Schmidhuber 1997; in
+    this form Pascanu, Mikolov & Bengio 2013.) Raises ValueError if length < 10.
 
     >>> xs, labels = temporal_order(20, 3, rng=0)
     >>> xs.shape, xs.argmax(-1).T[0], labels[0]
     ((20, 3, 6), array([5, 3, 2, 1, 4, 4, 4, 5, 3, 2, 5, 0, 2, 3, 2, 4, 3, 3, 5, 4]), np.int64(2))
     """
     if length < 10:
-        raise ValueError(f"temporal order needs 10 steps or more, not {length}")
+        raise ValueError(f"temporal_order needs at least 10 steps, got {length}")
     rng = np.random.default_rng(rng)
     symbols = rng.integers(2, 6, (length, batch))
     pair = rng.integers(0, 2, (2, batch))
@@ -33,11 +33,11 @@ def temporal_order(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndar
 def identical_halves(
     batch: int, *, longest: int = 5, symbols: int = 10, rng: Rng = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Is the second half of a sequence the first once more? Symbols (T, B), lengths (B,), labels 0 or 1 (B,).
+    """Are the two halves of a sequence identical? Symbols (T, B), lengths (B,), labels 0 or 1 (B,).
 
-    (The lecture's classification problem.) A half has 1 ... `longest` symbols, of as many kinds as there are
-    `symbols`. Half of the rows are of label 1; of those of label 0, half differ from such a row in one symbol,
-    the rest are random.
+    (The lecture's classification problem.) A half has 1 ... `longest` symbols out of 0 ... `symbols` - 1. Half
+    of the rows have label 1. Of the rows with label 0, about half have halves that differ in one symbol; the
+    others are random.
 
     >>> xs, lengths, labels = identical_halves(6, longest=3, rng=0)
     >>> [row[:n].tolist() for row, n in zip(xs.T, lengths)]
@@ -61,10 +61,10 @@ def identical_halves(
 
 
 def first_key(lengths: ArrayLike, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """Which of two keys turned up first? Symbols (T, B) of rows of these `lengths`, and labels 0 or 1 (B,).
+    """Which of two keys came first? Symbols (T, B) of rows of these `lengths`, and labels 0 or 1 (B,).
 
-    One step in four has a key, 0 or 1, and within its length each row has at least one; the others have one of
-    four distractors. Made up for this project.
+    One step in four holds a key, 0 or 1, and each row has at least one key within its length. The other steps
+    hold one of four distractors. Made up for this project.
 
     >>> xs, labels = first_key([6, 3], rng=0)
     >>> [row[:n].tolist() for row, n in zip(xs.T, [6, 3])], labels
@@ -79,10 +79,11 @@ def first_key(lengths: ArrayLike, *, rng: Rng = None) -> tuple[np.ndarray, np.nd
 
 
 def reversal(lengths: ArrayLike, *, symbols: int = 10, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """Random symbols, to be written from the last to the first: what is read, (T, B), and written, (T + 1, B).
+    """Random symbols, to be written in reverse order: inputs (T, B), and targets (T + 1, B).
 
-    Symbols are 1 ... `symbols`; the end symbol 0 stands behind what is to be written, and behind rows of these
-    `lengths` there is nothing but 0. A translation that needs all that was read, the last of it first.
+    Symbols are 1 ... `symbols`, in rows of these `lengths`. In the targets the end symbol 0 follows the
+    reversed symbols; past the lengths both arrays are 0. It is like a translation that needs the whole input,
+    starting with its end.
 
     >>> xs, targets = reversal([4, 2], rng=0)
     >>> xs.T.tolist(), targets.T.tolist()
@@ -136,7 +137,7 @@ TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eig
 
 
 def hello() -> tuple[np.ndarray, np.ndarray, str]:
-    """The lecture's training sequence: symbols of "hell" and of the letters after them "ello", (4, 1); "helo".
+    """The lecture's training sequence: the symbols of "hell" and "ello", (4, 1) each; the alphabet "helo".
 
     >>> xs, targets, alphabet = hello()
     >>> [alphabet[i] for i in xs[:, 0]], [alphabet[i] for i in targets[:, 0]]
@@ -148,12 +149,12 @@ def hello() -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
-    """Does transcription start here? Letters of DNA (57, B), 0 ... 3 for A, C, G, T, and labels 0 or 1 (B,).
+    """Is it a promoter, where transcription starts? DNA (57, B), 0 ... 3 for A, C, G, T; labels 0 or 1 (B,).
 
-    Generated, not measured: a promoter is random but for the boxes TTGACA and TATAAT, whose letters are each
-    another with probability `mutated`, 16 to 18 letters apart; the second ends 7 letters before the start,
-    which is letter 51 (the geometry that Harley & Reynolds 1987 found in E. coli). A sequence of label 0 is
-    random.
+    Generated, not measured. A promoter is random except for the boxes TTGACA and TATAAT, 16 to 18 letters
+    apart; each letter of a box is replaced by another with probability `mutated`. The second box ends 7 letters
+    before the start of transcription, which is letter 51. (Harley & Reynolds 1987 found this geometry in
+    E. coli.) A sequence with label 0 is random.
 
     >>> xs, labels = promoters(4, mutated=0.0, rng=0)
     >>> ["".join("ACGT"[i] for i in row) for row in xs.T[labels == 1]]
@@ -165,7 +166,7 @@ def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np
     labels = rng.permutation(np.arange(batch) % 2)
     xs = rng.integers(0, 4, (57, batch))
     for i in np.flatnonzero(labels):
-        for box, end in (("TATAAT", 44), ("TTGACA", 38 - int(rng.integers(16, 19)))):  # behind its last letter
+        for box, end in (("TATAAT", 44), ("TTGACA", 38 - int(rng.integers(16, 19)))):  # past its last letter
             letters = np.array(["ACGT".index(letter) for letter in box])
             changed = rng.random(6) < mutated
             letters = np.where(changed, (letters + rng.integers(1, 4, 6)) % 4, letters)

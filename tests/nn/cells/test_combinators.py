@@ -378,7 +378,7 @@ def test_functions_between_runners_are_applied():
 def test_errors_of_layers():
     with pytest.raises(ValueError, match="at least one runner"):
         nn.Layers()
-    with pytest.raises(ValueError, match="it is the last of them"):
+    with pytest.raises(ValueError, match="the last layer must be a runner"):
         nn.Layers(bidirectional(), ts.tanh)
     with pytest.raises(ValueError, match="batch_first"):
         nn.Layers(bidirectional(), bidirectional(H + 4, batch_first=True))

@@ -177,11 +177,11 @@ def test_validation_selects_the_best_of_several_penalties():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"penalty": -1.0}, "0 or more"),
-        ({"penalty": []}, "0 or more"),
+        ({"penalty": -1.0}, "needs a penalty >= 0, .* got -1.0"),
+        ({"penalty": []}, r"needs a penalty >= 0, .* got \[\]"),
         ({"penalty": [0.1, 1.0]}, "validation"),
-        ({"penalty": 1.0, "washout": 6}, "leaves nothing"),
-        ({"penalty": 1.0, "targets": np.zeros((5, B, 1))}, "need targets"),
+        ({"penalty": 1.0, "washout": 6}, "got 6 of 6 steps"),
+        ({"penalty": 1.0, "targets": np.zeros((5, B, 1))}, "states .* and targets"),
     ],
 )
 def test_errors_of_ridge(options, message):

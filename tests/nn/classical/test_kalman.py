@@ -1,4 +1,4 @@
-"""The Kalman filter: a sequence as a whole is one normal vector, whose moments can be written down."""
+"""The Kalman filter, compared with the joint normal distribution of all states and observations."""
 
 import contextlib
 
@@ -21,7 +21,7 @@ NAMES = ("initial_noise", "transition_noise", "emission_noise")
 
 
 def model(seed=0, states=S, size=O, dtype=np.float64):
-    """A system in which nothing is 0, 1 or symmetric that need not be."""
+    """A system without special values: no parameter is 0, 1 or symmetric without need."""
     rng = np.random.default_rng(seed)
     system = nn.LinearDynamicalSystem(states, size, rng=rng, dtype=dtype)
     for parameter in system.parameters():
@@ -34,11 +34,11 @@ def observations(steps, batch, size=O, seed=1):
 
 
 def joint(system, steps):
-    """The moments of the vector of all states, of that of all observations, and of the two together."""
+    """The moments of all states as one vector, of all observations as one vector, and their covariance."""
     a, c = system.transition.numpy(), system.emission.numpy()
     p, q, r = (getattr(system, name)().numpy() for name in NAMES)
     mean = np.concatenate([system.initial.numpy() @ np.linalg.matrix_power(a, t) for t in range(steps)])
-    reach = np.block(  # of the noise of step k in the state of step t
+    reach = np.block(  # how the noise of step k enters the state of step t
         [
             [np.linalg.matrix_power(a, t - k) if t >= k else np.zeros_like(a) for t in range(steps)]
             for k in range(steps)
@@ -92,7 +92,7 @@ def test_samples_have_the_moments_of_the_joint_normal_distribution():
 
 
 def test_a_system_with_known_matrices_is_the_textbooks_filter():
-    """A random walk, seen with noise: the gain tends to the golden ratio's inverse, P to the same."""
+    """A random walk, observed with noise: the gain and P converge to the inverse of the golden ratio."""
     system = nn.LinearDynamicalSystem(1, 1, dtype=np.float64)
     for name in ("transition", "emission"):
         getattr(system, name).assign_([[1.0]])
@@ -102,7 +102,7 @@ def test_a_system_with_known_matrices_is_the_textbooks_filter():
 
 @pytest.mark.parametrize("lengths", [None, [4, 0, 1]])
 def test_gradients(lengths):
-    """Against finite differences, to second order, of parameters and observations."""
+    """Compared with finite differences, to second order, for parameters and observations."""
     system, xs = model(), observations(4, 3)
     names = [name for name, _ in system.named_parameters()]
 
@@ -118,7 +118,7 @@ def test_gradients(lengths):
 
 
 def test_it_learns_what_made_the_data():
-    """The likelihood of fresh sequences comes near that of the system that they are from."""
+    """The likelihood of new sequences comes close to that of the system that they were drawn from."""
     true = model(3, 2, 2)
     true.transition.assign_([[0.9, 0.3], [-0.3, 0.9]])
     draws = true.sample(20, 200, rng=0)
@@ -137,7 +137,7 @@ def test_it_learns_what_made_the_data():
     )
 
 
-def test_rows_are_strangers_and_nothing_past_a_length_is_seen():
+def test_rows_are_independent_and_nothing_past_a_length_is_seen():
     system, xs, lengths = model(), observations(5, 4), [5, 0, 1, 3]
     spoilt = np.where(np.arange(5)[:, None, None] < np.array(lengths)[:, None], xs, np.nan)
     x = ts.tensor(spoilt, requires_grad=True)
@@ -179,7 +179,7 @@ def test_float32_is_kept_over_a_long_sequence():
 
 @pytest.mark.parametrize("exact", [1e-3, 1e-5])
 def test_observations_that_are_almost_exact(exact):
-    """In float32, noise far below what the state may be: covariances stay so, and the digits right."""
+    """In float32, with tiny observation noise: covariances stay nonnegative, and results stay accurate."""
     system = model(dtype=np.float32)
     system.transition.assign_(nn.init.orthogonal((S, S), rng=0))
     system.emission_noise.assign_(exact**2 * np.eye(O))
@@ -192,7 +192,7 @@ def test_observations_that_are_almost_exact(exact):
 
 
 def test_no_rounding_makes_a_covariance_negative():
-    """In float32, from a standard deviation of 30 to one of 0.01, where P - W'W would have no right digit."""
+    """In float32, from a standard deviation of 30 to one of 0.01, where P - W'W would have no correct digit."""
     system = model(dtype=np.float32)
     system.transition.assign_(nn.init.orthogonal((S, S), rng=0))
     for name, variance in zip(NAMES, (1e3, 1e-4, 1e-4), strict=True):
@@ -213,9 +213,9 @@ def test_a_singular_covariance_is_an_error():
 def test_what_is_refused():
     system, xs = model(), observations(4, 2)
     for wrong in (xs[0], xs[:0], xs[:, :, :1]):
-        with pytest.raises(ValueError, match=r"observations are \(T, B, 2\) with at least one time step"):
+        with pytest.raises(ValueError, match=r"observations must be \(T, B, 2\) with at least one time step"):
             system.log_likelihoods(wrong)
-    with pytest.raises(TypeError, match="observations must be floats, not int64"):
+    with pytest.raises(TypeError, match="observations must be floats, got int64"):
         system.log_likelihoods(np.ones((4, 2, O), np.int64))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         system.log_likelihoods(xs, [5, 1])
@@ -223,7 +223,7 @@ def test_what_is_refused():
         logs = system.log_likelihoods(ts.tensor(xs), ts.tensor([5, 1])).numpy()
         assert np.isnan(logs[:, 0]).all()
         assert np.isfinite(logs[:, 1]).all()
-    xs[2, 0] = np.nan  # is no length: what follows in this row is not known, the other row is
+    xs[2, 0] = np.nan  # NaN within the length: the rest of this row is NaN, the other row is not
     logs = system.log_likelihoods(xs).numpy()
     assert np.isnan(logs[2:, 0]).all()
     assert np.isfinite(logs[:, 1]).all()
@@ -239,7 +239,7 @@ def test_a_covariance_is_what_was_assigned_and_stays_one():
     noise.weight.assign_(5 * rng.normal(size=(4, 4)))
     assert np.linalg.eigvalsh(noise().numpy()).min() > 0
     check_grad(lambda w: gaussian.triangular(w), rng.normal(size=(4, 4)))
-    with pytest.raises(ValueError, match=r"has the shape \(4, 4\), not \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"needs the shape \(4, 4\), got \(3, 3\)"):
         noise.assign_(np.eye(3))
     for wrong in (np.zeros((4, 4)), -np.eye(4)):
         with pytest.raises(np.linalg.LinAlgError):
@@ -248,7 +248,7 @@ def test_a_covariance_is_what_was_assigned_and_stays_one():
 
 
 def test_a_training_step_waits_only_to_see_whether_factors_exist(monkeypatch):
-    monkeypatch.setattr(backend, "_linalg_errors", contextlib.nullcontext)  # else each of them is waited for
+    monkeypatch.setattr(backend, "_linalg_errors", contextlib.nullcontext)  # else the host waits for each
     system, xs = model(dtype=np.float32), ts.tensor(observations(5, 3).astype(np.float32))
     lengths = ts.tensor([5, 2, 0])
     adam = optim.Adam(system.parameters(), lr=0.01)

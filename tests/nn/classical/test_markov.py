@@ -1,4 +1,4 @@
-"""The hidden Markov model: what it says is the sum over all ways of its states, which can be written down."""
+"""The hidden Markov model, compared with explicit sums over all paths of its states."""
 
 import itertools
 
@@ -19,7 +19,7 @@ PARAMETERS = ("initial", "transition", "emission")
 
 
 def model(seed=0, dtype=np.float64, zeros=False):
-    """A model; with zeros, one in which much cannot happen: state 0 is never left for 2, say."""
+    """A model; with zeros, one with impossible events: for example, state 0 is never followed by 2."""
     hmm = nn.HiddenMarkovModel(S, K, rng=seed, dtype=dtype)
     if zeros:
         for name, places in {
@@ -40,7 +40,7 @@ def probabilities(hmm):
 
 
 def ways(hmm, row):
-    """Every way that the states can go, with p(way, row)."""
+    """Every path of the states, with p(path, row)."""
     pi, a, b = probabilities(hmm)
     for way in itertools.product(range(S), repeat=len(row)):
         p = pi[way[0]] * np.prod([a[i, j] for i, j in itertools.pairwise(way)])
@@ -73,7 +73,7 @@ def test_all_sequences_together_are_certain():
 
 
 def test_samples_are_as_frequent_as_they_are_likely():
-    """Of every sequence of three symbols within four standard deviations; and what cannot be never is."""
+    """Every sequence of three symbols, within four standard deviations; impossible ones never occur."""
     for hmm in (model(), model(zeros=True)):
         xs = hmm.sample(3, 20_000, rng=0)
         assert xs.shape == (3, 20_000)
@@ -93,7 +93,7 @@ def test_filtered_is_what_the_ways_so_far_say_of_the_last_state(zeros):
         weights = np.zeros(S)
         for way, p in ways(hmm, xs[: t + 1, i]):
             weights[way[-1]] += p
-        expected = weights / weights.sum() if weights.any() else weights  # of the impossible nothing is said
+        expected = weights / weights.sum() if weights.any() else weights  # 0 for an impossible sequence
         assert_allclose(found[t, i], expected, rtol=1e-10, atol=1e-14)
 
 
@@ -114,7 +114,7 @@ def test_viterbi_finds_the_likeliest_way(lengths, zeros):
 
 
 def test_viterbi_of_long_sequences_in_float32():
-    """A way that is as good as that of float64, to float32's digits."""
+    """A path that is as likely as that of float64, up to the precision of float32."""
     hmm, xs = model(dtype=np.float32), symbols(10_000, 2)
     ways = hmm.viterbi(xs).numpy(), hmm.to(dtype=np.float64).viterbi(xs).numpy()
     pi, a, b = map(np.log, probabilities(hmm))
@@ -124,7 +124,7 @@ def test_viterbi_of_long_sequences_in_float32():
 
 @pytest.mark.parametrize("lengths", [None, [4, 0, 1]])
 def test_gradients(lengths):
-    """Against finite differences, to second order."""
+    """Compared with finite differences, to second order."""
     hmm, xs = model(), symbols(4, 3)
 
     def loss(*logits):
@@ -137,7 +137,7 @@ def test_gradients(lengths):
 
 
 def test_gradients_where_probabilities_are_zero():
-    """Of parameters of -inf they are 0, of the others as with a large negative number in their place."""
+    """For parameters of -inf they are 0; for the others, as if each -inf were a large negative number."""
     xs = symbols(6, 40, 3)
     hmm, almost = model(zeros=True), model(zeros=True)
     possible = np.isfinite(hmm.log_likelihoods(xs).numpy()).all(0)
@@ -147,7 +147,7 @@ def test_gradients_where_probabilities_are_zero():
     gradients = [ts.grad(m.log_likelihoods(xs[:, possible]).sum(), m.parameters()) for m in (hmm, almost)]
     for found, expected in zip(*gradients, strict=True):
         assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
-    # with what cannot be beside it: the loss says so, the gradient stays a number
+    # with impossible sequences in the batch: the loss is -inf there, and gradients stay finite
     logs = hmm.log_likelihoods(xs)
     assert_array_equal(np.isneginf(logs.numpy()).any(0), ~possible)
     assert not np.isnan(logs.numpy()).any()
@@ -171,7 +171,7 @@ def test_zero_stays_zero_in_training():
         assert not np.isnan(p.numpy()).any()
 
 
-def test_rows_are_strangers():
+def test_rows_are_independent():
     hmm, xs, lengths = model(), symbols(5, 4), [5, 0, 1, 3]
     for method in (hmm.log_likelihoods, hmm.filtered, hmm.viterbi):
         together = method(xs, lengths).numpy()
@@ -207,9 +207,9 @@ def test_what_is_refused():
         hmm.log_likelihoods(xs.astype(float))
     with pytest.raises(IndexError, match=r"symbols must lie within 0 \.\.\. 3"):
         hmm.log_likelihoods(xs + K)
-    with pytest.raises(ValueError, match=r"symbols are \(T, B\) with at least one time step"):
+    with pytest.raises(ValueError, match=r"symbols must be \(T, B\) with at least one time step"):
         hmm.log_likelihoods(xs[0])
-    with pytest.raises(ValueError, match=r"symbols are \(T, B\) with at least one time step"):
+    with pytest.raises(ValueError, match=r"symbols must be \(T, B\) with at least one time step"):
         hmm.viterbi(xs[:0])
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         hmm.log_likelihoods(xs, [5, 1])

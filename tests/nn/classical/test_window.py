@@ -1,4 +1,4 @@
-"""Fixed windows on the past: autoregression beside least squares and one joint normal vector; and networks."""
+"""Autoregression, compared with least squares and a joint normal distribution; and fixed-window networks."""
 
 import doors
 import numpy as np
@@ -29,7 +29,7 @@ def model(seed=0, dtype=np.float64):
 
 
 def windows(xs, steps=N):
-    """What is before every step, by a loop."""
+    """The window before every step, by a loop."""
     found = np.zeros((*xs.shape[:2], steps * xs.shape[2]))
     for t in range(len(xs)):
         for k in range(1, min(t, steps) + 1):
@@ -49,7 +49,7 @@ def test_past_is_what_was_before(steps, batch):
 
 @SIZES
 def test_the_likelihood_is_that_of_the_joint_normal_distribution(steps, batch):
-    """x = (e + b) M, e all noise and M the inverse of what the process does to a sequence as a whole."""
+    """x = (e + b) M for a whole sequence: e is the noise, and M the inverse of the map from x to e + b."""
     process, xs = model(), observations(steps, batch)
     found = np.cumsum(process.log_likelihoods(xs).numpy(), axis=0)
     weights = process.weight.numpy().reshape(N, O, O)
@@ -83,7 +83,7 @@ def test_learned_by_gradient_it_is_least_squares():
     assert_allclose(learned.bias, weights[-1], atol=1e-4)
     assert_allclose(learned.covariance(), errors.T @ errors / 800, atol=1e-4)
     assert abs(weights[:-1] - true.weight.numpy()).max() < 0.1
-    # there the derivative vanishes
+    # at the least squares solution the derivative is 0
     learned.weight.assign_(weights[:-1])
     learned.bias.assign_(weights[-1])
     slope = ts.grad(learned.log_likelihoods(xs).mean(), [learned.weight, learned.bias])
@@ -93,7 +93,7 @@ def test_learned_by_gradient_it_is_least_squares():
 
 @pytest.mark.parametrize("lengths", [None, [4, 0, 1]])
 def test_gradients(lengths):
-    """Against finite differences, to second order."""
+    """Compared with finite differences, to second order."""
     process = model()
     names = [name for name, _ in process.named_parameters()]
 
@@ -106,7 +106,7 @@ def test_gradients(lengths):
     check_grad(loss, observations(4, 3), *process.parameters())
 
 
-def test_rows_are_strangers_and_nothing_past_a_length_is_seen():
+def test_rows_are_independent_and_nothing_past_a_length_is_seen():
     process, xs, lengths = model(), observations(5, 4), [5, 0, 1, 3]
     spoilt = np.where(np.arange(5)[:, None, None] < np.array(lengths)[:, None], xs, np.nan)
     x = ts.tensor(spoilt, requires_grad=True)
@@ -140,20 +140,20 @@ def test_float32_is_kept_and_an_almost_singular_covariance_is_no_trouble():
 def test_what_is_refused():
     process, xs = model(), observations(4, 2)
     for wrong in (xs[0], xs[:0], xs[:, :, :1]):
-        with pytest.raises(ValueError, match=r"observations are \(T, B, 2\) with at least one time step"):
+        with pytest.raises(ValueError, match=r"observations must be \(T, B, 2\) with at least one time step"):
             process.log_likelihoods(wrong)
-    with pytest.raises(TypeError, match="observations must be floats, not int64"):
+    with pytest.raises(TypeError, match="observations must be floats, got int64"):
         process.predictions(np.ones((4, 2, O), np.int64))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         process.log_likelihoods(xs, [5, 1])
     for make in (lambda: nn.Autoregressive(2, steps=0), lambda: nn.FixedWindow(ts.tanh, ts.tanh, steps=0)):
-        with pytest.raises(ValueError, match="a window has 1 step or more, not 0"):
+        with pytest.raises(ValueError, match="a window needs steps >= 1, got 0"):
             make()
     if doors.NAME != "numpy":
         logs = process.log_likelihoods(ts.tensor(xs), ts.tensor([5, 1])).numpy()
         assert np.isnan(logs[:, 0]).all()
         assert np.isfinite(logs[:, 1]).all()
-    xs[1, 0] = np.nan  # is no length: nothing is known of the steps that it is said to explain
+    xs[1, 0] = np.nan  # NaN within the length: the steps that depend on it are NaN
     logs = process.log_likelihoods(xs).numpy()
     assert_array_equal(np.isnan(logs), [[False, False], [True, False], [True, False], [True, False]])
 

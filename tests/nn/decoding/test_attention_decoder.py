@@ -1,4 +1,4 @@
-"""The encoder-decoder that aligns: by hand, row by row; alignments; unequal lengths; on a device."""
+"""The encoder-decoder with attention, compared with row-by-row loops; alignments; lengths; on a device."""
 
 import doors
 import numpy as np
@@ -27,7 +27,7 @@ PAIRS = [([4, 1, 3], [2, 3, 1]), ([0, 2], [3, 0]), ([5], [1]), ([1], [5]), ([0, 
 
 
 def model_of(kind="GRU", score="additive", dtype=np.float64, seed=0, deep=False):
-    """A model with wide weights, so that it writes different symbols; all sizes unequal, where they may be."""
+    """A model with large weights, so that it writes different symbols; sizes are unequal where possible."""
     rng = np.random.default_rng(seed)
     options = {"rng": rng, "dtype": dtype}
     units = D if "dot" in score else H
@@ -56,7 +56,7 @@ def symbols_of(steps, batch, seed=1):
 
 
 def run(cell, xs):
-    """The outputs of a cell over xs (n, 1, I), one by one, and the state after the last."""
+    """The outputs of a cell for every step of xs (n, 1, I), and the final state."""
     state, ys = cell.initial_state(1, like=xs), []
     for t in range(len(xs)):
         state, y = cell(state, xs[t])
@@ -73,7 +73,7 @@ def annotated(encoder, xs):
 
 
 def scored(score, q, h):
-    """e, of one query (1, H) and one annotation (1, D)."""
+    """The score e of one query (1, H) and one annotation (1, D)."""
     if isinstance(score, nn.AdditiveScore):
         return (ts.tanh(q @ score.W + h @ score.U) * score.v).sum()
     if isinstance(score, nn.GeneralScore):
@@ -82,14 +82,14 @@ def scored(score, q, h):
 
 
 def by_hand(model, xs, steps, choose):
-    """Logits and weights of a row alone, xs (n, 1): all that is looked at, one by one.
+    """Logits and weights of one row, xs (n, 1), with a loop over its annotations.
 
-    choose(t, logits) is the symbol that is heard after step t.
+    choose(t, logits) is the symbol that step t + 1 receives.
     """
     decoder, x = model.decoder, model.decoder.embedding.weight[xs]
     for encoder in model.encoder.layers if isinstance(model.encoder, nn.Layers) else [model.encoder]:
         x, h = annotated(encoder, x)
-    v, heard, logits, alphas = decoder.bridge(h), np.array([END]), [], []
+    v, previous, logits, alphas = decoder.bridge(h), np.array([END]), [], []
     units = decoder.readout.weight.shape[0] - D
     state = v if v.shape[1] == units else (v[:, :units], v[:, units:])
     for t in range(steps):
@@ -99,11 +99,11 @@ def by_hand(model, xs, steps, choose):
             c = sum((alpha[n] * x[n] for n in range(1, len(x))), alpha[0] * x[0])
         else:
             alpha, c = ts.tensor(np.zeros(0)), ts.tensor(np.zeros((1, D)))
-        state, y = decoder.cell(state, ts.concatenate([decoder.embedding.weight[heard], c], axis=-1))
+        state, y = decoder.cell(state, ts.concatenate([decoder.embedding.weight[previous], c], axis=-1))
         y = ts.concatenate([y, c], axis=-1)
         logits.append(y @ decoder.readout.weight + decoder.readout.bias)
         alphas.append(alpha)
-        heard = choose(t, logits[-1])
+        previous = choose(t, logits[-1])
     return ts.stack(logits), ts.stack(alphas)
 
 
@@ -155,11 +155,11 @@ def test_free_greedy_beam_and_scheduled_row_by_row(kind, score, lengths):
         agree([free[:, i : i + 1]], [alone])
         assert_array_equal(symbols[:, i : i + 1], alone.numpy().argmax(-1))
 
-        def heard(t, logits, i=i, own=own):
+        def choose(t, logits, i=i, own=own):
             return own[t] if t + 1 < steps and forced[t + 1, i] else likeliest(t, logits)
 
-        agree([scheduled[:, i : i + 1]], [by_hand(model, x, steps, heard)[0]])
-        if n:  # a batch of one that is empty has no step to encode
+        agree([scheduled[:, i : i + 1]], [by_hand(model, x, steps, choose)[0]])
+        if n:  # an empty row alone has no step to encode
             for together, count, search in ((greedy, written, model.greedy), (best, counts, model.beam)):
                 width = (3,) if search == model.beam else ()
                 sequence, length = search(x, steps, *width)
@@ -168,7 +168,7 @@ def test_free_greedy_beam_and_scheduled_row_by_row(kind, score, lengths):
 
 
 def test_alignments_of_what_it_has_written_itself():
-    """Those of a free run are those by teacher forcing with its own symbols."""
+    """The alignments of a free run equal those of teacher forcing with its own symbols."""
     model, xs = model_of("LSTM"), symbols_of(4, 1)
     _, symbols = model.free(xs, 5)
     weights = model.decoder.alignments(model.context(xs), symbols)
@@ -217,7 +217,7 @@ def test_without_lengths_all_of_it_is_meant():
 
 
 def test_annotations_of_ones_own():
-    """It is given what was annotated by anything else, masks of any kind of rows among it."""
+    """Annotations from any source, with any mask."""
     model, keep = model_of(), np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)
     h, backward = (np.random.default_rng(0).normal(size=shape) for shape in ((2, 4, D), (2, K)))
     given = nn.Annotations(ts.tensor(h), ts.tensor(backward), ts.tensor(keep))
@@ -238,23 +238,23 @@ def test_it_keeps_float32():
 def test_errors():
     model, xs, targets = model_of(), symbols_of(4, 2), symbols_of(3, 2)
     one_way = nn.EncoderDecoder(model.features, nn.Recurrent(nn.GRUCell(E, D)), model.decoder)
-    with pytest.raises(ValueError, match="looks at what runs in both directions, not at a Recurrent"):
+    with pytest.raises(ValueError, match="needs a bidirectional encoder, got a Recurrent"):
         one_way(xs, targets)
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 4"):
         model(xs, targets, [5, 1])
-    with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\[3,3\]"):
+    with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\[3,3\]"):
         model(xs, symbols_of(3, 3))
     given = ts.tensor(np.ones((2, 4, D))), ts.tensor(np.ones((3, K)))
-    with pytest.raises(ValueError, match=r"with a backward state \(B, V\), not float64\[2,4,6\] and"):
+    with pytest.raises(ValueError, match=r"with a backward state \(B, V\), got float64\[2,4,6\] and"):
         model.decoder(nn.Annotations(*given), targets)
     model.decoder.bridge = None
-    with pytest.raises(ValueError, match="the state of this cell has 5 numbers, the vector 4: see bridge"):
+    with pytest.raises(ValueError, match="needs a vector of 5 numbers, got 4; use a bridge with 5 outputs"):
         model(xs, targets)
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_a_training_step_waits_for_nothing():
-    """Nor does writing, greedily or by a beam: what is written stays where it is made."""
+    """Nor does greedy or beam search: the symbols stay on the device."""
     with doors.open_doors():
         model = model_of("LSTM", dtype=np.float32).to("cuda")
         optimizer = optim.Adam(model.parameters())
@@ -269,10 +269,8 @@ def test_a_training_step_waits_for_nothing():
             return loss, *model.greedy(xs, 5, [4, 1]), *model.beam(xs, 5, 3, [4, 1])
 
         step()  # compiles
-        masks, repeated = (
-            3 * 3 + 3,
-            3,
-        )  # made of lengths, of the encoders and of the loss; the beam's annotations
+        # masks from lengths, for the encoders and for the loss; and the annotations, repeated for the beam
+        masks, repeated = 3 * 3 + 3, 3
         with costs(uploads=3 + 2 + 1 + masks + repeated, synchronisations=0):
             results = step()
         assert np.isfinite(results[0].item())

@@ -1,4 +1,4 @@
-"""Writing with one's own choices: by schedule; and beam search, from greedy to exhaustive."""
+"""Scheduled sampling, where a decoder receives its own choices; and beam search, from greedy to exhaustive."""
 
 import itertools
 
@@ -28,13 +28,13 @@ from writing import (
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 
-# --- by schedule ----------------------------------------------------------------------------------------
+# --- scheduled sampling ---------------------------------------------------------------------------------
 
 
 @ALL
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_step_hears_the_true_symbol_where_it_is_forced(way, kind, share):
-    """Values and gradients, row by row; its own choice elsewhere; the first step what it always hears."""
+def test_a_step_receives_the_true_symbol_where_it_is_forced(way, kind, share):
+    """Values and gradients, row by row; elsewhere a step receives the decoder's own choice."""
     steps, batch = 4, 3
     decoder, v, targets = decoder_of(way, kind), vectors(batch), symbols_of(4, batch)
     forced = np.random.default_rng(5).random((steps, batch)) < share
@@ -43,10 +43,10 @@ def test_a_step_hears_the_true_symbol_where_it_is_forced(way, kind, share):
     loss = ts.tensor(np.float64(0))
     for i in range(batch):
 
-        def heard(t, own, i=i):
+        def choose(t, own, i=i):
             return targets[t, i : i + 1] if t + 1 < steps and forced[t + 1, i] else likeliest(t, own)
 
-        alone = by_hand(decoder, v[i : i + 1], way, kind, steps, heard)
+        alone = by_hand(decoder, v[i : i + 1], way, kind, steps, choose)
         agree([logits[:, i : i + 1]], [alone])
         loss = loss + (alone * weights[:, i : i + 1]).sum()
     agree(gradients((logits * weights).sum(), decoder, v), gradients(loss, decoder, v))
@@ -67,7 +67,7 @@ def test_all_forced_is_teacher_forcing_and_none_is_the_free_run(way, kind):
 def test_errors_of_a_schedule():
     decoder, v, targets = decoder_of("state", "GRU"), vectors(3), symbols_of(4, 3)
     for forced in (np.ones((4, 3)), np.ones((3, 4), bool), np.ones((4, 1), bool), np.ones(3, bool), 0.5):
-        with pytest.raises(ValueError, match=r"targets \(4, 3\) are forced by booleans, not"):
+        with pytest.raises(ValueError, match=r"booleans of the shape of targets, \(4, 3\), got"):
             decoder(v, targets, forced=forced)
 
 
@@ -82,7 +82,7 @@ def logs_of(decoder, v, sequences):
 
 
 def all_sequences(symbols, longest):
-    """All that ends with the first end symbol, and all that is cut off before one."""
+    """All sequences that end with an end symbol, and all that are cut off before one."""
     words = [s for s in range(symbols) if s != END]
     for n in range(longest):
         yield from ((*start, END) for start in itertools.product(words, repeat=n))
@@ -90,7 +90,7 @@ def all_sequences(symbols, longest):
 
 
 def in_full(y, longest):
-    """The sequence with end symbols behind it, and its length without one."""
+    """The sequence, padded with end symbols, and its length without an end symbol."""
     return [*y, *[END] * (longest - len(y))], len(y) - (y[-1] == END)
 
 
@@ -111,7 +111,7 @@ def test_a_beam_as_wide_as_the_tree_is_an_exhaustive_search(way):
             lengths.add(len(best))
             differ += best != max(zip(logs, sequences, strict=True), key=lambda pair: pair[0].sum())[1]
     assert len(lengths) > 1  # some end early
-    assert differ  # and it is not always the most probable one: that would be a short one too often
+    assert differ  # and the best mean is not always the best sum, which prefers short sequences
 
 
 @ALL
@@ -126,7 +126,7 @@ def test_a_beam_of_one_is_greedy(way, kind):
 
 
 def searched(decoder, v, longest, width):
-    """The same search in lists, of one row: it asks for the logits of every beginning anew."""
+    """The same search with lists, for one row: it computes the logits of every beginning from scratch."""
     beam = [((), np.zeros(0))]
     for _ in range(longest):
         longer = []
@@ -134,7 +134,7 @@ def searched(decoder, v, longest, width):
             if y and y[-1] == END:
                 longer.append((y, logs))
                 continue
-            o = decoder(v, np.array([*y, 0])[:, None])[-1]  # what stands last is asked for, whatever is there
+            o = decoder(v, np.array([*y, 0])[:, None])[-1]  # the last target has no influence
             p = ts.log_softmax(o).numpy()[0]
             longer.extend(((*y, s), np.append(logs, p[s])) for s in range(C))
         beam = sorted(longer, key=lambda pair: -pair[1].mean())[:width]
@@ -171,7 +171,7 @@ def test_shapes_and_errors_of_a_beam():
     symbols, lengths = decoder.beam(ts.tensor(np.ones((0, V))), longest=2, width=4)
     assert symbols.shape == (2, 0)
     for width in (0, -1):
-        with pytest.raises(ValueError, match=f"keeps at least one beginning, not {width}"):
+        with pytest.raises(ValueError, match=f"a beam search needs width >= 1, got {width}"):
             decoder.beam(vectors(3), 2, width)
     with pytest.raises(ValueError, match="a scan has at least one step, T = 0"):
         decoder.beam(vectors(3), 0, 2)
@@ -189,7 +189,7 @@ def test_writing_records_nothing():
 
 
 def test_a_beam_keeps_float32():
-    """Its scores are of the dtype of the logits: a carry that changed it would be an error."""
+    """Its scores have the dtype of the logits: a carry with a changing dtype would raise an error."""
     decoder = decoder_of("state", "GRU", dtype=np.float32)
     symbols, lengths = decoder.beam(np.ones((2, V), np.float32), 3, 2)
     assert_array_equal(symbols.shape, (3, 2))
@@ -206,6 +206,6 @@ def test_a_beam_waits_for_nothing_however_long_it_is():
         decoder, v = decoder.to("cuda"), ts.ones((3, H), device="cuda")
         for longest in (2, 9):
             decoder.beam(v, longest, 4)  # compiles
-            with costs(uploads=1, synchronisations=0):  # which row each beginning is of
+            with costs(uploads=1, synchronisations=0):  # the index of the row of each beginning
                 symbols, lengths = decoder.beam(v, longest, 4)
             assert symbols.device == lengths.device == "cuda:0"

@@ -1,4 +1,4 @@
-"""What writes sequences, by teacher forcing or running free, is its cell step by step, with what was heard."""
+"""A decoder, by teacher forcing or running free, equals its cell, run step by step with the same inputs."""
 
 import doors
 import numpy as np
@@ -34,7 +34,7 @@ from tinygrad_seq.testing import check_grad
 @ALL
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_teacher_forcing_is_the_cell_step_by_step(way, kind, lengths):
-    """Values and gradients, every row alone; past its length a row has zeros."""
+    """Values and gradients, every row separately; past its length a row is 0."""
     batch, steps = (3, T) if lengths is None else (len(lengths), T)
     decoder, v, targets = decoder_of(way, kind), vectors(batch), symbols_of(steps, batch)
     logits = decoder(v, targets, lengths)
@@ -80,7 +80,7 @@ def test_symbols_past_the_length_have_no_influence(way, kind):
         found.append([decoder(v, targets, lengths), loss, *gradients(loss, decoder, v)])
     for a, b in zip(*found, strict=True):
         assert_array_equal(a, b)
-    assert_array_equal(found[0][-1][1], np.zeros(V))  # nothing is asked of the second row
+    assert_array_equal(found[0][-1][1], np.zeros(V))  # the second row has length 0
 
 
 def with_parameters(decoder, embedding, readout, wh):
@@ -109,7 +109,7 @@ def test_derivatives_of_the_loss_to_second_order(way, kind):
 
 @ALL
 def test_running_free_feeds_the_choice_back(way, kind):
-    """Values and gradients; and what was written, given as targets, has the same logits."""
+    """Values and gradients; and the symbols written, as targets, give the same logits."""
     decoder, v = decoder_of(way, kind), vectors(20)
     logits, symbols = decoder.free(v, steps=5)
     expected = by_hand(decoder, v, way, kind, 5, likeliest)
@@ -161,7 +161,7 @@ def test_greedy_is_the_free_run_up_to_its_first_end(way, kind):
 
 
 class Countdown(nn.Cell):
-    """h' = h - 1: the end is written where h' = -1 alone, so that a sequence would go on behind it."""
+    """h' = h - 1: the end symbol is the likeliest only where h' = -1, so a free run continues after it."""
 
     def initial_state(self, batch, like):
         return ts.zeros_like(like, shape=(batch, 1))
@@ -215,24 +215,24 @@ def test_a_vector_comes_in_without_a_bridge():
 def test_errors_of_a_decoder():
     decoder, v = decoder_of("state", "LSTM"), np.ones((2, V))
     for targets in (np.zeros(2, int), np.zeros((3, 3), int), np.zeros((0, 2), int), [[1, 2, 3]]):
-        with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\["):
+        with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\["):
             decoder(v, targets)
     with pytest.raises(TypeError, match="must be integers, not float64"):
         decoder.loss(v, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 3"):
         decoder(v, symbols_of(3, 2), [4, 1])
-    with pytest.raises(ValueError, match=r"is \(B, V\), of floats, not float64\[8\]"):
+    with pytest.raises(ValueError, match=r"needs a vector \(B, V\) of floats, got float64\[8\]"):
         decoder(np.ones(V), symbols_of(3, 2))
     with pytest.raises(ValueError, match="a scan has at least one step, T = 0"):
         decoder.greedy(v, 0)
     decoder.bridge = None
-    with pytest.raises(ValueError, match="the state of this cell has 8 numbers, the vector 2: see bridge"):
+    with pytest.raises(ValueError, match="needs a vector of 8 numbers, got 2; use a bridge with 8 outputs"):
         decoder.free(v, 3)
-    with pytest.raises(ValueError, match=r"of floats, not int64\[2,8\]"):
+    with pytest.raises(ValueError, match=r"of floats, got int64\[2,8\]"):
         decoder.free(np.ones((2, 8), int), 3)
 
 
-@pytest.mark.skipif(doors.NAME != "numpy", reason="on a device nobody looks at the symbols")
+@pytest.mark.skipif(doors.NAME != "numpy", reason="on a device, symbols are not checked")
 def test_symbols_that_do_not_exist():
     decoder, v = decoder_of("state", "GRU"), np.ones((2, V))
     for targets in ([[0, C], [0, 0]], [[0, 0], [0, C]], [[-1, 0]]):
@@ -243,11 +243,11 @@ def test_symbols_that_do_not_exist():
         decoder.greedy(v, 3)
 
 
-# --- out of one sequence, another -----------------------------------------------------------------------
+# --- from a sequence to a sequence ----------------------------------------------------------------------
 
 
 def translator(way="state", kind="LSTM", bidirectional=True, dtype=np.float64):
-    """An encoder, in both directions or in one; its symbols are embedded as the decoder's."""
+    """An encoder, bidirectional or not, with the embedding of the decoder."""
     rng = np.random.default_rng(3)
     cells = nn.LSTMCell(E, 2, rng=rng, dtype=dtype), nn.GRUCell(E, 3, rng=rng, dtype=dtype)
     encoder = nn.Bidirectional(*cells) if bidirectional else nn.Recurrent(cells[1])
@@ -256,7 +256,7 @@ def translator(way="state", kind="LSTM", bidirectional=True, dtype=np.float64):
 
 
 def context_by_hand(model, xs):
-    """The last outputs of every direction, of a row without padding."""
+    """The last output of every direction, for one row without padding."""
     e = model.decoder.embedding.weight[xs]
     both = isinstance(model.encoder, nn.Bidirectional)
     loops = [(model.encoder.forward.cell, 1), (model.encoder.backward.cell, -1)] if both else []
@@ -335,7 +335,7 @@ def test_errors_of_an_encoder_decoder():
         model(xs, targets, [5, 1])
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 3"):
         model(xs, targets, [4, 1], [4, 1])
-    with pytest.raises(ValueError, match=r"a batch of 2 has targets \(T, 2\), not int64\[3,3\]"):
+    with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\[3,3\]"):
         model(xs, symbols_of(3, 3))
 
 
@@ -345,7 +345,7 @@ def test_errors_of_an_encoder_decoder():
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_training_step_of_an_encoder_decoder_waits_for_nothing(way):
-    """Nor does writing: symbols and lengths stay where they are made."""
+    """Nor does greedy search: symbols and lengths stay on the device."""
     with doors.open_doors():
         model = translator(way, "LSTM", dtype=np.float32).to("cuda")
         optimizer = optim.Adam(model.parameters())
@@ -360,7 +360,7 @@ def test_a_training_step_of_an_encoder_decoder_waits_for_nothing(way):
             return loss, *model.greedy(xs, 5, [4, 1])
 
         step()  # compiles
-        with costs(uploads=4 + 10, synchronisations=0):  # symbols, and masks made of lengths
+        with costs(uploads=4 + 10, synchronisations=0):  # symbols, and masks from lengths
             results = step()
         assert np.isfinite(results[0].item())
         assert {r.device for r in results} == {"cuda:0"}

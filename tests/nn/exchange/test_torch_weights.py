@@ -1,4 +1,4 @@
-"""Weights from and to PyTorch: the same outputs and final states both ways, and the errors."""
+"""Weights from and to PyTorch: the same outputs and final states in both directions, and the errors."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ LENGTHS = [3, 7, 1, 5]
 
 
 def network(kind, structure, seed=0, **options):
-    """One of ours, of the kind of one of theirs; with how many layers, and whether in both directions."""
+    """One of our networks; the number of its layers, and whether it is bidirectional."""
     rng = np.random.default_rng(seed)
 
     def cell(size=I):
@@ -40,7 +40,7 @@ def network(kind, structure, seed=0, **options):
 
 
 def flat(state, kind):
-    """Our state as PyTorch has it: h (layers * directions, B, H), for an LSTM (h, c)."""
+    """Our state in the layout of PyTorch: h (layers * directions, B, H), for an LSTM (h, c)."""
 
     def hs(s):
         leaf = isinstance(s, ts.Tensor) or (kind == "LSTM" and isinstance(s[0], ts.Tensor))
@@ -68,7 +68,7 @@ def theirs(torch, kind, layers, both, **options):
 
 
 def agree(torch, ours, torchs, kind, xs):
-    """Outputs and final states, of whole sequences and of sequences of unequal length, from zeros."""
+    """Outputs and final states agree, for sequences of equal and unequal length, from a state of 0."""
     first = torchs.batch_first
     for lengths in (None, LENGTHS):
         x = torch.tensor(xs)
@@ -123,7 +123,7 @@ def test_float32_agrees_to_a_millionth(torch, kind):
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("kind", CELLS)
 def test_gradients_agree(torch, kind, structure):
-    """First order: of a loss of outputs and final states, by the input, the state and every weight."""
+    """First order: gradients of a loss of outputs and final states, by the input and every weight."""
     ours, layers, both = network(kind, structure)
     torchs = theirs(torch, kind, layers, both)
     nn.from_torch({name: t.numpy() for name, t in torchs.state_dict().items()}, ours)
@@ -146,7 +146,7 @@ def test_gradients_agree(torch, kind, structure):
     loss = loss + sum((s * s).sum() for s in leaves(state))
     loss.backward()
     assert_allclose(own.grad.numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
-    for p in ours.parameters():  # the gradients, put in the place of the weights, in PyTorch's shape
+    for p in ours.parameters():  # gradients replace the weights, so that to_torch gives them PyTorch's shapes
         p.assign_(p.grad)
     found = nn.to_torch(ours)
     for name, p in torchs.named_parameters():
@@ -158,7 +158,7 @@ def test_gradients_agree(torch, kind, structure):
 @pytest.mark.parametrize("structure", ["one", "layers both ways"])
 @pytest.mark.parametrize("kind", CELLS)
 def test_gradients_of_the_gradient_agree(torch, kind, structure):
-    """Second order: of <dL/dx, u>, by the input and every weight."""
+    """Second order: gradients of <dL/dx, u>, by the input and every weight."""
     ours, layers, both = network(kind, structure)
     torchs = theirs(torch, kind, layers, both)
     nn.from_torch({name: t.numpy() for name, t in torchs.state_dict().items()}, ours)
@@ -174,14 +174,14 @@ def test_gradients_of_the_gradient_agree(torch, kind, structure):
     second = ts.grad((slope * us).sum(), [own, *ours.parameters()])
     assert_allclose(second[0].numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
     for p, found in zip(ours.parameters(), second[1:], strict=True):
-        p.assign_(found)  # in the place of the weights, so that they take PyTorch's shapes
+        p.assign_(found)  # they replace the weights, so that to_torch gives them PyTorch's shapes
     arrays = nn.to_torch(ours)
     for name, p in torchs.named_parameters():
         if not name.startswith("bias_hh") or kind == "GRU":
             assert_allclose(arrays[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
-# --- on their own -------------------------------------------------------------------------------------
+# --- without PyTorch ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
@@ -259,17 +259,20 @@ def test_what_pytorch_does_not_have_is_refused():
 
     shared = lstm(H)
     for module, words in [
-        (nn.Recurrent(nn.GRUCell(I, H)), "ResetAfterGRUCell .its GRU., not GRUCell"),
-        (nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(H, H))), "not LSTMCell and RNNCell"),
-        (nn.Recurrent(lstm(), reverse=True), "none like a Recurrent that runs in reverse"),
-        (nn.Bidirectional(nn.Stacked(lstm()), nn.Stacked(lstm())), "not Stacked"),
-        (nn.Layers(nn.Bidirectional(lstm(), lstm()), nn.Recurrent(lstm(2 * H))), "all bidirectional or none"),
-        (nn.Recurrent(nn.Stacked(lstm(), shared, shared)), "occurs twice"),
-        (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "not Stacked"),
-        (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "not Stacked"),
-        (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "none like "),
-        (nn.Linear(I, H), "none like Linear"),
-        (lstm(), "none like LSTMCell"),
+        (nn.Recurrent(nn.GRUCell(I, H)), "ResetAfterGRUCell .its GRU., got GRUCell"),
+        (nn.Recurrent(nn.Stacked(lstm(), nn.RNNCell(H, H))), "got LSTMCell and RNNCell"),
+        (nn.Recurrent(lstm(), reverse=True), "Layers of these, got a Recurrent that runs in reverse"),
+        (nn.Bidirectional(nn.Stacked(lstm()), nn.Stacked(lstm())), "got Stacked"),
+        (
+            nn.Layers(nn.Bidirectional(lstm(), lstm()), nn.Recurrent(lstm(2 * H))),
+            "all bidirectional or none of them, got some of each",
+        ),
+        (nn.Recurrent(nn.Stacked(lstm(), shared, shared)), "got a cell that occurs twice"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "got Stacked"),
+        (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "got Stacked"),
+        (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "Layers of these, got "),
+        (nn.Linear(I, H), "Layers of these, got Linear"),
+        (lstm(), "Layers of these, got LSTMCell"),
     ]:
         with pytest.raises(TypeError, match=words):
             nn.to_torch(module)

@@ -1,5 +1,5 @@
-"""The gradient on its way back through time, against recursions by hand; and the penalty on its length."""
-# ruff: noqa: N803, N806 (weights have the names that they have in the cells)
+"""The gradient on its way back through time, compared with recursions by hand; and the penalty."""
+# ruff: noqa: N803, N806 (weights are named as in the cells)
 
 import doors
 import numpy as np
@@ -27,7 +27,7 @@ CELLS = {
 
 
 def problem(kind, steps, batch, seed=0):
-    """A cell, inputs and a state, leaves in float64, and weights of a loss."""
+    """A cell, inputs and a state, all leaves in float64; and the weights of a loss."""
     rng = np.random.default_rng(seed)
     cell = CELLS[kind](I, H, rng=rng, **F64)
     xs = ts.tensor(rng.normal(size=(steps, batch, I)), requires_grad=True)
@@ -49,7 +49,7 @@ def flow_of(kind, steps, batch, **options):
 @SIZES
 @pytest.mark.parametrize("kind", ["RNN", "relu", "GRU", "leaky", "clockwork"])
 def test_the_flow_is_the_gradient_by_each_state_of_the_unrolled_loop(kind, steps, batch):
-    """Where the output is all of the state that has a derivative, the tape of the loop knows it."""
+    """If the output is the whole float part of the state, the tape of the loop has this gradient."""
     cell, xs, state, weights = problem(kind, steps, batch)
     flow = nn.gradient_flow(cell, xs, loss_by(weights), state=state)
     states, outputs = [state], []
@@ -72,7 +72,7 @@ def test_the_flow_is_the_gradient_by_each_state_of_the_unrolled_loop(kind, steps
 
 
 def steps_by_hand(flow, weights):
-    """Of an RNN: for t = T ... 1, dL/dh_t, and its product with dh_t/dh_{t-1}; the lecture's equation, in rows:
+    """For an RNN and t = T ... 1: dL/dh_t, and its product with dh_t/dh_{t-1}. The lecture's equation, in rows:
 
     dL/dh_t = dL_t/dh_t + dL/dh_{t+1} diag(1 - h_{t+1}^2) Wh'
     """
@@ -85,7 +85,7 @@ def steps_by_hand(flow, weights):
 
 
 def lstm_by_hand(flow, weights):
-    """Of an LSTM: [dL/dh_t; dL/dc_t], where h_t made of c_t counts to step t; and what goes back from there."""
+    """For an LSTM: [dL/dh_t; dL/dc_t], without the path from c_t to h_t; and the product with the Jacobian."""
     cell, (hs, cs) = flow.cell, [part.numpy() for part in flow.states]
     Wx, Wh, b = (p.numpy() for p in (cell.Wx, cell.Wh, cell.b))
     dh, dc, found = 0.0, np.zeros_like(hs[0]), []
@@ -108,7 +108,7 @@ def lstm_by_hand(flow, weights):
 
 
 def skip_by_hand(flow, weights):
-    """Of a network with connections from 1 and 3 steps back, whose state is (h_t, h_{t-1}, h_{t-2})."""
+    """For a network with connections from 1 and 3 steps back, whose state is (h_t, h_{t-1}, h_{t-2})."""
     W1, W3 = np.split(flow.cell.Wh.numpy(), 2)
     h = flow.states[0].numpy()
     first = second = third = np.zeros_like(h[0])
@@ -135,7 +135,7 @@ def test_the_flow_is_a_recursion_backward_by_hand(kind, steps, batch):
 
 
 def test_the_gradients_of_parameters_are_made_of_the_flow():
-    """dL/dWh = sum_t h_{t-1}' D_t dL/dh_t, and so for Wx and b."""
+    """dL/dWh = sum_t h_{t-1}' D_t dL/dh_t, and in the same way for Wx and b."""
     flow, _ = flow_of("RNN", 5, 2)
     h, (g,) = flow.states.numpy(), (g.numpy() for g in flow.gradients)
     da = (1 - h[1:] ** 2) * g
@@ -160,7 +160,7 @@ def test_an_output_that_is_no_part_of_the_state_is_refused():
         nn.Mapped(cell, after=ts.tanh),
         nn.Stacked(cell, nn.RNNCell(H, 2, **F64), all_to_output=True),
     ):
-        with pytest.raises(TypeError, match=f"output of a {type(wrong).__name__} is not a part of its state"):
+        with pytest.raises(TypeError, match=f"output is a part of its state, got a {type(wrong).__name__}"):
             nn.gradient_flow(wrong, xs, lambda ys: ys.sum())
 
 
@@ -168,7 +168,7 @@ def test_an_output_that_is_no_part_of_the_state_is_refused():
 
 
 def ratios(pairs):
-    """sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2, t = 1 ... T - 1, the mean over rows."""
+    """sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2, t = 1 ... T - 1, averaged over rows."""
     lengths = [(np.linalg.norm(g, axis=-1), np.linalg.norm(back, axis=-1)) for g, back in pairs[:-1]]
     return sum((((back / g) - 1) ** 2).mean() for g, back in lengths)
 
@@ -186,7 +186,7 @@ def test_the_value_of_the_penalty(kind, exact, steps, batch):
 @pytest.mark.parametrize(("steps", "batch"), [(4, 2), (2, 1)])
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM", "leaky", "skip"])
 def test_the_exact_penalty_has_the_slope_of_its_value(kind, steps, batch):
-    """By every parameter, the inputs and the state before the first step, one by one and together."""
+    """By the parameters, the inputs and the initial state: all together, and each parameter separately."""
     cell, xs, state, weights = problem(kind, steps, batch)
     names, values = zip(*cell.named_parameters(), strict=True)
     given = [*(p.numpy() for p in values), xs.numpy(), *(part.numpy() for part in parts(state))]
@@ -252,7 +252,7 @@ def test_the_published_approximation_holds_states_and_gradients_fixed(steps, bat
 
 
 class Preactivation(nn.RNNCell):
-    """a' = x Wx + b + tanh(a) Wh: the state is what the next step applies its tanh to, as Pascanu writes it."""
+    """a' = x Wx + b + tanh(a) Wh: the state is the argument of the next tanh, as in Pascanu et al."""
 
     def __call__(self, a, x):
         a = x @ self.Wx + self.b + ts.tanh(a) @ self.Wh
@@ -264,7 +264,7 @@ def test_the_approximation_is_the_published_immediate_derivative():
 
     d(|u| / |v| - 1)^2 = 2 (|u| / |v| - 1) / (|u| |v|) u . du,   du = v dWh' diag(1 - tanh^2 a_t)
 
-    so that neither Wx nor b matters.
+    so the derivatives by Wx and b are 0.
     """
     rng, weights = np.random.default_rng(0), np.random.default_rng(1).normal(size=(5, 2, H))
     cell, xs = Preactivation(I, H, rng=rng, **F64), rng.normal(size=(5, 2, I))
@@ -288,7 +288,7 @@ def test_the_approximation_is_the_published_immediate_derivative():
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_steps_after_the_loss_count_for_nothing(kind, exact):
-    """With a loss on an early output it is as if the sequence had ended there; a row without a loss is 0."""
+    """With a loss on an early output, it is as if the sequence ended there; a row without a loss is 0."""
     cell, xs, state, weights = problem(kind, 5, 2)
     weights[:, 0] = 0
     results = []
@@ -306,7 +306,7 @@ def test_steps_after_the_loss_count_for_nothing(kind, exact):
 
 def test_the_exact_penalty_asks_for_a_graph():
     flow, _ = flow_of("RNN", 3, 2)
-    with pytest.raises(ValueError, match="make the flow with create_graph=True"):
+    with pytest.raises(ValueError, match="call gradient_flow with create_graph=True"):
         nn.vanishing_penalty(flow, exact=True)
 
 

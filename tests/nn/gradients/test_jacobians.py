@@ -1,4 +1,4 @@
-"""Jacobians of the steps against one step at a time, differences and equations; what they bound; pictures."""
+"""Jacobians of the steps, compared with single steps, differences and equations; bounds; and pictures."""
 
 import itertools
 
@@ -21,7 +21,7 @@ RATIO = np.array([(1 - 5**0.5) / 2, (1 + 5**0.5) / 2])
 
 
 def row(state):
-    """The float parts of the state of one row, side by side."""
+    """The float parts of the state of one row, concatenated."""
     return np.concatenate([part.numpy()[0].ravel() for part in filter(is_float, parts(state))])
 
 
@@ -31,7 +31,7 @@ def states_of(cell, xs, state):
 
 
 def one(state, b):
-    """The state of row b alone, a constant."""
+    """The state of row b, detached."""
     return each(lambda part: part[b : b + 1].detach(), state)
 
 
@@ -40,7 +40,7 @@ def one(state, b):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_they_are_the_jacobian_of_each_step(kind):
-    """By `ts.jacobian`, for every step and row by itself."""
+    """By `ts.jacobian`, for every step and row separately."""
     cell, xs, state, _ = problem(kind, 3, 2)
     found = nn.step_jacobians(cell, xs, state=state)
     assert found.line is None
@@ -69,9 +69,9 @@ def test_they_are_the_jacobian_of_each_step(kind):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_they_are_slopes_of_the_step(kind):
-    """By central differences, of rows that start at random and so are far from where a derivative jumps.
+    """By central differences, from random states, which are not near a discontinuity of a derivative.
 
-    A spike has no derivative: of the liquid state machine only r moves, so only r is nudged.
+    A spike has no derivative: in the liquid state machine only the columns of r are compared.
     """
     cell, xs, state, _ = problem(kind, 2, 2)
     found = nn.step_jacobians(cell, xs, state=state).numpy()
@@ -110,7 +110,7 @@ def test_of_the_vanilla_network_they_are_slopes_times_weights(activation):
 @pytest.mark.parametrize("everywhere", [False, True])
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.SkipCell, nn.CELLS["clockwork RNN"]])
 def test_multiplied_back_they_give_the_flow(kind, everywhere, steps, batch):
-    """dL/ds_{t-1} = dL_{t-1}/ds_{t-1} + dL/ds_t J_t; the first term is 0 for a loss on the last state alone."""
+    """dL/ds_{t-1} = dL_{t-1}/ds_{t-1} + dL/ds_t J_t; the first term is 0 for a loss on only the last state."""
     cell, xs, state, (weights, _) = problem(kind, steps, batch)
     if not everywhere:
         weights[:-1] = 0
@@ -165,7 +165,7 @@ def test_they_keep_float32_and_leave_gradients_alone():
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_they_wait_for_nothing():
-    """One upload: the identity, whose rows go back."""
+    """One upload: the identity, whose rows are the cotangents."""
     with doors.open_doors():
         cell, xs = nn.LSTMCell(I, H, rng=0).to("cuda"), ts.ones((3, 2, I), device="cuda")
         nn.step_jacobians(cell, xs)  # compiles
@@ -195,7 +195,7 @@ def test_the_bound_is_a_product_of_the_factors_after_a_step():
     assert_array_equal(nn.product_bound(norms[:1], factors[:1]), norms[:1])
     assert_array_equal(nn.product_bound([[0.0]] * 3, [[1e200]] * 3), np.zeros((3, 1)))
     assert_array_equal(nn.product_bound([[1.0]] * 3, [[1e200]] * 3), [[np.inf], [1e200], [1.0]])
-    with pytest.raises(ValueError, match=r"one factor for each step and row: \(4, 3\) beside norms \(5, 3\)"):
+    with pytest.raises(ValueError, match=r"norms and factors of one shape \(T, B\), got \(5, 3\) and \(4, 3\)"):
         nn.product_bound(norms, factors[1:])
 
 
@@ -234,7 +234,7 @@ def test_the_bound_holds_for_a_loss_on_the_last_state(kind, seed, steps, scale):
 
 
 def test_the_bound_is_exact_where_all_steps_stretch_alike():
-    """Wh = 1/2 of a rotation, and relu of large inputs: every J_t is Wh', and halves every vector."""
+    """Wh is half a rotation, and relu has large inputs: every J_t is Wh' and halves the length of a vector."""
     cell = nn.RNNCell(H, H, activation="relu", rng=0, dtype=np.float64)
     cell.Wh.assign_(0.5 * nn.init.orthogonal((H, H), rng=0, dtype=np.float64))
     cell.Wx.assign_(100.0 * np.eye(H))
@@ -244,7 +244,7 @@ def test_the_bound_is_exact_where_all_steps_stretch_alike():
 
 
 def test_the_bound_need_not_hold_for_a_loss_on_earlier_states():
-    """Here dL/dh_t comes through the loss of step t alone, which h_T knows nothing of."""
+    """Here most of dL/dh_1 comes from the loss of step 1, and does not flow back through h_T."""
     cell = nn.RNNCell(I, H, rng=0, dtype=np.float64)
     norms, bound = bounded(cell, np.ones((4, 2, I)), lambda ys: ys[0].sum() + 1e-3 * ys[-1].sum())
     assert (norms[0] > bound[0]).all()
@@ -253,7 +253,7 @@ def test_the_bound_need_not_hold_for_a_loss_on_earlier_states():
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_lectures_factors_are_those_of_slopes_and_weights_apart(activation):
-    """sigma_max(D_t) is the largest slope; and no less than sigma_max(J_t) is the product."""
+    """sigma_max(D_t) is the largest slope; the product is at least sigma_max(J_t)."""
     cell = nn.RNNCell(I, H, activation=activation, rng=0, dtype=np.float64)
     xs = np.random.default_rng(1).normal(size=(5, 3, I))
     hs = nn.Recurrent(cell)(xs)[0]
@@ -269,7 +269,9 @@ def test_the_lectures_factors_are_those_of_slopes_and_weights_apart(activation):
 
 
 def test_the_lectures_factors_are_of_the_vanilla_network_alone():
-    with pytest.raises(TypeError, match="the step of a GRUCell is no product of slopes and one matrix"):
+    with pytest.raises(
+        TypeError, match="needs an RNNCell, whose Jacobian is a product of slopes and one matrix, got a GRU"
+    ):
         nn.separate_factors(nn.GRUCell(I, H, rng=0), np.zeros((3, 2, H)))
 
 
@@ -288,7 +290,7 @@ def test_the_lectures_eigenvalues_to_the_tenth_power(matrix):
 
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 6), symmetric=st.booleans())
 def test_powers_of_eigenvalues_are_eigenvalues_of_powers(seed, size, symmetric):
-    """By what does not depend on their order: trace W^t = sum lambda^t, det W^t = prod lambda^t."""
+    """By quantities independent of their order: trace W^t = sum lambda^t, det W^t = prod lambda^t."""
     w = np.random.default_rng(seed).normal(size=(size, size))
     w = w + w.T if symmetric else w
     found = nn.eigenvalue_powers(ts.tensor(w), 5)
@@ -311,7 +313,7 @@ def test_by_its_eigenvectors_a_recurrence_is_the_product_itself(seed, size, step
 
 
 def test_a_recurrence_by_orthogonal_eigenvectors_asks_for_a_symmetric_matrix():
-    with pytest.raises(ValueError, match="with orthogonal Q is symmetric"):
+    with pytest.raises(ValueError, match="needs a symmetric W, so that W = Q L Q' with an orthogonal Q, got"):
         nn.linear_recurrence([[0.0, 1.0], [0.0, 1.0]], [1.0, 1.0], 3)
 
 
@@ -375,7 +377,7 @@ def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_re
 
 
 def test_an_alignment_shows_symbols_of_any_script(tmp_path):
-    """What no font has would be a warning, and every warning is an error here; so would be a broken formula."""
+    """A missing glyph would be a warning, which is an error here; so would be a broken formula."""
     figure = Figure()
     axes = figure.subplots()
     written = ["\u044f", "\u0639", "\u65e5", " ", "$}$", "\n"]
@@ -387,5 +389,7 @@ def test_an_alignment_shows_symbols_of_any_script(tmp_path):
 
 
 def test_an_alignment_of_other_symbols_is_refused():
-    with pytest.raises(ValueError, match=r"3 symbols that were read and 2 that .* \(2, 3\), not \(3, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"needs weights \(2, 3\) for 2 symbols written and 3 symbols read, got \(3, 2\)"
+    ):
         nn.pictures.alignment(Figure().subplots(), np.ones((3, 2)), "xyz", "ab")

@@ -1,4 +1,4 @@
-"""Backpropagation through time as the lecture derives it, in plain NumPy, against the tape.
+"""Backpropagation through time as the lecture derives it, in plain NumPy, compared with the tape.
 
 Forward, with x(t) and h(t) as columns and one-hot targets y(t):
 
@@ -14,16 +14,16 @@ Backward, for t = T, ..., 1:
     grad_V = sum_t grad_o(t) h(t)'              grad_W = sum_t D(t) grad_h(t) h(t-1)'
     grad_U = sum_t D(t) grad_h(t) x(t)'
 
-The slides have slips; this is what is different here, and why.
+The slides have errors. These are the differences, and the reasons:
 
-- grad_W reads grad_h(t). The slide writes grad_h(t-1), but h(t) is what W enters through at time t. (A test
-  below shows that the slide's form fails.)
-- The slide's forward pass writes W', U', V' and its backward pass is right for W, U, V: one has to choose.
-- D_{k+1}, the factor between h(k) and h(k+1), is made of h(k) and x(k+1): 1 - tanh^2(W h(k) + U x(k+1) + b).
-- tanh(Ux, Wh), with a comma, is the tanh of the sum Ux + Wh.
-- Jacobian factors multiply from T down to t: dh(T)/dh(t) = D(T) W D(T-1) W ... D(t+1) W.
-- The bound by the product of their norms is for a loss on the last state alone; with a loss at every time
-  it bounds each term of the sum.
+- grad_W uses grad_h(t). The slide writes grad_h(t-1), but at time t, W enters through h(t). (A test below shows
+  that the slide's form fails.)
+- The slide's forward pass uses W', U', V', but its backward pass is for W, U, V; here both use W, U, V.
+- D_{k+1}, the factor between h(k) and h(k+1), depends on h(k) and x(k+1): 1 - tanh^2(W h(k) + U x(k+1) + b).
+- tanh(Ux, Wh), with a comma, means the tanh of the sum Ux + Wh.
+- The Jacobian factors are multiplied from T down to t: dh(T)/dh(t) = D(T) W D(T-1) W ... D(t+1) W.
+- The bound by the product of their norms holds for a loss that depends only on the last state. With a loss at
+  every time, it bounds each term of the sum.
 - (W^t)' for a symmetric W = Q L Q' is Q L^t Q'.
 """
 # ruff: noqa: N803, N806 (the lecture's letters)
@@ -56,7 +56,7 @@ def forward(x, h0, U, W, V, b, c):
 
 
 def backward(x, targets, h0, U, W, V, b, c):
-    """The five gradients, those of o(t) and of h(t), h(0) included; h[t] is h(t), x[t-1] is x(t)."""
+    """The gradients of the parameters, of o(t), and of h(t) with h(0); h[t] is h(t), x[t-1] is x(t)."""
     h, yhat = forward(x, h0, U, W, V, b, c)
     grad_o = {t: yhat[t - 1] - np.eye(C)[targets[t - 1]] for t in range(1, T + 1)}
     D = {t: np.diag(1 - h[t] ** 2) for t in range(1, T + 1)}
@@ -77,7 +77,7 @@ def backward(x, targets, h0, U, W, V, b, c):
 
 @pytest.fixture(scope="module")
 def taped():
-    """The same network on the tape, written by columns as in the lecture; everything that it made."""
+    """The same network on the tape, with column vectors as in the lecture: parameters, h, o and the loss."""
     values, x, targets, h0 = problem()
     p = {name: ts.tensor(value, requires_grad=True) for name, value in values.items()}
     h, o = [ts.tensor(h0, requires_grad=True)], []
@@ -120,7 +120,7 @@ def test_the_jacobian_between_two_states_is_the_product_from_the_last_factor_to_
     _, h, _, _ = taped
     values, _, _, _ = problem()
     product = np.eye(H)
-    for t in range(3, T + 1):  # dh(T)/dh(2): D(T) W ... D(3) W, each new factor from the left
+    for t in range(3, T + 1):  # dh(T)/dh(2) = D(T) W ... D(3) W; each new factor is multiplied from the left
         product = np.diag(1 - h[t].numpy() ** 2) @ values["W"] @ product
     rows = [ts.grad(h[T], h[2], np.eye(H)[i], retain_graph=True).numpy() for i in range(H)]
     assert_allclose(np.stack(rows), product, rtol=1e-11, atol=1e-14)
@@ -136,7 +136,7 @@ def test_the_slides_form_of_grad_w_is_a_slip(taped):
 
 
 def test_the_cell_and_the_runner_compute_the_same_in_rows():
-    """RNNCell has row vectors: h' = tanh(x Wx + b + h Wh), so that Wx = U', Wh = W'."""
+    """RNNCell uses row vectors: h' = tanh(x Wx + b + h Wh), so Wx = U' and Wh = W'."""
     values, x, targets, h0 = problem()
     gradients, _, grad_h = backward(x, targets, h0, **values)
     cell, output = nn.RNNCell(I, H, rng=0, dtype=np.float64), nn.Linear(H, C, rng=0, dtype=np.float64)

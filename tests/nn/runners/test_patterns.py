@@ -1,4 +1,4 @@
-"""Patterns of one output and of many: each is its layers, step by step, and rows of a batch are strangers."""
+"""The patterns equal their layers, run step by step; the rows of a batch are independent of each other."""
 
 import doors
 import numpy as np
@@ -44,7 +44,9 @@ def test_padded_holds_every_sequence_and_fill_behind_it(sequences, fill, dtype):
 
 @pytest.mark.parametrize("sequences", [[], [[1, 2], 3], [np.ones((2, 3)), np.ones((2, 4))]])
 def test_padded_refuses_what_has_no_common_step(sequences):
-    with pytest.raises(ValueError, match=r"sequences are \(n, \.\.\.\), one or more, with steps of one shape"):
+    with pytest.raises(
+        ValueError, match=r"one or more sequences \(n, \.\.\.\) whose steps have one shape, got steps of"
+    ):
         nn.padded(sequences)
 
 
@@ -68,8 +70,8 @@ def test_cut_and_mean_within_look_at_what_is_inside(lengths):
     assert nn.mean_within(ts.tensor(values.astype(np.float32)), lengths).dtype == np.float32
 
 
-def test_the_mean_within_unlawful_lengths():
-    """On the host an error, on a device, where nobody looks, NaN."""
+def test_the_mean_within_invalid_lengths():
+    """An error on the host; NaN on a device, where lengths are not checked."""
     x = ts.ones((4, 2))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         nn.mean_within(x, [5, 1])
@@ -112,7 +114,7 @@ RUNNERS = {
 
 
 def by_hand(rnn, xs, state):
-    """Outputs, the output of the step taken last and the state after it: every step a call of a cell."""
+    """All outputs, the last output computed and the state after it, with one call of the cell for each step."""
     if isinstance(rnn, nn.Recurrent):
         order = range(len(xs))[:: -1 if rnn.reverse else 1]
         ys, y = {}, None
@@ -136,7 +138,7 @@ def by_hand(rnn, xs, state):
 
 
 def problem(name, steps, batch):
-    """A runner, inputs and a state, leaves in float64."""
+    """A runner, inputs and a state; all tensors are leaves in float64."""
     rng = np.random.default_rng(0)
     rnn = RUNNERS[name]()
     xs = ts.tensor(rng.normal(size=(steps, batch, I)), requires_grad=True)
@@ -148,7 +150,7 @@ def problem(name, steps, batch):
 
 
 def weighed(y, state, i=slice(None)):
-    """A loss that looks at the rows i of a summary and at their state."""
+    """A loss that depends on the rows i of a summary and on their state."""
     rng = np.random.default_rng(1)
     over_y, over_state = rng.normal(size=(9, y.shape[-1])), rng.normal(size=(9, 1))
     count = slice(0, len(y)) if i == slice(None) else i
@@ -174,7 +176,7 @@ def test_a_summary_of_one_step(name, lengths):
 
 
 def summed_up(name, steps, batch, lengths):
-    """Values and gradients of a summary, every row by hand and alone."""
+    """Values and gradients of a summary, compared with every row computed separately by hand."""
     rnn, xs, state = problem(name, steps, batch)
     y, final = rnn.summary(xs, state, lengths)
     loss = ts.tensor(np.float64(0))
@@ -211,13 +213,13 @@ def test_a_summary_keeps_float32_and_does_not_see_what_lies_past_a_length(name):
     assert rnn.to(dtype=np.float32).summary(np.ones((4, 2, I), np.float32), None, [1, 4])[0].dtype == np.float32
 
 
-def test_a_summary_of_unlawful_lengths():
+def test_a_summary_of_invalid_lengths():
     rnn, xs = RUNNERS["forward"](), np.ones((4, 2, I))
     with pytest.raises(ValueError, match=r"0 \.\.\. 4"):
         rnn.summary(xs, lengths=[5, 1])
     with pytest.raises(ValueError, match="at least one time step"):
         rnn.summary(xs[:0])
-    with pytest.raises(NotImplementedError, match="Runner says not which step is the last"):
+    with pytest.raises(NotImplementedError, match="Runner does not define summary"):
         nn.Runner().summary(xs)
     if doors.NAME != "numpy":
         for wrong in (5, -1):
@@ -229,7 +231,7 @@ def test_a_summary_of_unlawful_lengths():
 # --- one output, and many -------------------------------------------------------------------------------
 
 MODELS = {"many to one": nn.ManyToOne, "many to many": nn.ManyToMany}
-PAST = 7  # a symbol behind the end
+PAST = 7  # a symbol past the length
 
 
 def features(seed=5):
@@ -237,7 +239,7 @@ def features(seed=5):
 
 
 def readout_of(name):
-    """A layer on what a runner makes."""
+    """A layer of the size of the runner's output."""
     size = RUNNERS[name]()(np.ones((1, 1, I)))[0].shape[-1]
     return nn.Linear(size, C, rng=6, **F64)
 
@@ -246,7 +248,7 @@ def readout_of(name):
 @pytest.mark.parametrize("name", ["forward", "bidirectional", "layers, reverse"])
 @pytest.mark.parametrize("pattern", MODELS)
 def test_a_pattern_is_its_layers_row_by_row(pattern, name, lengths):
-    """Values and gradients; the symbols behind the end of a row do not matter."""
+    """Values and gradients; the symbols past the length of a row have no influence."""
     batch = 3 if lengths is None else len(lengths)
     ends = [4] * batch if lengths is None else lengths
     ids = np.random.default_rng(2).integers(0, PAST, (4, batch))
@@ -310,7 +312,10 @@ def test_per_frame_takes_frames_for_vectors(steps, batch):
 
 @pytest.mark.parametrize("pattern", [nn.ManyToOne, nn.ManyToMany, nn.PerFrame])
 def test_time_is_the_first_axis_of_a_pattern(pattern):
-    with pytest.raises(ValueError, match=f"{pattern.__name__} takes time for the first axis"):
+    with pytest.raises(
+        ValueError,
+        match=f"{pattern.__name__} needs a runner with time as the first axis, got one with batch_first",
+    ):
         pattern(ts.tanh, RUNNERS["layers"](batch_first=True), readout_of("layers"))
 
 
@@ -318,7 +323,7 @@ def test_time_is_the_first_axis_of_a_pattern(pattern):
 @pytest.mark.parametrize("name", ["forward", "bidirectional"])
 @pytest.mark.parametrize("pattern", [*MODELS.values(), nn.PerFrame])
 def test_what_lies_past_a_length_does_not_reach_the_features(pattern, name, rubbish):
-    """Neither value nor gradient, be it NaN; an array or a tensor."""
+    """Values and gradients do not depend on it, even if it is NaN; for an array and a tensor."""
     xs, lengths = np.random.default_rng(0).normal(size=(4, 3, 2)), [4, 0, 2]
     model = pattern(nn.Linear(2, I, rng=5, **F64), RUNNERS[name](), readout_of(name))
     spoilt = xs.copy()
@@ -350,7 +355,7 @@ def test_errors_of_a_pattern():
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 @pytest.mark.parametrize("pattern", MODELS)
 def test_a_training_step_of_a_pattern_waits_for_nothing(pattern):
-    """Uploads are symbols and targets, and a mask made of the lengths for everyone who looks at them."""
+    """The uploads are the symbols, the targets, and a mask for every use of the lengths."""
     with doors.open_doors():
         cells = nn.LSTMCell(I, H, rng=1), nn.GRUCell(I, H, rng=2)
         model = MODELS[pattern](

@@ -1,4 +1,4 @@
-"""The runner: it is the loop, in either direction, and rows of unequal length are strangers to each other."""
+"""A runner equals the loop, in both directions; rows of unequal length are independent of each other."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from running import AWKWARD, CELLS, H, I, agree, is_float, parts, problem, rows
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 
-# what is a sum and is not squashed may cancel, down to the rounding of its terms
+# sums that no nonlinearity bounds may cancel, so that only the rounding errors of their terms remain
 CANCELLED = {COMBINED[name]: 1e-15 for name in ("residual", "mapped", "fed back")}
 
 
 def loss_of(ys, state, weights):
-    """A loss that looks at every output and every part of the final state."""
+    """A loss that depends on every output and every part of the final state."""
     over_ys, over_state = weights
     squares = (rowwise(over_state, part) for part in filter(is_float, parts(state)))
     return sum(squares, (ys * over_ys).sum())
@@ -106,7 +106,7 @@ def test_rows_of_any_length_are_as_if_alone(kind, data):
 
 
 def as_if_alone(kind, reverse, steps, lengths):
-    """Values and gradients with `lengths`, in either direction, against every sequence run by itself."""
+    """Values and gradients with `lengths`, in either direction, compared with every sequence run separately."""
     batch = len(lengths)
     cell, xs, state, weights = problem(kind, steps, batch)
     rnn = nn.Recurrent(cell, reverse=reverse)
@@ -152,17 +152,17 @@ def test_lengths_keep_float32():
 def test_errors():
     rnn, xs = nn.Recurrent(nn.RNNCell(I, H, rng=0)), np.ones((4, 2, I), np.float32)
     for lengths, kind, words in [
-        ([4, 5], ValueError, r"0 \.\.\. 4, the steps there are; the smallest is 4, the largest 5"),
+        ([4, 5], ValueError, r"0 \.\.\. 4, the number of steps; the smallest is 4, the largest 5"),
         ([-1, 2], ValueError, "the smallest is -1"),
         ([1, 2, 3], ValueError, r"must have shape \(2,\), one for every row"),
-        ([[1], [2]], ValueError, r"not \(2, 1\)"),
+        ([[1], [2]], ValueError, r"got \(2, 1\)"),
         ([1.0, 2.0], TypeError, "lengths must be integers, not float64"),
         (ts.tensor([True, False]), TypeError, "lengths must be integers, not bool"),
     ]:
         with pytest.raises(kind, match=words):
             rnn(xs, lengths=lengths)
     with pytest.raises(
-        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, not float32\[0,2,3\]"
+        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, got float32\[0,2,3\]"
     ):
         rnn(xs[:0])
     with pytest.raises(ValueError, match=r"\(B, T, \.\.\.\)"):

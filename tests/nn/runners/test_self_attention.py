@@ -1,4 +1,4 @@
-"""Self-attention beside NumPy and PyTorch; no order but that of `Positions`; rows of unequal length."""
+"""Self-attention compared with NumPy and PyTorch; its independence of order; rows of unequal length."""
 
 import doors
 import numpy as np
@@ -42,7 +42,7 @@ def by_hand(look, x):
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("heads", [1, 2, 3, 6])
 def test_it_is_its_equations_row_by_row(heads, lengths):
-    """Past its length a row is not looked at, and has zeros; a row of length 0 has nothing but zeros."""
+    """Steps past the length are not attended to and have outputs 0; a row of length 0 has only zeros."""
     look, xs = looking(heads), inputs()
     ys, state = look(xs, lengths=lengths)
     again, weights = look.attended(xs, lengths)
@@ -98,7 +98,7 @@ def test_what_stands_past_the_length_has_no_influence(bad):
 
 
 def test_it_knows_no_order():
-    """Steps in another order have outputs in that order; with positions, other outputs."""
+    """Permuted steps give permuted outputs; with positions, the outputs change."""
     look, xs, order = looking(), inputs(), np.array([3, 0, 4, 1, 2])
     assert_allclose(look(xs[order])[0], look(xs)[0][order], rtol=1e-12)
     placed = nn.Sequential(nn.Positions(), lambda x: look(x)[0])
@@ -133,7 +133,7 @@ def test_the_summary_is_the_mean_within_the_lengths(lengths):
 
 
 def test_it_runs_where_a_runner_runs():
-    """In patterns, and in `Layers` beside recurrent networks; and it learns."""
+    """In patterns, and in `Layers` together with recurrent networks; and it learns."""
     rng = np.random.default_rng(0)
     look = nn.Layers(
         nn.Positions(),
@@ -162,10 +162,10 @@ def test_it_runs_where_a_runner_runs():
 def test_errors_of_self_attention():
     look = looking()
     for heads in (0, 4, -2):
-        with pytest.raises(ValueError, match=f"{heads} heads share 6 features"):
+        with pytest.raises(ValueError, match=f"heads >= 1 that divide size, got {heads} heads and size 6"):
             nn.SelfAttention(6, heads=heads)
     for xs in (np.ones((T, SIZE)), np.ones((0, B, SIZE)), np.ones((T, B, 2, SIZE))):
-        with pytest.raises(ValueError, match=r"looks at \(T, B, size\) with at least one step, not float64\["):
+        with pytest.raises(ValueError, match=r"needs xs \(T, B, size\) with at least one step, got float64\["):
             look(xs)
     with pytest.raises(ValueError, match=r"matmul.*7"):
         look(np.ones((T, B, 7)))
@@ -173,7 +173,7 @@ def test_errors_of_self_attention():
         look(inputs(), lengths=[6, 1, 1])
     with pytest.raises(ValueError, match="self-attention has no state"):
         look(inputs(), ts.ones((B, SIZE)))
-    with pytest.raises(ValueError, match=r"positions are added to \(T, B, size\), not float64\[5,6\]"):
+    with pytest.raises(ValueError, match=r"Positions needs xs \(T, B, size\), got float64\[5,6\]"):
         nn.Positions()(np.ones((T, SIZE)))
 
 
@@ -198,7 +198,7 @@ def test_it_is_that_of_pytorch():
     ys, own = look.attended(xs, lengths)
     within = np.arange(T)[:, None] < np.array(lengths)
     assert_allclose(ys.numpy()[within], theirs.detach().numpy()[within], rtol=1e-10, atol=1e-14)
-    for i, n in enumerate(lengths):  # steps past the length look too, there
+    for i, n in enumerate(lengths):  # in PyTorch, steps past the length attend too
         assert_allclose(own.numpy()[i, :, :n], weights.detach().numpy()[i, :, :n], rtol=1e-10, atol=1e-14)
     g = np.random.default_rng(2).normal(size=xs.shape) * within[..., None]
     (theirs * torch.tensor(g)).sum().backward()
@@ -226,6 +226,6 @@ def test_a_training_step_waits_for_nothing():
             return loss
 
         step()
-        with costs(uploads=1 + 1 + 1 + 4, synchronisations=0):  # labels, positions, and masks made of lengths
+        with costs(uploads=1 + 1 + 1 + 4, synchronisations=0):  # labels, positions, and masks from lengths
             loss = step()
         assert np.isfinite(loss.item())

@@ -1,4 +1,4 @@
-"""Truncated backpropagation through time: all outputs, and gradients that go back so far and no farther."""
+"""Truncated backpropagation through time: all outputs, and gradients that go back a limited number of steps."""
 
 import doors
 import numpy as np
@@ -14,7 +14,7 @@ from tinygrad_seq import nn, optim, tree
 I, H = 3, 5  # noqa: E741
 F64 = {"dtype": np.float64}
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "clockwork": nn.CELLS["clockwork RNN"], "stack": stacked}
-STEPS = [  # T, back, every: whole, k1 = k2, k1 < k2, k1 > k2, neither dividing the other nor T; and the least
+STEPS = [  # T, back, every: one chunk, k1 = k2, k1 < k2, k1 > k2, divisible or not; and the smallest
     (7, 7, 7),
     (7, 9, 7),
     (8, 4, 4),
@@ -49,7 +49,7 @@ def problem(kind, steps, batch=2, seed=0):
 def by_hand(cell, xs, state, steps, back, alive=None):
     """The outputs of a slice of steps and the state after them; no gradient goes beyond the last `back` steps.
 
-    `alive` (T, B) says which rows still move.
+    `alive` (T, B) is True for the steps within the length of each row.
     """
     first, outputs = max(steps.stop - back, 0), []
     for t in range(steps.stop):
@@ -66,7 +66,7 @@ def by_hand(cell, xs, state, steps, back, alive=None):
 
 
 def reach(at, back, every):
-    """How far a chunk goes back: one that is cut short by the end, no farther from its start than others."""
+    """How far a chunk goes back from its end; a last, shorter chunk goes no farther back from its start."""
     return min(back, at.stop - at.start) if every > back else back - (at.start + every - at.stop)
 
 
@@ -78,7 +78,7 @@ def gradients(loss, rnn, *inputs):
 @pytest.mark.parametrize("kind", CELLS)
 @EVERY
 def test_a_chunk_is_the_loop_that_forgets_where_it_came_from(kind, steps, back, every, batch):
-    """Slices, values, the state, and gradients by all that goes in, against a loop that detaches."""
+    """Slices, values, the state, and gradients by all inputs, compared with a loop that detaches."""
     rnn, xs, state, weights = problem(kind, steps, batch)
     chunks, slices = nn.Truncated(rnn, xs, back=back, every=every, state=state), []
     for at, ys in chunks:
@@ -110,7 +110,7 @@ def test_rows_of_unequal_length(steps, back, every, lengths):
 @pytest.mark.parametrize("back", [6, 7, 100])
 @pytest.mark.parametrize("lengths", [None, [6, 0, 2]])
 def test_one_chunk_of_the_whole_length_is_all_of_it(kind, back, lengths):
-    """Values and gradients exactly, those of the state before the first step as well."""
+    """Values and gradients agree exactly, also the gradient of the state before the first step."""
     rnn, xs, state, weights = problem(kind, 6, 3)
     expected, final = rnn(xs, state, lengths)
     ((at, ys),) = chunks = [*(truncated := nn.Truncated(rnn, xs, back=back, state=state, lengths=lengths))]
@@ -131,7 +131,7 @@ def test_one_chunk_of_the_whole_length_is_all_of_it(kind, back, lengths):
 @pytest.mark.parametrize("kind", ["LSTM", "clockwork"])
 @EVERY
 def test_the_outputs_of_all_chunks_are_the_whole_run(kind, steps, back, every):
-    """From no state in particular; and at the end the state goes on into another sequence."""
+    """Without an initial state; and the final state continues into another sequence."""
     rnn, xs, _, _ = problem(kind, steps + 3)
     whole, final = rnn(xs)
     chunks = nn.Truncated(rnn, xs.numpy()[:steps], back=back, every=every)
@@ -143,10 +143,10 @@ def test_the_outputs_of_all_chunks_are_the_whole_run(kind, steps, back, every):
 
 @EVERY
 def test_what_is_learned_from_a_chunk_is_used_in_the_next(steps, back, every):
-    """The state that is carried was made by the parameters of its time; what a gradient goes through, anew."""
+    """The carried state is of earlier parameters; the steps of the gradient use the current parameters."""
     rnn, xs, state, weights = problem("RNN", steps)
     own, *_ = problem("RNN", steps)
-    states = [state.detach()]  # after every step, as it was when its steps were last run
+    states = [state.detach()]  # the state after every step, as last computed
     sgd, descend = (optim.SGD(r.parameters(), lr=0.1) for r in (rnn, own))
     for at, ys in nn.Truncated(rnn, xs, back=back, every=every, state=state.detach()):
         first, outputs = max(at.stop - reach(at, back, every), 0), []
@@ -167,7 +167,7 @@ def test_what_is_learned_from_a_chunk_is_used_in_the_next(steps, back, every):
 
 
 class Network(nn.Module):
-    """A model around a runner, as one that reads symbols."""
+    """A model around a runner, which reads symbols."""
 
     def __init__(self, **options):
         self.embed, self.rnn = (
@@ -217,13 +217,15 @@ def test_a_chunk_keeps_no_more_of_the_tape_than_it_goes_back():
 def test_errors_of_truncated():
     rnn, xs, _, _ = problem("RNN", 4)
     for back, every in ((0, None), (2, 0), (-1, 3)):
-        with pytest.raises(ValueError, match=f"1 or more, not {back} and {back if every is None else every}"):
+        with pytest.raises(ValueError, match=f"got back={back} and every={back if every is None else every}"):
             nn.Truncated(rnn, xs, back=back, every=every)
     for options in ({"reverse": True}, {"batch_first": True}):
         for model in (nn.Recurrent(rnn.cell, **options), Network(**options)):
-            with pytest.raises(ValueError, match="the model runs forward, and time is the first axis"):
+            with pytest.raises(
+                ValueError, match="needs a model that runs forward, with time as the first axis"
+            ):
                 nn.Truncated(model, xs, back=2)
-    with pytest.raises(ValueError, match="time is the first axis"):
+    with pytest.raises(ValueError, match=r"a model that runs forward.* and no Bidirectional"):
         nn.Truncated(nn.Bidirectional(rnn.cell, rnn.cell), xs, back=2)
     for lengths, words in (([5, 1], r"0 \.\.\. 4"), ([-1, 1], r"0 \.\.\. 4"), ([1], r"shape \(2,\)")):
         with pytest.raises(ValueError, match=words):

@@ -1,7 +1,7 @@
-"""Normal distributions whose covariance is learned: what Gaussian models of sequences are made of.
+"""Normal distributions with a learned covariance, for the Gaussian models of sequences.
 
-A covariance has to be symmetric and positive definite, whatever a step of the optimizer makes of its numbers.
-So what is learned is a triangular factor of it, with the logarithms of the diagonal.
+A covariance must stay symmetric and positive definite after every step of the optimizer. So the parameters are
+those of a triangular factor, with the logarithms of its diagonal.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Covariance(Module):
-    """Sigma = L L', L lower triangular with a diagonal of exponentials, so that it is positive definite.
+    """Sigma = L L', where L is lower triangular with a positive diagonal, so that Sigma is positive definite.
 
         L = F below the diagonal, exp F on it
 
-    F, the parameter `weight`, is (n, n); nothing looks at what is above its diagonal. At first Sigma is the
-    identity. Where exp F vanishes in the digits of its dtype, Sigma is singular.
+    F, the parameter `weight`, is (n, n); its elements above the diagonal are not used. Initially Sigma is the
+    identity. If exp F underflows to 0 in its dtype, Sigma is singular.
 
     >>> from tinygrad_seq import nn
     >>> noise = nn.Covariance(2).assign_([[4.0, 2.0], [2.0, 5.0]])
@@ -53,28 +53,28 @@ class Covariance(Module):
         return (factor := self.factor()) @ factor.T
 
     def assign_(self, sigma: ArrayLike) -> Covariance:
-        """Let Sigma be `sigma`, (n, n). ValueError for another shape, LinAlgError if it is no covariance."""
+        """Set Sigma to `sigma` (n, n). ValueError for another shape, LinAlgError if not positive definite."""
         sigma = np.asarray(sigma)
         if sigma.shape != self.weight.shape:
-            raise ValueError(f"a covariance here has the shape {self.weight.shape}, not {sigma.shape}")
+            raise ValueError(f"this Covariance needs the shape {self.weight.shape}, got {sigma.shape}")
         factor = np.linalg.cholesky(sigma)
         self.weight.assign_((np.tril(factor, -1) + np.diag(np.log(np.diag(factor)))).astype(self.weight.dtype))
         return self
 
 
 def unit(like: Tensor) -> Tensor:
-    """The identity matrix of the shape (n, n) and dtype of `like`, where that is."""
+    """The identity matrix of the shape (n, n) and dtype of `like`, on its device."""
     ones = ones_like(like)
     return tril(ones) - tril(ones, -1)
 
 
 def diagonal(x: Tensor) -> Tensor:
-    """x_ii, (..., n), of matrices (..., n, n)."""
+    """The diagonals x_ii, (..., n), of matrices x (..., n, n)."""
     return total(x * unit(x), -1)
 
 
 def triangular(weight: Tensor) -> Tensor:
-    """What stands below the diagonal of `weight`, and the exponentials of what stands on it."""
+    """The elements of `weight` below its diagonal, with exp of its diagonal, and 0 above."""
     one = unit(weight)
     return tril(weight, -1) + one * exp(one * weight)
 
@@ -85,10 +85,12 @@ def log_normal(z: Tensor) -> Tensor:
 
 
 def vectors(xs: Tensor | np.ndarray, size: int, lengths: Lengths) -> Tensor:
-    """`xs` as a tensor of floats (T, B, size), 0 past the lengths; ValueError for another shape, or no step."""
+    """`xs` as a tensor of floats (T, B, size), 0 past the lengths; ValueError for another shape or if T = 0."""
     xs = xs if isinstance(xs, Tensor) else tensor(xs)
     if xs.dtype.kind != "f":
-        raise TypeError(f"observations must be floats, not {describe(xs)}")
+        raise TypeError(f"observations must be floats, got {describe(xs)}")
     if xs.ndim != 3 or xs.shape[2] != size or not xs.shape[0]:
-        raise ValueError(f"observations are (T, B, {size}) with at least one time step T, not {describe(xs)}")
+        raise ValueError(
+            f"observations must be (T, B, {size}) with at least one time step T, got {describe(xs)}"
+        )
     return cut(xs, lengths)

@@ -1,8 +1,8 @@
-"""The linear dynamical system: a hidden state that moves linearly, seen through a linear map, both with noise.
+"""The linear dynamical system: a hidden state with linear dynamics, observed through a linear map, with noise.
 
-All that the past says of the next state is a normal distribution, and the Kalman filter carries its moments
-from step to step: a recurrent network without a squashing function, whose state is (m, P). What it expects, and
-how far off that was, is the likelihood of a sequence, and by its gradient the system is learned.
+Given the past observations, the next hidden state has a normal distribution. The Kalman filter carries its
+moments from step to step: it is a recurrent network without a nonlinearity, whose state is (m, P). The
+likelihood of a sequence follows from its predictions and their errors. Its gradient trains the system.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from tinygrad_seq.tensor.tensor import Tensor
 class LinearDynamicalSystem(Module):
     """z_1 ~ N(m, P), z_t ~ N(z_{t-1} A, Q), x_t ~ N(z_t C + b, R), for states z (S,) and vectors x (O,).
 
-        S = C' P C + R = L L'                  how far off m C + b is expected to be
-        v = (x_t - m C - b) L'^-1              how far off it is
+        S = C' P C + R = L L'                  the covariance of the error of the prediction m C + b
+        v = (x_t - m C - b) L'^-1              the error, whitened
         log p(x_t | x_1 ... x_{t-1}) = log N(v; 0, 1) - sum_i log L_ii
-        W = L^-1 C' P,   K = L'^-1 W           what that says of z_t
+        W = L^-1 C' P,   K = L'^-1 W           the gain
         m <- m + v W,    P <- (1 - C K)' P (1 - C K) + K' R K
-        m <- m A,        P <- A' P A + Q       on to the next step
+        m <- m A,        P <- A' P A + Q       the prediction for the next step
 
-    (Kalman 1960; the sum of squares for P is Joseph's, which no rounding makes negative.) P depends on no x, so
-    all rows of a batch share it. The parameters are `initial` m, `transition` A, `emission` C and `bias` b, and
-    those of the `Covariance`s `initial_noise` P, `transition_noise` Q and `emission_noise` R, at first the
-    identity; A is orthogonal at first, and C drawn from U(-k, k), k = 1/sqrt(S).
+    (Kalman 1960; the sum of squares for P is Joseph's form, which stays nonnegative under rounding.) P does not
+    depend on x, so all rows of a batch share it. The parameters are `initial` m, `transition` A, `emission` C
+    and `bias` b, and those of the `Covariance`s `initial_noise` P, `transition_noise` Q and `emission_noise` R.
+    Initially the covariances are the identity, A is orthogonal, and C is drawn from U(-k, k), k = 1/sqrt(S).
 
     Observations xs (T, B, O) are floats; past the `lengths`, which are as for `Recurrent`, they have no
-    influence. TypeError or ValueError for others; LinAlgError if S is singular in the digits of its dtype. To
-    see that on a device, each step waits there for what `cholesky` and `solve` find.
+    influence. Raises TypeError or ValueError for other xs or lengths, and LinAlgError if S is singular in its
+    dtype. On a GPU, every step waits for `cholesky` and `solve` to report that.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -76,7 +76,7 @@ class LinearDynamicalSystem(Module):
         return cut(mean, lengths), covariance
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
-        """Observations that the system makes, drawn from it with their states: (T, B, O), on the host."""
+        """Observations (T, B, O) drawn from the system, together with their hidden states; on the host."""
         rng = np.random.default_rng(rng)
         a, c, b = (p.numpy() for p in (self.transition, self.emission, self.bias))
 
@@ -90,7 +90,7 @@ class LinearDynamicalSystem(Module):
         return xs
 
     def _run(self, xs: Tensor, lengths: Lengths) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """v and L of every step, and the moments after it."""
+        """v and L of every step, and the moments m and P after its observation."""
         a, c, states = self.transition, self.emission, self.transition.shape[0]
         one, q, r = unit(a), self.transition_noise(), self.emission_noise()
 
@@ -112,5 +112,5 @@ class LinearDynamicalSystem(Module):
 
 
 def symmetric(p: Tensor) -> Tensor:
-    """(P + P') / 2, which is P but for rounding."""
+    """(P + P') / 2, which equals P except for rounding."""
     return 0.5 * (p + p.T)

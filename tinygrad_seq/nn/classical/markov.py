@@ -1,8 +1,9 @@
-"""The hidden Markov model: a state that nobody sees goes from one of S values to another, and emits symbols.
+"""The hidden Markov model: a hidden state moves between S values, and emits a symbol at every step.
 
-What it says of a sequence is a sum over all S^T ways that its states can go. The forward algorithm adds them up
+The likelihood of a sequence is a sum over all S^T paths of the hidden state. The forward algorithm computes it
 one step at a time, by a recursion in logarithms: a recurrent network whose state is log p(state | the past) and
-whose weights are probabilities. So the model is trained as one, by the gradient of its likelihood.
+whose weights are probabilities. So the model is trained like a recurrent network, by the gradient of its
+likelihood.
 """
 
 from __future__ import annotations
@@ -29,18 +30,19 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class HiddenMarkovModel(Module):
-    """z_1 ~ pi, z_t ~ A[z_{t-1}], x_t ~ B[z_t], for states z of S kinds and symbols x of K (Rabiner 1989).
+    """z_1 ~ pi, z_t ~ A[z_{t-1}], x_t ~ B[z_t], for S states z and K symbols x (Rabiner 1989).
 
         a_1 = log pi,   j_t = a_t + log B[:, x_t],   log p(x_t | x_1 ... x_{t-1}) = logsumexp_i j_ti
         a_{t+1},k = logsumexp_i(log_softmax(j_t)_i + log A_ik)
 
     a_t is log p(z_t | x_1 ... x_{t-1}). The rows of pi (S,), A (S, S) and B (S, K) are softmaxes of the
-    parameters `initial`, `transition` and `emission`, drawn from U(-1, 1). A parameter of -inf is a probability
-    of 0, and stays one in training: `model.transition.assign_(np.log(A))` sets A.
+    parameters `initial`, `transition` and `emission`, which are drawn from U(-1, 1). A parameter of -inf is a
+    probability of 0, and stays 0 in training: `model.transition.assign_(np.log(A))` sets A.
 
-    Symbols xs (T, B) are integers within 0 ... K - 1, past the `lengths` too, as `nn.padded` makes them;
-    lengths are as for `Recurrent`. TypeError, IndexError, ValueError for others, and ValueError for xs of other
-    axes. Of a symbol or length in a tensor on a device, where nobody looks at it, the result is NaN.
+    Symbols xs (T, B) are integers within 0 ... K - 1, also past the `lengths`, as `nn.padded` returns them;
+    lengths are as for `Recurrent`. Raises TypeError if they are not integers, IndexError for a symbol out of
+    range, and ValueError for wrong lengths or if xs is not (T, B). Symbols and lengths in a tensor on a GPU are
+    not checked: the result is NaN where they are out of range.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -65,7 +67,7 @@ class HiddenMarkovModel(Module):
     def log_likelihoods(self, xs: Indices, lengths: Lengths = None) -> Tensor:
         """log p(x_t | x_1 ... x_{t-1}), (T, B), 0 past the lengths; their sum over t is log p(x_1 ... x_T).
 
-        From a symbol that cannot follow on, it is -inf, without a gradient.
+        From the first symbol of probability 0 on, it is -inf, without a gradient.
         """
         return cut(logsumexp(self._joint(xs), axis=-1), lengths)
 
@@ -79,7 +81,7 @@ class HiddenMarkovModel(Module):
             m_T = 0,   m_{t-1},i = max_k(log A_ik + log B[k, x_t] + m_tk)
             z_t = argmax_k(log A[z_{t-1}, k] + log B[k, x_t] + m_tk),   log A[z_0] = log pi
 
-        m_t,i is the logarithm of what the best way on from state i is worth (Viterbi 1967).
+        m_t,i is the log-probability of the best continuation after step t, from state i (Viterbi 1967).
         """
 
         def backward(m: Tensor, given: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor]:
@@ -100,11 +102,11 @@ class HiddenMarkovModel(Module):
             return cut(path, lengths)
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
-        """Symbols that the model makes, drawn from it with their states: integers (T, B), on the host."""
+        """Symbols drawn from the model, together with their hidden states: integers (T, B), on the host."""
         rng, xs = np.random.default_rng(rng), np.empty((steps, batch), np.int64)
 
         def drawn(logits: np.ndarray) -> np.ndarray:
-            return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # the largest is such a draw
+            return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # the Gumbel-max trick
 
         z = drawn(np.broadcast_to(self.initial.numpy(), (batch, len(self.initial))))
         for t in range(steps):
@@ -119,7 +121,7 @@ class HiddenMarkovModel(Module):
         """log B[:, x_t], (T, B, S)."""
         ids, inside = indices(xs, self.emission.shape[1], self.emission.device, "symbols")
         if ids.ndim != 2 or not ids.shape[0]:
-            raise ValueError(f"symbols are (T, B) with at least one time step T, not {describe(ids)}")
+            raise ValueError(f"symbols must be (T, B) with at least one time step T, got {describe(ids)}")
         return found(take(log_softmax(self.emission).T, ids, axis=0), inside)
 
     def _joint(self, xs: Indices) -> Tensor:

@@ -1,4 +1,4 @@
-"""A linear readout by ridge regression: the least squares fit with a penalty, in closed form."""
+"""A linear readout by ridge regression: least squares with a penalty, solved in closed form."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ def ridge(
     washout: int = 0,
     validation: Pair | None = None,
 ) -> Linear:
-    """The layer y = h W + b with the least |h W + b - targets|^2 + penalty |W|^2, summed over steps and rows.
+    """The layer y = h W + b that minimizes |h W + b - targets|^2 + penalty |W|^2, summed over steps and rows.
 
-    states      (T, B, H), of a reservoir, say, and targets (T, B, O)
-    penalty     0 or more, not on b; of several, that with the least squares on `validation`
-    washout     steps at the start that are not looked at, in which the first state is forgotten
-    validation  other states and targets, whose washout is left out too
+    states      h (T, B, H), for example of a reservoir
+    targets     (T, B, O)
+    penalty     0 or more, not applied to b; of several, the one with the smallest error on `validation`
+    washout     the number of steps at the start that are left out, in which the first state is forgotten
+    validation  other (states, targets); their washout is left out too
 
-    It is solved in float64, whatever the dtype (Hoerl & Kennard 1970). ValueError for states and targets that
-    do not belong together, a washout that leaves nothing, a negative penalty, or several without validation.
+    The system is solved in float64, whatever the dtype (Hoerl & Kennard 1970). Raises ValueError if states and
+    targets do not fit, if the washout leaves no step, if a penalty is negative, or if several penalties are
+    given without validation.
 
     >>> import numpy as np
     >>> import tinygrad_seq as ts
@@ -45,9 +47,12 @@ def ridge(
     """
     penalties = [penalty] if isinstance(penalty, (int, float)) else list(penalty)
     if not penalties or min(penalties) < 0:
-        raise ValueError(f"a penalty is 0 or more, not {penalty}")
+        raise ValueError(f"ridge needs a penalty >= 0, or several, got {penalty}")
     if len(penalties) > 1 and validation is None:
-        raise ValueError("of several penalties, validation=(states, targets) tells the best")
+        raise ValueError(
+            f"ridge needs validation data to choose among several penalties, got {penalty} without; pass "
+            "validation=(states, targets)"
+        )
     with no_grad():
         h, y = rows(states, targets, washout)
         h_mean, y_mean = mean(h, 0), mean(y, 0)
@@ -66,16 +71,20 @@ def ridge(
 
 
 def rows(states: Tensor, targets: Tensor, washout: int) -> Pair:
-    """Every step after the washout and every row of a batch as a row, in float64."""
+    """The steps after the washout of all rows of the batch, as the rows of two matrices in float64."""
     if states.ndim != 3 or targets.ndim != 3 or states.shape[:2] != targets.shape[:2]:
-        raise ValueError(f"states (T, B, H) need targets (T, B, O), not {states.shape} and {targets.shape}")
+        raise ValueError(
+            f"ridge needs states (T, B, H) and targets (T, B, O), got {states.shape} and {targets.shape}"
+        )
     if not 0 <= washout < len(states):
-        raise ValueError(f"a washout of {washout} of {len(states)} steps leaves nothing to fit")
+        raise ValueError(
+            f"ridge needs a washout within 0 ... {len(states) - 1}, got {washout} of {len(states)} steps"
+        )
     return tuple(reshape(x[washout:], (-1, x.shape[2])).astype(np.float64) for x in (states, targets))
 
 
 def linear(weight: Tensor, bias: Tensor, like: Tensor) -> Linear:
-    """The layer with these parameters, of the dtype and on the device of `like`."""
+    """The layer with these parameters, with the dtype and on the device of `like`."""
     layer = Linear(*weight.shape, rng=0, dtype=like.dtype).to(like.device)
     layer.load_state_dict({"weight": weight.astype(like.dtype), "bias": bias.astype(like.dtype)})
     return layer

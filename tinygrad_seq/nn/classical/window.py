@@ -1,8 +1,8 @@
-"""A fixed window on the past: what the last n steps say of the next one, and nothing that was before them.
+"""Models with a fixed window: they predict each step from the n steps before it, and from nothing earlier.
 
-This is how sequences were foretold before recurrent networks, and is still a baseline for them: of vectors by
-linear autoregression, of symbols by the first neural language model. Nothing is carried from step to step, so
-that there is no loop: all windows are one batch.
+Sequences were predicted in this way before recurrent networks, and it is still a baseline for them: linear
+autoregression for vectors, and the first neural language model for symbols. Nothing is carried from step to
+step, so there is no loop: all windows form one batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular, unit, vectors
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.patterns import Layer, heard
+from tinygrad_seq.nn.runners.patterns import Layer, apply_features
 from tinygrad_seq.nn.runners.recurrent import Lengths
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import solve
@@ -23,17 +23,17 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 def past(xs: Tensor, steps: int) -> Tensor:
-    """[x_{t-1}; x_{t-2}; ...; x_{t-steps}] for every t of xs (T, B, I), 0 before the first: (T, B, steps I)."""
+    """[x_{t-1}; ...; x_{t-steps}] for every t of xs (T, B, I), 0 before the first step: (T, B, steps I)."""
     before = concatenate([zeros_like(xs, shape=(steps, *xs.shape[1:])), xs])
     return concatenate([before[steps - k : steps - k + len(xs)] for k in range(1, steps + 1)], axis=-1)
 
 
 class FixedWindow(Module):
-    """y_t = network([f(x_{t-1}); ...; f(x_{t-n})]), f the `features`: x_t, foretold from the n steps before it.
+    """y_t = network([f(x_{t-1}); ...; f(x_{t-n})]), f = `features`: predicts x_t from the n steps before it.
 
-    (Of language, Bengio, Ducharme, Vincent & Jauvin 2003.) xs (T, B, ...) make ys (T, B, C), 0 past the
-    `lengths`; before the first step there are zeros in the place of features, so that y_1 is the same for every
-    sequence. `network` takes (T, B, n I). Lengths are as for `Recurrent`; ValueError for n < 1.
+    (For language, Bengio, Ducharme, Vincent & Jauvin 2003.) xs is (T, B, ...) and ys is (T, B, C), 0 past the
+    `lengths`. Before the first step the features are zeros, so y_1 is the same for every sequence. `network`
+    receives (T, B, n I). Lengths are as for `Recurrent`. Raises ValueError if n < 1.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -48,7 +48,7 @@ class FixedWindow(Module):
         self.features, self.network, self.steps = features, network, positive(steps)
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        return cut(self.network(past(heard(self.features, xs, lengths), self.steps)), lengths)
+        return cut(self.network(past(apply_features(self.features, xs, lengths), self.steps)), lengths)
 
 
 class Autoregressive(Module):
@@ -56,12 +56,13 @@ class Autoregressive(Module):
 
         log p(x_t | x_{t-1}, ..., x_{t-n}) = log N(e_t U; 0, 1) + sum_i log U_ii,   U U' = Sigma^-1
 
-    Before the first step x is 0. The W_k are one `weight` (n O, O), W_1 above, at first 0. U is lower
-    triangular: what the parameter `whitening` has below its diagonal, and exponentials of what it has on it, at
-    first the identity. Whatever U is, the likeliest weights are those of least squares (Hamilton 1994, ch. 11).
+    Before the first step x is 0. The matrices W_k are stacked in one parameter `weight` (n O, O), W_1 first,
+    and are initially 0. U is lower triangular: below its diagonal it has the elements of the parameter
+    `whitening`, on it their exponentials; initially U is the identity. For any U, the maximum-likelihood
+    weights are those of least squares (Hamilton 1994, ch. 11).
 
     Observations xs (T, B, O) are floats; past the `lengths`, which are as for `Recurrent`, they have no
-    influence. TypeError or ValueError for others, and ValueError for n < 1.
+    influence. Raises TypeError or ValueError for other xs or lengths, and ValueError if n < 1.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -83,7 +84,7 @@ class Autoregressive(Module):
         self.whitening = Parameter(np.zeros((size, size), dtype))
 
     def predictions(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        """The mean of x_t given what is before it, (T, B, O), 0 past the lengths."""
+        """The mean of x_t given the steps before it, (T, B, O), 0 past the lengths."""
         return cut(self._expected(vectors(xs, self.bias.size, lengths)), lengths)
 
     def log_likelihoods(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
@@ -102,7 +103,7 @@ class Autoregressive(Module):
 
 
 def positive(steps: int) -> int:
-    """`steps`, checked to be a number of steps."""
+    """`steps`, checked to be at least 1."""
     if steps < 1:
-        raise ValueError(f"a window has 1 step or more, not {steps}")
+        raise ValueError(f"a window needs steps >= 1, got {steps}")
     return steps

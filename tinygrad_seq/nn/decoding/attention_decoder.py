@@ -1,4 +1,4 @@
-"""The decoder that aligns: at every step it looks at what the encoder has made of each symbol that it read."""
+"""A decoder with attention: at every step it attends to the encoder's output for each input symbol."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Annotations(NamedTuple):
-    """What an `AttentionDecoder` is given of a batch of sequences, batch first.
+    """The encoded sequences that an `AttentionDecoder` receives, batch first.
 
-    vectors   h_n (B, N, D), one for each symbol that was read, 0 where nothing was
-    backward  the encoder's backward state at the first of them, (B, V)
-    inside    booleans (B, N), whether there is such a symbol; None if all are
+    vectors   h_n (B, N, D), one for each input symbol, 0 past the lengths
+    backward  the encoder's backward state at the first symbol, (B, V)
+    inside    booleans (B, N), True within the lengths; None if there are no lengths
 
     >>> from tinygrad_seq import nn
     >>> nn.Annotations(ts.ones((2, 4, 6)), ts.ones((2, 3))).inside is None
@@ -38,15 +38,15 @@ class Annotations(NamedTuple):
 
 
 class AttentionDecoder(Decoder):
-    """A decoder that looks at annotations h_1 ... h_N before every step (Bahdanau, Cho & Bengio 2015).
+    """A decoder that attends to annotations h_1 ... h_N before every step (Bahdanau, Cho & Bengio 2015).
 
         e_tn = score(s_{t-1}, h_n),   alpha_t = softmax e_t,   c_t = sum_n alpha_tn h_n
         s_t, y_t = cell(s_{t-1}, [embedding(y_{t-1}); c_t]),   o_t = readout([y_t; c_t])
 
-    s_0 = bridge(the encoder's backward state at the first symbol), of the size of all parts of the state; the
-    query s is the first part, the h of an LSTM. It is given `Annotations`, which an `EncoderDecoder` makes; all
-    else as for `Decoder`. ValueError for annotations or a bridge of another shape, and for an encoder that is
-    not bidirectional.
+    s_0 = bridge(the encoder's backward state at the first symbol); the bridge outputs as many numbers as the
+    whole state has. The query s is the first part of the state, h for an LSTM. The decoder is given
+    `Annotations`, which an `EncoderDecoder` computes. Everything else is as for `Decoder`. Raises ValueError
+    for annotations or a bridge of the wrong shape, or if the encoder is not bidirectional.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -78,21 +78,25 @@ class AttentionDecoder(Decoder):
         self.score = score
 
     def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None) -> Annotations:
-        """h_n = [forward; backward] of every symbol that was read, and the backward state at the first."""
+        """h_n = [forward; backward] for every input symbol, and the backward state at the first symbol."""
         last = encoder.runners[-1] if isinstance(encoder, Layers) else encoder
         if not isinstance(last, Bidirectional):
-            raise ValueError(f"attention looks at what runs in both directions, not at a {type(last).__name__}")
+            raise ValueError(
+                f"AttentionDecoder needs a bidirectional encoder, got a {type(last).__name__}; use "
+                "nn.Bidirectional, or nn.Layers that end in one"
+            )
         hs, state = encoder(xs, lengths=lengths)
         _, backward = state[-1] if isinstance(encoder, Layers) else state
         inside = None if lengths is None else transpose(within(lengths, hs)[0])
         return Annotations(swapaxes(hs, 0, 1), tree.leaves(backward)[0], inside)
 
     def alignments(self, annotations: Annotations, targets: Indices, lengths: Lengths = None) -> Tensor:
-        """alpha (T, B, N): how much each of `targets` (T, B) looked at each annotation; 0 past the lengths.
+        """alpha (T, B, N): the weights of the annotations at each step, by teacher forcing with targets (T, B).
 
-        Those of what the decoder has written itself are those of `greedy`'s or `beam`'s symbols as targets.
+        They are 0 past the lengths. For sequences that the decoder has written itself, pass the symbols of
+        `greedy` or `beam` as targets.
         """
-        given = self._taken(annotations)
+        given = self._checked(annotations)
         cell = self._stepper(given)
 
         def step(state, x):
@@ -102,12 +106,12 @@ class AttentionDecoder(Decoder):
         _, weights = scan(step, self._start(given), self._forced(given, targets))
         return cut(weights, lengths)
 
-    def _taken(self, given: Annotations) -> Annotations:
+    def _checked(self, given: Annotations) -> Annotations:
         vectors, backward, inside = given
         if vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
             raise ValueError(
-                f"annotations are (B, N, D), with a backward state (B, V), not {describe(vectors)} and "
-                f"{describe(backward)}"
+                "AttentionDecoder needs annotations (B, N, D) with a backward state (B, V), got "
+                f"{describe(vectors)} and {describe(backward)}"
             )
         return Annotations(vectors, backward if self.bridge is None else self.bridge(backward), inside)
 

@@ -1,13 +1,13 @@
-"""What writes a sequence of symbols, given something: in training, running free, and in search of the best.
+"""The base class of decoders, which write a sequence of symbols: in training, running free, or by beam search.
 
-A sequence of symbols y_1 ... y_n, the last of which is the end symbol, has the probability
+A decoder is given a vector or an encoded sequence. A sequence of symbols y_1 ... y_n, whose last symbol is the
+end symbol, has the probability
 
     p(y | given) = prod_t p(y_t | y_1 ... y_{t-1}, given),    p(y_t | ...) = softmax(o_t)
 
-so that at every step the symbol before is an input: the true one in training (teacher forcing; Williams &
-Zipser 1989), the network's own choice when it runs free, and on the way from the one to the other the true one
-at some of the steps (scheduled sampling; Bengio et al. 2015). What is given, and how it comes in, subclasses
-say.
+so the previous symbol is an input of every step. In training it is the true symbol (teacher forcing; Williams &
+Zipser 1989); when the decoder runs free, it is the decoder's own choice; in between, it is the true symbol at
+some of the steps (scheduled sampling; Bengio et al. 2015).
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Decoder(Module):
-    """A sequence of symbols out of what is given, of every row of a batch.
+    """Writes a sequence of symbols for every row of a batch, from what it is given.
 
-        s_t, h_t = cell(s_{t-1}, x_t),   o_t = readout(h_t),   x_t of embedding(y_{t-1}),   y_0 = end
+        s_t, h_t = cell(s_{t-1}, x_t),   o_t = readout(h_t),   x_t from embedding(y_{t-1}),   y_0 = end
 
-    embedding  of all symbols, the end symbol among them
-    cell       any cell, readout: from its output to a number for each symbol
-    bridge     what is made first of a given vector, a layer of the size that is needed; without it, itself
+    embedding  of all symbols, the end symbol included
+    cell       any cell
+    readout    maps the output of the cell to one number for each symbol
+    bridge     a layer applied to the given vector first, to bring it to the required size; None for no layer
     end        the end symbol
 
-    `decoder(given, targets)` are the logits by teacher forcing, `decoder.loss(given, targets, lengths)` what to
-    make small, `decoder.free(given, steps)` the logits and symbols when it runs free; `decoder.greedy(given,
-    longest)` and `decoder.beam(given, longest, width)` the sequences that it writes. Subclasses state what is
-    given, and how it comes in; for one, see `VectorAsState`.
+    `decoder(given, targets)` returns the logits by teacher forcing, and `decoder.loss(given, targets, lengths)`
+    the loss. `decoder.free(given, steps)` returns logits and symbols when the decoder runs free.
+    `decoder.greedy(given, longest)` and `decoder.beam(given, longest, width)` return the sequences that it
+    writes. Subclasses define what is given and how it enters the cell; see for example `VectorAsState`.
 
     >>> from tinygrad_seq import nn
     >>> letters = nn.Embedding(27, 8, rng=0)
@@ -70,7 +71,7 @@ class Decoder(Module):
     >>> symbols, lengths = decoder.greedy(v, longest=10)
     >>> symbols.shape, lengths.shape, decoder.beam(v, longest=10, width=4)[0].shape
     ((10, 2), (2,), (10, 2))
-    >>> decoder.encoded(nn.Recurrent(nn.GRUCell(3, 16, rng=3)), ts.ones((5, 2, 3))).shape  # such a v
+    >>> decoder.encoded(nn.Recurrent(nn.GRUCell(3, 16, rng=3)), ts.ones((5, 2, 3))).shape  # a vector v
     (2, 16)
     """
 
@@ -80,18 +81,18 @@ class Decoder(Module):
         self.embedding, self.cell, self.readout, self.bridge = embedding, cell, readout, bridge
         self.end = end
 
-    # --- what is given, and how it comes in ---------------------------------------------------------------
+    # --- what is given, and how it enters the cell: defined by subclasses ---------------------------------
 
     def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None):
-        """What is given, made of a sequence xs (T, B, ...) by an encoder."""
-        raise NotImplementedError(f"{type(self).__name__} says not what it is given")
+        """The argument `given` of the other methods, computed by an encoder from a sequence xs (T, B, ...)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define encoded")
 
-    def _taken(self, given):
-        """What is given, checked, as a tree of tensors whose first axis is the batch."""
-        raise NotImplementedError(f"{type(self).__name__} says not what it is given")
+    def _checked(self, given):
+        """`given`, checked and passed through the bridge: a tree of tensors whose first axis is the batch."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _checked")
 
     def _stepper(self, given) -> Cell:
-        """The cell that steps through this batch."""
+        """The cell that is run for this batch."""
         return self.cell
 
     def _start(self, given) -> State:
@@ -99,42 +100,44 @@ class Decoder(Module):
         like = tree.leaves(given)[0]
         return self.cell.initial_state(len(like), like=like)
 
-    def _hears(self, given, symbols: Indices) -> Tensor:
-        """The inputs of steps before which `symbols` (B,) or (T, B) were written."""
+    def _inputs(self, given, symbols: Indices) -> Tensor:
+        """The inputs of the steps after `symbols`, (B,) or (T, B)."""
         return self.embedding(symbols)
 
     def _first(self, given) -> Tensor:
         """The input of the first step, (B, I)."""
         like = tree.leaves(given)[0]
-        return self._hears(given, astype(zeros_like(like, shape=like.shape[:1]), np.int64) + self.end)
+        return self._inputs(given, astype(zeros_like(like, shape=like.shape[:1]), np.int64) + self.end)
 
-    # --- and what follows from it -------------------------------------------------------------------------
+    # --- the same for all decoders ------------------------------------------------------------------------
 
     def __call__(
         self, given, targets: Indices, lengths: Lengths = None, *, forced: np.ndarray | Tensor | None = None
     ) -> Tensor:
         """The logits (T, B, C) of `targets` (T, B), 0 past the lengths.
 
-        lengths  integers (B,), the end symbols counted in; targets past them are symbols without influence
-        forced   booleans (T, B), of each step whether it hears the true symbol before; where they are False,
-                 it hears its own choice, the likeliest. Without them every step hears the true one. The first
-                 step hears what it always hears.
+        lengths  integers (B,), end symbols included; targets past them must be symbols, but have no influence
+        forced   booleans (T, B): where True, the step receives the true previous symbol; where False, the
+                 decoder's own choice, the likeliest symbol. None means True everywhere. The input of the first
+                 step is always the same.
 
-        ValueError for targets or booleans of another shape.
+        Raises ValueError if targets or booleans have the wrong shape.
         """
-        given = self._taken(given)
+        given = self._checked(given)
         xs, start, cell = self._forced(given, targets), self._start(given), self._stepper(given)
         if forced is None:
             ys, _ = Recurrent(cell)(xs, start, lengths)
             return cut(self.readout(ys), lengths)
         forced = forced if isinstance(forced, Tensor) else tensor(np.asarray(forced), device=xs.device)
         if forced.shape != xs.shape[:2] or forced.dtype != bool:
-            raise ValueError(f"targets {xs.shape[:2]} are forced by booleans, not {describe(forced)}")
+            raise ValueError(
+                f"forced must be booleans of the shape of targets, {xs.shape[:2]}, got {describe(forced)}"
+            )
 
         def step(carry, now):
             state, own = carry
             x, true = now
-            return self._written(given, cell, state, rows(true, x, own))
+            return self._free_step(given, cell, state, rows(true, x, own))
 
         _, (logits, _) = scan(step, (start, xs[0]), (xs, forced))
         return cut(logits, lengths)
@@ -142,7 +145,7 @@ class Decoder(Module):
     def loss(
         self, given, targets: Indices, lengths: Lengths = None, *, forced: np.ndarray | Tensor | None = None
     ) -> Tensor:
-        """The cross-entropy of `targets`, in nats per symbol, end symbols counted in; arguments as above."""
+        """The cross-entropy of `targets`, in nats per symbol, end symbols included; arguments as for a call."""
         logits = self(given, targets, lengths, forced=forced)
         return mean_within(cross_entropy(logits, targets, reduction="none"), lengths)
 
@@ -151,33 +154,34 @@ class Decoder(Module):
 
         Gradients flow through the logits and the states, not through the choice of a symbol.
         """
-        given = self._taken(given)
+        given = self._checked(given)
         cell = self._stepper(given)
         _, (logits, symbols) = scan(
-            lambda carry, _: self._written(given, cell, *carry),
+            lambda carry, _: self._free_step(given, cell, *carry),
             (self._start(given), self._first(given)),
             length=steps,
         )
         return logits, symbols
 
     def greedy(self, given, longest: int) -> tuple[Tensor, Tensor]:
-        """Sequences (T, B), of up to `longest` symbols, the likeliest at every step, and their lengths (B,).
+        """Sequences (T, B) of up to `longest` symbols, the likeliest at every step, and their lengths (B,).
 
-        A sequence ends before its first end symbol; past it there are end symbols only. Nothing is recorded.
+        A length does not count the end symbol; after the first end symbol there are only end symbols. Nothing
+        is recorded on the tape.
         """
         with no_grad():
             return self._ended(self.free(given, longest)[1])
 
     def beam(self, given, longest: int, width: int) -> tuple[Tensor, Tensor]:
-        """Sequences (T, B) and lengths (B,), as of `greedy`, of the best that a beam search finds.
+        """The best sequences (T, B) that a beam search finds, and their lengths (B,), as returned by `greedy`.
 
-        It keeps the `width` best beginnings of each row; the best has the largest mean of log p(y_t | ...)
-        over its symbols, its end symbol counted in. ValueError for a width below 1.
+        The search keeps the `width` best beginnings of each row. The best sequence has the largest mean of
+        log p(y_t | ...) over its symbols, its end symbol included. Raises ValueError if width < 1.
         """
         if width < 1:
-            raise ValueError(f"a beam search keeps at least one beginning, not {width}")
+            raise ValueError(f"a beam search needs width >= 1, got {width}")
         with no_grad():
-            given = self._taken(given)
+            given = self._checked(given)
             many = tree.each(lambda part: repeat(part, width, axis=0), given)
             cell = self._stepper(many)
 
@@ -186,26 +190,28 @@ class Decoder(Module):
                 return state, log_softmax(self.readout(h))
 
             start = self._start(many), self._first(many)
-            symbols = beam_search(step, lambda s: self._hears(many, s), start, self.end, longest, width)
+            symbols = beam_search(step, lambda s: self._inputs(many, s), start, self.end, longest, width)
             return self._ended(symbols)
 
     def _forced(self, given, targets: Indices) -> Tensor:
-        """The inputs (T, B, I) of all steps, if each hears the true symbol before."""
+        """The inputs (T, B, I) of all steps by teacher forcing."""
         first = expand_dims(self._first(given), 0)
         targets = np.asarray(targets) if isinstance(targets, list) else targets
         batch = first.shape[1]
         if targets.ndim != 2 or targets.shape[1] != batch or not len(targets):
-            raise ValueError(f"a batch of {batch} has targets (T, {batch}), not {describe(targets)}")
-        return concatenate([first, self._hears(given, targets[:-1])]) if len(targets) > 1 else first
+            raise ValueError(
+                f"a batch of {batch} needs targets (T, {batch}) with T >= 1, got {describe(targets)}"
+            )
+        return concatenate([first, self._inputs(given, targets[:-1])]) if len(targets) > 1 else first
 
-    def _written(self, given, cell: Cell, state: State, x: Tensor):
-        """A step, and what the next one hears if it hears its own choice; its logits and its choice."""
+    def _free_step(self, given, cell: Cell, state: State, x: Tensor):
+        """One step: (the state, the next input after the step's own choice), (its logits, its choice)."""
         state, h = cell(state, x)
         logits = self.readout(h)
         symbol = argmax(logits, axis=-1)
-        return (state, self._hears(given, symbol)), (logits, symbol)
+        return (state, self._inputs(given, symbol)), (logits, symbol)
 
     def _ended(self, symbols: Tensor) -> tuple[Tensor, Tensor]:
-        """Symbols (T, B) with end symbols only past the first, and how many there are before it, (B,)."""
+        """`symbols` (T, B) with only end symbols after the first one; and their number before it, (B,)."""
         before = cumsum(symbols == self.end, axis=0) == 0
         return where(before, symbols, self.end), total(before, axis=0)

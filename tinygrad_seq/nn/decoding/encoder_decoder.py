@@ -1,4 +1,4 @@
-"""Encoder and decoder: a sequence into a sequence of another length, by way of one vector or by attention."""
+"""Encoder and decoder: from a sequence to a sequence of another length, through one vector or by attention."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.nn.runners.patterns import Layer, heard, time_first
+from tinygrad_seq.nn.runners.patterns import Layer, apply_features, time_first
 from tinygrad_seq.nn.runners.recurrent import Lengths, Runner
 from tinygrad_seq.tensor.tensor import Tensor
 
 
 class EncoderDecoder(Module):
-    """A sequence into a sequence of another length (Cho et al. 2014; Bahdanau, Cho & Bengio 2015).
+    """From a sequence to a sequence of another length (Cho et al. 2014; Bahdanau, Cho & Bengio 2015).
 
-        C = what the decoder is given of encoder(features(x_1) ... features(x_n)),   y_1 ... y_m = decoder(C)
+        C = encoder(features(x_1) ... features(x_n)),   y_1 ... y_m = decoder(C)
 
-    features  makes vectors of the symbols that are read
+    features  turns each input symbol into a vector
     encoder   a runner; a bidirectional one reads in both directions
-    decoder   a `OneToMany`, which is given one vector, the encoder's summary: `VectorAsState` is the lecture's,
-              in which C is where the decoder begins. Or an `AttentionDecoder`, which looks at all outputs.
+    decoder   a `OneToMany`, for which C is one vector, the encoder's summary; the lecture's is `VectorAsState`,
+              where C is the initial state of the decoder. Or an `AttentionDecoder`, for which C is
+              `Annotations`, computed from all outputs of the encoder.
 
-    `model(xs, targets, lengths, target_lengths)` are the logits by teacher forcing, or as `forced` says;
-    `loss`, `free`, `greedy` and `beam` are those of the decoder, with xs (T, B, ...) for what it is given.
+    `model(xs, targets, lengths, target_lengths)` returns the logits, by teacher forcing or as `forced` says.
+    `loss`, `free`, `greedy` and `beam` are those of the decoder, with xs (T, B, ...) in place of `given`.
 
     >>> from tinygrad_seq import nn
     >>> letters = nn.Embedding(27, 8, rng=0)
@@ -47,8 +48,8 @@ class EncoderDecoder(Module):
         self.decoder = decoder
 
     def context(self, xs: Tensor, lengths: Lengths = None):
-        """C, what the decoder is given of xs: the encoder's summary (B, H), or `Annotations`."""
-        return self.decoder.encoded(self.encoder, heard(self.features, xs, lengths), lengths)
+        """C, which the decoder is given for xs: the encoder's summary (B, H), or `Annotations`."""
+        return self.decoder.encoded(self.encoder, apply_features(self.features, xs, lengths), lengths)
 
     def __call__(
         self,
@@ -70,11 +71,11 @@ class EncoderDecoder(Module):
         *,
         forced: np.ndarray | Tensor | None = None,
     ) -> Tensor:
-        """The cross-entropy of `targets`, in nats per symbol, end symbols counted in."""
+        """The cross-entropy of `targets`, in nats per symbol, end symbols included."""
         return self.decoder.loss(self.context(xs, lengths), targets, target_lengths, forced=forced)
 
     def free(self, xs: Tensor, steps: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
-        """Logits (T, B, C) and symbols (T, B) of `steps` steps at which the decoder runs free."""
+        """Logits (T, B, C) and symbols (T, B) of `steps` steps of the decoder, running free."""
         return self.decoder.free(self.context(xs, lengths), steps)
 
     def greedy(self, xs: Tensor, longest: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
@@ -83,6 +84,6 @@ class EncoderDecoder(Module):
             return self.decoder.greedy(self.context(xs, lengths), longest)
 
     def beam(self, xs: Tensor, longest: int, width: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
-        """Sequences of up to `longest` symbols, the best that a beam of `width` finds, and their lengths."""
+        """The best sequences of up to `longest` symbols that a beam of `width` finds, and their lengths."""
         with no_grad():
             return self.decoder.beam(self.context(xs, lengths), longest, width)

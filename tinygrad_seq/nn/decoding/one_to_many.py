@@ -1,6 +1,7 @@
-"""One to many: a sequence of symbols out of a vector, which has three ways in.
+"""One to many: decoders that write a sequence of symbols from one vector.
 
-`VectorAsFirstInput`, `VectorAtEveryStep` and `VectorAsState`; what they all can do, a `Decoder` says.
+The vector can enter in three ways: `VectorAsFirstInput`, `VectorAtEveryStep` and `VectorAsState`. Their methods
+are described in `Decoder`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class OneToMany(Decoder):
-    """A decoder that is given a vector v (B, V); how v comes in, the classes made of this one say.
+    """The base class of decoders that are given a vector v (B, V); the subclasses define how v enters.
 
-    bridge  what is made of v first, a layer of the size that is needed; without it, v itself
+    bridge  a layer that is applied to v first, to bring it to the required size; None for no layer
 
-    Without a way in it hears nothing of v but the size of its batch. ValueError unless v is (B, V), of floats.
+    This class itself uses only the batch size of v. Raises ValueError unless v is (B, V), of floats.
 
     >>> from tinygrad_seq import nn
     >>> letters = nn.Embedding(27, 8, rng=0)
@@ -41,18 +42,18 @@ class OneToMany(Decoder):
         """The encoder's summary of xs, (B, H)."""
         return encoder.summary(xs, lengths=lengths)[0]
 
-    def _taken(self, given: Tensor) -> Tensor:
+    def _checked(self, given: Tensor) -> Tensor:
         v = given if isinstance(given, Tensor) else tensor(given)
         v = v if self.bridge is None else self.bridge(v)
         if v.ndim != 2 or v.dtype.kind != "f":
-            raise ValueError(f"the vector that a sequence is made of is (B, V), of floats, not {describe(v)}")
+            raise ValueError(f"a decoder needs a vector (B, V) of floats, got {describe(v)}")
         return v
 
 
 class VectorAsFirstInput(OneToMany):
-    """The vector is the first input: x_1 = bridge(v), of the embedding's size, and x_t = embedding(y_{t-1}).
+    """The vector is the first input: x_1 = bridge(v), of the embedding's size; later x_t = embedding(y_{t-1}).
 
-    (As a picture in Vinyals et al. 2015, Show and tell.) All else as for `OneToMany`.
+    (Vinyals et al. 2015, Show and tell, where v encodes a picture.) Everything else is as for `OneToMany`.
 
     >>> from tinygrad_seq import nn
     >>> letters, readout, bridge = nn.Embedding(27, 8), nn.Linear(16, 27), nn.Linear(5, 8)
@@ -68,7 +69,7 @@ class VectorAsFirstInput(OneToMany):
 class VectorAtEveryStep(OneToMany):
     """The vector is an extra input at every step: x_t = [embedding(y_{t-1}); bridge(v)].
 
-    (Cho et al. 2014, Learning phrase representations.) All else as for `OneToMany`.
+    (Cho et al. 2014, Learning phrase representations.) Everything else is as for `OneToMany`.
 
     >>> from tinygrad_seq import nn
     >>> decoder = nn.VectorAtEveryStep(nn.Embedding(27, 8), nn.GRUCell(8 + 5, 16), nn.Linear(16, 27))
@@ -76,16 +77,16 @@ class VectorAtEveryStep(OneToMany):
     (6, 2)
     """
 
-    def _hears(self, given: Tensor, symbols: Indices) -> Tensor:
+    def _inputs(self, given: Tensor, symbols: Indices) -> Tensor:
         e = self.embedding(symbols)
         return concatenate([e, broadcast_to(given, (*e.shape[:-1], given.shape[-1]))], axis=-1)
 
 
 class VectorAsState(OneToMany):
-    """The vector is the state before the first step: s_0 = bridge(v), of the size of all parts of the state.
+    """The vector is the state before the first step: s_0 = bridge(v), as many numbers as the whole state has.
 
-    (Sutskever, Vinyals & Le 2014.) For an LSTM of H units, [h_0; c_0] is of size 2H. All else as for
-    `OneToMany`; ValueError for a vector of another size.
+    (Sutskever, Vinyals & Le 2014.) For an LSTM of H units, [h_0; c_0] has size 2H. Everything else is as for
+    `OneToMany`. Raises ValueError if the vector has another size.
 
     >>> from tinygrad_seq import nn
     >>> letters, readout, bridge = nn.Embedding(27, 8), nn.Linear(16, 27), nn.Linear(5, 32)
@@ -99,13 +100,16 @@ class VectorAsState(OneToMany):
 
 
 def as_state(v: Tensor, zeros: State) -> State:
-    """A vector (B, V), laid out as the floats of a state `zeros`, in their order; what counts, stays as it is.
+    """The state `zeros` with its float parts filled, in order, from a vector v (B, V); integer parts are kept.
 
-    ValueError if it is not of the size of all of them.
+    Raises ValueError unless V is the total size of the float parts.
     """
     floats = [part for part in tree.leaves(zeros) if part.dtype.kind == "f"]
     ends = np.cumsum([math.prod(part.shape[1:]) for part in floats]).tolist()
     if v.shape[1] != ends[-1]:
-        raise ValueError(f"the state of this cell has {ends[-1]} numbers, the vector {v.shape[1]}: see bridge")
+        raise ValueError(
+            f"the state of this cell needs a vector of {ends[-1]} numbers, got {v.shape[1]}; use a bridge with "
+            f"{ends[-1]} outputs"
+        )
     values = iter(split(v, ends[:-1], axis=-1))
     return tree.each(lambda part: reshape(next(values), part.shape) if part.dtype.kind == "f" else part, zeros)

@@ -1,11 +1,12 @@
-"""Weights in and out: the state dicts of torch.nn.RNN (tanh), LSTM and GRU, and ours.
+"""Weights from and to PyTorch: the state dicts of torch.nn.RNN, LSTM and GRU.
 
-PyTorch is not needed: what is exchanged are NumPy arrays by PyTorch's names. Its layer k has
+PyTorch is not needed: the weights are exchanged as NumPy arrays under PyTorch's names. For G gates, its layer k
+has
 
-    weight_ih_lk (kH, I) = Wx',  weight_hh_lk (kH, H) = Wh',  bias_ih_lk, bias_hh_lk (kH,)
+    weight_ih_lk (GH, I) = Wx',  weight_hh_lk (GH, H) = Wh',  bias_ih_lk, bias_hh_lk (GH,)
 
-with the gates in our order, and the same with `_reverse` for the backward direction. The two biases only
-matter as a sum, b, except in a GRU, where they are the b and bh of `ResetAfterGRUCell`.
+with the gates in our order, and the same names with `_reverse` for the backward direction. Only the sum of the
+two biases matters, which is b; in a GRU they are the b and bh of `ResetAfterGRUCell`.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, 
 
 
 def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
-    """Overwrite the parameters of `module`, in place, by those of a PyTorch network; returns the module.
+    """Overwrite the parameters of `module`, in place, with those of a PyTorch network; returns the module.
 
     arrays  the network's state dict, name -> array: {name: t.numpy() for name, t in rnn.state_dict().items()}
     module  of the same structure. With num_layers=1: Recurrent(cell), or Bidirectional(cell, cell); with
-            more, Recurrent(Stacked(cell, ...)) or Layers(runner, ...) of these, Dropout in between. A cell
-            is an RNNCell (its activation is PyTorch's nonlinearity, which the arrays do not tell), an
-            LSTMCell, or for a GRU a ResetAfterGRUCell.
+            more, Recurrent(Stacked(cell, ...)), or Layers(runner, ...) of these, with or without Dropout in
+            between. A cell is an LSTMCell, a ResetAfterGRUCell for a GRU, or an RNNCell, whose activation must
+            be PyTorch's nonlinearity (the arrays do not contain it).
 
-    ValueError lists all names that are missing, unexpected, or of another shape or kind; nothing is
-    loaded then. TypeError for a module that no PyTorch network computes.
+    Raises ValueError if names are missing, unexpected, or of another shape or kind: all of them are listed, and
+    nothing is loaded. Raises TypeError for a module that has no PyTorch counterpart.
 
     >>> from tinygrad_seq import nn
     >>> ours, other = nn.Recurrent(nn.LSTMCell(3, 5, rng=0)), nn.Recurrent(nn.LSTMCell(3, 5, rng=1))
@@ -56,10 +57,10 @@ def from_torch(arrays: Mapping[str, ArrayLike], module: Runner) -> Runner:
 
 
 def to_torch(module: Runner) -> dict[str, np.ndarray]:
-    """The state dict of the PyTorch network that computes what `module` does, name -> array: copies.
+    """The state dict of the PyTorch network that computes the same as `module`, name -> array: copies.
 
-    `from_torch` says which modules have one, TypeError is for the others. A single bias b stands in
-    bias_ih, and bias_hh is 0. In PyTorch, load them by
+    `from_torch` lists the modules that have one; raises TypeError for others. A single bias b becomes bias_ih,
+    and bias_hh is 0. To load the arrays in PyTorch:
     rnn.load_state_dict({name: torch.tensor(array) for name, array in to_torch(module).items()}).
 
     >>> from tinygrad_seq import nn
@@ -82,7 +83,10 @@ def to_torch(module: Runner) -> dict[str, np.ndarray]:
 
 
 def cells(module: Runner) -> list[tuple[str, GatedCell]]:
-    """The cells of a module that PyTorch has too, each with the end of its names: l0, l0_reverse, l1, ..."""
+    """The cells of `module`, each with the suffix of its names in PyTorch: l0, l0_reverse, l1, ...
+
+    Raises TypeError if no PyTorch network has these cells.
+    """
     levels = list(levels_of(module))
     found = [
         (f"l{k}{suffix}", cell)
@@ -93,22 +97,27 @@ def cells(module: Runner) -> list[tuple[str, GatedCell]]:
     if len(kinds) > 1 or not kinds <= {RNNCell, LSTMCell, ResetAfterGRUCell}:
         names = " and ".join(sorted(kind.__name__ for kind in kinds))
         raise TypeError(
-            f"the cells of a PyTorch network are all RNNCell, all LSTMCell or all ResetAfterGRUCell (its GRU), "
-            f"not {names}"
+            "PyTorch needs cells that are all RNNCell, all LSTMCell or all ResetAfterGRUCell (its GRU), "
+            f"got {names}"
         )
     if len({len(level) for level in levels}) > 1:
-        raise TypeError("the layers of a PyTorch network are all bidirectional or none is")
+        raise TypeError("PyTorch needs layers that are all bidirectional or none of them, got some of each")
     if len({id(cell) for _, cell in found}) < len(found):
-        raise TypeError("a cell that occurs twice has one set of weights, and a PyTorch network has two")
+        raise TypeError(
+            "PyTorch needs separate weights for every layer and direction, got a cell that occurs twice; use a "
+            "cell for each"
+        )
     return found  # type: ignore[return-value]
 
 
 def levels_of(module: object) -> Iterator[tuple[Cell, ...]]:
-    """The cells of every layer: one, or the forward and the backward one."""
+    """The cells of every layer: one cell, or the forward and the backward cell."""
     match module:
         case Layers():
             for layer in module.layers:
-                if not isinstance(layer, Dropout):  # it has no weights, and PyTorch has it too
+                if not isinstance(
+                    layer, Dropout
+                ):  # it has no weights, and PyTorch also has dropout between layers
                     yield from levels_of(layer)
         case Bidirectional():
             yield module.forward.cell, module.backward.cell
@@ -120,6 +129,4 @@ def levels_of(module: object) -> Iterator[tuple[Cell, ...]]:
             what = (
                 "a Recurrent that runs in reverse" if isinstance(module, Recurrent) else type(module).__name__
             )
-            raise TypeError(
-                f"PyTorch has networks like Recurrent, Bidirectional and Layers of them, but none like {what}"
-            )
+            raise TypeError(f"PyTorch needs a Recurrent, a Bidirectional, or Layers of these, got {what}")

@@ -1,9 +1,9 @@
-"""How a gradient flows back through time, and a penalty that keeps it from vanishing on the way.
+"""How a gradient flows back through time, and a penalty that keeps it from vanishing.
 
-The derivative of a loss by a state, dL/dh_t, is a total one: by all that h_t leads to, the output of its own
-step and every step after it. Here it is the gradient of a zero that is added to h_t, in a loop that is
-otherwise the same (`gradient_flow`); how it shrinks or grows from one step to the step before is what the
-lecture's regulariser measures (`vanishing_penalty`).
+The derivative of a loss with respect to a state, dL/dh_t, is a total derivative: it includes the output of step
+t and all later steps. It is computed as the gradient with respect to a zero that is added to h_t, in a loop
+that is otherwise the same (`gradient_flow`). The lecture's regulariser measures how much it shrinks or grows
+from one step to the step before (`vanishing_penalty`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 @dataclass(frozen=True)
 class Flow:
-    """A loss, the states that led to it, and its derivatives by them.
+    """A loss, the states from which it was computed, and its derivatives with respect to them.
 
     states     s_0 ... s_T, a tree of tensors (T + 1, B, ...): before the first step, and after every step
-    gradients  dL/ds_1 ... dL/ds_T, a list of tensors (T, B, ...), for each float part of the state
-    recorded   whether the gradients have derivatives in their turn
+    gradients  dL/ds_1 ... dL/ds_T, a list with a tensor (T, B, ...) for each float part of the state
+    recorded   whether the gradients are on the tape, so that they can be differentiated
 
     >>> from tinygrad_seq import nn
     >>> flow = nn.gradient_flow(nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3)), lambda ys: ys[-1].sum())
@@ -61,17 +61,17 @@ def gradient_flow(
     state: State | None = None,
     create_graph: bool = False,
 ) -> Flow:
-    """Run `cell` over xs (T, B, I); `loss(ys)`, and its total derivatives by the state after every step.
+    """Run `cell` over xs (T, B, I); return `loss(ys)` and its total derivatives dL/ds_t for every state s_t.
 
         s_t, y_t = cell(s_{t-1}, x_t) + n_t,   n_t = 0,   dL/ds_t = dL/dn_t
 
-    loss          a function of the outputs ys (T, B, H); its value is one number
-    state         s_0, the cell's initial state if None
-    create_graph  record how the derivatives came about, so that they have derivatives
+    loss          a function of the outputs ys (T, B, H) whose value is one number
+    state         s_0; None means the cell's initial state
+    create_graph  record the derivatives on the tape, so that they can be differentiated
 
-    The output must be a part of the state, as h is; else a TypeError: the zero would not reach the loss by it.
-    A state counts as the next step takes it: that h_t of an LSTM was made of c_t belongs to the step, and not
-    to dL/dc_t.
+    Raises TypeError unless the output of the cell is a part of its state, such as h: otherwise the zero would
+    not reach the loss through the output. The derivative is with respect to the state that the next step
+    receives: for an LSTM, the dependence of h_t on c_t within step t is not part of dL/dc_t.
 
     >>> from tinygrad_seq import nn
     >>> cell = nn.RNNCell(3, 5, rng=0)
@@ -94,30 +94,32 @@ def gradient_flow(
         moved = tree.each(lambda part: part + next(added) if part.dtype.kind == "f" else part, after)
         outputs = [m for part, m in zip(tree.leaves(after), tree.leaves(moved), strict=True) if part is y]
         if not outputs:
-            raise TypeError(f"the output of a {type(cell).__name__} is not a part of its state")
+            raise TypeError(
+                f"gradient_flow needs a cell whose output is a part of its state, got a {type(cell).__name__}"
+            )
         return moved, (outputs[0], moved)
 
     _, (ys, after) = scan(step, state, (xs, zeros))
     value = loss(ys)
-    gradients = by(value, zeros, create_graph=create_graph)
+    gradients = gradients_by(value, zeros, create_graph=create_graph)
     pairs = zip(tree.leaves(state), tree.leaves(after), strict=True)
     states = tree.like(after, [concatenate([expand_dims(first, 0), rest]) for first, rest in pairs])
     return Flow(cell, xs, value, states, gradients, create_graph)
 
 
 def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
-    """How far the gradient is from keeping its length on the way back through time.
+    """A penalty on changes of the gradient's length from step to step on its way back through time.
 
         sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2,   t = 1 ... T - 1
 
-    for every row of the batch, of which the mean is taken (Pascanu, Mikolov & Bengio 2013, On the difficulty
-    of training recurrent neural networks). Steps whose dL/dh_{t+1} is 0 count for nothing.
+    averaged over the rows of the batch (Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent
+    neural networks). Steps whose dL/dh_{t+1} is 0 contribute 0.
 
-    exact  True: its derivative goes through dL/dh_{t+1} and h_t too, for which `flow` was made with
-           create_graph=True. False: the published approximation, which holds both fixed: parameters matter
-           by the one step from h_t to h_{t+1} alone (their "immediate" derivative).
+    exact  True: the derivative of the penalty also goes through dL/dh_{t+1} and h_t; `flow` must be computed
+           with create_graph=True. False: the published approximation, which holds both fixed: the parameters
+           enter only through the one step from h_t to h_{t+1} (the paper's "immediate" derivative).
 
-    ValueError for the exact one of a flow that was made without a graph.
+    Raises ValueError if exact is True and the flow was computed without create_graph=True.
 
     >>> from tinygrad_seq import nn
     >>> cell = nn.RNNCell(3, 5, rng=0)
@@ -127,47 +129,50 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     (5, 5)
     """
     if exact and not flow.recorded:
-        raise ValueError("the exact penalty derives dL/dh_t: make the flow with create_graph=True")
+        raise ValueError(
+            "the exact penalty needs the derivative of dL/dh_t, got a flow without a graph; call gradient_flow "
+            "with create_graph=True"
+        )
     gradients, states = [d[1:] for d in flow.gradients], tree.each(lambda s: s[1:-1], flow.states)
     if not exact:
         gradients, states = [d.detach() for d in gradients], tree.each(leaf, states)
     after, _ = flow.cell(tree.each(as_rows, states), as_rows(flow.xs[1:]))  # all steps as one batch
-    products = by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
+    products = gradients_by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
     here, there = length(products), length(gradients)
     ratio = here / where(there == 0, 1, there)
     return total(mean(where(there == 0, 0, (ratio - 1) ** 2), 1))
 
 
-def by(
+def gradients_by(
     outputs: Tensor | list[Tensor],
     inputs: list[Tensor],
     cotangents: list[Tensor] | None = None,
     *,
     create_graph: bool,
 ) -> list[Tensor]:
-    """The gradients by `inputs`, of a graph that is kept."""
+    """The gradients of `outputs` with respect to `inputs`; the graph is kept."""
     found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
     return cast("list[Tensor]", found)
 
 
 def as_rows(x: Tensor) -> Tensor:
-    """Time and batch, (T, B, ...), as one axis (T B, ...)."""
+    """x (T, B, ...) with time and batch as one axis, (T B, ...)."""
     return reshape(x, (-1, *x.shape[2:]))
 
 
 def floats(state: State) -> list[Tensor]:
-    """The parts of a state that have a derivative."""
+    """The float parts of a state, which can have a derivative."""
     return [part for part in tree.leaves(state) if part.dtype.kind == "f"]
 
 
 def leaf(x: Tensor) -> Tensor:
-    """The value of `x`, a leaf that has a gradient if it can have one."""
+    """The value of `x` as a leaf, which requires a gradient if it is a float."""
     x = x.detach()
     x.requires_grad = x.dtype.kind == "f"
     return x
 
 
 def length(parts: list[Tensor]) -> Tensor:
-    """The Euclidean length of all parts (..., B, H) together, (..., B)."""
+    """The Euclidean norm over all parts (T, B, ...), (T, B)."""
     flat = [reshape(p, (*p.shape[:2], math.prod(p.shape[2:]))) for p in parts]
     return norm(concatenate(flat, axis=-1), axis=-1)

@@ -2,11 +2,11 @@
 
 On its way back through time a gradient is multiplied by a Jacobian at every step,
 
-    dL/dh_t = dL/dh_T J_T ... J_{t+1},   J_k = dh_k/dh_{k-1},   if the loss is of the last state alone
+    dL/dh_t = dL/dh_T J_T ... J_{t+1},   J_k = dh_k/dh_{k-1},   for a loss that depends only on the last state
 
-so that its length is at most |dL/dh_T| times their largest singular values: where these stay below 1 it
-vanishes, and it explodes only where they are above. Without inputs and without tanh all J_k are one matrix,
-and what decides are the powers of its eigenvalues.
+so its length is at most |dL/dh_T| times the product of their largest singular values. If these stay below 1,
+the gradient vanishes; it can explode only if they are above 1. Without inputs and without tanh, all J_k are one
+matrix, and the powers of its eigenvalues decide.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from tinygrad_seq.tensor.tensor import Tensor, on_device_of
 def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = None) -> Tensor:
     """J_t = ds_t/ds_{t-1} for the steps t = 1 ... T of `cell` over xs (T, B, I): (T, B, S, S).
 
-    An element is d(s_t)_i / d(s_{t-1})_j, and a gradient, a row, goes back as dL/ds_{t-1} = dL/ds_t J_t. S is
-    the size of the whole state, all its float parts side by side in their order: 2H for the (h, c) of an LSTM.
-    For the vanilla network J_t = diag(1 - h_t^2) Wh'.
+    Element (i, j) is d(s_t)_i / d(s_{t-1})_j. Gradients are rows: dL/ds_{t-1} = dL/ds_t J_t. S is the size of
+    the whole state, its float parts concatenated in order: 2H for the (h, c) of an LSTM. For the vanilla
+    network J_t = diag(1 - h_t^2) Wh'.
 
-    state  s_0, the cell's initial state if None
+    state  s_0; None means the cell's initial state
 
-    All steps and rows are one batch, with a pass back for each element of the state. (One pass for all
-    elements, of a batch that holds every row S times, took two to five times as long, in forward mode too.) The
-    result is not on the tape. ValueError for no steps at all.
+    All steps and rows form one batch, with one backward pass for each element of the state. (A single pass,
+    over a batch that holds every row S times, took two to five times as long; so did forward mode.) The result
+    is not on the tape. Raises ValueError if there is no time step.
 
     >>> from tinygrad_seq import nn
     >>> nn.step_jacobians(nn.LSTMCell(3, 5, rng=0), ts.ones((7, 2, 3))).shape
@@ -58,29 +58,29 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
 
 
 def flat(state: State) -> Tensor:
-    """The float parts of a state (N, ...) side by side, (N, S)."""
+    """The float parts of a state (N, ...), concatenated, (N, S)."""
     return concatenate([reshape(part, (len(part), width(part))) for part in floats(state)], axis=-1)
 
 
 def parted(s: Tensor, state: State) -> State:
-    """`state` with its float parts from s (N, S)."""
+    """`state` with its float parts replaced by those of s (N, S)."""
     ends = list(itertools.accumulate(width(part) for part in floats(state)))
     found = iter(split(s, ends[:-1], axis=-1))
     return tree.each(lambda part: reshape(next(found), part.shape) if part.dtype.kind == "f" else part, state)
 
 
 def width(part: Tensor) -> int:
-    """How many numbers a row of a part (N, ...) holds."""
+    """The number of elements in a row of `part` (N, ...)."""
     return math.prod(part.shape[1:])
 
 
-# --- how long a gradient can be -------------------------------------------------------------------------
+# --- bounds on the length of a gradient -----------------------------------------------------------------
 
 
 def singular_values(matrices: Tensor | ArrayLike) -> np.ndarray:
-    """The singular values of matrices (..., S, S), the largest first, (..., S), on the host, in float64.
+    """The singular values (..., S) of matrices (..., S, S), the largest first, on the host, in float64.
 
-    NaN for a matrix that is not finite.
+    They are NaN for a matrix that is not finite.
 
     >>> singular_values([[0.0, 2.0], [-0.5, 0.0]])
     array([2. , 0.5])
@@ -96,27 +96,30 @@ def product_bound(norms: Tensor | ArrayLike, factors: ArrayLike) -> np.ndarray:
 
         |dL/dh_t| <= |dL/dh_T| sigma_max(J_T) ... sigma_max(J_{t+1})
 
-    norms    |dL/dh_t|, (T, B); the last of them counts alone
-    factors  sigma_max(J_t), (T, B), or what else bounds it; the first does not count
+    norms    |dL/dh_t|, (T, B); only the last is used
+    factors  sigma_max(J_t) or an upper bound of it, (T, B); the first is not used
 
-    It bounds what comes through h_T, which is all of dL/dh_t if L is a loss on the last state; with a loss on
-    earlier ones dL/dh_t can be longer. (Pascanu, Mikolov & Bengio 2013.) ValueError for shapes that differ.
+    It bounds the gradient that flows back through h_T. This is all of dL/dh_t if the loss depends only on the
+    last state; if it also depends on earlier states, dL/dh_t can be longer. (Pascanu, Mikolov & Bengio 2013.)
+    Raises ValueError if the shapes differ.
 
     >>> product_bound([[0.3], [0.8], [1.0]], [[5.0], [0.5], [2.0]]).T
     array([[1., 2., 1.]])
     """
     norms, factors = on_host(norms), on_host(factors)
     if norms.shape != factors.shape:
-        raise ValueError(f"one factor for each step and row: {factors.shape} beside norms {norms.shape}")
+        raise ValueError(
+            f"product_bound needs norms and factors of one shape (T, B), got {norms.shape} and {factors.shape}"
+        )
     with np.errstate(over="ignore"):  # a bound may be infinite
         return np.cumprod(np.concatenate([norms[-1:], factors[:0:-1]]), axis=0)[::-1]
 
 
 def separate_factors(cell: RNNCell, hs: Tensor | ArrayLike) -> np.ndarray:
-    """sigma_max(D_t) sigma_max(Wh), which is no less than sigma_max(D_t Wh') = sigma_max(J_t), (T, B).
+    """sigma_max(D_t) sigma_max(Wh), an upper bound of sigma_max(D_t Wh') = sigma_max(J_t), (T, B).
 
-    (The lecture's looser bound, for the vanilla network alone.) hs (T, B, H) are its outputs, and D_t the
-    diagonal matrix of slopes, 1 - h_t^2 of tanh, or 0 and 1 of relu. TypeError for another cell.
+    (The lecture's looser bound, only for the vanilla network.) hs (T, B, H) are the outputs of the cell. D_t is
+    the diagonal matrix of slopes: 1 - h_t^2 for tanh, 0 or 1 for relu. Raises TypeError for another cell.
 
     >>> from tinygrad_seq import nn
     >>> cell, xs = nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3))
@@ -125,7 +128,10 @@ def separate_factors(cell: RNNCell, hs: Tensor | ArrayLike) -> np.ndarray:
     True
     """
     if not isinstance(cell, RNNCell):
-        raise TypeError(f"the step of a {type(cell).__name__} is no product of slopes and one matrix")
+        raise TypeError(
+            "separate_factors needs an RNNCell, whose Jacobian is a product of slopes and one matrix, got a "
+            f"{type(cell).__name__}"
+        )
     hs = on_host(hs)
     slopes = 1 - hs**2 if cell.activation == "tanh" else hs > 0
     return slopes.max(-1) * singular_values(cell.Wh)[0]
@@ -135,9 +141,9 @@ def separate_factors(cell: RNNCell, hs: Tensor | ArrayLike) -> np.ndarray:
 
 
 def eigenvalue_powers(matrix: Tensor | ArrayLike, steps: int) -> np.ndarray:
-    """The eigenvalues of W (n, n) to the powers t = 0 ... steps, (steps + 1, n); ascending if W = W'.
+    """The eigenvalues of W (n, n) to the powers t = 0 ... steps, (steps + 1, n); ascending at t = 1 if W = W'.
 
-    They are the eigenvalues of W^t, and vanish or explode: the lecture's example, the matrix of Fibonacci's
+    They are the eigenvalues of W^t, and vanish or explode. The lecture's example is the matrix of the Fibonacci
     numbers.
 
     >>> eigenvalue_powers([[0.0, 1.0], [1.0, 1.0]], 10)[[1, 10]].round(4).tolist()
@@ -152,18 +158,21 @@ def eigenvalue_powers(matrix: Tensor | ArrayLike, steps: int) -> np.ndarray:
 def linear_recurrence(matrix: Tensor | ArrayLike, start: Tensor | ArrayLike, steps: int) -> np.ndarray:
     """h_t = h_{t-1} W for t = 0 ... steps, by the eigenvectors of W = Q L Q', as h_0 Q L^t Q'; (steps + 1, n).
 
-    ValueError unless W (n, n) is symmetric, for only then is Q orthogonal.
+    Raises ValueError unless W (n, n) is symmetric, since only then is Q orthogonal.
 
     >>> linear_recurrence([[0.0, 1.0], [1.0, 1.0]], [1.0, 1.0], 5)[:, 0].round(9)
     array([1., 1., 2., 3., 5., 8.])
     """
     matrix, start = on_host(matrix), on_host(start)
     if not np.array_equal(matrix, matrix.T):
-        raise ValueError(f"W = Q L Q' with orthogonal Q is symmetric, and {matrix.tolist()} is not")
+        raise ValueError(
+            "linear_recurrence needs a symmetric W, so that W = Q L Q' with an orthogonal Q, got "
+            f"{matrix.tolist()}"
+        )
     _, eigenvectors = np.linalg.eigh(matrix)
     return start @ eigenvectors * eigenvalue_powers(matrix, steps) @ eigenvectors.T
 
 
 def on_host(x: Tensor | ArrayLike) -> np.ndarray:
-    """The values of `x` in float64."""
+    """The values of `x` on the host, in float64."""
     return np.asarray(x.numpy() if isinstance(x, Tensor) else x, np.float64)

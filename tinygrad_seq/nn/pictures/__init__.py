@@ -1,4 +1,4 @@
-"""Pictures of gradients, of attention and of a memory, drawn on axes of matplotlib's.
+"""Pictures of gradients, of attention and of a memory, drawn on matplotlib axes.
 
 >>> from matplotlib.figure import Figure
 >>> from tinygrad_seq import nn

@@ -1,4 +1,4 @@
-"""Where attention looks: an image of the weights, beside the symbols that were read and written."""
+"""An image of attention weights, labelled with the symbols that were read and written."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def alignment(axes: Axes, weights: Tensor | ArrayLike, read: Sequence[str], written: Sequence[str]) -> None:
-    """alpha_tn, (T, N), how much each symbol that was written looked at each that was read: 0 black, 1 white.
+    """Draws alpha_tn, (T, N), the weight of each symbol read for each symbol written: 0 is black, 1 is white.
 
-    (Bahdanau, Cho & Bengio 2015, figure 3.) What was read stands above, from left to right; what was written at
-    the left, downwards. A space is shown as ␣, a character that the fonts lack by its number, as U+65E5.
-    ValueError unless there is a row for each symbol that was written and a column for each that was read.
+    (Bahdanau, Cho & Bengio 2015, figure 3.) The symbols read are at the top, from left to right; the symbols
+    written are at the left, from top to bottom. A space is shown as ␣, and a character that the fonts lack as
+    its code point, such as U+65E5. Raises ValueError unless `weights` has a row for each symbol written and a
+    column for each symbol read.
 
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().subplots()
@@ -30,8 +31,8 @@ def alignment(axes: Axes, weights: Tensor | ArrayLike, read: Sequence[str], writ
     alpha = on_host(weights)
     if alpha.shape != (len(written), len(read)):
         raise ValueError(
-            f"{len(read)} symbols that were read and {len(written)} that were written have weights "
-            f"({len(written)}, {len(read)}), not {alpha.shape}"
+            f"alignment needs weights ({len(written)}, {len(read)}) for {len(written)} symbols written and "
+            f"{len(read)} symbols read, got {alpha.shape}"
         )
     axes.imshow(alpha, cmap="gray", vmin=0, vmax=1)
     above, left = [legible(symbol) for symbol in read], [legible(symbol) for symbol in written]
@@ -42,7 +43,7 @@ def alignment(axes: Axes, weights: Tensor | ArrayLike, read: Sequence[str], writ
 
 
 def legible(symbol: str) -> str:
-    """`symbol`, as the fonts that matplotlib writes with can show it."""
+    """`symbol`, with characters replaced that matplotlib's fonts cannot show."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     fonts = [get_font(findfont(FontProperties(family=[name]))) for name in FontProperties().get_family()]

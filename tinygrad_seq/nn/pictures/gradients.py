@@ -1,8 +1,8 @@
-"""How gradients flow: what `flow` and `jacobians` compute, as lines over time.
+"""How gradients flow: the arrays that `nn/gradients` computes, drawn as lines over time.
 
-Each function takes the axes, the array, and how the lines look, as matplotlib's `plot` does. A line is the
-median of the rows of a batch. Scales are logarithmic, since all of it is a product over time; what is 0 falls
-out of the picture at its lower edge.
+Each function takes the axes, the array, and the keyword arguments of matplotlib's `plot` for the look of the
+lines. A line is the median over the rows of the batch. Scales are logarithmic, because these values are
+products over time; a value of 0 is clipped at the lower edge.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def norms(axes: Axes, lengths: Tensor | ArrayLike, **look) -> None:
-    """|dL/dh_t|, or a bound of it, (T, B), over t = 1 ... T: one line.
+    """Draws |dL/dh_t|, or a bound of it, (T, B), over t = 1 ... T: one line.
 
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().subplots()
@@ -32,7 +32,7 @@ def norms(axes: Axes, lengths: Tensor | ArrayLike, **look) -> None:
 
 
 def singular_values(axes: Axes, values: ArrayLike, **look) -> None:
-    """The largest of the singular values (T, B, S) over t = 1 ... T, and the smallest, dotted: two lines.
+    """Draws the largest singular value of (T, B, S) over t = 1 ... T, and the smallest, dotted: two lines.
 
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().subplots()
@@ -46,7 +46,7 @@ def singular_values(axes: Axes, values: ArrayLike, **look) -> None:
 
 
 def powers(axes: Axes, values: ArrayLike, **look) -> None:
-    """|lambda^t| of the eigenvalues to the powers t, (T + 1, n), over t = 0 ... T: a line for each eigenvalue.
+    """Draws |lambda^t|, (T + 1, n), over t = 0 ... T: a line for each of the n eigenvalues.
 
     >>> from matplotlib.figure import Figure
     >>> from tinygrad_seq import nn
@@ -59,7 +59,7 @@ def powers(axes: Axes, values: ArrayLike, **look) -> None:
 
 
 def over_time(axes: Axes, first: int, ys: np.ndarray, **look) -> None:
-    """Lines of ys (T, ...) over the times from `first` on."""
+    """Draws ys (T, ...) as lines over the times first, first + 1, ..."""
     axes.plot(np.arange(first, first + len(ys)), ys, **look)
     axes.set_xlabel("t")
     axes.set_yscale("log", nonpositive="clip")

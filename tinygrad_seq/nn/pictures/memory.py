@@ -1,4 +1,4 @@
-"""What a memory is used for: images of one row of the batch, in which time goes to the right."""
+"""How a memory is used: images of one row of the batch, with time from left to right."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def over_steps(axes: Axes, values: Tensor | ArrayLike, **look) -> None:
-    """Vectors (T, K) as an image, a column for each of t = 1 ... T; those of several heads, (T, H, K), as one.
+    """Draws vectors (T, K) as an image with a column for each of t = 1 ... T.
 
-    How it looks is said as to matplotlib's `imshow`.
+    The vectors of several heads, (T, H, K), are drawn below each other in one image. The keyword arguments
+    `look` are passed to matplotlib's `imshow`.
 
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().subplots()
@@ -41,11 +42,11 @@ def over_steps(axes: Axes, values: Tensor | ArrayLike, **look) -> None:
 def machine(
     figure: Figure, xs: Tensor | ArrayLike, ys: Tensor | ArrayLike, trace: NTMTrace, row: int = 0
 ) -> None:
-    """What a neural Turing machine hears and says, writes and reads, and where.
+    """Draws the inputs and outputs of a neural Turing machine, what it writes and reads, and where.
 
-    As in figure 6 of Graves, Wayne & Danihelka (2014). Of xs (T, B, I) and ys (T, B, O), which may be the
-    sigmoid of `trace.outputs`, and of the trace, one row of the batch is shown. Weightings are black where they
-    are 0 and white where they are 1; row 0 of the memory is above.
+    As in figure 6 of Graves, Wayne & Danihelka (2014). One row of the batch is shown, of the inputs xs (T, B,
+    I), the outputs ys (T, B, O), for example the sigmoid of `trace.outputs`, and the trace. A weighting of 0 is
+    black and 1 is white; row 0 of the memory is at the top.
 
     >>> from matplotlib.figure import Figure
     >>> from tinygrad_seq import nn

@@ -1,4 +1,4 @@
-"""Sequences of unequal length in one array: filled up to the longest, with their lengths beside it."""
+"""Sequences of unequal length in one array: each is padded to the longest, and the lengths are kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tinygrad_seq.tensor.tensor import Tensor
 def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray, np.ndarray]:
     """Sequences (n_i, ...) as an array (T, B, ...), time first, and their lengths n_i, (B,).
 
-    Past its end a row holds `fill`. ValueError without a sequence, and for sequences whose steps have different
-    shapes.
+    Past its end a row holds `fill`. Raises ValueError if there is no sequence, or if the steps of the sequences
+    have different shapes.
 
     >>> from tinygrad_seq import nn
     >>> xs, lengths = nn.padded([[1, 2, 3], [4]])
@@ -29,7 +29,10 @@ def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray,
     arrays = [np.asarray(sequence) for sequence in sequences]
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) != 1 or any(not array.ndim for array in arrays):
-        raise ValueError(f"sequences are (n, ...), one or more, with steps of one shape; not {sorted(shapes)}")
+        raise ValueError(
+            "padded needs one or more sequences (n, ...) whose steps have one shape, got steps of shapes "
+            f"{sorted(shapes)}"
+        )
     lengths = np.array([len(array) for array in arrays])
     together = np.full((lengths.max(), len(arrays), *shapes.pop()), fill, np.result_type(*arrays))
     for i, array in enumerate(arrays):
@@ -38,16 +41,16 @@ def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray,
 
 
 def cut(ys: Tensor, lengths: Lengths) -> Tensor:
-    """`ys` (T, B, ...), but 0 past the length of each row; all of it without lengths."""
+    """`ys` (T, B, ...) with 0 past the length of each row; unchanged if `lengths` is None."""
     if lengths is None:
         return ys
-    inside, lawful = within(lengths, ys)
+    inside, valid = within(lengths, ys)
     zeroed = rows(inside, ys, 0)
-    return zeroed if lawful is None else found(zeroed, lawful[None])
+    return zeroed if valid is None else found(zeroed, valid[None])
 
 
 def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
-    """The mean of `losses` (T, B) over the steps that lie within `lengths`, (B,); of nothing, 0.
+    """The mean of `losses` (T, B) over the steps within `lengths`, (B,); 0 if all lengths are 0.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn

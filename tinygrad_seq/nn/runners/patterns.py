@@ -1,8 +1,8 @@
-"""Design patterns of recurrent networks: which of the steps have an output, and how many there are.
+"""Design patterns of recurrent networks: one output for a sequence, or one for each of its steps.
 
-`features` makes vectors of what comes in, an embedding or a network that looks at one step alone; a runner
-makes states of them; and `readout` makes of a state what is wanted. What writes sequences is a
-`Decoder`.
+A pattern has three parts. `features` turns the input of each step into a vector: an embedding, or a network
+that is applied to every step separately. A runner computes an output for every step from these vectors.
+`readout` computes the result from the runner's outputs. Models that write sequences are in `nn/decoding`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from tinygrad_seq.tensor.tensor import Tensor
 Layer = Callable[[Tensor], Tensor]
 
 
-def heard(features: Layer, xs: Tensor, lengths: Lengths) -> Tensor:
-    """features(x) for every step; for what stands past the lengths, be it NaN, as if it were 0."""
+def apply_features(features: Layer, xs: Tensor, lengths: Lengths) -> Tensor:
+    """features(xs); floats past the lengths, NaN included, are replaced by 0 first."""
     if lengths is not None and isinstance(xs, (Tensor, np.ndarray)) and xs.dtype.kind == "f":
         xs = cut(xs if isinstance(xs, Tensor) else tensor(xs), lengths)
     return features(xs)
 
 
 def time_first(runner: Runner, owner: str) -> Runner:
-    """`runner`, checked to take time for the first axis, as what is around it does."""
+    """`runner`, checked to have time as the first axis, as `owner` has."""
     if runner.batch_first:
-        raise ValueError(f"{owner} takes time for the first axis: its runner is not batch_first")
+        raise ValueError(f"{owner} needs a runner with time as the first axis, got one with batch_first=True")
     return runner
 
 
 class ManyToOne(Module):
-    """One output for a whole sequence: y = readout(s), s the runner's summary of all features(x_t).
+    """One output for a whole sequence: y = readout(s), where s is the runner's summary of all features(x_t).
 
-    xs (T, B, ...) make y (B, C); `lengths` and errors as for `Recurrent`. A row of length 0 has the summary 0.
-    ValueError for a runner that is batch_first.
+    xs is (T, B, ...) and y is (B, C); `lengths` and errors are as for `Recurrent`. The summary of a row of
+    length 0 is 0. Raises ValueError if the runner is batch_first.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -55,15 +55,16 @@ class ManyToOne(Module):
         self.readout = readout
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        summary, _ = self.runner.summary(heard(self.features, xs, lengths), lengths=lengths)
+        summary, _ = self.runner.summary(apply_features(self.features, xs, lengths), lengths=lengths)
         return self.readout(summary)
 
 
 class ManyToMany(Module):
-    """One output for each input, aligned with it: y_t = readout(h_t), h the runner's outputs of features(x).
+    """One output for each input: y_t = readout(h_t), where h is the runner's outputs for features(x).
 
-    xs (T, B, ...) make ys (T, B, C), 0 past the `lengths`; these and errors as for `Recurrent`. With a
-    bidirectional runner every output looks at the whole sequence. ValueError for a runner that is batch_first.
+    xs is (T, B, ...) and ys is (T, B, C), 0 past the `lengths`; `lengths` and errors are as for `Recurrent`.
+    With a bidirectional runner every output depends on the whole sequence. Raises ValueError if the runner is
+    batch_first.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -79,14 +80,14 @@ class ManyToMany(Module):
         self.readout = readout
 
     def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
-        ys, _ = self.runner(heard(self.features, xs, lengths), lengths=lengths)
+        ys, _ = self.runner(apply_features(self.features, xs, lengths), lengths=lengths)
         return cut(self.readout(ys), lengths)
 
 
 class PerFrame(ManyToMany):
-    """One output for each frame of a film: frames (T, B, height, width) are taken as vectors, one by one.
+    """One output for each frame of a film: each frame of xs (T, B, height, width) is flattened to a vector.
 
-    Otherwise as `ManyToMany`: `features` takes (T, B, height * width).
+    Everything else is as for `ManyToMany`; `features` receives (T, B, height * width).
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn

@@ -1,8 +1,8 @@
-"""Runners: cells, run over time. Recurrent in one direction, Bidirectional in both, Layers in several passes.
+"""Runners run cells over time: Recurrent in one direction, Bidirectional in both, Layers one after another.
 
-The loop is the meaning of a recurrent network: y(t), s(t) = cell(s(t-1), x(t)). Sequences of unequal
-length share a batch by `lengths`: past its length a row has output 0 and its state stands still. Every
-runner is called alike, `ys, state = rnn(xs, state=None, lengths=None)`.
+A recurrent network is this loop: s(t), y(t) = cell(s(t-1), x(t)). Sequences of unequal length share a batch
+with the help of `lengths`: past its length, a row has output 0 and its state does not change. Every runner is
+called in the same way, `ys, state = rnn(xs, state=None, lengths=None)`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ Lengths = Indices | None
 
 
 class Runner(Module):
-    """What runs over time: `ys, state = runner(xs, state=None, lengths=None)`, and what patterns ask of it.
+    """The base class of runners: `ys, state = runner(xs, state=None, lengths=None)`, and `summary`.
+
+    A subclass defines `__call__` and `summary`, and sets `batch_first`.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -46,35 +48,36 @@ class Runner(Module):
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The outputs of all steps, and the state after the last."""
-        raise NotImplementedError(f"{type(self).__name__} says not how it runs")
+        raise NotImplementedError(f"{type(self).__name__} does not define __call__")
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """The output of the step that was taken last, (B, H), and the state after it.
+        """The output of the last step that was computed, (B, H), and the state after it.
 
-        It has seen all of the sequence; in a row of length 0 it is 0.
+        It depends on the whole sequence. In a row of length 0 it is 0.
         """
-        raise NotImplementedError(f"{type(self).__name__} says not which step is the last")
+        raise NotImplementedError(f"{type(self).__name__} does not define summary")
 
 
 class Recurrent(Runner):
-    """`ys, state = rnn(xs, state=None, lengths=None)`: `cell` run over the time steps of xs.
+    """`ys, state = rnn(xs, state=None, lengths=None)`: runs `cell` over the time steps of xs.
 
     cell         state, y = cell(state, x)
     reverse      run from the last step to the first; outputs stay in the order of the input
     batch_first  xs and ys are (B, T, ...) instead of (T, B, ...)
-    unroll       run the loop as it stands: slower, but the cell may look at values and draw numbers
+    unroll       run a Python loop instead of a scan: slower, but the cell may read values and draw numbers
 
     xs       (T, B, I)
-    state    the state before the first step, the cell's initial state if None
-    lengths  integers (B,), an array or a tensor: row i consists of its first lengths[i] steps. Past
-             them y is 0 and the state is frozen, in either direction, so that length 0 gives back the
-             initial state; what xs holds there has no influence, whatever it is.
+    state    the state before the first step; None means the cell's initial state
+    lengths  integers (B,), an array or a tensor: row i consists of its first lengths[i] steps. Past them, in
+             either direction, y is 0 and the state does not change; so a row of length 0 keeps its initial
+             state. The values of xs past the lengths, NaN included, have no influence.
 
-    Returns ys (T, B, H) and the state after the last step. Where the output of the cell is a tree of tensors,
-    as that of `ACTCell`, ys is such a tree. Gradients flow to xs, state and parameters.
-    ValueError for no time step, and for lengths of another shape, negative or above T; TypeError for
-    lengths that are no integers. Of a length in a tensor on a device, where nobody looks at it, negative or
-    above T, the row of ys and of the state is NaN.
+    Returns ys (T, B, H) and the state after the last step. If the output of the cell is a tree of tensors, as
+    for `ACTCell`, ys is such a tree. Gradients flow to xs, state and parameters.
+
+    Raises ValueError if there is no time step, or if lengths have the wrong shape, are negative or exceed T;
+    TypeError if they are not integers. Lengths in a tensor on a GPU are not checked: a length that is negative
+    or exceeds T gives NaN in its row of ys and of the state.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -98,7 +101,7 @@ class Recurrent(Runner):
         if xs.ndim < 2 or not xs.shape[0]:
             axes = "(B, T, ...)" if self.batch_first else "(T, B, ...)"
             raise ValueError(
-                f"a recurrent network runs over {axes} with at least one time step T, not {describe(xs)}"
+                f"a recurrent network needs xs {axes} with at least one time step T, got {describe(xs)}"
             )
         if state is None:
             state = self.cell.initial_state(xs.shape[1], like=xs)
@@ -106,44 +109,45 @@ class Recurrent(Runner):
         if lengths is None:
             state, ys = loop(self.cell, state, xs, reverse=self.reverse)
         else:
-            inside, lawful = within(lengths, xs)
+            inside, valid = within(lengths, xs)
             state, ys = loop(self._masked, state, (rows(inside, xs, 0), inside), reverse=self.reverse)
-            if lawful is not None:
-                state = tree.each(lambda s: found(s, lawful), state)
-                ys = tree.each(lambda y: found(y, lawful[None]), ys)
+            if valid is not None:
+                state = tree.each(lambda s: found(s, valid), state)
+                ys = tree.each(lambda y: found(y, valid[None]), ys)
         return self._swapped(ys), state
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """The output of the last step within its length, or in reverse of the first, (B, H); and the state."""
+        """The output (B, H) of the last step within each length, of step 0 if reverse; and the final state."""
         ys, state = self(xs, state, lengths)
         ys = self._swapped(ys)
         if self.reverse:
             return tree.each(lambda y: y[0], ys), state
         if lengths is None:
             return tree.each(lambda y: y[-1], ys), state
-        inside, lawful = within(lengths, tree.leaves(ys)[0])
+        inside, valid = within(lengths, tree.leaves(ys)[0])
         last = logical_and(inside, logical_not(concatenate([inside[1:], zeros_like(inside[:1])])))
-        return tree.each(lambda y: found(total(rows(last, y, 0), 0), lawful), ys), state
+        return tree.each(lambda y: found(total(rows(last, y, 0), 0), valid), ys), state
 
     def _masked(self, state: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
-        """A step of those rows alone that are inside their lengths."""
+        """One step of the rows that are inside their lengths; the other rows keep their state and output 0."""
         x, inside = given
         after, y = self.cell(state, x)
         return frozen(inside, after, state), tree.each(lambda part: rows(inside, part, 0), y)
 
     def _swapped(self, ys):
-        """Outputs as they go in and out: of a runner that is batch_first, with time and batch swapped."""
+        """`ys` with the time and batch axes swapped if batch_first, else unchanged."""
         return tree.each(lambda y: swapaxes(y, 0, 1), ys) if self.batch_first else ys
 
 
 class Bidirectional(Runner):
-    """One cell forward and one backward over time, their outputs side by side (Schuster & Paliwal 1997).
+    """One cell runs forward over time and one backward; their outputs are concatenated.
 
-        y(t) = [yf(t); yb(t)],   yf, sf = forward(sf, x) for t = 0 ... T-1,   yb, sb = backward for T-1 ... 0
+        sf, yf(t) = forward(sf, x(t)) for t = 0 ... T-1,   sb, yb(t) = backward(sb, x(t)) for t = T-1 ... 0,
+        y(t) = [yf(t); yb(t)]
 
-    Arguments and errors as for `Recurrent`; ys is (T, B, Hf + Hb). The state is (forward, backward), of
-    which the backward part is the one that has seen step 0 last. With `lengths`, each row goes backward
-    from its own last step.
+    (Schuster & Paliwal 1997.) Arguments and errors are as for `Recurrent`; ys is (T, B, Hf + Hb). The state is
+    (forward, backward): the forward state after step T-1 and the backward state after step 0. With `lengths`,
+    the backward cell starts each row at the last step of that row.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -164,11 +168,11 @@ class Bidirectional(Runner):
         return self._both(Recurrent.__call__, xs, state, lengths)
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """Of each direction the output of the step that it took last, side by side, (B, Hf + Hb); the state."""
+        """The last output that each direction computed, concatenated, (B, Hf + Hb); and the final state."""
         return self._both(Recurrent.summary, xs, state, lengths)
 
     def _both(self, run: Callable, xs: Tensor, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
-        """Both directions run, what they make side by side."""
+        """Run both directions, and concatenate their outputs."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         sf, sb = (None, None) if state is None else parts(state, 2, "directions")
         forward, sf = run(self.forward, xs, sf, lengths)
@@ -177,16 +181,16 @@ class Bidirectional(Runner):
 
 
 class Layers(Runner):
-    """Runners on top of each other: each runs over the whole sequence of outputs of the one below.
+    """Runners on top of each other: each runs over the whole sequence of outputs of the runner below it.
 
-    For cells that run forward this is `Recurrent(Stacked(...))`. A bidirectional network can only be
-    stacked so: the layer above needs, at every step, what the backward cell of the layer below has made of
-    the steps to come, so that no step of the stack as a whole exists, and it is no cell. Likewise `Dropout`
-    between layers, which draws its masks for all time steps at once: layers without a memory, or other
-    functions of one tensor, may stand before a runner.
+    For cells that run forward, the result is that of `Recurrent(Stacked(...))`. Bidirectional networks can only
+    be stacked here. At every step, the layer above needs the output of the backward cell below, which depends
+    on later steps; so the stack cannot be computed step by step and is not a cell. Layers without a state, or
+    other functions of one tensor, may be placed before a runner: `Dropout`, for example, draws its masks for
+    all time steps at once.
 
-    Arguments and errors as for `Recurrent`; the state is the tuple of the runners' states. ValueError
-    unless the last is a runner, or if some are `batch_first` and others are not.
+    Arguments and errors are as for `Recurrent`; the state is the tuple of the runners' states. Raises
+    ValueError unless the last layer is a runner, or if some layers are `batch_first` and others are not.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -203,9 +207,11 @@ class Layers(Runner):
     def __init__(self, *layers: Runner | Callable[[Tensor], Tensor]) -> None:
         self.layers = layers
         if not layers or not isinstance(layers[-1], Runner):
-            raise ValueError("layers need at least one runner, and it is the last of them")
+            raise ValueError("Layers needs at least one runner, and the last layer must be a runner")
         if len({layer.batch_first for layer in layers if hasattr(layer, "batch_first")}) > 1:
-            raise ValueError("of the layers, some are batch_first and others are not: let them agree")
+            raise ValueError(
+                "Layers needs one value of batch_first, got both True and False; make the layers agree"
+            )
         self.batch_first = layers[-1].batch_first
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
@@ -214,7 +220,7 @@ class Layers(Runner):
         return ys, (*after, s)
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """The summary by the last runner, of all that the others make, (B, H); and the state."""
+        """The summary (B, H) by the last runner, of the outputs of the layers below; and the final state."""
         xs, after, s = self._below(xs, state, lengths)
         y, s = self.runners[-1].summary(xs, s, lengths)
         return y, (*after, s)
@@ -222,7 +228,7 @@ class Layers(Runner):
     def _below(
         self, xs: Tensor, state: State | None, lengths: Lengths
     ) -> tuple[Tensor, list[State], State | None]:
-        """What the last runner hears, the final states of the others, and its own before the first step."""
+        """The input of the last runner, the final states of the other runners, and its initial state."""
         count = len(self.runners)
         before = iter([None] * count if state is None else parts(state, count, "layers"))
         after = []
@@ -236,26 +242,26 @@ class Layers(Runner):
 
     @property
     def runners(self) -> list[Runner]:
-        """Those of the layers that run over time."""
+        """The layers that are runners, in order."""
         return [layer for layer in self.layers if isinstance(layer, Runner)]
 
 
 def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Whether step t of row i lies within its length, (T, B), and whether a length lies within 0 ... T, (B,).
+    """Whether step t of row i is within its length, (T, B); and whether each length is within 0 ... T, (B,).
 
-    The latter is None, if that was checked on the host.
+    The second is None if the lengths were checked on the host.
     """
     steps, batch, *_ = xs.shape
-    given = refused_outside(lengths, steps, batch)
+    given = checked_lengths(lengths, steps, batch)
     if isinstance(given, Tensor) and given.device != "cpu":
-        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, made where the lengths are
+        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
         return ends <= given, logical_and(given >= 0, given <= steps)
     host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
     return tensor(np.arange(steps)[:, None] < host, device=device), None
 
 
-def refused_outside(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
-    """`lengths` as a tensor or an array, checked to be integers (B,), and on the host to lie within 0 ... T."""
+def checked_lengths(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
+    """`lengths` as a tensor or an array of integers (B,); lengths on the host are checked to be in 0 ... T."""
     given: Tensor | np.ndarray
     if isinstance(lengths, Tensor):
         given = lengths
@@ -263,20 +269,20 @@ def refused_outside(lengths: Indices, steps: int, batch: int) -> Tensor | np.nda
         given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
     if integers(given, "lengths").shape != (batch,):
         raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, not {given.shape}"
+            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}"
         )
     if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
         host = np.asarray(given)
         if host.min() < 0 or host.max() > steps:
             raise ValueError(
-                f"lengths must lie within 0 ... {steps}, the steps there are; the smallest is {host.min()}, "
+                f"lengths must lie within 0 ... {steps}, the number of steps; the smallest is {host.min()}, "
                 f"the largest {host.max()}"
             )
     return given
 
 
 def frozen(inside: Tensor, after: State, before: State) -> State:
-    """The state after a step in the rows that are inside, the state before it in the others."""
+    """`after` in the rows that are `inside`, `before` in the other rows."""
     if isinstance(after, Tensor) and isinstance(before, Tensor):
         return rows(inside, after, before)
     return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))

@@ -1,4 +1,4 @@
-"""Self-attention: all steps of a sequence look at each other at once; a recurrent network takes one by one."""
+"""Self-attention: every step of a sequence attends to all steps at once, without a loop over time."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class SelfAttention(Runner):
-    """Every step of a sequence looks at all steps, in several ways at once (Vaswani et al. 2017).
+    """Every step of a sequence attends to all steps, with several heads in parallel (Vaswani et al. 2017).
 
-        q, k, v = split(x W + b),   c_j = attend(q_j' k_j / sqrt d, v_j) for each head j of d = size / heads,
+        q, k, v = split(x W + b),   c_j = attend(q_j' k_j / sqrt d, v_j) for each head j, d = size / heads,
         y = [c_1; ...; c_heads] W_o + b_o
 
-    A runner without a state, which is (), and without a sense of order: for that, see `Positions`.
+    It is called like a runner, with () as its state. It ignores the order of the steps; `Positions` adds their
+    positions to the input.
 
     xs       (T, B, size), and so are ys
-    lengths  integers (B,): what stands past them is not looked at, and there y is 0
+    lengths  integers (B,): steps past them are not attended to, and y is 0 there
 
-    The summary is the mean of the outputs within the lengths. ValueError unless `heads` divides `size`, for
-    no time step, and as for `Recurrent`.
+    The summary is the mean of the outputs within the lengths. Raises ValueError unless `heads` divides `size`,
+    if there is no time step, and as for `Recurrent`.
 
     >>> from tinygrad_seq import nn
     >>> look = nn.SelfAttention(6, heads=2, rng=0)
@@ -52,7 +53,9 @@ class SelfAttention(Runner):
         self, size: int, *, heads: int = 1, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
         if heads < 1 or size % heads:
-            raise ValueError(f"{heads} heads share {size} features: let heads divide them")
+            raise ValueError(
+                f"SelfAttention needs heads >= 1 that divide size, got {heads} heads and size {size}"
+            )
         rng = np.random.default_rng(rng)
         self.heads = heads
         self.projection = Linear(size, 3 * size, rng=rng, dtype=dtype)
@@ -60,10 +63,10 @@ class SelfAttention(Runner):
         self.score = ScaledDotScore()
 
     def attended(self, xs: Tensor, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
-        """The outputs (T, B, size), and the weights (B, heads, T, T) by which each step looked at each."""
+        """The outputs (T, B, size), and the weights (B, heads, T, T) of each step over all steps."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if xs.ndim != 3 or not len(xs):
-            raise ValueError(f"self-attention looks at (T, B, size) with at least one step, not {describe(xs)}")
+            raise ValueError(f"self-attention needs xs (T, B, size) with at least one step, got {describe(xs)}")
         keep = None
         if lengths is not None:
             xs = cut(xs, lengths)
@@ -74,16 +77,16 @@ class SelfAttention(Runner):
         return cut(ys, lengths), weights
 
     def _by_head(self, xs: Tensor) -> Tensor:
-        """(T, B, size) as (B, heads, T, d)."""
+        """xs (T, B, size) rearranged to (B, heads, T, d)."""
         return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
 
     def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         if tree.leaves(state):
-            raise ValueError(f"self-attention has no state but (), not {describe(state)}")
+            raise ValueError(f"self-attention has no state, got {describe(state)}; pass None or ()")
         return self.attended(xs, lengths)[0], ()
 
     def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """The mean of the outputs within the lengths, (B, size); of a row of length 0, 0. The state is ()."""
+        """The mean of the outputs within the lengths, (B, size), 0 for a row of length 0; and the state ()."""
         ys, state = self(xs, state, lengths)
         if lengths is None:
             return total(ys, 0) / len(ys), state
@@ -93,11 +96,11 @@ class SelfAttention(Runner):
 
 
 class Positions(Module):
-    """y_t = x_t + p_t, so that what looks at y knows where it is; for x (T, B, size), of any length.
+    """y_t = x_t + p_t for x (T, B, size) of any length: adds the position of each step to its vector.
 
         p_t,2i = sin(t / 10000^(2i / size)),   p_t,2i+1 = cos(t / 10000^(2i / size))
 
-    (Vaswani et al. 2017, 3.5.) ValueError for an x of another rank.
+    (Vaswani et al. 2017, 3.5.) Raises ValueError if x has another rank.
 
     >>> from tinygrad_seq import nn
     >>> nn.Positions()(ts.zeros((3, 1, 2)))[:, 0].numpy().round(3)
@@ -109,7 +112,7 @@ class Positions(Module):
     def __call__(self, xs: Tensor) -> Tensor:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if xs.ndim != 3:
-            raise ValueError(f"positions are added to (T, B, size), not {describe(xs)}")
+            raise ValueError(f"Positions needs xs (T, B, size), got {describe(xs)}")
         steps, _, size = xs.shape
         angles = np.arange(steps)[:, None] / 10000 ** (np.arange(size) // 2 * 2 / max(size, 1))
         positions = np.where(np.arange(size) % 2, np.cos(angles), np.sin(angles)).astype(xs.dtype)
