@@ -47,8 +47,8 @@ from tinygrad_seq.scan.backward import derived
 from tinygrad_seq.scan.differentiable import first_step
 from tinygrad_seq.scan.emit import emitted
 from tinygrad_seq.scan.lines import IN_PLACE
+from tinygrad_seq.scan.over_time import PROGRAMS, Compiled
 from tinygrad_seq.scan.plan import planned
-from tinygrad_seq.scan.scan import PROGRAMS, Compiled
 from tinygrad_seq.scan.step import Step
 
 SIZES = {  # T, B, I, H

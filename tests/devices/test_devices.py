@@ -12,7 +12,7 @@ from doors import costs
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.scan.scan import unrolled
+from tinygrad_seq.scan.over_time import unrolled
 from tinygrad_seq.testing import check_grad, check_primitive, tensors
 from tinygrad_seq.testing.strategies import Call
 from tinygrad_seq.training import serialize

@@ -79,7 +79,7 @@ softsign.partials(lambda z: {factor} * (1 - np.abs(z)) ** 2)
 
 
 def test_a_notebook_cell_can_run_twice():
-    """The definition that runs again replaces the old one, with a warning; results of the old keep its rules."""
+    """The definition that runs again replaces the old one, with a warning; old results keep old rules."""
     notebook = {"ts": ts, "np": np, "__name__": "__main__"}
     x = leaf([1.0, -3.0])
     exec(compile(CELL.format(factor=1), "cell 1", "exec"), notebook)

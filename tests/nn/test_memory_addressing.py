@@ -16,7 +16,7 @@ from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.nn import memory as m
-from tinygrad_seq.scan.scan import unrolled
+from tinygrad_seq.scan.over_time import unrolled
 from tinygrad_seq.testing import check_grad
 
 B, H, N, M, R = 2, 3, 5, 4, 1

@@ -14,7 +14,7 @@ from results import assert_allclose
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import explain
-from tinygrad_seq.scan.scan import PROGRAMS
+from tinygrad_seq.scan.over_time import PROGRAMS
 
 T, B, I, H = 7, 3, 4, 5  # noqa: E741
 XS = np.ones((T, B, I), np.float32)

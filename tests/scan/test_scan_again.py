@@ -15,7 +15,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import scan
-from tinygrad_seq.scan.scan import CAPACITY, PROGRAMS
+from tinygrad_seq.scan.over_time import CAPACITY, PROGRAMS
 
 
 def normal(*shape, seed=0):

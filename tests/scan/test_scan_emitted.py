@@ -12,7 +12,7 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import lines
 from tinygrad_seq.scan.lines import IN_PLACE
-from tinygrad_seq.scan.scan import PROGRAMS
+from tinygrad_seq.scan.over_time import PROGRAMS
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
 

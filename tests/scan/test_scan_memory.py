@@ -10,7 +10,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import loop, scan
-from tinygrad_seq.scan.scan import PROGRAMS
+from tinygrad_seq.scan.over_time import PROGRAMS
 
 B, I, H = 4, 6, 8  # noqa: E741
 

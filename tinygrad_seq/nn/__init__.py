@@ -16,7 +16,7 @@ True
 from typing import NoReturn
 
 from tinygrad_seq.nn import attention, init, memory, pictures
-from tinygrad_seq.nn.attention import AdditiveScore, Attending, DotScore, GeneralScore, ScaledDotScore
+from tinygrad_seq.nn.attention import AdditiveScore, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.cells import (
     CELLS,
     Cell,
@@ -37,6 +37,7 @@ from tinygrad_seq.nn.cells import (
     SkipCell,
 )
 from tinygrad_seq.nn.cells.adaptive import ACTCell, RepeatCell
+from tinygrad_seq.nn.cells.attending import Attending
 from tinygrad_seq.nn.cells.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
 from tinygrad_seq.nn.cells.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.classical.gaussian import Covariance
@@ -48,7 +49,7 @@ from tinygrad_seq.nn.decoding.attention_decoder import Annotations, AttentionDec
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.decoding.encoder_decoder import EncoderDecoder
 from tinygrad_seq.nn.decoding.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
-from tinygrad_seq.nn.dropout import Dropout, RecurrentDropout, VariationalDropout
+from tinygrad_seq.nn.dropout import Dropout, VariationalDropout
 from tinygrad_seq.nn.exchange.torch import from_torch, to_torch
 from tinygrad_seq.nn.gradients.flow import Flow, gradient_flow, vanishing_penalty
 from tinygrad_seq.nn.gradients.jacobians import (
@@ -65,6 +66,7 @@ from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.runners.padding import mean_within, padded
 from tinygrad_seq.nn.runners.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.runners.recurrent_dropout import RecurrentDropout
 from tinygrad_seq.nn.runners.self_attention import Positions, SelfAttention
 from tinygrad_seq.nn.runners.truncated import Truncated
 from tinygrad_seq.tensor import habits

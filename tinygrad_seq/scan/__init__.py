@@ -2,8 +2,8 @@
 
 from tinygrad_seq.scan.explain import explain
 from tinygrad_seq.scan.op import SCAN
+from tinygrad_seq.scan.over_time import scan, unrolled
 from tinygrad_seq.scan.pushed import pushed
-from tinygrad_seq.scan.scan import scan, unrolled
 
 __all__ = ["explain", "scan", "unrolled"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_seq.derive import jvp
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.differentiable import replay
-from tinygrad_seq.scan.scan import scan
+from tinygrad_seq.scan.over_time import scan
 from tinygrad_seq.scan.step import as_tensor
 
 

@@ -1,9 +1,8 @@
 """Recurrent cells: each class computes one time step of a recurrent network, as its equations.
 
-This folder holds basic cells and cells that wrap other cells (except `Attending`, in `nn.attention`); code that
-runs a cell over a sequence belongs in `nn.runners`. A module here may import the modules at the root of `nn`,
-`scan`, `tensor`, `ops`, `tree` and `engine`, but no runner; the only exception is `adaptive`, which uses
-`frozen` of `runners.recurrent`.
+This folder holds basic cells and cells that wrap other cells; code that runs a cell over a sequence belongs in
+`nn/runners`. A module here may import from this folder, from modules directly in `nn`, and from lower layers
+(`scan`, `tensor`, `ops`, `tree`, `engine`), but no runner.
 
 `CELLS` is the registry: it maps a name to a constructor with the arguments (input_size, hidden_size, *, rng,
 dtype). Tests check every entry against its laws (properties that each cell must have), and examples enumerate
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_seq.nn.cells.cell import Cell, GatedCell, State
+from tinygrad_seq.nn.cells.cell import Cell, GatedCell
 from tinygrad_seq.nn.cells.depth import DepthGatedLSTM
 from tinygrad_seq.nn.cells.gru import GRUCell, MinimalGatedCell, ResetAfterGRUCell
 from tinygrad_seq.nn.cells.lstm import (
@@ -26,6 +25,7 @@ from tinygrad_seq.nn.cells.lstm import (
 )
 from tinygrad_seq.nn.cells.reservoir import EchoStateCell, LiquidStateCell
 from tinygrad_seq.nn.cells.rnn import RNNCell
+from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.cells.timescales import ClockworkRNNCell, LeakyCell, SkipCell
 
 

@@ -16,10 +16,10 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import probe
+from tinygrad_seq.nn.cells.state import frozen
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.module import Parameter
-from tinygrad_seq.nn.runners.recurrent import frozen
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like

@@ -17,12 +17,11 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
+from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
-
-State = Tensor | tuple["State", ...]  # the carry of a cell from step to step: a tensor or a tree of tensors
 
 
 class Cell(Module):
@@ -53,13 +52,6 @@ class Cell(Module):
     def __call__(self, state, x):
         """One step: return the next state and the output."""
         raise NotImplementedError(f"{type(self).__name__} does not define `__call__(state, x)`")
-
-
-def single(state: State, holder: str) -> Tensor:
-    """`state`; raise TypeError if it is not one tensor."""
-    if not isinstance(state, Tensor):
-        raise TypeError(f"{holder} needs a cell whose state is one tensor, got a {type(state).__name__}")
-    return state
 
 
 def probe(cell: Cell) -> tuple[int, Tensor]:

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.nn.cells.cell import single
+from tinygrad_seq.nn.cells.state import parts, single
 from tinygrad_seq.nn.layers import add_input
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.creation import zeros_like
@@ -226,11 +225,3 @@ class LearnedStart(Cell):
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         return self.cell(state, x)
-
-
-def parts(state: State, count: int, of: str) -> tuple[State, ...]:
-    """`state`; raise ValueError if it is not a tuple of `count` states."""
-    if not isinstance(state, tuple) or len(state) != count:
-        given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
-        raise ValueError(f"the state of {count} {of} must be a tuple of {count} states, not {given}")
-    return state

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.cells.cell import Cell, GatedCell, single
+from tinygrad_seq.nn.cells.cell import Cell, GatedCell
+from tinygrad_seq.nn.cells.state import single
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.creation import zeros_like

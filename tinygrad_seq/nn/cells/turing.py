@@ -19,7 +19,8 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import probe
-from tinygrad_seq.nn.cells.combinators import LearnedStart, parts
+from tinygrad_seq.nn.cells.combinators import LearnedStart
+from tinygrad_seq.nn.cells.state import parts
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.memory import (
     circular_shift,

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.recurrent import Lengths
 from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import exp

@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.classical.gaussian import Covariance, diagonal, log_normal, unit, vectors
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.recurrent import Lengths
 from tinygrad_seq.ops.exponential import log
 from tinygrad_seq.ops.linalg import cholesky, solve
 from tinygrad_seq.ops.reduction import sum as total

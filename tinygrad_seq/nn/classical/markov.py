@@ -16,8 +16,8 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices, rows
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.recurrent import Lengths, within
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.ordering import argmax

@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular, unit, vectors
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.patterns import Layer, apply_features
-from tinygrad_seq.nn.runners.recurrent import Lengths
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import sum as total

@@ -6,15 +6,17 @@ from typing import NamedTuple
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.nn.attention import Attending, Score
+from tinygrad_seq.nn.attention import Score
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.attending import Attending
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.decoding.one_to_many import as_state
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.layers import Embedding
+from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.patterns import Layer
-from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Lengths, Runner, within
+from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Runner
 from tinygrad_seq.ops.shape import swapaxes, transpose
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor

@@ -23,9 +23,10 @@ from tinygrad_seq.nn.indices import Indices, rows
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
 from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut, mean_within
 from tinygrad_seq.nn.runners.patterns import Layer
-from tinygrad_seq.nn.runners.recurrent import Lengths, Recurrent, Runner
+from tinygrad_seq.nn.runners.recurrent import Recurrent, Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype

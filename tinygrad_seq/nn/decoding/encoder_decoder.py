@@ -8,8 +8,9 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.patterns import Layer, apply_features, time_first
-from tinygrad_seq.nn.runners.recurrent import Lengths, Runner
+from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.tensor.tensor import Tensor
 
 

@@ -15,7 +15,8 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
-from tinygrad_seq.nn.runners.recurrent import Lengths, Runner
+from tinygrad_seq.nn.runners.lengths import Lengths
+from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.shape import broadcast_to, concatenate, reshape, split
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
-from tinygrad_seq.nn.runners.recurrent import Lengths, within
+from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.tensor.tensor import Tensor
 

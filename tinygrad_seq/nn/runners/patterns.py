@@ -12,8 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.recurrent import Lengths, Runner
+from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from tinygrad_seq import tree
-from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.nn.cells.combinators import parts
-from tinygrad_seq.nn.indices import Indices, found, integers, rows
+from tinygrad_seq.nn.cells.state import frozen, parts
+from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.comparison import logical_and, logical_not
-from tinygrad_seq.ops.creation import ones_like, zeros_like
-from tinygrad_seq.ops.reduction import cumsum
+from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import concatenate, swapaxes
 from tinygrad_seq.scan import scan, unrolled
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
-
-Lengths = Indices | None
 
 
 class Runner(Module):
@@ -244,45 +239,3 @@ class Layers(Runner):
     def runners(self) -> list[Runner]:
         """The layers that are runners, in order."""
         return [layer for layer in self.layers if isinstance(layer, Runner)]
-
-
-def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Whether step t of row i is within its length, (T, B); and whether each length is within 0 ... T, (B,).
-
-    The second is None if the lengths were checked on the host.
-    """
-    steps, batch, *_ = xs.shape
-    given = checked_lengths(lengths, steps, batch)
-    if isinstance(given, Tensor) and given.device != "cpu":
-        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
-        return ends <= given, logical_and(given >= 0, given <= steps)
-    host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
-    return tensor(np.arange(steps)[:, None] < host, device=device), None
-
-
-def checked_lengths(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
-    """`lengths` as a tensor or an array of integers (B,); lengths on the host are checked to be in 0 ... T."""
-    given: Tensor | np.ndarray
-    if isinstance(lengths, Tensor):
-        given = lengths
-    else:
-        given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
-    if integers(given, "lengths").shape != (batch,):
-        raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}"
-        )
-    if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
-        host = np.asarray(given)
-        if host.min() < 0 or host.max() > steps:
-            raise ValueError(
-                f"lengths must lie within 0 ... {steps}, the number of steps; the smallest is {host.min()}, "
-                f"the largest {host.max()}"
-            )
-    return given
-
-
-def frozen(inside: Tensor, after: State, before: State) -> State:
-    """`after` in the rows that are `inside`, `before` in the other rows."""
-    if isinstance(after, Tensor) and isinstance(before, Tensor):
-        return rows(inside, after, before)
-    return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))

@@ -12,8 +12,9 @@ from tinygrad_seq.nn.attention import ScaledDotScore, attend
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.recurrent import Lengths, Runner, within
+from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.reduction import sum as total

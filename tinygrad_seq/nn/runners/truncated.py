@@ -16,7 +16,8 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Module
-from tinygrad_seq.nn.runners.recurrent import Lengths, Recurrent, checked_lengths
+from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
+from tinygrad_seq.nn.runners.recurrent import Recurrent
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor

@@ -1,0 +1,31 @@
+"""The state of a cell: a tensor, or a tuple of states."""
+
+from __future__ import annotations
+
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.nn.indices import rows
+from tinygrad_seq.tensor.tensor import Tensor
+
+State = Tensor | tuple["State", ...]  # the carry of a cell from step to step: a tensor or a tree of tensors
+
+
+def single(state: State, holder: str) -> Tensor:
+    """`state`; raise TypeError if it is not one tensor."""
+    if not isinstance(state, Tensor):
+        raise TypeError(f"{holder} needs a cell whose state is one tensor, got a {type(state).__name__}")
+    return state
+
+
+def parts(state: State, count: int, of: str) -> tuple[State, ...]:
+    """`state`; raise ValueError if it is not a tuple of `count` states."""
+    if not isinstance(state, tuple) or len(state) != count:
+        given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
+        raise ValueError(f"the state of {count} {of} must be a tuple of {count} states, not {given}")
+    return state
+
+
+def frozen(inside: Tensor, after: State, before: State) -> State:
+    """`after` in the rows that are `inside`, `before` in the other rows."""
+    if isinstance(after, Tensor) and isinstance(before, Tensor):
+        return rows(inside, after, before)
+    return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))

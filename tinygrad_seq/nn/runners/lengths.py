@@ -1,0 +1,50 @@
+"""The lengths of the sequences of a batch: which steps of which rows lie within them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.nn.indices import Indices, integers
+from tinygrad_seq.ops.comparison import logical_and
+from tinygrad_seq.ops.creation import ones_like
+from tinygrad_seq.ops.reduction import cumsum
+from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.tensor import Tensor
+
+Lengths = Indices | None  # of every row of a batch, (B,); None: all rows have all steps
+
+
+def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Whether step t of row i is within its length, (T, B); and whether each length is within 0 ... T, (B,).
+
+    The second is None if the lengths were checked on the host.
+    """
+    steps, batch, *_ = xs.shape
+    given = checked_lengths(lengths, steps, batch)
+    if isinstance(given, Tensor) and given.device != "cpu":
+        ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
+        return ends <= given, logical_and(given >= 0, given <= steps)
+    host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
+    return tensor(np.arange(steps)[:, None] < host, device=device), None
+
+
+def checked_lengths(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
+    """`lengths` as a tensor or an array of integers (B,); lengths on the host are checked to be in 0 ... T."""
+    given: Tensor | np.ndarray
+    if isinstance(lengths, Tensor):
+        given = lengths
+    else:
+        given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
+    if integers(given, "lengths").shape != (batch,):
+        raise ValueError(
+            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}"
+        )
+    if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
+        host = np.asarray(given)
+        if host.min() < 0 or host.max() > steps:
+            raise ValueError(
+                f"lengths must lie within 0 ... {steps}, the number of steps; the smallest is {host.min()}, "
+                f"the largest {host.max()}"
+            )
+    return given
