@@ -1,8 +1,14 @@
 """Imports run one way: from a file to its own folder and to lower layers, and never in a circle."""
 
+import json
+import re
+import subprocess
+import sys
+
 import architecture
 import pytest
-from architecture import LAYER, cycles, folder_of, graph, modules, upward
+from architecture import LAYER, cycles, folder_of, graph, modules, picture, routes, upward
+from places import ROOT, TESTS
 
 
 def test_every_module_has_a_layer():
@@ -63,3 +69,55 @@ def test_a_cycle_within_a_folder_is_found(package):
     )
     assert upward(arrows) == []
     assert cycles(arrows) == ["low/a", "low/b", "low/c"]
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+ROUTES = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from architecture import passed
+import numpy as np
+import tinygrad_seq as ts
+
+x, w, h = np.ones((3, 4)), ts.tensor(np.ones((4, 5)), requires_grad=True), ts.tensor(np.zeros((3, 5)))
+
+def step(h, x):
+    h = ts.tanh(x @ w + h)
+    return h, h
+
+call = passed(lambda: ts.tanh(x @ w))
+loss = ts.tanh(x @ w).sum()
+print(json.dumps([call, passed(loss.backward), passed(lambda: ts.scan(step, h, np.ones((6, 3, 4))))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """The routes in a new process, in which no primitive was called before and no loop compiled."""
+    command = [sys.executable, "-c", ROUTES, str(TESTS / "support")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return dict(zip(PAGE, json.loads(run.stdout), strict=True))
+
+
+PAGE = routes(architecture.PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("title", PAGE)
+def test_a_route_passes_its_stops_in_order(title, measured):
+    functions = iter([tuple(function) for function in measured[title]])
+    assert len(PAGE[title]) >= 6
+    for stop in PAGE[title]:
+        assert stop in functions, f"{stop} is not passed, or not after the stop before it"
+
+
+def test_every_numbered_line_of_the_page_is_a_stop():
+    lines = re.findall(r"^\d+\. ", architecture.PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) == sum(map(len, PAGE.values()))
+
+
+def test_the_picture_is_up_to_date():
+    drawn = architecture.PICTURE.read_text(encoding="utf-8")
+    assert drawn == picture(), "python tests/support/architecture.py draws it anew"
+    for folder in LAYER:
+        assert f">{folder}<" in drawn

@@ -6,7 +6,12 @@ Every import counts: at the top of a file, inside a function, and under TYPE_CHE
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+import html
+import itertools
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from places import ROOT
@@ -18,7 +23,7 @@ PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
 # of `nn` and of the package collect public names, so they lie above what they collect.
 LAYERS = [
     {
-        "engine": "records calls on a tape, and walks it backwards",
+        "engine": "records calls on a tape and walks it backwards",
         "tree": "tensors in tuples, lists and dicts",
         "version": "the version number",
     },
@@ -27,7 +32,7 @@ LAYERS = [
     {
         "derive": "grad, vjp, jvp, jacobian, hessian",
         "optim": "optimizers, clipping, schedules",
-        "study": "a tape to print, to draw, to walk through; anomaly mode",
+        "study": "shows a tape: prints, draws, walks it; anomaly mode",
     },
     {"scan": "a loop over time: recorded once, derived, run as one program"},
     {"nn": "modules, layers, losses, attention, memory"},
@@ -109,3 +114,89 @@ def cycles(arrows: dict[str, set[str]]) -> list[str]:
         if len(kept) == len(left):
             return sorted(left)
         left = kept
+
+
+# --- the routes of docs/architecture.md ---------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "architecture.md"
+STOP = re.compile(r"^\d+\. `([\w/]+)\.py`: `([\w.<>]+)`", re.MULTILINE)
+
+
+def routes(text: str) -> dict[str, list[tuple[str, str]]]:
+    """The routes of the page by their titles: the modules and functions that they pass, in order."""
+    _, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    return {section.partition(":")[0]: STOP.findall(section) for section in sections}
+
+
+def passed(run: Callable[[], object]) -> list[tuple[str, str]]:
+    """The functions of the package that `run` enters, in the order in which each is entered first."""
+    found: dict[tuple[str, str], None] = {}
+
+    def enter(frame, event, _):
+        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)):
+            module = str(Path(frame.f_code.co_filename).relative_to(PACKAGE).with_suffix(""))
+            found.setdefault((module, frame.f_code.co_qualname))
+
+    sys.setprofile(enter)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return list(found)
+
+
+# --- the picture --------------------------------------------------------------------------------------------
+
+WIDTH, ROW, GAP, STEP = 720, 62, 6, 18  # of all boxes of a layer, of a layer, between boxes, between stops
+COLOURS = ["#2563a8", "#b3541e", "#3d7a3d"]
+STYLE = """\
+text { font: 11px Helvetica, Arial, sans-serif; fill: #222 }
+.name { font-weight: bold; font-size: 13px }
+.title { font-size: 12px; font-weight: bold }
+.stop { fill: white; font-size: 9px; font-weight: bold; text-anchor: middle }"""
+
+
+def picture() -> str:
+    """The layers, the highest at the top, and beside them the routes as lines from stop to stop, as SVG."""
+    ways = routes(PAGE.read_text(encoding="utf-8"))
+    height = ROW * len(LAYERS) + 46
+    starts = list(
+        itertools.accumulate([WIDTH + 24, *(max(110, STEP * len(stops) + 24) for stops in ways.values())])
+    )
+    width = starts[-1]
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
+        f"<style>{STYLE}</style>",
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+    tops = {folder: height - ROW * (i + 1) - 4 for i, layer in enumerate(LAYERS) for folder in layer}
+    for layer in LAYERS:
+        side = (WIDTH - 10 - GAP * (len(layer) - 1)) / len(layer)
+        for i, (folder, sentence) in enumerate(layer.items()):
+            lines += _box(10 + i * (side + GAP), tops[folder], side, folder, sentence)
+    for x, (title, stops), colour in zip(starts, ways.items(), COLOURS, strict=False):
+        lines += _route(x, title, [tops[folder_of(module)] for module, _ in stops], colour)
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _box(x: float, y: float, width: float, folder: str, sentence: str) -> Iterator[str]:
+    colour = "#e8eef7" if folder.startswith("nn") else "#f7f1e3"
+    size = f'width="{width:g}" height="{ROW - GAP}"'
+    yield f'<rect x="{x:g}" y="{y}" {size} rx="5" fill="{colour}" stroke="#999"/>'
+    yield f'<text class="name" x="{x + 8:g}" y="{y + 17}">{folder}</text>'
+    for i, line in enumerate(textwrap.wrap(sentence, int((width - 12) / 5.6))):
+        yield f'<text x="{x + 8:g}" y="{y + 32 + 13 * i}">{html.escape(line)}</text>'
+
+
+def _route(x: float, title: str, tops: list[int], colour: str) -> Iterator[str]:
+    """Stops at the heights of their layers, from left to right, joined by a line."""
+    yield f'<text class="title" x="{x}" y="20" fill="{colour}">{html.escape(title)}</text>'
+    points = [(x + 8 + i * STEP, top + 14 + 28 * (i % 2)) for i, top in enumerate(tops)]
+    yield f'<polyline points="{" ".join(f"{a},{b}" for a, b in points)}" fill="none" stroke="{colour}"/>'
+    for i, (a, b) in enumerate(points):
+        yield f'<circle cx="{a}" cy="{b}" r="8" fill="{colour}"/>'
+        yield f'<text class="stop" x="{a}" y="{b + 3}">{i + 1}</text>'
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(picture(), encoding="utf-8")
