@@ -99,7 +99,7 @@ def vjp(f: Callable, *primals) -> tuple:
     call = _Call(f, primals)
 
     def pullback(cotangents) -> tuple:
-        given = tree.beside(call.value, cotangents)
+        given = tree.matching(call.value, cotangents)
         if any(g is None for g in given):
             raise ValueError("every output of f needs a cotangent: zeros, where it does not matter")
         return call.gradients(call.outputs, given)
@@ -124,7 +124,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
         raise ValueError(f"{len(primals)} primals take a tangent each, not {len(tangents)}")
     call = _Call(f, primals)
     pushed: dict[Record, Sequence] = {}
-    along = tree.beside(tuple(primals), tuple(tangents))
+    along = tree.matching(tuple(primals), tuple(tangents))
     for x, v in zip(tree.leaves(call.primals), along, strict=True):
         if (v is None) != (x.dtype.kind != "f"):
             raise TypeError(

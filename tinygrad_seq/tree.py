@@ -51,16 +51,16 @@ def each(function: Callable, tree):
     return like(tree, map(function, leaves(tree)))
 
 
-def beside(tree: object, other: object) -> list:
+def matching(tree: object, other: object) -> list:
     """What stands in `other` in the places of the leaves of `tree`; a ValueError where the shapes differ.
 
-    >>> beside((1, [2]), ("a", ["b"]))
+    >>> matching((1, [2]), ("a", ["b"]))
     ['a', 'b']
     """
     if isinstance(tree, dict) and isinstance(other, dict) and tree.keys() == other.keys():
-        return [x for key in tree for x in beside(tree[key], other[key])]
+        return [x for key in tree for x in matching(tree[key], other[key])]
     if isinstance(tree, (tuple, list)) and isinstance(other, (tuple, list)) and len(tree) == len(other):
-        return [x for pair in zip(tree, other, strict=True) for x in beside(*pair)]
+        return [x for pair in zip(tree, other, strict=True) for x in matching(*pair)]
     if isinstance(tree, (dict, tuple, list)):
         raise ValueError(f"a tree like {tree!r:.80} is needed, not {other!r:.80}")
     return [] if tree is None else [other]

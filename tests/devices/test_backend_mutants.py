@@ -41,13 +41,13 @@ MUTANTS = {
         "tests/ops/test_forms.py -k zeros_like",
     ),
     "an index array of the host": Mutant(
-        "ops/beside.py",
+        "ops/device_indices.py",
         "    host = isinstance(index, (np.ndarray, np.generic))\n",
         "    host = False\n",
         f"{DEVICES} -k index",
     ),
     "an index that nobody checks": Mutant(
-        "ops/beside.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
+        "ops/device_indices.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
     ),
     "float() of a device scalar": Mutant(
         "optim/clipping.py",

@@ -30,7 +30,7 @@ def test_like_rebuilds_a_tree_from_its_leaves(t):
 
 @pytest.mark.parametrize("t", TREES, ids=repr)
 def test_beside_itself_are_its_leaves(t):
-    assert tree.beside(t, t) == tree.leaves(t)
+    assert tree.matching(t, t) == tree.leaves(t)
 
 
 def test_leaves_come_in_the_order_in_which_they_were_written():
@@ -48,8 +48,8 @@ def test_each_keeps_the_shape():
 
 
 def test_beside_finds_what_stands_in_the_places_of_leaves():
-    assert tree.beside((1, {"a": 2, "b": 3}), [None, {"b": "y", "a": (5, 6)}]) == [None, (5, 6), "y"]
-    assert tree.beside((1, None), ("x", "ignored")) == ["x"]
+    assert tree.matching((1, {"a": 2, "b": 3}), [None, {"b": "y", "a": (5, 6)}]) == [None, (5, 6), "y"]
+    assert tree.matching((1, None), ("x", "ignored")) == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_beside_finds_what_stands_in_the_places_of_leaves():
 )
 def test_beside_refuses_another_shape(t, other):
     with pytest.raises(ValueError, match=r"a tree like .* is needed, not"):
-        tree.beside(t, other)
+        tree.matching(t, other)

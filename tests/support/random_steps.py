@@ -72,7 +72,7 @@ def run(loop: Callable, step: Callable, init, xs=None, by=(), *, seed: int = 0, 
 
 def agree(found, expected, tolerance: float = TOLERANCE) -> None:
     """Two trees of arrays have one form, the same shapes and dtypes, and the same numbers up to rounding."""
-    pairs = list(zip(tree.beside(expected, found), tree.leaves(expected), strict=True))
+    pairs = list(zip(tree.matching(expected, found), tree.leaves(expected), strict=True))
     assert tree.each(type, found) == tree.each(type, expected)
     finite = [np.abs(b[np.isfinite(b)]).max(initial=0) for _, b in pairs]
     scale = max([1.0, *map(float, finite)])

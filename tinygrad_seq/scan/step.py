@@ -83,7 +83,7 @@ class Step:
             raise TypeError(f"the step of a scan returns (carry, y), None for no y, not {given}")
         carry, ys = made
         try:
-            after = tree.beside(init, carry)
+            after = tree.matching(init, carry)
         except ValueError as error:
             raise TypeError(f"the step of a scan returns a carry of the form it was given: {error}") from None
         for was, now in zip(before, after, strict=True):
