@@ -88,8 +88,8 @@ def einsum(subscripts: str, *operands):
     for letters, x in zip(inputs, arrays, strict=True):
         if len(set(zip(letters, x.shape, strict=True))) > len(set(letters)):
             raise ValueError(
-                f"einsum({subscripts!r}): the axes of a repeated letter in {letters!r} must have one length, got "
-                f"shape {x.shape}"
+                f"einsum({subscripts!r}): the axes of a repeated letter in {letters!r} must have one length, "
+                f"got shape {x.shape}"
             )
         for letter, size in zip(letters, x.shape, strict=True):
             if sizes.setdefault(letter, size) == 1:
@@ -198,8 +198,8 @@ def tensordot(x, y, axes=2):
     if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
         if not 0 <= axes <= min(rank_x, rank_y):
             raise ValueError(
-                f"tensordot of arrays with {rank_x} and {rank_y} axes needs 0 <= axes <= {min(rank_x, rank_y)}, "
-                f"got axes={axes}"
+                f"tensordot of arrays with {rank_x} and {rank_y} axes needs 0 <= axes <= "
+                f"{min(rank_x, rank_y)}, got axes={axes}"
             )
         pairs = [(rank_x - axes + i, i) for i in range(axes)]
     else:

@@ -200,8 +200,8 @@ def limit(g, z):
 def may_vanish(z) -> bool:
     """Whether z has a 0, if second derivatives are needed.
 
-    True where the values are not looked at: in the step of a scan (unless it is derived to first order only), and
-    on a device, where the host would have to wait for them.
+    True where the values are not looked at: in the step of a scan (unless it is derived to first order only),
+    and on a device, where the host would have to wait for them.
     """
     if mode.trace is not None:
         return not mode.trace.first_order
@@ -221,8 +221,8 @@ def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False
     ord   None for sqrt(sum x^2); for vectors also 2 (the same), 1 for sum |x|, inf for max |x| and -inf for
           min |x|; for matrices also "fro" (the same as None)
 
-    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0. Its square, and any other function of it
-    that is smooth there, has the right derivatives to second order. ValueError for any other norm.
+    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0. Its square, and any other function of
+    it that is smooth there, has the right derivatives to second order. ValueError for any other norm.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.norm(ts.tensor([3.0, 4.0])))
@@ -235,8 +235,8 @@ def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False
     )
     if ord not in known or (axis is not None and len(axes) > 2):
         raise ValueError(
-            f"norm accepts ord=None; for vectors (axis is an int) also 2, 1, inf and -inf; for matrices (axis is a "
-            f'pair) also "fro"; got ord={ord!r}, axis={axis!r} for an array with {ndim} axes'
+            f"norm accepts ord=None; for vectors (axis is an int) also 2, 1, inf and -inf; for matrices (axis "
+            f'is a pair) also "fro"; got ord={ord!r}, axis={axis!r} for an array with {ndim} axes'
         )
     if np.result_type(x).kind != "f":
         x = (x if hasattr(x, "astype") else np.asarray(x)).astype(np.float64)

@@ -76,7 +76,7 @@ def from_end(axis, ndim: int):
 
 @numpy_function
 def roll(x, shift, axis=None):
-    """`x` with its elements moved by `shift` places along `axis`; those that leave at the end enter at the start.
+    """`x` with its elements moved by `shift` places along `axis`; those that pass the end come first.
 
     Without an axis, the flattened x is rolled; with two tuples, each axis has its own shift.
 
@@ -126,9 +126,7 @@ def pad(x, pad_width, mode: str = "constant", *, constant_values: ArrayLike = 0)
             f'pad has only mode="constant", got {mode!r}; compose other modes from take or concatenate'
         )
     if getattr(constant_values, "requires_grad", False):
-        raise TypeError(
-            "pad has no derivative with respect to constant_values; concatenate x with your own margins"
-        )
+        raise TypeError("pad has no derivative for constant_values; concatenate x with margins of your own")
     ndim = np.ndim(x)
     if isinstance(pad_width, dict):
         given = {normalize(axis, ndim)[0]: width for axis, width in pad_width.items()}
