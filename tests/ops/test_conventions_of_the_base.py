@@ -114,7 +114,7 @@ def test_clip_of_nan_is_nan_and_has_no_derivative():
 
 
 def test_clip_takes_a_bound_once():
-    with pytest.raises(TypeError, match="once"):
+    with pytest.raises(TypeError, match="clip got one bound twice"):
         ts.clip(leaf([1.0]), 0.0, min=0.5)
 
 
@@ -283,7 +283,7 @@ def test_pad_by_a_dict_names_the_axes_that_grow():
 
 def test_axes_beyond_those_there_are():
     """They are errors, and never counted round the end again."""
-    with pytest.raises(ValueError, match="tensordot over 2 axes of arrays of 1 and 2 axes"):
+    with pytest.raises(ValueError, match="arrays with 1 and 2 axes needs 0 <= axes <= 1, got axes=2"):
         ts.tensordot(ts.tensor([1.0, 2.0]), ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axes=2)
     with pytest.raises(np.exceptions.AxisError):
         ts.take_along_axis(ts.tensor([[1.0, 2.0]]), np.zeros((3, 2), int), axis=-3)

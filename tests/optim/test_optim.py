@@ -247,9 +247,9 @@ def test_a_state_that_does_not_fit_lists_all_problems():
         "lr is missing",
         "steps is missing",
         "momentum is unexpected",
-        "m[0] is float64[3,2], given float64[2,3]",
-        "v is of 2 parameters, not 3",
-        "t[1] is int64[], given float32[]",
+        "m[0] needs float64[3,2], got float64[2,3]",
+        "v needs 3 arrays, one per parameter, got 2",
+        "t[1] needs int64[], got float32[]",
     ]:
         assert words in str(caught.value)
     assert (optimizer.m[0] == 0).all()
@@ -258,10 +258,10 @@ def test_a_state_that_does_not_fit_lists_all_problems():
 def test_errors():
     with pytest.raises(ValueError, match="at least one parameter"):
         optim.SGD([], lr=0.1)
-    with pytest.raises(TypeError, match="leaf tensor of floats, not int64"):
+    with pytest.raises(TypeError, match="SGD needs leaf tensors of floats, got int64"):
         optim.SGD([ts.tensor([1])], lr=0.1)
     p = nn.Parameter(np.ones(2))
-    with pytest.raises(ValueError, match="nesterov needs a momentum"):
+    with pytest.raises(ValueError, match="nesterov=True needs a momentum"):
         optim.SGD([p], lr=0.1, nesterov=True)
     with pytest.raises(TypeError, match="leaf tensor"):
         optim.Adam([p * p])

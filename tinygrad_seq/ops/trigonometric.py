@@ -1,4 +1,4 @@
-"""Sine, cosine, and the angle of a point. The sine and cosine of infinity are NaN, and so are their derivatives."""
+"""Sine, cosine, and the angle of a point. Sine and cosine of infinity are NaN, and so are their derivatives."""
 
 from __future__ import annotations
 
