@@ -440,13 +440,15 @@ def test_tangents_fit_their_primals():
     x, n = constant(X), ts.tensor(2)
     with pytest.raises(ValueError, match="2 primals need 2 tangents, got 1"):
         ts.jvp(lambda x, n: x, [x, n], [X])
-    with pytest.raises(ValueError, match=r"float64\[3\] has to have its shape, not \(2,\)"):
+    with pytest.raises(ValueError, match=r"float64\[3\] must have its shape, got \(2,\)"):
         ts.jvp(ts.exp, [x], [[1.0, 2.0]])
     with pytest.raises(TypeError, match=r"float64\[3\] needs a tangent"):
         ts.jvp(lambda x, n: x, [x, n], [None, None])
     with pytest.raises(TypeError, match=r"int64\[\] is not a float and cannot have a tangent"):
         ts.jvp(lambda n, x: x, [n, x], [1.0, X])
-    with pytest.raises(TypeError, match="is not a float and cannot have a tangent"):  # as many as there are floats
+    with pytest.raises(
+        TypeError, match="is not a float and cannot have a tangent"
+    ):  # as many as there are floats
         ts.jvp(lambda n, x: x, [n, x], [X, None])
     with pytest.raises(ValueError, match="a tree like"):
         ts.jvp(lambda xs: xs[0], [[x, x]], [[X]])
@@ -469,7 +471,7 @@ def test_grad_takes_tensors():
     for outputs, inputs in [(9.0, x), ([x * x, None], x), (x * x, "x"), (x * x, [x, 3.0])]:
         with pytest.raises(TypeError, match=r"grad expects tensors, got|not iterable"):
             ts.grad(outputs, inputs)
-    with pytest.raises(ValueError, match="grad of 2 outputs needs 2 cotangents .*, got"):
+    with pytest.raises(ValueError, match=r"grad of 2 outputs needs 2 cotangents .*, got 1"):
         ts.grad([x * x, x], x, [1.0])
     assert ts.grad([x * x, x], x, np.ones(2)).item() == 7.0  # an array counts as the sequence of its rows
 
