@@ -209,7 +209,7 @@ def test_a_scan_runs_on_one_device():
     step = lambda c, x: (c + x, c)  # noqa: E731
     with pytest.raises(TypeError, match=r"takes arrays on one device"):
         ts.scan(step, there([0.0] * 3), here(A))
-    with pytest.raises(TypeError, match=r"a scan runs on one device, but has"):
+    with pytest.raises(TypeError, match=r"a scan needs all its tensors on one device, got"):
         ts.scan(lambda c, x: ((c[0] * 2.0, c[1] + 1), x), (there([0.0] * 3), here(1)), there(A))
 
 

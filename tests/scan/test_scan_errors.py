@@ -211,20 +211,20 @@ def test_a_mask_that_does_not_change_is_lawful():
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (lambda c, x: c, "returns \\(carry, y\\), None for no y, not a Tensor"),
-        (lambda c, x: None, "returns \\(carry, y\\).* not a NoneType"),
-        (lambda c, x: (c, x, x), "not a tuple of 3"),
-        (lambda c, x: [c, x], "not a list"),
-        (lambda c, x: ((c, c), x), "a carry of a scan is a tensor like float64"),
-        (lambda c, x: ([c], x), "a carry of a scan is a tensor like float64"),
-        (lambda c, x: ({"h": c}, x), "a carry of a scan is a tensor like float64"),
+        (lambda c, x: c, "must return \\(carry, y\\), with y None for no output, got a Tensor"),
+        (lambda c, x: None, "must return \\(carry, y\\).* got a NoneType"),
+        (lambda c, x: (c, x, x), "got a tuple of 3"),
+        (lambda c, x: [c, x], "got a list"),
+        (lambda c, x: ((c, c), x), "a carry of a scan must be a tensor like float64"),
+        (lambda c, x: ([c], x), "a carry of a scan must be a tensor like float64"),
+        (lambda c, x: ({"h": c}, x), "a carry of a scan must be a tensor like float64"),
         (lambda c, x: (None, x), "carry"),
-        (lambda c, x: (1.0, x), "a carry of a scan is a tensor"),
-        (lambda c, x: (np.ones(3), x), "a carry of a scan is a tensor"),
-        (lambda c, x: (c, 1.0), "output.* is a tensor"),
-        (lambda c, x: (c, np.ones(3)), "output.* is a tensor"),
-        (lambda c, x: (c, (x, "text")), "output.* is a tensor"),
-        (lambda c, x: (c, x.shape), "output.* is a tensor"),
+        (lambda c, x: (1.0, x), "a carry of a scan must be a tensor"),
+        (lambda c, x: (np.ones(3), x), "a carry of a scan must be a tensor"),
+        (lambda c, x: (c, 1.0), "output.* must be a tensor"),
+        (lambda c, x: (c, np.ones(3)), "output.* must be a tensor"),
+        (lambda c, x: (c, (x, "text")), "output.* must be a tensor"),
+        (lambda c, x: (c, x.shape), "output.* must be a tensor"),
     ],
 )
 def test_what_a_step_returns(made, words):
@@ -279,11 +279,11 @@ def test_a_carry_that_widens():
         (None, -1, "at least one step"),
         (None, None, "length="),
         ((), None, "length="),
-        (XS, 3, r"one number of steps, not \[3, 4\]"),
-        ((XS, XS[:2]), None, r"one number of steps, not \[2, 4\]"),
-        ({"a": XS, "b": [XS[:3]]}, None, r"one number of steps, not \[3, 4\]"),
-        (ts.tensor(1.0), None, "has no axis"),
-        ((XS, 1.0), None, "has no axis"),
+        (XS, 3, r"one number of steps, got \[3, 4\]"),
+        ((XS, XS[:2]), None, r"one number of steps, got \[2, 4\]"),
+        ({"a": XS, "b": [XS[:3]]}, None, r"one number of steps, got \[3, 4\]"),
+        (ts.tensor(1.0), None, "needs time as its first axis"),
+        ((XS, 1.0), None, "needs time as its first axis"),
     ],
 )
 def test_the_number_of_steps(xs, length, words):
@@ -292,7 +292,7 @@ def test_the_number_of_steps(xs, length, words):
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
 def test_a_segment_has_steps(k):
-    refused(lambda c, x: (c, None), ValueError, "remat is a number of steps, 1 or more", remat=k)
+    refused(lambda c, x: (c, None), ValueError, "remat must be a number of steps, 1 or more, got", remat=k)
 
 
 # --- out of the step ----------------------------------------------------------------------------------
