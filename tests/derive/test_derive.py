@@ -1,7 +1,7 @@
-"""Derivatives as functions: right, to any order, over trees, and clear about what they cannot do.
+"""Derivatives as functions: right to any order, over trees, with clear errors.
 
-The law that binds the two modes: a second derivative is the same number however it is taken, reverse over
-forward, forward over reverse, reverse over reverse, forward over forward. Random programs try to break it.
+The law of the two modes: a second derivative is the same number for reverse over forward, forward over reverse,
+reverse over reverse, and forward over forward. It is tested on random programs.
 """
 
 import math
@@ -33,7 +33,7 @@ def close(x, y, tolerance=1e-12):
 
 
 def differences(f, x, h=1e-5):
-    """The Jacobian of an array function of an array by central differences, f's axes before x's."""
+    """The Jacobian of a function from array to array, by central differences; axes of f before axes of x."""
     columns = []
     for e in np.eye(x.size).reshape(x.size, *x.shape):
         columns.append((f(x + h * e) - f(x - h * e)) / (2 * h))
@@ -186,7 +186,7 @@ def test_a_hessian_through_a_recurrent_network():
 @MANY
 @given(STEPS, st.integers(0, 2**32 - 1))
 def test_second_derivatives_agree_however_they_are_taken(steps, seed):
-    """For <g, program>, along u and then v: v' H u by the four combinations of modes."""
+    """For <g, program>, along u and then v: v' H u in the four combinations of modes."""
     rng = np.random.default_rng(seed)
     x, u, v = (noise(rng, SHAPE) for _ in range(3))
     g = [noise(rng, SHAPE) for _ in range(4)]
@@ -307,7 +307,7 @@ def test_of_leaves_everything_is_on_the_tape():
 
 
 def test_what_a_function_captures_is_differentiated_as_well():
-    """d/dw of d/dx (w x^2) = 2 x, of a constant x and a leaf w that the function closes over."""
+    """d/dw d/dx (w x^2) = 2 x, for a constant x and a leaf w that the function captures."""
     w = leaf(5.0)
     (dx,) = ts.vjp(lambda x: w * x * x, constant(3.0))[1](1.0)
     assert ts.grad(dx, w).item() == 6.0
@@ -353,7 +353,7 @@ def test_no_grad_of_a_primal_is_touched():
 
 
 def test_perturbations_are_not_confused():
-    """d/dx [x d/dy (x + y)] = 1, whichever modes take the two derivatives."""
+    """d/dx [x d/dy (x + y)] = 1, for each choice of the two modes."""
     for outer in MODES.values():
         for inner in MODES.values():
             f = outer(lambda x, inner=inner: x * inner(lambda y: x + y)(constant(1.0)))

@@ -1,7 +1,8 @@
-"""Mutants of the backend: mistakes that NumPy forgives, planted one at a time, fail the suite on the double.
+"""Mutants of the backend: mistakes that NumPy accepts and a device does not; each must fail tests on the
+double.
 
-Each is a line of the package as somebody might write it who has never seen a device. The tests named beside it
-run in a process of their own, on a copy of the package; those tests pass on the copy as it was.
+Each mutant changes a line of the package to one that works on the CPU. The tests that are listed with it run in
+a separate process, on a copy of the package; they must fail with the change, and pass without it.
 """
 
 import os
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(doors.NAME != "double", reason="mutants of the b
 
 
 class Mutant(NamedTuple):
-    """What stands in a file of the package, what is put in its place, and the tests that have to notice."""
+    """A text in a file of the package, its replacement, and the tests that must fail."""
 
     file: str
     right: str
@@ -151,11 +152,11 @@ def copied(tmp_path_factory):
 
 
 def fails(root, tests):
-    """Whether tests fail on the double, in a process of their own; what they say."""
+    """Whether tests fail on the double, in a separate process, and their output."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--backend=double", *tests]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5, no test was run, would prove nothing
+    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5 would mean that no test was run
     return run.returncode == 1, run.stdout
 
 

@@ -1,4 +1,4 @@
-"""The public kit: what its reports say, what its strategies draw, and that it is what our own tests run."""
+"""The public testing kit: its reports, its strategies, and that our own tests use it."""
 
 import doctest
 import re
@@ -31,7 +31,7 @@ def product(x, y, /):
 
 
 def wrong_product():
-    """A product whose derivative by y is twice too large in the last element."""
+    """A product whose derivative with respect to y is twice too large in the last element."""
     op = Primitive(product, "(n),(n)->(n)")
     op.vjp(lambda g, y: g * y, lambda g, x: g * x * doors.placed(WEIGHTS))
     return op
@@ -97,7 +97,7 @@ def test_a_rule_that_is_wrong_to_second_order():
 
 
 def test_to_third_order():
-    """A rule whose derivative is right, and whose second derivative is lost."""
+    """A rule with the right first derivative, whose second derivative is missing."""
 
     def cube(x, /):
         return x**3
@@ -128,7 +128,7 @@ def test_after_a_report_everything_is_as_it_was():
     check_grad(ts.tanh, X)
 
 
-# --- check_grad: what it takes ------------------------------------------------------------------------
+# --- check_grad: its arguments ------------------------------------------------------------------------
 
 
 def test_everything_is_computed_in_float64():
@@ -226,7 +226,7 @@ def test_arrays_for(matrices, group):
 
 
 def test_what_strategies_reach():
-    """Empty axes, axes of length 1, numbers, and shapes that differ within one group."""
+    """They draw empty axes, axes of length 1, 0-d arrays, and different shapes within one group."""
     shapes = set()
 
     @given(broadcastable(2))
