@@ -213,7 +213,7 @@ def hvp(f: Callable, primals: Sequence, tangents: Sequence):
     return jvp(_gradient(f), primals, tangents)[1]
 
 
-# --- what they share ----------------------------------------------------------------------------------
+# --- helpers -------------------------------------------------------------------------------------------
 
 
 class _Call:

@@ -64,7 +64,7 @@ class Step:
         given = {
             "the carry": self.carried,
             "the input": self.inputs,
-            "what it captures": self.captured.values(),
+            "the captured tensors": self.captured.values(),
         }
         places = {device_of(x): name for name, xs in given.items() for x in xs if not isinstance(x, np.generic)}
         if len(places) > 1:
