@@ -1,11 +1,12 @@
-"""Derivatives as functions: what is built on the reverse pass, and on its mirror image, forward mode.
+"""Derivatives as functions, built on the reverse pass and on forward mode.
 
-    reverse mode   grad, vjp, jacobian      one pass back gives J'g, the gradient of <z, g>
-    forward mode   jvp                      one pass along gives J v, the derivative in a direction
+    reverse mode   grad, vjp, jacobian      one pass back along the tape gives J'g, the gradient of <z, g>
+    forward mode   jvp                      one pass forward along the tape gives J v, a directional derivative
     both           hessian, hvp             forward over reverse
 
-All take functions of tensors or of trees of them (tuples, lists, dicts), all return tensors that are on
-the tape wherever what they were made from is, and so all compose, to any order.
+`grad` takes tensors; the others take a function of tensors, or of trees of them (tuples, lists, dicts). A
+derivative is itself on the tape if the tensors that it is computed from are, so that all of these compose, to
+any order (`grad` with `create_graph=True`).
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ def grad(
     create_graph: bool = False,
     zeros: bool = False,
 ) -> Tensor | list[Tensor | None] | None:
-    """The gradient of `outputs` with respect to `inputs`, leaving every `t.grad` alone.
+    """The gradient of `outputs` with respect to `inputs`; no `t.grad` is changed.
 
-    outputs     a tensor or a sequence of them; their contributions add up
-    inputs      a tensor or a sequence of them, leaves or intermediate; the result has the same form
-    cotangents  one per output, of its shape; may be missing for outputs of one element
-    zeros       zeros instead of None for an input that no output depends on; a constant output is then
-                lawful, and has zero derivative
+    outputs     a tensor or a sequence of tensors; their contributions add up
+    inputs      a tensor or a sequence of tensors, leaves or intermediate; the result has the same form
+    cotangents  one per output, of its shape; it may be missing for an output of one element
+    zeros       return zeros instead of None for an input that no output depends on; an output may then be a
+                constant, with zero derivative
 
-    Only what lies between inputs and outputs is computed. `retain_graph` and `create_graph` as in
-    `Tensor.backward`. TypeError for an output or input that is no tensor, RuntimeError for one that is not
-    on the tape.
+    Only derivatives between the inputs and the outputs are computed. `retain_graph` and `create_graph` work as
+    in `Tensor.backward`. TypeError for an output or input that is not a tensor, RuntimeError for one that is
+    not on the tape, ValueError for a number of cotangents that is not the number of outputs.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor(3.0, requires_grad=True)
@@ -56,17 +57,19 @@ def grad(
     (27.0, 18.0)
     """
     if callable(outputs):
-        raise TypeError("ts.grad takes results, not functions: in place of grad(f, x), ts.grad(f(x), x)")
+        raise TypeError("ts.grad expects the result of a function, got a function; write ts.grad(f(x), x)")
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:
-        raise TypeError(f"grad takes tensors, not {describe(others[0])}")
+        raise TypeError(f"grad expects tensors, got {describe(others[0])}")
     given: Sequence = (
         [cotangents] if isinstance(outputs, Tensor) else [None] * len(ys) if cotangents is None else cotangents  # type: ignore
     )
     if len(given) != len(ys):
-        raise ValueError(f"{len(ys)} outputs take a cotangent each, or None, not {len(given)}")
-    live = create_graph or mode.trace is not None  # within a step the walk is a part of it
+        raise ValueError(
+            f"grad of {len(ys)} outputs needs {len(ys)} cotangents (None is one), got {len(given)}"
+        )
+    live = create_graph or mode.trace is not None  # in the step of a scan the walk is recorded, too
     seeds = [
         seed_of(y, g, recorded=live) for y, g in zip(ys, given, strict=True) if not (zeros and y.line is None)
     ]
@@ -86,12 +89,12 @@ def grad(
 def vjp(f: Callable, *primals) -> tuple:
     """`f(*primals)` and its pullback, g -> J'g.
 
-    primals   trees of tensors; floats are differentiated by, integers and booleans are constants
-    pullback  takes a tree like f's value, of cotangents, and returns a tuple with a tree like each primal,
-              of gradients (None for an integer); it can be called again and again
+    primals   trees of tensors; derivatives are with respect to floats, integers and booleans are constants
+    pullback  takes a tree of cotangents, like the value of f; returns a tuple with a tree of gradients like
+              each primal (None for an integer); it can be called any number of times
 
-    TypeError if f returns anything but a tree of float tensors. Under `no_grad` the derivatives are right,
-    and off the tape.
+    TypeError if f returns anything but a tree of float tensors. Under `no_grad` the derivatives are the same,
+    but not on the tape.
 
     >>> import tinygrad_seq as ts
     >>> y, pullback = ts.vjp(lambda x: x * x, ts.tensor([1.0, 2.0]))
@@ -101,9 +104,11 @@ def vjp(f: Callable, *primals) -> tuple:
     call = _Call(f, primals)
 
     def pullback(cotangents) -> tuple:
-        given = tree.beside(call.value, cotangents)
+        given = tree.matching(call.value, cotangents)
         if any(g is None for g in given):
-            raise ValueError("every output of f needs a cotangent: zeros, where it does not matter")
+            raise ValueError(
+                "every output of f needs a cotangent, got None; pass zeros for an output to ignore"
+            )
         return call.gradients(call.outputs, given)
 
     return tree.each(call.public, call.value), pullback
@@ -113,9 +118,11 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
     """`f(*primals)` and its derivative along `tangents`, J v, by one pass forward along the tape.
 
     primals   trees of tensors, as for `vjp`
-    tangents  a tree like each primal, of directions of the same shapes; None for an integer
+    tangents  for each primal a tree of directions of the same shapes; None for an integer
 
-    Returns the value of f and a tree like it, of tangents.
+    Returns the value of f and a tree of its tangents. TypeError for a missing tangent and for one of an
+    integer; ValueError for a tangent of another shape, and for a number of tangents that is not the number of
+    primals.
 
     >>> import tinygrad_seq as ts
     >>> y, dy = ts.jvp(lambda x: x * x, [ts.tensor(3.0)], [1.0])
@@ -123,22 +130,22 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
     (9.0, 6.0)
     """
     if len(primals) != len(tangents):
-        raise ValueError(f"{len(primals)} primals take a tangent each, not {len(tangents)}")
+        raise ValueError(f"{len(primals)} primals need {len(primals)} tangents, got {len(tangents)}")
     call = _Call(f, primals)
     pushed: dict[Record, Sequence] = {}
-    along = tree.beside(tuple(primals), tuple(tangents))
+    along = tree.matching(tuple(primals), tuple(tangents))
     for x, v in zip(tree.leaves(call.primals), along, strict=True):
         if (v is None) != (x.dtype.kind != "f"):
             raise TypeError(
-                f"{describe(x)} needs a tangent, zeros where it stands still"
+                f"{describe(x)} needs a tangent, got None; pass zeros if it does not change"
                 if v is None
-                else f"{describe(x)} is no float and has no tangent: pass None in its place"
+                else f"{describe(x)} is not a float and cannot have a tangent; pass None for it"
             )
         if v is None:
             continue
         v = on_device_of(x, v, "tangent", x.dtype)
         if v.shape != x.shape:
-            raise ValueError(f"a tangent of {describe(x)} has to have its shape, not {v.shape}")
+            raise ValueError(f"a tangent of {describe(x)} must have its shape, got {v.shape}")
         pushed[_line(x)[0]] = [v if v.dtype == x.dtype else v.astype(x.dtype)]
     with walking(create_graph=call.live(along)):
         for record in tape(y.line for y in call.outputs if y.line is not None):
@@ -157,10 +164,10 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
 
 
 def jacobian(f: Callable, *primals):
-    """All partial derivatives of `f` at `primals`: a pass back for every element of its value.
+    """All partial derivatives of `f` at `primals`, by one reverse pass for each element of its value.
 
-    Returns a tree like f's value, and in the place of each of its tensors y a tree like the primals (a tuple
-    of them if there are several) of tensors of shape y.shape + x.shape.
+    Returns a tree like the value of f. In the place of each tensor y it has a tree like the primals (a tuple of
+    trees if there are several), whose tensors have the shape y.shape + x.shape.
 
     >>> import tinygrad_seq as ts
     >>> ts.jacobian(lambda x: x * x, ts.tensor([1.0, 2.0])).numpy()
@@ -185,8 +192,8 @@ def jacobian(f: Callable, *primals):
 def hessian(f: Callable, *primals):
     """All second derivatives of `f`, whose value is one number: the Jacobian of its gradient.
 
-    Returns a tree like the primals (a tuple of them if there are several) of such trees, of tensors of
-    shape x.shape + x'.shape.
+    Returns a tree like the primals (a tuple of trees if there are several). In the place of each tensor x it
+    has another tree like the primals, with a tensor of shape x.shape + x'.shape for each tensor x'.
 
     >>> import tinygrad_seq as ts
     >>> ts.hessian(lambda x: (x**3).sum(), ts.tensor([1.0, 2.0])).numpy()
@@ -197,9 +204,9 @@ def hessian(f: Callable, *primals):
 
 
 def hvp(f: Callable, primals: Sequence, tangents: Sequence):
-    """The Hessian of `f` times `tangents`, without the Hessian: the gradient, pushed forward along them.
+    """The Hessian of `f` times `tangents`, as the JVP of the gradient; the Hessian itself is not computed.
 
-    Returns a tree like the primals (a tuple of them if there are several).
+    Returns a tree like the primals (a tuple of trees if there are several).
 
     >>> import tinygrad_seq as ts
     >>> ts.hvp(lambda x: (x**3).sum(), [ts.tensor([1.0, 2.0])], [[1.0, 1.0]]).numpy()
@@ -208,11 +215,11 @@ def hvp(f: Callable, primals: Sequence, tangents: Sequence):
     return jvp(_gradient(f), primals, tangents)[1]
 
 
-# --- what they share ----------------------------------------------------------------------------------
+# --- helpers -------------------------------------------------------------------------------------------
 
 
 class _Call:
-    """One call of a function on primals that are each on a line of their own, so that only this use counts."""
+    """One call of a function. Each float primal gets a new line, so that only its use in this call counts."""
 
     def __init__(self, f: Callable, primals: Sequence) -> None:
         self.primals = tuple(tree.each(_own_line, x) for x in primals)
@@ -228,16 +235,14 @@ class _Call:
         self.outputs: list[Tensor] = tree.leaves(self.value)
         for y in self.outputs or [self.value]:
             if not isinstance(y, Tensor) or y.dtype.kind != "f":
-                raise TypeError(
-                    f"only float tensors are differentiated, and this function returned {describe(y)}"
-                )
+                raise TypeError(f"a function to differentiate must return float tensors, got {describe(y)}")
 
     def floats(self) -> tuple:
-        """The primals, without their integers."""
+        """The primals, with None for integers and booleans."""
         return tuple(tree.each(lambda x: x if x.dtype.kind == "f" else None, x) for x in self.primals)
 
     def gradients(self, outputs: Sequence[Tensor], cotangents: Sequence) -> tuple:
-        """A tree like each primal, of the gradients of <outputs, cotangents>."""
+        """For each primal, a tree of the gradients of <outputs, cotangents>."""
         if not self.inputs:
             return self.floats()
         found = grad(
@@ -251,7 +256,7 @@ class _Call:
         return tree.like(self.floats(), map(self.public, cast(list[Tensor], found)))
 
     def live(self, directions: Sequence) -> bool:
-        """Whether a derivative along `directions` can itself be differentiated, and so has to be recorded."""
+        """Whether a derivative along `directions` may itself be differentiated, and so must be recorded."""
         moving = any(isinstance(v, Tensor) and v.line is not None for v in directions)
         return mode.recording and (moving or mode.trace is not None or self.exposed(self.outputs))
 
@@ -261,12 +266,12 @@ class _Call:
         return any(isinstance(record, Leaf) and record not in self.private for record in records)
 
     def public(self, t: Tensor) -> Tensor:
-        """`t`, off the tape where nobody can ask for a gradient, and under `no_grad`; never within a step."""
+        """`t`, taken off the tape if no gradient can be asked for (not in the step of a scan)."""
         return t if mode.trace or (mode.recording and self.exposed([t])) else Tensor(t._data, None, t.buffer)
 
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:
-    """`x` on a line of its own, if it is a float."""
+    """`x` on a new line, if it is a float."""
     x = x if isinstance(x, Tensor) else tensor(x)
     if x.dtype.kind != "f":
         return x
@@ -277,13 +282,13 @@ def _own_line(x: ArrayLike | Tensor) -> Tensor:
 
 
 def _gradient(f: Callable) -> Callable:
-    """The gradient of f, a function whose value is one number; of several primals, a tuple."""
+    """The function that returns the gradient of f, whose value is one number; a tuple for several primals."""
 
     def gradient(*primals):
         value, pullback = vjp(f, *primals)
         if not isinstance(value, Tensor) or value.size != 1:
             given = describe(value) if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise TypeError(f"second derivatives are of a function whose value is one number, not {given}")
+            raise TypeError(f"second derivatives need a function whose value is one number, got {given}")
         return _alone(pullback(np.ones(value.shape)))
 
     return gradient
@@ -295,5 +300,5 @@ def _alone(parts: tuple):
 
 def _line(x: Tensor) -> Line:
     if x.line is None:
-        raise RuntimeError(f"the input {describe(x)} is not on the tape: make it with requires_grad=True")
+        raise RuntimeError(f"the input {describe(x)} is not on the tape; create it with requires_grad=True")
     return x.line

@@ -1,6 +1,6 @@
-"""Trees: tensors in tuples, lists and dicts, as states and results come.
+"""Trees: nested tuples, lists and dicts of tensors, such as states and results.
 
-A leaf is whatever is none of these; None is a branch without leaves.
+Anything that is not a tuple, list, dict or None is a leaf; None is a branch without leaves.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 
 def leaves(tree: object) -> list:
-    """The leaves of a tree, from left to right; those of a dict in the order of its keys' insertion.
+    """The leaves of a tree, from left to right; those of a dict in the order of its keys.
 
     >>> leaves(({"h": 1, "c": [2, None]}, 3))
     [1, 2, 3]
@@ -28,7 +28,7 @@ def _walk(tree: object) -> Iterator:
 
 
 def like(tree, values: Iterable):
-    """A tree of the shape of `tree` with `values` for its leaves.
+    """A tree of the form of `tree`, with `values` as its leaves.
 
     >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
     {'h': 'a', 'c': ['b', None]}
@@ -36,10 +36,12 @@ def like(tree, values: Iterable):
     return _build(tree, iter(values))
 
 
-def _build(branch, values: Iterator):  # no closure: one that calls itself would hold the leaves in a circle
+def _build(
+    branch, values: Iterator
+):  # not a closure: a recursive one is a reference cycle that keeps the leaves
     if isinstance(branch, dict):
         return {key: _build(value, values) for key, value in branch.items()}
-    if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
+    if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its fields one by one
         return type(branch)(*(_build(value, values) for value in branch))
     if isinstance(branch, (tuple, list)):
         return type(branch)([_build(value, values) for value in branch])
@@ -47,20 +49,20 @@ def _build(branch, values: Iterator):  # no closure: one that calls itself would
 
 
 def each(function: Callable, tree):
-    """The tree of the function's values at the leaves."""
+    """A tree of the same form, with `function` applied to each leaf."""
     return like(tree, map(function, leaves(tree)))
 
 
-def beside(tree: object, other: object) -> list:
-    """What stands in `other` in the places of the leaves of `tree`; a ValueError where the shapes differ.
+def matching(tree: object, other: object) -> list:
+    """The parts of `other` at the positions of the leaves of `tree`; ValueError if their forms differ.
 
-    >>> beside((1, [2]), ("a", ["b"]))
+    >>> matching((1, [2]), ("a", ["b"]))
     ['a', 'b']
     """
     if isinstance(tree, dict) and isinstance(other, dict) and tree.keys() == other.keys():
-        return [x for key in tree for x in beside(tree[key], other[key])]
+        return [x for key in tree for x in matching(tree[key], other[key])]
     if isinstance(tree, (tuple, list)) and isinstance(other, (tuple, list)) and len(tree) == len(other):
-        return [x for pair in zip(tree, other, strict=True) for x in beside(*pair)]
+        return [x for pair in zip(tree, other, strict=True) for x in matching(*pair)]
     if isinstance(tree, (dict, tuple, list)):
-        raise ValueError(f"a tree like {tree!r:.80} is needed, not {other!r:.80}")
+        raise ValueError(f"expected a tree like {tree!r:.80}, got {other!r:.80}")
     return [] if tree is None else [other]

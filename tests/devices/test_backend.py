@@ -1,4 +1,4 @@
-"""Devices without a device: an explicit request fails with its reason, and nothing falls back in silence."""
+"""Devices on a machine without one: a request raises an error with the reason, and never falls back."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def test_an_unknown_device_is_an_error_that_names_the_choices(device):
 
 
 def refused(monkeypatch, cupy, text):
-    """Asking for a device fails with this text, and `ts.devices` says the same."""
+    """A request for a device raises an error with this text, and `ts.devices` gives the same reason."""
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     backend._cupy.cache_clear()
     try:
@@ -63,7 +63,7 @@ def test_a_broken_library_is_told_from_a_missing_one(monkeypatch):
 
 
 def test_nothing_falls_back(monkeypatch):
-    """Not for a model, an optimizer's state or a tensor: what was asked for is there, or an error is."""
+    """A model or a tensor is on the device that was asked for, or an error is raised."""
     monkeypatch.setitem(sys.modules, "cupy", None)
     backend._cupy.cache_clear()
     try:
@@ -84,7 +84,7 @@ class CudaError(RuntimeError):
 
 
 def fake_cupy(count=None, error=None, compute=None):
-    """A module that answers the three questions of the door: devices, driver, arithmetic."""
+    """A module with the three functions that the backend calls: devices, driver, arithmetic."""
 
     class Runtime:
         CUDARuntimeError = CudaError
@@ -123,7 +123,7 @@ def test_each_reason_is_told_apart(monkeypatch, cupy, reason):
 
 
 def test_the_suite_does_not_start_on_a_device_that_there_is_not():
-    """`--backend=cupy` is an error with the reason, never a skip."""
+    """`--backend=cupy` ends with an error that gives the reason; it never skips tests."""
     if doors.NAME == "cupy":
         pytest.skip("there is a device")
     code = "import sys; sys.modules['cupy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"

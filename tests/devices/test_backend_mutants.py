@@ -1,7 +1,8 @@
-"""Mutants of the backend: mistakes that NumPy forgives, planted one at a time, fail the suite on the double.
+"""Mutants of the backend: mistakes that NumPy accepts and a device does not; each must fail tests on the
+double.
 
-Each is a line of the package as somebody might write it who has never seen a device. The tests named beside it
-run in a process of their own, on a copy of the package; those tests pass on the copy as it was.
+Each mutant changes a line of the package to one that works on the CPU. The tests that are listed with it run in
+a separate process, on a copy of the package; they must fail with the change, and pass without it.
 """
 
 import os
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(doors.NAME != "double", reason="mutants of the b
 
 
 class Mutant(NamedTuple):
-    """What stands in a file of the package, what is put in its place, and the tests that have to notice."""
+    """A text in a file of the package, its replacement, and the tests that must fail."""
 
     file: str
     right: str
@@ -35,19 +36,19 @@ MUTANTS = {
         f"{LAWS} -k zeros_like",
     ),
     "the shape () for no shape": Mutant(
-        "backend.py",
+        "engine/backend.py",
         "    if shape:\n        return make(x, shape=shape)",
         "    if True:\n        return make(x, shape=shape)",
         "tests/ops/test_forms.py -k zeros_like",
     ),
     "an index array of the host": Mutant(
-        "ops/beside.py",
+        "ops/device_indices.py",
         "    host = isinstance(index, (np.ndarray, np.generic))\n",
         "    host = False\n",
         f"{DEVICES} -k index",
     ),
     "an index that nobody checks": Mutant(
-        "ops/beside.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
+        "ops/device_indices.py", "        if wrong.size:\n", "        if False:\n", f"{DEVICES} -k out_of_range"
     ),
     "float() of a device scalar": Mutant(
         "optim/clipping.py",
@@ -74,10 +75,13 @@ MUTANTS = {
         f"{LAWS} -k sqrt",
     ),
     "add.at by ufunc method": Mutant(
-        "backend.py", "        _cupy().add.at(z, key, g)", "        np.add.at(z, key, g)", f"{LAWS} -k scatter"
+        "engine/backend.py",
+        "        _cupy().add.at(z, key, g)",
+        "        np.add.at(z, key, g)",
+        f"{LAWS} -k scatter",
     ),
     "assignment for addition": Mutant(
-        "backend.py", "        _cupy().add.at(z, key, g)", "        z[key] += g", f"{LAWS} -k scatter"
+        "engine/backend.py", "        _cupy().add.at(z, key, g)", "        z[key] += g", f"{LAWS} -k scatter"
     ),
     "np.asarray": Mutant(
         "ops/elementwise.py",
@@ -111,7 +115,7 @@ MUTANTS = {
         "tests/scan/test_scan_emitted.py",
     ),
     "devices that mix": Mutant(
-        "recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
+        "engine/recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
     ),
     "a mask that is drawn on the host and stays there": Mutant(
         "nn/dropout.py",
@@ -126,7 +130,7 @@ MUTANTS = {
         f"{DEVICES} -k waits",
     ),
     "a figure that is read at every step": Mutant(
-        "train.py",
+        "training/train.py",
         'rows.append({"step": step, **figures, **extra})',
         'rows.append(read({"step": step, **figures, **extra}))',
         f"{DEVICES} -k figures",
@@ -151,11 +155,11 @@ def copied(tmp_path_factory):
 
 
 def fails(root, tests):
-    """Whether tests fail on the double, in a process of their own; what they say."""
+    """Whether tests fail on the double, in a separate process, and their output."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--backend=double", *tests]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5, no test was run, would prove nothing
+    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5 would mean that no test was run
     return run.returncode == 1, run.stdout
 
 

@@ -1,4 +1,4 @@
-"""What crosses between host and device, what may not, and what it costs. On NumPy alone there is no device."""
+"""Moves between host and device: which are made, which are errors, and their cost. Skipped without a device."""
 
 import copy
 import pickle
@@ -128,7 +128,7 @@ def test_a_device_that_there_is_not():
         ts.tensor(1.0, device="cuda:77")
 
 
-# --- what does not mix -----------------------------------------------------------------------------------
+# --- errors for arrays on different devices --------------------------------------------------------------
 
 MIXED = {
     "add": lambda x, y: x + y,
@@ -137,7 +137,7 @@ MIXED = {
     "contract": lambda x, y: ts.einsum("ij,ij->i", x, y),
     "concatenate": lambda x, y: ts.concatenate([x, y]),
     "stack": lambda x, y: ts.stack([x, y]),
-    "multiply": lambda x, y: x * (y.sum() * 3.0),  # a number of rank 0, which CuPy would take
+    "multiply": lambda x, y: x * (y.sum() * 3.0),  # a 0-d array, which CuPy would accept
     "getitem": lambda x, y: x[y[0].astype(int)],
     "take_along_axis": lambda x, y: ts.take_along_axis(x, y.astype(int), 1),
     "maximum": lambda x, y: ts.maximum(x, y),
@@ -202,14 +202,14 @@ def test_what_belongs_to_a_tensor_is_where_it_is(what, xp):
     for x, y in ((there(A, True), here(A)), (here(A, True), there(A)), (here(A, True), xp.asarray(A))):
         with pytest.raises(TypeError, match=f"the {what} of .* on (cpu|cuda:0) is on (cpu|cuda:0): move it"):
             MISPLACED[what](x, y)
-    MISPLACED[what](there(A, True), A)  # of the host, it goes where it belongs
+    MISPLACED[what](there(A, True), A)  # from the host, it is moved to the device
 
 
 def test_a_scan_runs_on_one_device():
     step = lambda c, x: (c + x, c)  # noqa: E731
     with pytest.raises(TypeError, match=r"takes arrays on one device"):
         ts.scan(step, there([0.0] * 3), here(A))
-    with pytest.raises(TypeError, match=r"a scan runs on one device, but has"):
+    with pytest.raises(TypeError, match=r"a scan needs all its tensors on one device, got"):
         ts.scan(lambda c, x: ((c[0] * 2.0, c[1] + 1), x), (there([0.0] * 3), here(1)), there(A))
 
 
@@ -288,7 +288,7 @@ def test_a_scatter_of_any_dtype_adds(kind):
 
 
 def test_an_index_of_the_host_goes_once():
-    """Not in the backward pass again."""
+    """It is not uploaded again in the backward pass."""
     x, rows = there(A, requires_grad=True), np.array([1, 0, 1])
     with costs(uploads=1):
         (x[rows] ** 2).sum().backward()
@@ -299,7 +299,7 @@ def test_an_index_of_the_host_goes_once():
 
 
 class Model(nn.Module):
-    """Everything at once, in small."""
+    """A small model with many kinds of layers."""
 
     def __init__(self, rng):
         self.embedding = nn.Embedding(7, 5, rng=rng)
@@ -325,7 +325,7 @@ METHODS = {
 
 
 def training(device, make, steps=3, *, moved=None, path=None):
-    """The weights after some steps; with `path`, half of them on one device and half on another."""
+    """The weights after some steps; with `path`, half of the steps on one device, half on another."""
     model = Model(np.random.default_rng(0)).to(device, dtype=np.float64)
     optimizer = make(model.parameters())
     data = np.random.default_rng(1)
@@ -351,7 +351,7 @@ def training(device, make, steps=3, *, moved=None, path=None):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_training_gives_the_same_weights(name):
-    """The same seed draws the same weights and masks; the rest is rounding."""
+    """The same seed gives the same weights and masks on every device; the results differ only by rounding."""
     for one, other in zip(training("cpu", METHODS[name]), training("cuda", METHODS[name]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
@@ -365,7 +365,7 @@ def test_a_checkpoint_moves_between_devices(tmp_path, first, second):
 
 
 def test_a_state_is_loaded_from_wherever_it_is(xp):
-    """Arrays of the host, tensors of either device, and CuPy's arrays."""
+    """Host arrays, tensors on either device, and CuPy arrays."""
     source = nn.Linear(3, 2, rng=0).state_dict()
     for kind in (np.asarray, here, there, xp.asarray):
         for device in ("cpu", "cuda"):
@@ -380,7 +380,9 @@ def test_an_optimizer_says_so_when_its_parameters_moved_on():
     optimizer = optim.Adam(model.parameters())
     model.to("cuda")
     (model(there(A.astype(np.float32))) ** 2).sum().backward()
-    with pytest.raises(ValueError, match="move a model before its optimizer is made"):
+    with pytest.raises(
+        ValueError, match=r"on cuda:0, but .* on cpu; move a model before you create its optimizer"
+    ):
         optimizer.step()
 
 
@@ -413,7 +415,7 @@ def test_a_scan_is_the_loop():
 
 
 def test_a_program_of_the_host_is_not_run_on_the_device():
-    """The same step, on both: the programs differ in the device alone."""
+    """The same step on both devices: the programs differ only in the device."""
     step = lambda c, x: (ts.sigmoid(c) * 0.5 + x, c)  # noqa: E731
     for make in (here, there, here):
         c, ys = ts.scan(step, make(A[0]), make(A))
@@ -461,11 +463,11 @@ def test_strategies_draw_on_a_device():
     check()
 
 
-# --- a training step waits for nothing -----------------------------------------------------------------------
+# --- a training step does not wait for the device ------------------------------------------------------------
 
 
 def step_of(unroll):
-    """A training step of a small character model, with all that usually goes with one."""
+    """A training step of a small character model, with dropout, clipping and a schedule."""
     rng = np.random.default_rng(0)
     model = nn.Embedding(7, 5, rng=rng).to("cuda"), nn.Linear(4, 7, rng=rng).to("cuda")
     runner = nn.Recurrent(nn.LSTMCell(5, 4, rng=rng), unroll=unroll).to("cuda")
@@ -495,9 +497,9 @@ def step_of(unroll):
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 @pytest.mark.parametrize("unroll", [True, False], ids=["eager", "scan"])
 def test_a_training_step_waits_for_nothing(unroll):
-    """Three uploads: what goes in, ids and targets, and the mask that was drawn on the host."""
+    """Three uploads: the ids, the targets, and the dropout mask, which is drawn on the host."""
     step = step_of(unroll)
-    step()  # compiles
+    step()  # compile first
     with costs(uploads=3, synchronisations=0):
         losses = [step()]
     with costs(downloads=1):
@@ -510,7 +512,7 @@ def test_a_training_step_waits_for_nothing(unroll):
 def test_no_cell_waits_or_uploads(name, unroll):
     make = (nn.CELLS | COMBINED)[name]
     rnn = nn.Recurrent(make(3, 5, rng=np.random.default_rng(0)), unroll=unroll).to("cuda")
-    readout = nn.Linear(5, 2, rng=1).to("cuda")  # of a reservoir nothing else is learned
+    readout = nn.Linear(5, 2, rng=1).to("cuda")  # in a reservoir only the readout is trained
     optimizer = optim.Adam([*rnn.parameters(), *readout.parameters()])
     xs = there(np.ones((4, 2, 3), np.float32))
 
@@ -523,13 +525,13 @@ def test_no_cell_waits_or_uploads(name, unroll):
     step()  # compiles
     with costs(
         downloads=4 * 2 if unroll and name == "adaptive" else 0
-    ):  # it looks after all visits but the last
+    ):  # it reads whether all have halted after every visit except the last
         step()
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_an_adaptive_cell_looks_after_each_visit_whether_all_rows_have_halted():
-    """Called by itself, but for the last visit that it may make; in a scan it looks at nothing."""
+    """It does so outside a scan, except after the last possible visit; in a scan it reads nothing."""
     act = nn.ACTCell(nn.GRUCell(3 + 1, 5, rng=0), max_steps=4, rng=1).to("cuda")
     act.halting.weight.assign_(there(np.zeros((5, 1), np.float32)))
     x = there(np.ones((2, 3), np.float32))
@@ -564,7 +566,7 @@ def test_the_character_model_waits_for_nothing():
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_figures_are_read_when_they_are_saved(tmp_path):
-    """The training loop reads no figure between two lines that it shows or saves."""
+    """The training loop reads figures only when it shows or saves a line."""
 
     class Count:
         columns, epoch, work, fingerprint = ("loss",), 1000, ("steps", 1), {"seed": 0}
@@ -589,7 +591,9 @@ def test_figures_are_read_when_they_are_saved(tmp_path):
     with sys.modules["cupy"].watch() as counts:
         train(task, tmp_path, 60)
     assert task.seen[:50] == [1] * 50  # the state before the first step
-    assert task.seen[50:] == [1 + 1 + 50 + 1] * 10  # the line of step 50, its figures, and the state
+    assert (
+        task.seen[50:] == [1 + 1 + 50 + 1] * 10
+    )  # plus the line of step 50, the figures of 50 lines, and the state
     rows = (tmp_path / "log.csv").read_text().split()
     assert rows[:3] == ["step,loss", "1,2.0", "2,1.0"]
     assert len(rows) == 61

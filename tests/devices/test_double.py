@@ -1,7 +1,7 @@
-"""The double of the device is measured, not believed: each row of a table is asked of it, and of CuPy.
+"""The double is compared with measurements of CuPy: each row of a table is evaluated on it.
 
-The table is double/measured.txt. With `--backend=cupy` the same rows are asked of CuPy itself; what has no
-device to be asked on, and what is undefined there, is asked of the double alone, below the table.
+The table is double/measured.txt. With `--backend=cupy` the same rows are evaluated on CuPy itself. Behaviour
+that is undefined on a device, or needs two devices, is tested only on the double, below the table.
 """
 
 import ast
@@ -17,7 +17,7 @@ from places import TESTS
 
 
 class Row(NamedTuple):
-    """A line of the table: a call, what it answers, and what crosses the border in it."""
+    """A line of the table: a call, its result, and the copies between host and device that it makes."""
 
     call: str
     answer: str
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 def rows():
-    """The table, a row in a parameter."""
+    """The table, one parameter for each row."""
     for line in (TESTS / "support" / "double" / "measured.txt").read_text("utf-8").splitlines():
         if " => " in line:
             call, answer = (part.strip() for part in line.split(" => "))
@@ -35,25 +35,25 @@ def rows():
 
 @pytest.fixture(scope="module")
 def real():
-    """Whether CuPy itself is asked."""
+    """Whether the tests run on CuPy itself."""
     return doors.NAME == "cupy"
 
 
 @pytest.fixture(scope="module")
 def xp(real):
-    """The library that is asked."""
+    """The library that is tested."""
     return importlib.import_module("cupy") if real else double
 
 
 @pytest.fixture
 def only_the_double(real):
-    """For what is undefined on a device, or wants two of them."""
+    """For tests of behaviour that is undefined on a device, or needs two devices."""
     if real:
         pytest.skip("undefined on a device, or needs two of them: the double alone is asked")
 
 
 def names(xp):
-    """What the calls are about: an array on the host, the same on the device in several dtypes, and others."""
+    """The variables of the calls: an array on the host, on the device in several dtypes, and others."""
     h = np.arange(6.0).reshape(2, 3)
     like_h = {
         name: xp.asarray(h.astype(dtype))
@@ -64,7 +64,7 @@ def names(xp):
 
 
 def ask(call, names):
-    """The value of the last statement of `call`, None if that is no expression."""
+    """The value of the last statement of `call`; None if it is not an expression."""
     *first, last = ast.parse(call).body
     if not isinstance(last, ast.Expr):
         first, last = [*first, last], ast.Expr(ast.Constant(None, lineno=0, col_offset=0))
@@ -73,7 +73,7 @@ def ask(call, names):
 
 
 def described(x, xp):
-    """An answer in the words of the table: the type first, then dtype and shape, then a few elements."""
+    """A result in the notation of the table: the type, then dtype and shape, then up to four elements."""
     if isinstance(x, xp.ndarray):
         host = x.get()
         few = " " + " ".join(f"{v:.6g}" for v in host.ravel().tolist()) if host.size <= 4 else ""
@@ -112,7 +112,7 @@ def test_the_answer_of_the_table(row, xp, real):
         assert ", ".join(f"{n} {word}" for word, n in copies.items() if n) == row.copies
 
 
-# --- promotion: as NumPy's, but for a few -----------------------------------------------------------------
+# --- promotion: as in NumPy, with few exceptions ----------------------------------------------------------
 
 PAIRS = ["??", "il", "ff", "if", "ef", "fd", "?f", "Be", "lf", "li", "Bb", "ld"]
 DIFFERENT = {("sign", "?"): "b"}  # NumPy refuses
@@ -123,7 +123,7 @@ def sample(code):
 
 
 def dtypes(f, *args):
-    """The dtypes of what `f` answers, or the error that it raises: TypeErrors are all one."""
+    """The dtypes of the results of `f`, or its error; all TypeErrors count as equal."""
     try:
         found = f(*args)
     except TypeError:
@@ -142,12 +142,12 @@ def test_ufuncs_promote_as_numpys(name, xp):
             assert dtypes(f, *map(xp.asarray, given)) == expected, (name, pair)
 
 
-# --- the double alone -------------------------------------------------------------------------------------
+# --- only on the double -----------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("only_the_double")
 class TestUndefined:
-    """What happens on a device is left open; the double must not be kinder than the worst of it."""
+    """The behaviour on a device is undefined; the double must behave like the worst case."""
 
     def test_anyone_may_win_among_duplicates(self):
         winners = set()
@@ -191,7 +191,7 @@ class TestUndefined:
 
 @pytest.mark.usefixtures("only_the_double")
 class TestTwoDevices:
-    """Documented: without access between devices, a kernel takes arrays of the current device alone."""
+    """Documented: without peer access, a kernel accepts only arrays on the current device."""
 
     MESSAGE = "Array device must be same as the current device: array device = 1 while current = 0"
 
@@ -265,7 +265,7 @@ def test_watches_nest_and_end():
 
 
 def from_the_project(text, **names):
-    """Runs `text` as if it stood in a file of the project."""
+    """Run `text` as if it were in a file of the project."""
     exec(
         compile(text, "tinygrad_seq/somewhere.py", "exec"),
         {"__name__": "tinygrad_seq.somewhere", "np": np, **names},
@@ -293,7 +293,7 @@ CALLS = {
 
 @pytest.fixture
 def reached():
-    """The list of what was reached, empty for a test; the suite's own goes on after it."""
+    """The list of calls, empty for a test; the list of the test run is restored after it."""
     kept = dict(double.reached)
     double.reached.clear()
     yield double.reached

@@ -1,4 +1,4 @@
-"""The real wheel judges what reached the double: every name, every keyword. `conftest.py` lets it come last."""
+"""The real CuPy must have every call that reached the double. `conftest.py` runs these tests last."""
 
 import importlib.util
 import json
@@ -14,10 +14,10 @@ WITHOUT = "the double was not asked: run the suite with --backend=double"
 
 
 def judged(calls):
-    """What CuPy lacks of `calls`, lines; it is asked in a process of its own."""
+    """A line for each of `calls` that CuPy does not support; it runs in a separate process."""
     if importlib.util.find_spec("cupy") is None and "cupy" not in sys.modules:
         pytest.skip('CuPy is not installed: pip install -e ".[gpu]" to ask it for its signatures')
-    command = [sys.executable, "-P", str(JUDGE)]  # beside it lie modules with the names of others
+    command = [sys.executable, "-P", str(JUDGE)]  # -P: its folder has modules with the names of other modules
     asked = subprocess.run(command, input=json.dumps(calls), capture_output=True, text=True)
     if "No module named 'cupy'" in asked.stderr:
         pytest.skip('CuPy is not installed: pip install -e ".[gpu]" to ask it for its signatures')

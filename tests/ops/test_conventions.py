@@ -1,7 +1,7 @@
-"""What is stated about awkward points: ties, kinks, zeros, infinities, masks.
+"""The conventions at special points: ties, kinks, zeros, infinities, masks.
 
-The laws avoid these points by construction, because a derivative there is a convention. Here each
-convention stands with its reason, in value and gradient.
+The laws avoid these points by construction, because the derivative there is a convention. Each convention is
+tested here, in value and gradient.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ import tinygrad_seq as ts
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("n", range(5))
 def test_power_with_a_whole_exponent_has_the_derivatives_of_a_polynomial(n, order):
-    """At 0 and for negative bases too: n (n - 1) ... x^(n - order), and 0 beyond order n."""
+    """Also at 0 and for negative bases: n (n - 1) ... x^(n - order), and 0 for an order above n."""
     x = np.array([-2.0, 0.0, 3.0])
     polynomial = np.polynomial.Polynomial([0.0] * n + [1.0]).deriv(order)
     for exponent in (n, float(n), np.full(3, float(n))):
@@ -114,7 +114,7 @@ def test_max_of_nothing_is_numpys_error():
     ],
 )
 def test_the_branch_not_taken_contributes_zero(f, at, slope):
-    """where(x > 0, f(x), 0) has the right gradient also where f is undefined."""
+    """where(x > 0, f(x), 0) has the right gradient, also where f is undefined."""
     _, dx = gradient(lambda x: ts.where(x > 0, f(x), 0.0), [-1.0, 0.0, at])
     assert_allclose(dx, [0.0, 0.0, slope])
 
@@ -132,7 +132,7 @@ def test_the_branch_not_taken_contributes_zero_in_forward_mode():
 
 
 def test_a_zero_factor_keeps_its_own_derivative():
-    """d2(u sqrt x) / dx du = 1 / (2 sqrt x) = 1/4 at u = 0, x = 4: composed of where, it would be 0."""
+    """d2(u sqrt x) / dx du = 1 / (2 sqrt x) = 1/4 at u = 0, x = 4; a composition with where would give 0."""
     u, x = leaf(0.0), leaf(4.0)
     dx = ts.grad(u * ts.sqrt(x), x, create_graph=True)
     assert dx.item() == 0.0
@@ -140,7 +140,7 @@ def test_a_zero_factor_keeps_its_own_derivative():
 
 
 def test_a_guarded_entropy():
-    """x log x at 0: multiply is plain, so the argument is guarded."""
+    """x log x at 0: multiply is not a safe product, so the user must guard the argument."""
 
     def f(p):
         return p * ts.log(ts.where(p > 0, p, 1.0))
@@ -184,7 +184,7 @@ SOFTMAX = np.array([[0.25, 0.0, 0.75], [0.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_masked_rows_poison_nothing(order):
-    """The softmax of nothing but -inf is zeros, in value and gradient; other rows are as if alone."""
+    """The softmax of a row of -inf is 0, and so is its gradient; it does not change other rows."""
     weights = np.array([1.0, 2.0, 4.0])
     assert_allclose(ts.softmax(leaf(ROWS)).numpy(), SOFTMAX)
     full = nth(lambda x: ts.softmax(x) * weights, ROWS, order)
@@ -197,7 +197,7 @@ def test_masked_rows_poison_nothing(order):
 
 @pytest.mark.parametrize("op", [ts.softmax, ts.log_softmax])
 def test_beside_an_infinity_or_nan_a_row_is_nan(op):
-    """No number is silently wrong: that of the other entries would be."""
+    """The other elements of the row would have wrong numbers, so they are NaN, too."""
     rows = np.array([[INF, 0.0, 1.0], [NAN, 0.0, 1.0], [-INF, 0.0, 1.0]])
 
     def step(x, _):

@@ -1,6 +1,6 @@
-"""What is stated about awkward points of the wider base: zero lengths and variances, bounds, ties, indices.
+"""The conventions at special points, continued: zero lengths and variances, bounds, ties, indices.
 
-As in `test_conventions.py`, each convention stands with its reason, in value and in gradient.
+As in `test_conventions.py`, each convention is tested in value and in gradient.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def test_softplus_is_stable():
 
 
 def test_logaddexp_is_stable_and_masks():
-    """-inf is the log of nothing: beside it the other passes unchanged, and two of them have no derivative."""
+    """-inf is log 0: the other argument passes unchanged; if both are -inf, the derivative is zero."""
     z, dx, dy = gradient(ts.logaddexp, [1e4, -1e4, -INF, -INF, INF], [1e4, 1e4, 3.0, -INF, 2.0])
     assert_array_equal(z, [1e4 + np.log(2), 1e4, 3.0, -INF, INF])
     assert_array_equal(dx, [0.5, 0.0, 0.0, 0.0, 1.0])
@@ -114,7 +114,7 @@ def test_clip_of_nan_is_nan_and_has_no_derivative():
 
 
 def test_clip_takes_a_bound_once():
-    with pytest.raises(TypeError, match="once"):
+    with pytest.raises(TypeError, match="clip got one bound twice"):
         ts.clip(leaf([1.0]), 0.0, min=0.5)
 
 
@@ -123,7 +123,7 @@ def test_clip_takes_a_bound_once():
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_std_at_zero_variance_has_no_derivative(order):
-    """Not NaN: a constant row poisons nothing, and the row beside it is as if alone."""
+    """The derivative is 0, not NaN, in a constant row; it does not change other rows."""
     rows = [[1.0, 1.0, 1.0], [1.0, 2.0, 4.0]]
     both = nth(lambda x: ts.std(x, axis=1) * [[1.0], [3.0]], rows, order)
     assert_array_equal(both[0], [0.0, 0.0, 0.0])
@@ -139,7 +139,7 @@ def test_the_variance_of_too_few_is_nan():
 
 @pytest.mark.parametrize("zeros", [[], [1], [0, 3], [0, 1, 3], [0, 1, 2, 3]])
 def test_the_product_with_zeros_has_its_derivatives(zeros):
-    """dz/dx_i is the product of the others, d2z/dx_i dx_j of all but two, however many of them are 0."""
+    """dz/dx_i is the product of the others, d2z/dx_i dx_j that of all but two, for any number of zeros."""
     x = np.array([2.0, 3.0, 5.0, 7.0])
     x[zeros] = 0.0
     assert_array_equal(gradient(ts.prod, x)[1], [np.prod(np.delete(x, i)) for i in range(4)])
@@ -189,7 +189,7 @@ def test_norm_at_the_zero_vector_has_no_derivative():
     ],
 )
 def test_what_is_smooth_at_the_zero_vector_has_its_second_derivative(f, curvature):
-    """norm(x)^2 = x'x has the Hessian 2 I everywhere, and f(norm(x)) has f''(0) I, by either mode."""
+    """norm(x)^2 = x'x has the Hessian 2 I everywhere, f(norm(x)) at 0 has f''(0) I; in both modes."""
     assert_allclose(hessian(f, np.zeros(3)), curvature * np.eye(3), atol=1e-12)
     direction = np.array([1.0, -2.0, 3.0])
     _, forward = ts.jvp(lambda x: ts.grad(f(x), x, create_graph=True), [leaf(np.zeros(3))], [direction])
@@ -197,7 +197,7 @@ def test_what_is_smooth_at_the_zero_vector_has_its_second_derivative(f, curvatur
 
 
 def test_a_row_of_zeros_among_others():
-    """In one call a zero vector and another: each has its own derivatives."""
+    """A zero vector and another one in the same call: each has the right derivatives."""
     x = np.array([[0.0, 0.0], [3.0, 4.0]])
     dx = nth(lambda x: ts.norm(x, axis=1) ** 2 / 2, x, 1)
     assert_allclose(dx, x)
@@ -217,7 +217,9 @@ def test_sort_keeps_the_order_of_ties_and_puts_nan_last():
     z, dx = gradient(lambda x: ts.sort(x) * weights, [2.0, NAN, 2.0, 1.0])
     assert_array_equal(z, [1.0, 4.0, 6.0, NAN])
     assert_array_equal(dx, [2.0, 4.0, 3.0, 1.0])
-    many = np.tile([1.0, 0.0], 500)  # more than are sorted by insertion, which is stable anyhow
+    many = np.tile(
+        [1.0, 0.0], 500
+    )  # longer than the arrays for which NumPy uses insertion sort, which is always stable
     assert_array_equal(ts.argsort(leaf(many)).numpy(), np.r_[1:1000:2, 0:1000:2])
 
 
@@ -282,8 +284,8 @@ def test_pad_by_a_dict_names_the_axes_that_grow():
 
 
 def test_axes_beyond_those_there_are():
-    """They are errors, and never counted round the end again."""
-    with pytest.raises(ValueError, match="tensordot over 2 axes of arrays of 1 and 2 axes"):
+    """They are errors; an axis out of range does not wrap."""
+    with pytest.raises(ValueError, match="arrays with 1 and 2 axes needs 0 <= axes <= 1, got axes=2"):
         ts.tensordot(ts.tensor([1.0, 2.0]), ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axes=2)
     with pytest.raises(np.exceptions.AxisError):
         ts.take_along_axis(ts.tensor([[1.0, 2.0]]), np.zeros((3, 2), int), axis=-3)

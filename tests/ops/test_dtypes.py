@@ -1,4 +1,4 @@
-"""What dtype things have, and how accurate sums in float32 are."""
+"""Dtypes of results and gradients, and the accuracy of float32 sums."""
 
 import math
 
@@ -136,7 +136,7 @@ def test_astype_to_integers_leaves_the_tape():
 
 @pytest.mark.parametrize("bias", [(2,), (1, 2), (1, 1, 2), (), (1,)])
 def test_a_long_float32_sum_over_rows_is_accurate(bias):
-    """A plain sum over 1e6 rows of 0.1 is 1 % off."""
+    """A plain sum over 1e6 rows of 0.1 has an error of 1 %."""
     rows = 1_000_000
     shape = (rows, 2) if len(bias) < 3 else (10, rows // 10, 2)
     g = np.random.default_rng(0).uniform(0.05, 0.15, shape).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Ten thousand awkward calls: each gives NumPy's value or one clear error, and leaves its arguments alone.
+"""Ten thousand awkward calls: each gives NumPy's value or a clear error, and does not change its arguments.
 
-What is drawn stands in `fuzzing.py`. A failure prints the call and the line that draws it again.
+The calls are drawn in `fuzzing.py`. A failure prints the call and the code that draws it again.
 """
 
 import warnings
@@ -20,7 +20,7 @@ TOLERANCE = {"e": 2e-2, "f": 1e-5, "d": 1e-9}
 
 
 def key_of(key):
-    """A key of our getitem for an array of NumPy's: lists are arrays of integers."""
+    """A key of our getitem as a key for NumPy: lists become integer arrays."""
     parts = key if isinstance(key, tuple) else (key,)
     return tuple(
         np.array(part, int if len(part) == 0 else None) if isinstance(part, list) else part for part in parts
@@ -34,7 +34,7 @@ def scattered(x, key, values):
     return z
 
 
-REFERENCES = {  # where NumPy's function goes by another name, or takes its arguments otherwise
+REFERENCES = {  # functions with another name or other arguments in NumPy
     "argsort": lambda x, axis=-1: np.argsort(x, axis, stable=True),
     "cholesky": np.linalg.cholesky,
     "clip": lambda x, a_min=None, a_max=None, *, min=None, max=None: np.clip(
@@ -49,10 +49,10 @@ REFERENCES = {  # where NumPy's function goes by another name, or takes its argu
     "stop_gradient": np.asarray,
     "unstack": lambda x, axis=0: np.unstack(x, axis=axis),
 }
-WITHOUT = {  # functions that NumPy has not: their values are the concern of tests/ops/test_values.py
+WITHOUT = {  # functions that NumPy does not have; tests/ops/test_values.py tests their values
     "log_softmax", "logsumexp", "safe_product", "sigmoid", "softmax",
 }  # fmt: skip
-MORE = {  # what we accept and NumPy does not
+MORE = {  # functions that accept more than NumPy's, and what
     "astype": "a list is an array, as everywhere else",
     "clip": "either bound may be missing",
     "mean": "a number has an axis 0 to reduce, as for NumPy's sum",
@@ -64,17 +64,17 @@ MORE = {  # what we accept and NumPy does not
     "var": "as mean",
     "unstack": "axis may be any integer",
 }
-INFINITE = {  # where other values than NumPy's are right
+INFINITE = {  # functions whose values may differ from NumPy's where they are not finite
     "prod": "pairs are multiplied first: what overflows on the way differs",
     "tensordot": "of 0 times infinity NumPy's BLAS may make 0",
 }
-NUMBERS = {  # the dtype of a Python number beside arrays
+NUMBERS = {  # functions with another dtype than NumPy's for a Python number together with arrays
     "concatenate": "a float64, with axis=None too",
     "clip": "weak, as first argument too",
 }
 
 
-ON_DEVICES = {  # and what CuPy does
+ON_DEVICES = {  # functions for which CuPy accepts more
     "argmax": "axis may be a tuple",
     "argmin": "axis may be a tuple",
     "concatenate": "axis may be a float",
@@ -102,7 +102,7 @@ def test_awkward_calls(name):
             raise
         tried += 1
     assert tried == EACH
-    assert given, "not one of the calls was lawful: nothing was compared"
+    assert given, "none of the calls was valid, so nothing was compared"
 
 
 def test_they_are_ten_thousand():
@@ -112,7 +112,7 @@ def test_they_are_ten_thousand():
 
 
 def held(call):
-    """Hold one call, by every route, to what is promised. Returns whether it gave a value."""
+    """Check one call, by every route; returns whether it gave a value."""
     before = snapshot(call)
     expected = numpys(call)
     values = []
@@ -134,7 +134,7 @@ def held(call):
 
 
 def snapshot(call):
-    """Arguments that hold values, copies of these, and what else could be changed about them."""
+    """The arrays and Tensors among the arguments, with copies of their values and of their other properties."""
     kept = []
     for part in call.parts():
         if isinstance(part, np.ndarray):
@@ -157,35 +157,35 @@ def unchanged(before):
 
 
 def plain(x):
-    """An argument, or a value, as NumPy knows it."""
+    """An argument or a value with arrays in the place of Tensors."""
     if isinstance(x, (list, tuple)):
         return type(x)(map(plain, x))
     return x.numpy() if isinstance(x, ts.Tensor) else x
 
 
 def numpys(call):
-    """NumPy's value, or error; None for what NumPy has not, and for numbers alone, which are Python's."""
+    """NumPy's value or error; None if NumPy has no such function, or if all arguments are Python numbers."""
     if call.name in WITHOUT or not any(hasattr(part, "dtype") for part in call.parts()):
         return None
-    if "where" in call.kwargs or "out" in call.kwargs:  # ours to refuse; NumPy may crash
+    if "where" in call.kwargs or "out" in call.kwargs:  # we refuse these; NumPy may crash
         return None
     function = REFERENCES.get(call.name) or getattr(np, call.name)
     try:
         return function(*map(plain, call.args), **{name: plain(value) for name, value in call.kwargs.items()})
-    except AttributeError:  # that some of NumPy's functions have for lists, which we take
+    except AttributeError:  # some of NumPy's functions raise it for lists, which we accept
         return None
     except Exception as error:
         return error
 
 
 def compare(call, value, expected):
-    """A value of ours against NumPy's: its kind, number, shapes, dtypes and elements."""
+    """Compare our value with NumPy's: types, number of outputs, shapes, dtypes and elements."""
     ours = list(value) if isinstance(value, (list, tuple)) else [value]
     tensors = any(isinstance(part, ts.Tensor) for part in call.parts())
     assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
     assert all(plain(z).dtype.kind in "fiub" for z in ours if tensors), "a foreign dtype"
     if call.name in ("argmax", "argmin") and doors.NAME != "numpy" and several_nan(call):
-        return  # CuPy may name any of them
+        return  # CuPy may return the index of any of them
     theirs = list(expected) if isinstance(expected, (list, tuple)) else [expected]
     if any(np.asarray(w).dtype.kind not in "fiub" for w in theirs):
         return  # NumPy has no value, or objects
@@ -206,7 +206,7 @@ def several_nan(call):
 
 
 def derive(call, value):
-    """The gradients of a value on the tape: of their arguments' shapes and dtypes, whatever their elements."""
+    """Check that the gradients of a value on the tape have the shapes and dtypes of their arguments."""
     zs = [z for z in (value if isinstance(value, (list, tuple)) else [value]) if getattr(z, "line", None)]
     xs = [part for part in call.parts() if getattr(part, "line", None)]
     if not zs:
@@ -215,7 +215,7 @@ def derive(call, value):
         gs = [np.ones(z.shape, z.dtype) for z in zs]
         try:
             grads = ts.grad(zs, xs, gs, zeros=True, retain_graph=True, create_graph=create_graph)
-        except np.linalg.LinAlgError:  # a matrix that was all but singular, and whose transpose is
+        except np.linalg.LinAlgError:  # a nearly singular matrix, whose transpose counts as singular
             assert call.name in ("solve", "cholesky")
             return
         for x, grad in zip(xs, grads, strict=True):
@@ -224,7 +224,7 @@ def derive(call, value):
 
 @pytest.mark.parametrize("what", ["tensor", "backward", "grad", "assign_"])
 def test_awkward_data(what):
-    """What else takes data: ts.tensor, a cotangent, a gradient that is assigned, an assignment."""
+    """Other functions that accept data: ts.tensor, backward and grad (cotangents), and assign_."""
     given = 0
     for number in range(EACH):
         rng = np.random.default_rng([number, 5])

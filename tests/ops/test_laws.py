@@ -1,4 +1,4 @@
-"""Every law for every primitive of the registry, and a mutant of every rule that some law must notice."""
+"""Every law for every primitive of the registry; and for every mutant of a rule, a law must fail."""
 
 import importlib.metadata
 import subprocess
@@ -26,7 +26,7 @@ from tinygrad_seq.testing.zero import zero_at
 
 OPS = sorted(PRIMITIVES.values(), key=lambda op: op.name)
 CASES = [(op, law) for op in OPS for law in laws_of(op)]
-DRAWN = 12  # calls per example that a mutant is held against
+DRAWN = 12  # calls per example with which a mutant is tested
 
 
 @pytest.mark.parametrize(("op", "law"), CASES, ids=[f"{op.name}-{law.__name__}" for op, law in CASES])
@@ -37,7 +37,9 @@ def test_law(op, law, record_property):
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_every_mutant_is_killed(op, record_property):
     calls = drawn(op, DRAWN)
-    laws = sorted(laws_of(op), key=lambda law: law not in (vjp, jvp))  # the likeliest killers first
+    laws = sorted(
+        laws_of(op), key=lambda law: law not in (vjp, jvp)
+    )  # the laws that most often fail come first
     mutants = [*riding_mutants(op, calls), *(derivative_mutants(op) if differentiable(op) else ())]
     alive = [mutant.wound for mutant in mutants if killer(mutant.op, laws, calls) is None]
     assert not alive, f"no law notices that in {op.name} is wrong: {'; '.join(alive)}"
@@ -46,7 +48,7 @@ def test_every_mutant_is_killed(op, record_property):
 
 @pytest.mark.parametrize("op", [*filter(differentiable, OPS)], ids=lambda op: op.name)
 def test_a_mutant_dies_of_its_wound(op):
-    """Mutants that are multiplied by 1 live: it is not the surgery that kills."""
+    """A mutant whose rule is multiplied by 1 breaks no law: copying the op does not by itself break one."""
     calls = drawn(op, DRAWN)
     for mutant in derivative_mutants(op, {"left alone": 1.0}):
         assert killer(mutant.op, [vjp, jvp], calls) is None, mutant.wound
@@ -54,7 +56,7 @@ def test_a_mutant_dies_of_its_wound(op):
 
 @pytest.mark.parametrize("name", EXEMPT)
 def test_an_exemption_is_needed(name):
-    """An op that is exempt from the law of zero at a point breaks it there; else the exemption must go."""
+    """An op that is exempt from the law of zero at a point must break it there, else it needs no exemption."""
     op = PRIMITIVES[name]
     assert EXEMPT[name].reason
     for point in EXEMPT[name].points:
@@ -64,7 +66,7 @@ def test_an_exemption_is_needed(name):
                 zero_at(call, [point])
             except AssertionError:
                 broken += 1
-        assert broken, f"{name} obeys the law of zero at {point}: drop its exemption"
+        assert broken, f"{name} obeys the law of zero at {point}; remove its exemption"
 
 
 @pytest.mark.parametrize("name", NO_HALF)
@@ -80,7 +82,7 @@ def test_an_exemption_from_half_precision_is_needed(name):
     "op", [op for op in OPS if any(map(callable, op.domain.values()))], ids=lambda op: op.name
 )
 def test_only_lawful_matrices_are_drawn(op):
-    """What its domain makes of a drawn array has a value; some of the arrays that it was made of have none."""
+    """The op has a value for a matrix that its domain makes valid; not for every matrix (here, zeros)."""
     for call in drawn(op, DRAWN):
         assert np.all(np.isfinite(op.function(*call.arrays)))
     zeros = [np.zeros((2, 2)) for _ in op.arguments]
@@ -89,7 +91,7 @@ def test_only_lawful_matrices_are_drawn(op):
 
 
 def test_the_table_of_laws():
-    """`pytest --laws` ends with a row per primitive: the calls that each law was tried on, mutants killed."""
+    """`pytest --laws` ends with a row per primitive: the calls for each law, and the mutants killed."""
     command = [
         sys.executable,
         "-m",

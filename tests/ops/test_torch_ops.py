@@ -1,8 +1,8 @@
-"""Every op against PyTorch, in float64: values, gradients, and gradients of gradients.
+"""Every op compared with PyTorch, in float64: values, gradients, and gradients of gradients.
 
-The laws hold a rule to its forward function; whether the forward function is the one that its name promises,
-NumPy says in `test_values.py` and a second library here. A primitive and the function in front of it share a
-name, and so an entry: calls, each a line for us, a line for PyTorch, and the arrays that both are given.
+The laws compare a rule with its forward function. Whether the forward function is right is tested against NumPy
+in `test_values.py`, and against a second library here. A primitive and the public function that calls it share
+a name, and so an entry: a list of calls, each with our function, PyTorch's function, and the arrays for both.
 """
 
 import math
@@ -34,7 +34,7 @@ T = torch.tensor
 
 
 def pointwise(x=S):
-    """The two libraries agree on the name: (ours, PyTorch's, an array)."""
+    """A call of a function with the same name in both libraries: (ours, PyTorch's, an array)."""
     return lambda name: [(FUNCTIONS[name], getattr(torch, name, None) or getattr(F, name), x)]
 
 
@@ -43,7 +43,7 @@ def binary(theirs, x=P, y=P[:, ::-1] + 0.01):
 
 
 def reducing(theirs, x=S):
-    """Over one axis, over two with keepdims, and over all."""
+    """Calls over one axis, over two with keepdims, and over all axes."""
     return lambda name: [
         (lambda x: FUNCTIONS[name](x, 1), lambda x: theirs(x, (1,), False), x),
         (lambda x: FUNCTIONS[name](x, axis=(0, -1), keepdims=True), lambda x: theirs(x, (0, -1), True), x),
@@ -180,7 +180,7 @@ TABLE = {
     "tril": [(lambda x: ts.tril(x, -1), lambda x: torch.tril(x, -1), S)],
     "triu": [(ts.triu, torch.triu, S)],
     "solve": [(ts.solve, torch.linalg.solve, Q, M), (ts.solve, torch.linalg.solve, Q, V[:3])],
-    "cholesky": [  # of a symmetric matrix that depends on x, because PyTorch reads both triangles
+    "cholesky": [  # a symmetric function of x, because PyTorch reads both triangles
         (
             lambda x: ts.cholesky(x @ x.T + np.eye(3)),
             lambda x: torch.linalg.cholesky(x @ x.T + torch.eye(3, dtype=x.dtype)),
@@ -236,7 +236,7 @@ def same(found, expected):
 
 @pytest.mark.parametrize(("ours", "theirs", "arrays"), list(calls()))
 def test_op(ours, theirs, arrays):
-    """Values; the gradient along a random cotangent; and the gradient of that along random directions."""
+    """Values, the gradient for a random cotangent, and the gradient of this along random directions."""
     arrays = [np.array(a, order="C") for a in arrays]
     smooth = [a.dtype.kind == "f" for a in arrays]
     xs = [ts.tensor(a, requires_grad=on) for a, on in zip(arrays, smooth, strict=True)]
@@ -253,7 +253,7 @@ def test_op(ours, theirs, arrays):
     same(grads, theirs_grads)
 
     us = [noise(draw, x.shape) for x in xs]
-    second = [ts.zeros_like(x) for x in xs]  # where no gradient depends on anything, as in linear ops
+    second = [ts.zeros_like(x) for x in xs]  # if the gradient is constant, as for linear ops
     if ends := [(grad, u) for grad, u in zip(grads, us, strict=True) if grad.requires_grad]:
         second = ts.grad([grad for grad, _ in ends], xs, [u for _, u in ends], zeros=True)
     expected = [torch.zeros_like(x) for x in xts]
@@ -264,12 +264,12 @@ def test_op(ours, theirs, arrays):
 
 
 def test_every_op_has_an_entry():
-    """Of what is registered nothing is missing here, and nothing here is unknown."""
+    """The table has exactly the registered ops."""
     assert set(TABLE) == set(PRIMITIVES) | set(FUNCTIONS)
 
 
 def test_the_comparison_notices_a_difference():
-    """Wrong values, a wrong gradient, and one that is wrong from the second derivative on."""
+    """Wrong values, a wrong gradient, and a function with a wrong second derivative."""
     test_op(lambda x: x * x, lambda x: x * x, [V])
     wrong = [lambda x: x * x * 1.0001, lambda x: 2 * x * x.detach() - x.detach() ** 2 + 0 * x, losing]
     for ours in wrong:
@@ -278,6 +278,6 @@ def test_the_comparison_notices_a_difference():
 
 
 def losing(x):
-    """x^2, whose gradient 2x is taken for a constant."""
+    """x^2, with a gradient 2x that is treated as a constant."""
     slope = ts.stop_gradient(2 * x)
     return slope * x - ts.stop_gradient(x * x)

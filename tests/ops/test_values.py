@@ -1,4 +1,4 @@
-"""Every primitive computes what its name or its docstring says: NumPy's function, or a plain formula."""
+"""Every primitive has the values of NumPy's function of that name, or of a plain formula."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def scatter_along_axis(x, indices, axis, shape):
     return z
 
 
-FORMULAS = {  # where NumPy has no function of the name, or one that is called otherwise
+FORMULAS = {  # primitives without a NumPy function of that name, or with other arguments
     "astype": lambda x, dtype: np.array(x, dtype),
     "cast": lambda x, dtype: np.array(x, dtype),
     "cholesky": np.linalg.cholesky,
@@ -60,7 +60,7 @@ FORMULAS = {  # where NumPy has no function of the name, or one that is called o
 
 
 def compare(op, reference, arrays, meta):
-    """Both on the same arrays: equal shapes, dtypes and values. Returns how many elements that were."""
+    """Compare op and reference on the same arrays, with shapes and dtypes; returns the number of elements."""
     with np.errstate(all="ignore"):
         found, expected = (f(*arrays, **meta) for f in (op.function, reference))
     pairs = list(zip(found, expected, strict=True)) if op.many else [(found, expected)]
@@ -88,7 +88,7 @@ ORDER = pytest.mark.host("huge numbers cancel or not by the order in which they 
     ],
 )
 def test_value_at_awkward_points(name):
-    """Zeros of both signs, infinities, NaN, huge and tiny numbers: NumPy's answer."""
+    """At zeros of both signs, infinities, NaN, huge and tiny numbers, values are NumPy's."""
     op = PRIMITIVES[name]
     for call in drawn(op, 12):
         arrays = sprinkled(call, (*SINGULAR, np.nan), call.rng())

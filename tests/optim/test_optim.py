@@ -1,4 +1,4 @@
-"""Optimizers against their closed form in NumPy, and what all of them promise: exact resumption above all."""
+"""Optimizers compared with their closed forms in NumPy, and what all promise, such as exact resumption."""
 
 import tracemalloc
 
@@ -62,7 +62,7 @@ def test_adam(dtype):
 
 
 def closed_form(kind, steps=5, dtype=np.float64, **options):
-    """Parameters after some steps of an optimizer, and what the equations make of them in float64."""
+    """Parameters after some steps of an optimizer, and the result of the equations in float64."""
     ps = parameters(dtype=dtype)
     optimizer = kind(ps, lr=0.1, **options)
     expected = [p.numpy().astype(np.float64) for p in ps]
@@ -83,7 +83,7 @@ def close(ps, expected, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum(nesterov, dtype):
-    """v(t) = sum_k mu^(t-k) g(k), written out; Nesterov's step is mu v(t) + g(t)."""
+    """v(t) = sum_k mu^(t-k) g(k) in closed form; Nesterov's step is mu v(t) + g(t)."""
     ps, expected, gradients = closed_form(optim.SGD, momentum=0.8, nesterov=nesterov, dtype=dtype)
     for i, gs in enumerate(gradients):
         for t in range(len(gs)):
@@ -96,7 +96,7 @@ def test_momentum(nesterov, dtype):
 @pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 def test_rmsprop(momentum, centered, dtype):
-    """n(t) = (1 - alpha) sum_k alpha^(t-k) g(k)^2, written out, and m(t) likewise; eps outside the root."""
+    """n(t) = (1 - alpha) sum_k alpha^(t-k) g(k)^2 in closed form, m(t) likewise; eps is outside the root."""
     options = {"alpha": 0.9, "eps": 1e-2, "momentum": momentum, "centered": centered}
     ps, expected, gradients = closed_form(optim.RMSprop, dtype=dtype, **options)
     for i, gs in enumerate(gradients):
@@ -110,7 +110,7 @@ def test_rmsprop(momentum, centered, dtype):
 
 
 def test_a_variance_that_rounds_below_zero_is_zero():
-    """A constant gradient has variance 0, which n - m^2 misses by a rounding error in either direction."""
+    """A constant gradient has variance 0; rounding can make n - m^2 slightly positive or negative."""
     p = nn.Parameter(np.zeros(1000, np.float32))
     p.grad = ts.tensor(np.random.default_rng(0).normal(size=1000).astype(np.float32))
     optimizer = optim.RMSprop([p], alpha=0.5, centered=True)
@@ -149,7 +149,7 @@ def test_a_shared_parameter_is_updated_once(make):
 
 @every_optimizer
 def test_parameters_without_gradient_are_skipped(make):
-    """Not moved, and their moments are not aged: their first step is a first step."""
+    """They do not change, and neither do their moments: their first step is a first step."""
     ps, alone = parameters(), parameters()
     optimizer = make(ps)
     before = ps[1].numpy()
@@ -195,7 +195,7 @@ def test_a_tape_from_before_the_step_is_an_error(make):
 
 @every_optimizer
 def test_resuming_is_exact(make):
-    """Ten steps, and five and five with a new optimizer in between, are the same to the last bit."""
+    """Ten steps give the same bits as five steps, a new optimizer that loads the state, and five more."""
 
     def run(steps, ps, optimizer, start=0):
         for seed in range(start, start + steps):
@@ -247,9 +247,9 @@ def test_a_state_that_does_not_fit_lists_all_problems():
         "lr is missing",
         "steps is missing",
         "momentum is unexpected",
-        "m[0] is float64[3,2], given float64[2,3]",
-        "v is of 2 parameters, not 3",
-        "t[1] is int64[], given float32[]",
+        "m[0] needs float64[3,2], got float64[2,3]",
+        "v needs 3 arrays, one per parameter, got 2",
+        "t[1] needs int64[], got float32[]",
     ]:
         assert words in str(caught.value)
     assert (optimizer.m[0] == 0).all()
@@ -258,10 +258,10 @@ def test_a_state_that_does_not_fit_lists_all_problems():
 def test_errors():
     with pytest.raises(ValueError, match="at least one parameter"):
         optim.SGD([], lr=0.1)
-    with pytest.raises(TypeError, match="leaf tensor of floats, not int64"):
+    with pytest.raises(TypeError, match="SGD needs leaf tensors of floats, got int64"):
         optim.SGD([ts.tensor([1])], lr=0.1)
     p = nn.Parameter(np.ones(2))
-    with pytest.raises(ValueError, match="nesterov needs a momentum"):
+    with pytest.raises(ValueError, match="nesterov=True needs a momentum"):
         optim.SGD([p], lr=0.1, nesterov=True)
     with pytest.raises(TypeError, match="leaf tensor"):
         optim.Adam([p * p])

@@ -1,4 +1,4 @@
-"""Losses, optimizers, clipping and schedules against PyTorch, step by step, in float64."""
+"""Losses, optimizers, clipping and schedules compared with PyTorch, step by step, in float64."""
 
 import numpy as np
 import pytest
@@ -93,7 +93,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_twenty_steps(name):
-    """One parameter has no gradient in every third step, and is skipped by both."""
+    """One parameter has no gradient in every third step; both libraries skip it."""
     ours, theirs = OPTIMIZERS[name]
     draw = np.random.default_rng(1)
     starts = [draw.normal(size=shape) for shape in [(3, 2), (4,), ()]]
@@ -126,7 +126,7 @@ def test_clipping(bound):
         assert (norm is None) == (other is None)
         if norm is not None:
             assert_allclose(norm, other.item(), rtol=1e-12)
-        for p, q in zip(ps, qs, strict=True):  # theirs divides by norm + 1e-6
+        for p, q in zip(ps, qs, strict=True):  # PyTorch divides by norm + 1e-6
             assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5 if norm else 1e-15)
 
 

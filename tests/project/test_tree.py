@@ -29,8 +29,8 @@ def test_like_rebuilds_a_tree_from_its_leaves(t):
 
 
 @pytest.mark.parametrize("t", TREES, ids=repr)
-def test_beside_itself_are_its_leaves(t):
-    assert tree.beside(t, t) == tree.leaves(t)
+def test_a_tree_matches_itself_with_its_leaves(t):
+    assert tree.matching(t, t) == tree.leaves(t)
 
 
 def test_leaves_come_in_the_order_in_which_they_were_written():
@@ -47,15 +47,15 @@ def test_each_keeps_the_shape():
     assert type(tree.each(str, Pair(1, 2))) is Pair
 
 
-def test_beside_finds_what_stands_in_the_places_of_leaves():
-    assert tree.beside((1, {"a": 2, "b": 3}), [None, {"b": "y", "a": (5, 6)}]) == [None, (5, 6), "y"]
-    assert tree.beside((1, None), ("x", "ignored")) == ["x"]
+def test_matching_finds_the_parts_at_the_positions_of_leaves():
+    assert tree.matching((1, {"a": 2, "b": 3}), [None, {"b": "y", "a": (5, 6)}]) == [None, (5, 6), "y"]
+    assert tree.matching((1, None), ("x", "ignored")) == ["x"]
 
 
 @pytest.mark.parametrize(
     ("t", "other"),
     [((1, 2), (1,)), ([1], 1), ({"a": 1}, {"b": 1}), ({"a": 1}, {"a": 1, "b": 2}), ({"a": 1}, [1]), ((), None)],
 )
-def test_beside_refuses_another_shape(t, other):
-    with pytest.raises(ValueError, match=r"a tree like .* is needed, not"):
-        tree.beside(t, other)
+def test_matching_refuses_another_form(t, other):
+    with pytest.raises(ValueError, match=r"expected a tree like .*, got"):
+        tree.matching(t, other)

@@ -1,4 +1,4 @@
-"""`explain`: what scan makes of a step reads like the equations of the lecture, in the user's names."""
+"""`explain` prints the program of a step as the equations of the lecture, with the user's names."""
 
 import inspect
 import linecache
@@ -29,7 +29,7 @@ def of(cell, **how):
 
 
 def is_part(text, whole):
-    """The lines of `text` stand in `whole`, one after the other."""
+    """Whether `whole` contains the lines of `text`, without a gap."""
     return textwrap.dedent(text).strip("\n") in textwrap.dedent(whole)
 
 
@@ -84,7 +84,7 @@ loop"""
 
 
 def here(text):
-    """The source for the device of the suite, without its columns: `dot` is quicker on the host alone."""
+    """The source for the device of the test run, without alignment: `dot` is used only on the host."""
     return text if doors.NAME == "numpy" else re.sub(" +", " ", text.replace("dot(", "matmul("))
 
 
@@ -93,7 +93,7 @@ def test_the_vanilla_rnn_is_the_lecture_s_backpropagation_through_time():
 
 
 def test_a_step_of_one_s_own_reads_the_same():
-    """The names are those of the variables, not of the cell."""
+    """The names are those of the user's variables, not those of the cell."""
     Wx, Wh, b = weight(I, H), weight(H, H), weight(H)  # noqa: N806
 
     def step(h, x):
@@ -105,7 +105,7 @@ def test_a_step_of_one_s_own_reads_the_same():
 
 
 def test_the_output_layer_of_the_lecture_runs_outside_of_the_loop():
-    """o(t) = h(t) V + c: its gradient is there for all t before the loop goes back."""
+    """o(t) = h(t) V + c: its gradient is computed for all t before the backward loop."""
     W, V, c = weight(H, H), weight(H, 2), weight(2)  # noqa: N806
 
     def step(h, x):
@@ -117,7 +117,7 @@ def test_the_output_layer_of_the_lecture_runs_outside_of_the_loop():
 
 
 def test_the_equations_printed_are_the_gradients():
-    """The lines of the figure, run by hand, give what scan gives."""
+    """The printed lines, run by hand, give the same gradients as scan."""
     rng = np.random.default_rng(0)
     cell = nn.RNNCell(I, H, rng=0, dtype=np.float64)
     xs, dys = rng.normal(size=(T, B, I)), rng.normal(size=(T, B, H))
@@ -158,7 +158,7 @@ def test_the_lstm_has_its_gates_by_name():
 
 
 def test_an_lstm_keeps_seven_values_of_every_unit():
-    """i, f, g, o, c, h and tanh c; and explain says which."""
+    """i, f, g, o, c, h and tanh c are kept, and explain prints them."""
     text = of(nn.LSTMCell(I, H, rng=0))
     assert f"kept for the backward pass, {7 * B * H * 4} bytes of every step" in text
     assert "    i f g o 240, tanh_c 60, h 60, c 60\n" in text
@@ -197,7 +197,7 @@ NOTATION = {
 
 @pytest.mark.parametrize("code", NOTATION)
 def test_an_expression_is_written_as_it_was_meant(code):
-    """With parentheses where they are needed, and nowhere else."""
+    """Parentheses stand only where they are needed."""
     names = {"ts": ts}
     body = f"h, x, W = state\n    y = {code}\n    return (h + x, x + W, W + h), y"
     exec(f"def step(state, _):\n    {body}", names)
@@ -240,7 +240,7 @@ def test_the_name_of_a_variable_that_an_inner_function_reads():
 
 
 def test_a_name_that_the_source_needs_is_not_taken():
-    """A user's variable may be called as a function of NumPy, or as a term."""
+    """A user's variable may have the name of a NumPy function, or of a term."""
 
     def step(h, x):
         add = h * x
@@ -310,7 +310,10 @@ def test_an_op_that_does_not_say_how_it_rides():
         return c + y, None
 
     text = str(explain(step, np.zeros(H), np.ones((T, H))))
-    assert "y = flipped(x): does not depend on the carry, but flipped has no signature and no rides\n" in text
+    assert (
+        "y = flipped(x): does not depend on the carry, but flipped has neither a signature nor .rides(...)\n"
+        in text
+    )
 
 
 def test_it_is_silent_where_everything_was_lifted():
@@ -322,7 +325,7 @@ def test_it_is_silent_where_everything_was_lifted():
 
 
 def test_a_gradient_that_is_large_is_added_up_in_the_loop():
-    """A table that is looked up at the carry: its gradient at one step is as large as the table."""
+    """A table that is indexed by the carry: its gradient at one step is as large as the table."""
     E, V = weight(11, H), weight(H, 11)  # noqa: N806
 
     def step(token, x):
@@ -429,7 +432,7 @@ def test_nothing_to_run_is_an_error():
 
 
 def test_what_cannot_be_recorded_is_the_error_of_scan():
-    with pytest.raises(TypeError, match="cannot be looked at"):
+    with pytest.raises(TypeError, match="cannot be read in it"):
         explain(lambda h, x: (h if x.sum() > 0 else -h, None), np.ones(H), np.ones((T, H)))
 
 
@@ -442,7 +445,7 @@ def test_gradients_of_what_requires_one_and_of_nothing_else():
 
 
 def test_it_leaves_no_trace():
-    """No gradient is touched, and no program is remembered."""
+    """explain changes no gradient and adds no program to the cache."""
     PROGRAMS.clear()
     cell = nn.RNNCell(I, H, rng=0)
     of(cell)

@@ -1,4 +1,4 @@
-"""What `scan` takes and gives: trees, integers, lengths, directions, values of every kind: the loop's."""
+"""`scan` equals the Python loop: for trees, integers, lengths, directions, and all kinds of values."""
 
 import warnings
 
@@ -145,7 +145,7 @@ def test_many_inputs_and_many_outputs():
     is_the_loop(step, init, xs, [*init, *xs])
 
 
-# --- what a step may do with what it is given ---------------------------------------------------------
+# --- what a step may do with its arguments ------------------------------------------------------------
 
 
 def test_a_step_that_ignores_its_input():
@@ -166,7 +166,7 @@ def test_a_step_that_ignores_both():
 
 
 def test_a_weight_that_is_added_at_every_step():
-    """Its share of the gradient is the same at every step: T times it."""
+    """It contributes the same to its gradient at every step, T times in all."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=2))
     is_the_loop(lambda c, x: (c + w, None), c, xs, [c, w])
     is_the_loop(lambda c, x: (c + w * 2.0, w), c, None, [c, w], length=5)
@@ -203,7 +203,7 @@ def test_two_carries_that_become_one_value():
 
 
 def test_a_delay_line():
-    """Carries that are older inputs: x(t - 1), x(t - 2)."""
+    """Carries that hold earlier inputs: x(t - 1), x(t - 2)."""
     a, b, xs = leaf(normal(2)), leaf(normal(2, seed=1)), leaf(normal(5, 2))
     for reverse in (False, True):
         is_the_loop(lambda c, x: ((x, c[0]), c[1] * x), (a, b), xs, [a, b, xs], reverse=reverse)
@@ -253,7 +253,7 @@ def test_views_as_outputs_and_carries():
 
 
 def test_the_first_and_the_last_of_a_vector():
-    """Parts of a carry without axes: they are other memory at every step."""
+    """0-d parts of a carry, whose memory is different at every step."""
     c, xs = leaf(normal(3)), leaf(normal(4, 3))
 
     def step(c, x):
@@ -264,7 +264,7 @@ def test_the_first_and_the_last_of_a_vector():
         is_the_loop(step, c, xs, [c, xs], reverse=reverse)
 
 
-GATES = {  # the activations of the parts of a split, on which axis, and what else is made of them
+GATES = {  # the activations of the parts of a split, its axis, and another use of parts and gates
     "all sigmoid": ("sigmoid sigmoid", -1, None),
     "all tanh": ("tanh tanh tanh", 1, None),
     "mixed": ("sigmoid tanh sigmoid tanh", -1, None),
@@ -280,7 +280,7 @@ GATES = {  # the activations of the parts of a split, on which axis, and what el
 @pytest.mark.parametrize("where", ["carry", "input"])
 @pytest.mark.parametrize("name", GATES)
 def test_activations_of_the_parts_of_a_split(name, where):
-    """Which a scan may compute at once, whatever else is done with the parts, and whatever they hold."""
+    """Scan may compute the activations of all parts at once, also if a part has another use."""
     functions, axis, more = GATES[name]
     functions = [getattr(ts, f) for f in functions.split()]
     k = len(functions)
@@ -302,7 +302,7 @@ def test_activations_of_the_parts_of_a_split(name, where):
 
 @pytest.mark.parametrize("dtype", [bool, np.int64, np.int32, np.float16, np.float32])
 def test_activations_of_the_parts_of_a_split_of_any_dtype(dtype):
-    """Of integers they are floats, in the loop, before it, and of what is captured."""
+    """Activations of integers are floats: in the loop, before it, and for captured values."""
     ids = np.array([[0, 1, 1, 3], [2, 0, 1, 1], [1, 1, 0, 0]]).astype(dtype)
     dtype = np.result_type(ts.tanh(ids), ts.sigmoid(ids))
     w, c = ts.tensor(ids[0]), ts.tensor(np.ones(2, dtype))
@@ -357,7 +357,7 @@ def test_captured_arrays_numbers_and_tensors_that_are_not_leaves():
 
 
 def test_a_lonely_weight():
-    """Nothing but a captured tensor is on the tape."""
+    """Only a captured tensor is on the tape."""
     w = leaf(normal(3, 3))
     for c, xs in [(ts.tensor(normal(3)), ts.tensor(normal(4, 3)))]:
         is_the_loop(lambda c, x: (ts.tanh(c @ w + x), c), c, xs, [w])
@@ -383,7 +383,7 @@ def test_a_step_that_is_a_method_or_a_partial():
 
 
 def test_no_gradient_within_the_step():
-    """What is under no_grad, or behind stop_gradient, is a constant of the derivative."""
+    """A value computed under no_grad, or returned by stop_gradient, is a constant of the derivative."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
 
     def step(c, x):
@@ -418,7 +418,7 @@ def test_a_gradient_within_the_step():
 
 
 def test_a_gradient_within_the_step_past_no_grad():
-    """And it stops at what was computed under no_grad, and at stop_gradient, as outside of a step."""
+    """It also stops at values computed under no_grad, and at stop_gradient, as outside a step."""
     c, xs = leaf(normal(3)), leaf(normal(4, 3))
 
     def step(c, x):
@@ -431,7 +431,7 @@ def test_a_gradient_within_the_step_past_no_grad():
 
 
 def test_derivatives_within_the_step():
-    """vjp, jvp and hvp of functions of the carry, of the input and of what is captured."""
+    """vjp, jvp and hvp of functions of the carry, the input and captured tensors."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
 
     def step(c, x):
@@ -445,7 +445,7 @@ def test_derivatives_within_the_step():
 
 
 def test_an_attention_step():
-    """Queries of the carry over a captured memory: products of three axes, a softmax, a mean."""
+    """The carry queries a captured memory: products with three axes, a softmax, a mean."""
     memory, w = leaf(normal(2, 5, 3)), leaf(normal(3, 3))
     c, xs = leaf(normal(2, 3)), leaf(normal(4, 2, 3))
 
@@ -483,7 +483,7 @@ def step(carry, row):
     w, v, c, xs = leaf(normal(3, 3)), leaf(normal(3)), leaf(normal(2, 3)), leaf(normal(4, 2, 3))
     scope = {"ts": ts, "w": w, "v": v}
     exec(compile(code, __file__, "exec"), scope)
-    PROGRAMS.clear()  # of steps that are alike the first gives the names
+    PROGRAMS.clear()  # equal steps share a program, which has the names of the first
     is_the_loop(scope["step"], (c, c * 2.0), xs, [c, xs, w, v])
 
 
@@ -602,7 +602,7 @@ def test_memory_of_any_layout(name, reverse):
         return ts.tanh(c @ w + x @ w + x), c * x
 
     is_the_loop(step, c, xs)
-    base = leaf(normal(2, 3, 4))  # of which init and xs are views, and so on the tape
+    base = leaf(normal(2, 3, 4))  # init and xs are views of it, and so on the tape
     is_the_loop(
         lambda c, x: (ts.tanh(c + x), c @ c.T), base[0].T[:3, :2], base.T[:, ::-1], [base], reverse=reverse
     )
@@ -633,7 +633,7 @@ def test_dtypes(dtype):
 
 
 def test_dtypes_that_are_mixed():
-    """A float32 carry beside float64 inputs: gradients come back in the dtype of what they belong to."""
+    """A float32 carry with float64 inputs: each gradient has the dtype of its tensor."""
     c, xs = ts.tensor(normal(3).astype(np.float32), requires_grad=True), leaf(normal(4, 3))
     w = ts.tensor(normal(3, 3).astype(np.float32), requires_grad=True)
 
@@ -647,7 +647,7 @@ def test_dtypes_that_are_mixed():
 
 @pytest.mark.parametrize("rubbish", [np.nan, np.inf, -np.inf, 1e308])
 def test_nan_and_infinity(rubbish):
-    """They arise, pass and are masked as in the loop, and no warning is given that the loop does not give."""
+    """They appear, propagate and are masked as in the loop, with no more warnings than in the loop."""
     values = normal(4, 3)
     values[1, 1] = rubbish
     c, xs, w = leaf(normal(3)), leaf(values), leaf(normal(3, seed=1))
@@ -675,7 +675,7 @@ def test_a_warning_of_numpy_is_given_as_in_the_loop():
 
 
 def test_a_zero_cotangent_gives_a_zero_gradient():
-    """At points where the derivative is infinite too: where(x > 0, sqrt x, 0) within a loop."""
+    """Also at points where the derivative is infinite: where(x > 0, sqrt x, 0) in a loop."""
     c, xs = leaf(np.zeros(2)), leaf(np.array([[0.0, 4.0], [-1.0, 9.0]]))
     is_the_loop(lambda c, x: (c + ts.where(x > 0, ts.sqrt(ts.where(x > 0, x, 0.0)), 0.0), None), c, xs, [c, xs])
     is_the_loop(lambda c, x: (c * 0.0 + x, ts.sqrt(c * 0.0) * 0.0), c, xs, [c, xs])
@@ -691,7 +691,7 @@ def test_a_long_loop():
 
 
 def test_what_needs_no_gradient_gets_none():
-    """Of init, xs and a captured tensor those that ask for a gradient get it, whichever they are."""
+    """Any of init, xs and a captured tensor may require a gradient, and gets it."""
     arrays = [normal(3), normal(4, 3), normal(3, 3)]
     expected = None
     for active in range(8):
@@ -726,7 +726,7 @@ def test_an_output_that_depends_on_nothing_with_a_gradient_is_off_the_tape():
 
 
 def test_no_rule_runs_for_what_needs_no_gradient():
-    """Nor is there work: the rule of an argument that is a constant is not called."""
+    """The rule of an argument that is a constant is not called."""
     calls = []
 
     @ts.primitive("(),()->()")
@@ -764,7 +764,7 @@ def test_grad_of_one_argument_alone():
 
 
 def test_an_intermediate_before_the_loop():
-    """The gradient by a tensor that is not a leaf, and by both it and its leaf."""
+    """The gradient of a tensor that is not a leaf, and of both it and its leaf."""
     a = leaf(normal(4, 3))
     xs = ts.tanh(a)
     results = []
@@ -775,7 +775,7 @@ def test_an_intermediate_before_the_loop():
 
 
 def test_the_gates_obey_the_laws_of_a_primitive():
-    """It is in no registry, since programs alone hold it."""
+    """The op is not in the registry, because only programs contain it."""
     check_primitive(gates.GATES.function)
 
 
@@ -793,7 +793,7 @@ def test_a_gradient_within_the_step_is_a_constant_unless_asked_for_otherwise():
 
 
 def test_only_the_gradients_that_are_asked_for_are_computed():
-    """Two products go back through time; those of a weight are made for that weight alone."""
+    """Two products are needed for the carry; the product for a weight is computed only for that weight."""
     c, xs, w, v = leaf(normal(2, 3)), leaf(normal(4, 2, 3)), leaf(normal(3, 3)), leaf(normal(3, 3, seed=1))
     results = []
     PROGRAMS.clear()
@@ -806,4 +806,4 @@ def test_only_the_gradients_that_are_asked_for_are_computed():
     (loop,) = compiled.loops.values()
     programs = [back.program for back in loop.backwards.values()]
     products = [sum(call.op.name == "matmul" for call in program.operations) for program in programs]
-    assert products == [4, 3, 3, 2, 2]  # of all, then of w, v, xs, c
+    assert products == [4, 3, 3, 2, 2]  # for all, then for w, v, xs, c

@@ -1,7 +1,7 @@
-"""A step is recorded anew at every call, so that no stale one is ever run.
+"""A step is recorded again at every call of scan, so that an outdated program is never run.
 
-Each test calls scan again after something about the step has changed, and compares with the loop, in value and
-in gradient. A step that did not change is not compiled again.
+Each test changes something about the step, calls scan again, and compares values and gradients with the loop. A
+step that did not change is not compiled again.
 """
 
 import math
@@ -31,12 +31,12 @@ def given(dtype=np.float64, steps=4, size=3):
 
 @pytest.fixture
 def programs():
-    """How many programs there are more than at first."""
+    """A function that returns the number of programs compiled since the start of the test."""
     PROGRAMS.clear()
     return lambda: len(PROGRAMS)
 
 
-# --- Python values that a closure sees ----------------------------------------------------------------
+# --- Python values that a closure uses ----------------------------------------------------------------
 
 VALUES = {
     "floats": [0.5, 0.25, -1.0, 0.0, -0.0, math.inf, math.nan, 2.0],
@@ -121,7 +121,7 @@ def test_two_lambdas_in_one_line():
 
 
 def test_a_counter_of_python_counts_once():
-    """Documented: the step is called once, however many steps there are; and once more at the next call."""
+    """Documented: each call of scan calls the step once, for any number of steps."""
     c, xs = given()
     calls = []
 
@@ -184,7 +184,7 @@ def test_dropout_switched_off_and_on():
 
 
 def test_masks_drawn_before_the_loop():
-    """Another mask at every call, and no other program."""
+    """Every call has another mask and the same program."""
     rng = np.random.default_rng(0)
     c, xs = given()
     for _ in range(3):
@@ -210,7 +210,7 @@ def test_parameters_that_are_replaced_or_assigned():
 
 
 def test_a_captured_tensor_that_is_also_carried_or_an_input():
-    """The same tensor in another place is another program."""
+    """The same tensor as another argument gives another program."""
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=2))
     for init, captured in ((c, w), (w, c), (c, c), (w, w)):
         is_the_loop(lambda c, x, captured=captured: (ts.tanh(c * captured + x), c), init, xs, [c, xs, w])
@@ -301,7 +301,7 @@ def test_other_outputs_and_other_trees():
 
 
 def test_cotangents_that_change():
-    """Of an LSTM's outputs and of its state now some, now others count."""
+    """The loss depends on different ones of the outputs and states of an LSTM."""
     cell = nn.LSTMCell(3, 2, rng=0, dtype=np.float64)
     state, xs = (leaf(normal(2, 2)), leaf(normal(2, 2, seed=1))), leaf(normal(4, 2, 3))
     for dropped in (0, 1, 2, 4, 3, 6, 0):
@@ -325,7 +325,7 @@ def test_a_primitive_of_the_same_name_is_another():
         is_the_loop(lambda c, x, f=f: (ts.tanh(f(c) + x), f(x)), c, xs, [c, xs])
 
 
-# --- what is kept of programs -------------------------------------------------------------------------
+# --- the cache of programs ----------------------------------------------------------------------------
 
 
 def test_the_same_step_is_compiled_once(programs):
@@ -354,7 +354,7 @@ def test_programs_are_forgotten_in_the_order_of_their_use(programs):
 
 
 def test_keys_tell_apart_what_python_takes_for_equal(programs):
-    """1, 1.0 and True are equal keys of a dict, and three programs."""
+    """1, 1.0 and True are equal keys of a dict, but give three programs."""
     c, xs = given()
     n = ts.tensor(3)
     for one in (1, True):

@@ -1,4 +1,4 @@
-"""The source that scan emits, and the memory it works on."""
+"""The source that scan emits, and the memory that it uses."""
 
 import numpy as np
 import pytest
@@ -40,14 +40,14 @@ def run_cell(kind):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_no_op_of_a_cell_is_left_to_its_forward_function(kind):
-    """But for a scan within the scan, which is a program of its own."""
+    """Except a scan within the scan, which has its own program."""
     for loop in run_cell(kind):
         left = [line for line in loop.code.source.splitlines() if "forward__" in line]
         assert all("call=" in line for line in left)
 
 
 def test_what_a_cell_joins_is_written_in_place():
-    """The gradients of an LSTM's gates go to where da has them, and nothing is copied."""
+    """The gradients of an LSTM's gates are written directly into da, and not copied."""
     for loop in run_cell(nn.LSTMCell):
         assert "[place" not in loop.code.source
         assert "copyto" not in loop.code.source
@@ -55,7 +55,7 @@ def test_what_a_cell_joins_is_written_in_place():
 
 @pytest.mark.host("products are cut for OpenBLAS alone")
 def test_products_cut_in_columns(monkeypatch):
-    """Large products are done in pieces: whatever memory the result has, and whether or not y changes."""
+    """Large products are cut into pieces, for every kind of memory of the result, and for y constant or not."""
     monkeypatch.setattr(lines, "SMALL", 20)
     PROGRAMS.clear()
     w, v, c, xs = leaf(normal(4, 4)), leaf(normal(4, 6)), leaf(normal(3, 4)), leaf(normal(5, 4, 4))
@@ -73,7 +73,7 @@ def test_products_cut_in_columns(monkeypatch):
 @pytest.mark.host("CuPy sums short axes as quickly as others")
 @pytest.mark.parametrize("keepdims", [True, False])
 def test_a_sum_along_a_short_axis_is_a_product(keepdims):
-    """Of 2 ... 32 numbers; longer ones are NumPy's, who adds up more carefully."""
+    """For 2 ... 32 numbers; longer sums are left to np.sum, which is more accurate."""
     for size, short in ((1, False), (2, True), (32, True), (33, False)):
         PROGRAMS.clear()
         c, xs = leaf(normal(3, size)), leaf(normal(4, 3, size))
@@ -115,7 +115,7 @@ def test_constants_that_broadcast(monkeypatch):
 
 @pytest.mark.parametrize("number", [-np.inf, np.inf, np.nan, 1e300])
 def test_a_softmax_of_what_is_masked_or_no_number(number):
-    """As the op itself: a row of nothing but -inf is 0, and what is not a number stays so."""
+    """As in the op itself: the softmax of a row of -inf is 0, and NaN stays NaN."""
     PROGRAMS.clear()
     table = ts.tensor(np.where([[True, True], [True, False], [False, False]], number, 0.5))
     with np.errstate(all="ignore"):
@@ -129,7 +129,7 @@ def test_a_softmax_of_what_is_masked_or_no_number(number):
 
 
 def memory(loop):
-    """For every call that has work: at each step the arrays of its arguments, and of its results."""
+    """For every call that does work, the arrays of its arguments and of its results at each step."""
     work = loop.pool[0]
     for call in loop.plan.calls:
         for t in range(work.n):
@@ -141,7 +141,7 @@ def memory(loop):
 
 
 def is_lawful(loop):
-    """An op overwrites what it reads only where it takes that element by element, from where it writes."""
+    """An op overwrites an argument only if it works element by element, and writes to the same elements."""
     for call, inputs, outputs in memory(loop):
         for z in outputs:
             for x in inputs:
@@ -160,7 +160,7 @@ def test_no_op_of_a_cell_overwrites_what_it_reads(kind):
 
 
 def both_ways(m, c):
-    """A value that is cut in rows of three and of two."""
+    """A value that is used with rows of three and with rows of two."""
     return ts.reshape(m, (3, 2)).mT + ts.concatenate([m, c], axis=1)[:, :3]
 
 
@@ -192,14 +192,14 @@ OPS = {
 
 @given(names=st.lists(st.sampled_from(sorted(OPS)), min_size=1, max_size=6), seed=st.integers(0, 9))
 def test_no_op_overwrites_what_it_reads(names, seed):
-    """And every loop is right, in whatever order values take over the memory of others."""
+    """And every loop gives the right values, for any order in which values reuse the memory of others."""
     PROGRAMS.clear()
     arrays = normal(2, 3, seed=seed), normal(3, 2, 3, seed=seed), normal(2, 3, seed=seed + 1)
 
     def step(h, x):
         a, b = h, x
         for name in names:
-            a, b = ts.tanh(OPS[name](a * 1.5, b * 0.5, a * w)), a  # of values that nobody reads again
+            a, b = ts.tanh(OPS[name](a * 1.5, b * 0.5, a * w)), a  # from values that are not read again
         return a, b
 
     for made in (leaf, ts.tensor):  # with gradients most values are kept, without none

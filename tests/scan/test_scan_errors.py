@@ -1,4 +1,4 @@
-"""What the step of a scan cannot do, and what is said about it: the line of the user, or what to do instead."""
+"""What the step of a scan cannot do: the errors name the user's line, and what to do instead."""
 
 import copy
 import gc
@@ -28,7 +28,7 @@ def start():
 
 
 def refused(step, kind, words, c=None, xs=XS, **how):
-    """The step is refused, by an error that its own line is in the traceback of; and the next step is not."""
+    """scan raises this error for the step, and works with the next step; returns the error and its files."""
     with pytest.raises(kind, match=words) as caught:
         scan(step, start() if c is None else c, xs, **how)
     files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
@@ -38,7 +38,7 @@ def refused(step, kind, words, c=None, xs=XS, **how):
     return caught.value, files
 
 
-# --- looking at a value -------------------------------------------------------------------------------
+# --- reading a value ----------------------------------------------------------------------------------
 
 LOOKS = {
     ".data": lambda t: t.data,
@@ -103,7 +103,7 @@ def test_shapes_and_dtypes_can_be_looked_at():
 
 
 def test_captured_tensors_can_be_looked_at():
-    """They have a value: the one that they have now, which the loop would have seen at every step."""
+    """They have a value, which in the Python loop would be the same at every step."""
     w, scale = leaf([2.0, 0.0, 1.0]), leaf(2.0)
 
     def step(c, x):
@@ -211,20 +211,20 @@ def test_a_mask_that_does_not_change_is_lawful():
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (lambda c, x: c, "returns \\(carry, y\\), None for no y, not a Tensor"),
-        (lambda c, x: None, "returns \\(carry, y\\).* not a NoneType"),
-        (lambda c, x: (c, x, x), "not a tuple of 3"),
-        (lambda c, x: [c, x], "not a list"),
-        (lambda c, x: ((c, c), x), "a carry of a scan is a tensor like float64"),
-        (lambda c, x: ([c], x), "a carry of a scan is a tensor like float64"),
-        (lambda c, x: ({"h": c}, x), "a carry of a scan is a tensor like float64"),
+        (lambda c, x: c, "must return \\(carry, y\\), with y None for no output, got a Tensor"),
+        (lambda c, x: None, "must return \\(carry, y\\).* got a NoneType"),
+        (lambda c, x: (c, x, x), "got a tuple of 3"),
+        (lambda c, x: [c, x], "got a list"),
+        (lambda c, x: ((c, c), x), "a carry of a scan must be a tensor like float64"),
+        (lambda c, x: ([c], x), "a carry of a scan must be a tensor like float64"),
+        (lambda c, x: ({"h": c}, x), "a carry of a scan must be a tensor like float64"),
         (lambda c, x: (None, x), "carry"),
-        (lambda c, x: (1.0, x), "a carry of a scan is a tensor"),
-        (lambda c, x: (np.ones(3), x), "a carry of a scan is a tensor"),
-        (lambda c, x: (c, 1.0), "output.* is a tensor"),
-        (lambda c, x: (c, np.ones(3)), "output.* is a tensor"),
-        (lambda c, x: (c, (x, "text")), "output.* is a tensor"),
-        (lambda c, x: (c, x.shape), "output.* is a tensor"),
+        (lambda c, x: (1.0, x), "a carry of a scan must be a tensor"),
+        (lambda c, x: (np.ones(3), x), "a carry of a scan must be a tensor"),
+        (lambda c, x: (c, 1.0), "output.* must be a tensor"),
+        (lambda c, x: (c, np.ones(3)), "output.* must be a tensor"),
+        (lambda c, x: (c, (x, "text")), "output.* must be a tensor"),
+        (lambda c, x: (c, x.shape), "output.* must be a tensor"),
     ],
 )
 def test_what_a_step_returns(made, words):
@@ -258,7 +258,7 @@ def test_a_carry_keeps_its_shape_and_dtype(step, words):
 
 
 def test_a_carry_that_widens():
-    """float32 and a NumPy scalar of float64: the error says how that comes."""
+    """float32 with a float64 NumPy scalar: the error gives the reason."""
     c = ts.tensor([1.0, 2.0, 3.0])
     error, _ = refused(lambda c, x: (c / np.sqrt(3), None), TypeError, "math.sqrt", c, None, length=3)
     assert "became float64[3]" in str(error)
@@ -279,11 +279,11 @@ def test_a_carry_that_widens():
         (None, -1, "at least one step"),
         (None, None, "length="),
         ((), None, "length="),
-        (XS, 3, r"one number of steps, not \[3, 4\]"),
-        ((XS, XS[:2]), None, r"one number of steps, not \[2, 4\]"),
-        ({"a": XS, "b": [XS[:3]]}, None, r"one number of steps, not \[3, 4\]"),
-        (ts.tensor(1.0), None, "has no axis"),
-        ((XS, 1.0), None, "has no axis"),
+        (XS, 3, r"one number of steps, got \[3, 4\]"),
+        ((XS, XS[:2]), None, r"one number of steps, got \[2, 4\]"),
+        ({"a": XS, "b": [XS[:3]]}, None, r"one number of steps, got \[3, 4\]"),
+        (ts.tensor(1.0), None, "needs time as its first axis"),
+        ((XS, 1.0), None, "needs time as its first axis"),
     ],
 )
 def test_the_number_of_steps(xs, length, words):
@@ -292,7 +292,7 @@ def test_the_number_of_steps(xs, length, words):
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
 def test_a_segment_has_steps(k):
-    refused(lambda c, x: (c, None), ValueError, "remat is a number of steps, 1 or more", remat=k)
+    refused(lambda c, x: (c, None), ValueError, "remat must be a number of steps, 1 or more, got", remat=k)
 
 
 # --- out of the step ----------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_a_tensor_of_an_inner_step_is_not_of_the_outer():
 
 
 def test_an_error_in_the_step_is_the_users():
-    """It passes as it is, with the user's line, and leaves nothing recorded."""
+    """It is passed on unchanged, with the user's line, and nothing stays recorded."""
 
     class OwnError(Exception):
         pass
@@ -369,7 +369,7 @@ def test_an_error_in_the_step_is_the_users():
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_an_anomaly_names_the_line_of_the_step():
-    """Where every value is looked at, the loop runs as it stands: the op that made the NaN, at its step."""
+    """In anomaly mode the Python loop is run: the error names the op that computed the NaN, and its step."""
     calls = []
 
     def step(c, x):
@@ -393,7 +393,7 @@ def test_shapes_that_do_not_fit():
 
 @pytest.mark.host("an id that is on a device already gives NaN: see test_layers.py")
 def test_an_index_out_of_range_at_a_later_step():
-    """Also at a step that was not recorded: an embedding says which ids there are."""
+    """Also at a step that was not recorded: the error of an embedding names the valid ids."""
     table = nn.Embedding(4, 3, rng=0, dtype=np.float64)
     refused(lambda c, i: (c + table(i), None), IndexError, "0 ... 3", xs=ts.tensor([0, 1, 9, 2]))
 
@@ -406,7 +406,7 @@ def test_an_index_of_one_s_own_out_of_range_at_a_later_step():
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_nothing_keeps_what_went_in(fails):
-    """The program of a step holds no array: when the tensors go, so does their memory."""
+    """A program holds no array: when the tensors are deleted, their memory is freed."""
     w, c, xs = leaf(np.ones((3, 3))), start(), leaf(np.ones((4, 3)))
     memory = [weakref.ref(t.data.base) for t in (w, c, xs)]
 

@@ -1,7 +1,7 @@
-"""The law of scan: it is the unrolled loop, in every value and in every derivative.
+"""The law of scan: all its values and derivatives are those of the unrolled loop.
 
-Of random steps built from the registry, of every primitive in every place that an argument can come from, of
-every cell.
+It is tested for random steps built from the registry, for every primitive with its arguments from every source
+(carry, input, captured), and for every cell.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ MANY = settings(max_examples=max(150, settings().max_examples))
 @MANY
 @given(random_loops(), st.sampled_from([0, 0, 1, 2, 5]))
 def test_a_random_step(loop, dropped):
-    """Values and gradients, also where some outputs have no cotangent."""
+    """Values and gradients, also if some outputs have no cotangent."""
     init, xs, weights, by = loop.given()
     is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, dropped=dropped, **loop.how())
 
@@ -60,15 +60,16 @@ PLACES = ["carry", "input", "captured"]
 
 
 def places_of(call, rng):
-    """Where the arguments of a call come from: all from one place, and at random."""
+    """The sources of the arguments of a call: all from one source, and from random sources."""
     k = len(call.arrays)
     return [*((place,) * k for place in PLACES), *([tuple(rng.choice(PLACES, k))] if k > 1 else [])]
 
 
 def in_a_loop(call, places, wanted, steps=3):
-    """A step that calls a primitive, each of its arguments carried, an input, or captured.
+    """A step that calls a primitive; each of its arguments is a carry, an input, or captured.
 
-    `wanted` by the carry, the call has to stay in the loop; by nothing but an output, it may be lifted out.
+    If the call is `wanted` by the carry, it must stay in the loop; else only an output uses it, and it may be
+    lifted.
     """
     rng = call.rng()
     tensors = []
@@ -105,7 +106,7 @@ def test_every_primitive_in_every_place(op, wanted):
 
 
 def mask_of_getitem(call, places):
-    """Whether the shape of the result depends on a value that changes: an error, which has its own test."""
+    """Whether the shape of the result depends on a varying value, which is an error with its own test."""
     return call.op.name == "getitem" and any(
         a.dtype == bool and place != "captured" for a, place in zip(call.arrays, places, strict=True)
     )
@@ -115,7 +116,7 @@ def mask_of_getitem(call, places):
 
 
 def users_own():
-    """A pair of functions of two arrays; and one of a matrix that turns its columns over, and does not ride."""
+    """A primitive with two outputs, and one that reverses the columns of a matrix and does not ride."""
 
     ranks = []
 
@@ -141,7 +142,7 @@ def users_own():
 
 @pytest.mark.parametrize("place", ["carry", "input"])
 def test_a_primitive_of_the_users(place):
-    """It needs nothing but its rules: hoisted if its signature says that it rides, in the loop if not."""
+    """It needs only its rules: it is hoisted if it has a signature and so rides, else it stays in the loop."""
     angle, turned, ranks = users_own()
     rng = np.random.default_rng(0)
     w, c = leaf(rng.normal(size=(2, 3))), leaf(rng.normal(size=(2, 3)))
@@ -162,7 +163,7 @@ def test_a_primitive_of_the_users(place):
 
 
 def normalised(input_size, hidden_size, *, rng, dtype):
-    """A layer-normalised output beside the cell's own."""
+    """A cell with a layer-normalised output."""
     cell, norm = (
         nn.LSTMCell(input_size, hidden_size, rng=rng, dtype=dtype),
         nn.LayerNorm(hidden_size, dtype=dtype),
@@ -187,7 +188,7 @@ CELLS = [pytest.param(kind, id=name) for name, kind in KINDS.items()]
 
 
 def problem(kind, steps, batch, dtype=np.float64, seed=0):
-    """A cell, a state and inputs, all of unequal sizes, and everything to differentiate by."""
+    """A cell, a state and inputs, all of unequal sizes, and the list of all tensors with a gradient."""
     rng = np.random.default_rng(seed)
     cell = kind(3, 5, rng=rng, dtype=dtype)
     xs = ts.tensor(rng.normal(size=(steps, batch, 3)).astype(dtype), requires_grad=True)
@@ -269,7 +270,7 @@ def lstm(weights):
     return step
 
 
-HIGHER = {  # a step of captured weights; the shapes of its carry, of its inputs and of the weights
+HIGHER = {  # a function of weights that returns a step; the shapes of carry, inputs and weights
     "attention": (attention, (2, 3), (4, 5, 3), ((3, 3), (3, 2))),
     "lstm": (lstm, ((2, 3), (2, 3)), (4, 2, 2), ((2, 12), (3, 12))),
     "power": (
@@ -289,7 +290,7 @@ def shapes_of(tree_of_shapes):
 
 
 def case(name, reverse):
-    """For scan and for the loop the same function of flat tensors, and arrays to call it with."""
+    """The same function of flat tensors with scan and with the loop, and arrays to call it with."""
     make, carry, inputs, weights = HIGHER[name]
     rng = np.random.default_rng(3)
     many = isinstance(carry[0], tuple)
@@ -308,7 +309,7 @@ def case(name, reverse):
 
 
 def weighed(f, seed):
-    """One number of the outputs of f."""
+    """A function that sums the outputs of f to one number."""
 
     def value(*flat):
         zs = f(*flat)
@@ -339,7 +340,7 @@ def test_the_gradient_of_the_gradient(name, reverse):
 @CASES
 @EACH
 def test_the_gradient_of_what_comes_in(name, reverse):
-    """Of the pullback by the cotangents: linear in them, so its derivative is the pushforward."""
+    """The pullback is linear in the cotangents, so its derivative with respect to them is the pushforward."""
     *functions, arrays = case(name, reverse)
     results = []
     for f in functions:
@@ -362,7 +363,7 @@ def test_forward_mode(name, reverse):
 
 @CASES
 def test_forward_mode_along_one_argument(name):
-    """A tangent of one argument alone: that of every other is zero, and so may be left out."""
+    """A tangent of only one argument: the tangents of the others are zero and may be left out."""
     *functions, arrays = case(name, False)
     for i, a in enumerate(arrays):
         v = noise(np.random.default_rng([5, i]), a.shape)
@@ -445,7 +446,7 @@ def test_forward_mode_of_a_random_step(loop):
 
 
 def test_a_delay_line_to_second_order():
-    """What depends on a leaf at the first steps alone, as carries that are older inputs do."""
+    """Carries that hold earlier inputs depend on a leaf only at the first steps."""
     results = []
     for loop in (scan, unrolled):
         b, w, xs = leaf([1.0, 2.0]), leaf([0.5, 0.3]), ts.tensor(np.arange(8.0).reshape(4, 2))
@@ -457,7 +458,7 @@ def test_a_delay_line_to_second_order():
 
 
 def test_no_grad_within_the_step_to_every_order():
-    """What a step computes under no_grad, and stops, is a constant of every derivative."""
+    """Values computed under no_grad, and results of stop_gradient, are constants of every derivative."""
     w, xs = leaf([0.5, 0.3]), leaf(np.arange(8.0).reshape(4, 2) / 7)
     c = leaf([1.0, 2.0])
 
@@ -480,7 +481,7 @@ def test_no_grad_within_the_step_to_every_order():
 
 
 def test_forward_mode_past_what_has_no_derivative():
-    """Comparisons, choices and carries that start anew: no tangent passes, and none is asked for."""
+    """Comparisons, choices and carries that are reset: no tangent passes, and none is needed."""
     c, xs = np.array([0.1, 0.5, -0.3]), np.arange(12.0).reshape(4, 3) / 7
 
     def step(c, x):
@@ -506,7 +507,7 @@ def test_forward_mode_past_what_has_no_derivative():
 @pytest.mark.parametrize("outer", [scan, unrolled])
 @pytest.mark.parametrize("inner", [scan, unrolled])
 def test_a_scan_within_a_scan(outer, inner, reverse):
-    """Two levels, gradients through both, of a weight that both capture; against loops at both levels."""
+    """Two levels that capture one weight, with gradients through both; compared with loops at both levels."""
     rng = np.random.default_rng(8)
     w, u = leaf(0.5 * rng.normal(size=(3, 3))), leaf(rng.normal(size=(3,)))
     init, xs = leaf(rng.normal(size=(2, 3))), leaf(rng.normal(size=(4, 2, 3)))

@@ -1,4 +1,4 @@
-"""What scan keeps: what the rules read, in memory that is used again; with remat, a segment at a time."""
+"""The memory of scan: it keeps only values that rules read, reuses memory, and with remat keeps one segment."""
 
 import gc
 import tracemalloc
@@ -30,7 +30,7 @@ def gradients(lstm, xs, **how):
 
 @pytest.fixture
 def made(monkeypatch):
-    """The workspaces that are made."""
+    """A list of the workspaces that are created."""
     found = []
     before = loop.Workspace.__init__
 
@@ -43,7 +43,7 @@ def made(monkeypatch):
 
 
 def test_memory_is_used_again(made):
-    """One workspace forward and one backward, for any number of calls; what is held takes one out of use."""
+    """One forward and one backward workspace serve all calls, unless the results of a call are still held."""
     lstm, xs = cell(), inputs(7)
     for _ in range(5):
         gradients(lstm, xs)
@@ -72,7 +72,7 @@ def test_a_row_that_is_held_keeps_the_whole(made):
 
 
 def test_nothing_is_left_to_the_garbage_collector():
-    """No circle of references: memory is free as soon as its last user is gone."""
+    """There is no reference cycle: memory is freed with the last reference to it."""
     lstm, xs = cell(), inputs(7)
     gradients(lstm, xs)
     gc.collect()
@@ -87,9 +87,9 @@ def test_nothing_is_left_to_the_garbage_collector():
 
 
 def peak(steps, **how):
-    """The most bytes that gradients need, beyond what was there before."""
+    """The peak memory of the gradients in bytes, beyond the memory before."""
     lstm, xs = cell(), inputs(steps)
-    gradients(lstm, xs[:2], **how)  # which compiles
+    gradients(lstm, xs[:2], **how)  # compile first
     PROGRAMS.clear()
     tracemalloc.start()
     gradients(lstm, xs, **how)
@@ -99,10 +99,10 @@ def peak(steps, **how):
 
 
 def test_remat_needs_a_segment_and_the_carries():
-    """Of T steps, T / k carries and the k steps of one segment are in memory, beside ys and its cotangents."""
+    """For T steps, T / k carries and the k steps of one segment are in memory, plus ys and its cotangents."""
     steps, k = 1024, 32
     bytes_of = 4 * B * H
-    outputs = 6 * steps * bytes_of  # ys and what the loss makes of them
+    outputs = 6 * steps * bytes_of  # ys, and values that the loss computes from them
     carries, segment = 2 * steps // k * bytes_of, k * 24 * bytes_of
     assert peak(steps, remat=k) < outputs + carries + segment + 200_000
     assert peak(steps) > outputs + 7 * steps * bytes_of
@@ -129,7 +129,7 @@ def test_higher_derivatives_of_a_rematerialised_loop():
 
 
 def test_remat_within_a_scan():
-    """A loop within a loop whose segments are computed again."""
+    """A loop within a loop whose segments are recomputed."""
     w, h0 = ts.tensor(np.float64(0.7), requires_grad=True), ts.tensor(np.float64(0.1), requires_grad=True)
     xs = np.linspace(-1, 1, 4)
 
@@ -146,7 +146,7 @@ def test_remat_within_a_scan():
 
 
 def test_an_output_that_is_held_holds_its_own_memory():
-    """And not what was saved beside it for the backward pass."""
+    """But not the values that were saved for the backward pass."""
     lstm, xs = cell(), inputs(64)
     _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
     owner = ys.numpy()

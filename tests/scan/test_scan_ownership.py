@@ -1,4 +1,4 @@
-"""Whose memory it is: nothing that a caller or the tape holds is ever overwritten, whatever runs next."""
+"""Ownership of memory: an array that a caller or the tape holds is never overwritten by a later run."""
 
 import threading
 
@@ -23,7 +23,7 @@ WEIGHTS = [W, U, V]
 
 
 def step(c, x):
-    """The gradient of W is summed after the loop back, that of V within it."""
+    """The gradient of W is summed after the backward loop, the gradient of V in it."""
     h = ts.tanh(c @ W + x * U + ts.einsum("ij,j->i", V, c))
     return h, (h, h * x, x * U, h[0], h[:, None])
 
@@ -69,7 +69,7 @@ def test_many_forward_passes_before_any_backward_pass():
 
 
 def test_a_second_walk():
-    """retain_graph: the same numbers, also when other loops ran forward and backward in between."""
+    """With retain_graph a second walk gives the same numbers, even after other loops have run."""
     c, xs = problem(0)
     made = scan(step, c, xs)
     first = gradients(made, [c, xs, *WEIGHTS], retain_graph=True)
@@ -100,7 +100,7 @@ def test_gradients_accumulate_in_leaves():
 
 
 def test_a_scan_over_the_result_of_a_scan():
-    """The same program twice on one tape, the second on the outputs of the first."""
+    """The same program twice on one tape; the second reads the outputs of the first."""
     results = []
     for loop in (scan, unrolled):
         c, xs = problem()
@@ -131,7 +131,7 @@ HELD = {
 @pytest.mark.parametrize("tape", [True, False], ids=["on the tape", "off the tape"])
 @pytest.mark.parametrize("name", HELD)
 def test_a_result_outlives_the_next_calls(name, tape):
-    """Also one of which only a view, or a view of its memory, is still held."""
+    """Also a result of which only a view is still held."""
 
     def call(seed):
         c, xs = problem(seed)
@@ -183,7 +183,7 @@ def test_a_result_that_is_detached_and_changed():
 
 
 def test_outputs_are_their_own_though_they_are_the_input():
-    """As in the loop, where they are stacked: what becomes of the input is no matter to them."""
+    """As in the loop, where outputs are stacked, a later change of the input does not change them."""
     for loop in (unrolled, scan):
         c, xs, w = ts.tensor(np.ones(3)), ts.tensor(np.ones((4, 3))), ts.tensor(np.ones(2))
         _, ys = loop(lambda c, x, w=w: (c, (x, c, w, x[:2], x[None])), c, xs)
@@ -205,7 +205,7 @@ def test_an_array_of_the_callers_is_never_flagged_nor_kept():
 
 
 def test_a_captured_array_changed_between_forward_and_backward():
-    """The record keeps a copy, as any other does."""
+    """The record keeps a copy, like any other record."""
     w = normal(3, 3)
     c, xs = problem()
     wanted = [
@@ -232,7 +232,7 @@ CHANGED = {
 def test_a_tensor_changed_between_forward_and_backward_is_refused(name, reads):
     body, which = CHANGED[name]
     tensors = {"c": leaf(normal(3)), "xs": leaf(normal(4, 3)), "w": leaf(normal(3, 3))}
-    if not reads:  # what is changed is a constant, that the rule of another reads
+    if not reads:  # the changed value is a constant; only the rule of another argument reads it
         tensors[which].requires_grad = False
     w = tensors["w"]
     made = scan(lambda c, x: body(c, x, w), tensors["c"], tensors["xs"])
@@ -255,7 +255,7 @@ def test_a_tensor_changed_after_backward_is_lawful():
 
 
 def test_a_loop_of_training():
-    """Parameters that change between calls, as they should: the same losses as the loop has."""
+    """Parameters change between calls, in training: the losses are those of the loop."""
     losses = []
     for loop in (scan, unrolled):
         cell = nn.LSTMCell(3, 4, rng=0, dtype=np.float64)
@@ -282,7 +282,7 @@ class StopError(Exception):
 
 
 def fragile(at):
-    """z = 2 x, which its own gradient calls again; the call number `at` fails."""
+    """z = 2 x, whose gradient calls it again; the call number `at` fails."""
     calls = []
 
     def doubled(x, /):
@@ -298,7 +298,7 @@ def fragile(at):
 
 @pytest.mark.parametrize("at", range(1, 12))
 def test_an_exception_in_mid_program_leaves_the_next_call_right(at):
-    """Forward or backward, at any step: what was held before, and what is computed next, is right."""
+    """Forward or backward, at any step: values held before it and values computed after it are right."""
     fails = [0]
     double, calls = fragile(fails)
     c, xs = problem()
@@ -338,7 +338,7 @@ def _hasty():
 
 @pytest.mark.usefixtures("_hasty")
 def test_two_threads_at_once():
-    """The same program, on other values and lengths in each, forward and backward."""
+    """The threads run the same program, forward and backward, with different values and lengths."""
     wanted = {(i, k): expected(10 * i + k, steps=4 + k) for i in range(THREADS) for k in range(2)}
 
     def work(i):
@@ -359,7 +359,7 @@ def test_two_threads_at_once():
 
 @pytest.mark.usefixtures("_hasty")
 def test_the_first_calls_of_a_step_in_two_threads():
-    """Both record and compile it at the same time."""
+    """Two threads record and compile it at the same time."""
     c, xs = problem()
     for r in range(10):
 
@@ -374,7 +374,7 @@ def test_the_first_calls_of_a_step_in_two_threads():
 
 @pytest.mark.usefixtures("_hasty")
 def test_recording_in_one_thread_is_not_seen_by_another():
-    """While one thread is within its step, another computes, looks at values and walks a tape."""
+    """While one thread records a step, another computes, reads values and walks a tape."""
     inside, done = threading.Event(), threading.Event()
 
     def work(i):

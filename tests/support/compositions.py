@@ -1,8 +1,8 @@
-"""Calls of the functions that are no primitives but compositions of them.
+"""Calls of the compositions: functions of the registry that are not primitives.
 
-A primitive is drawn for from its declaration; a composition has none, so its calls stand here. Each is a
-function of Tensors and the arrays to differentiate it by. `test_public.py` holds all of them against finite
-differences, and fails for a registered composition without an entry.
+Calls of a primitive are drawn from its declaration; a composition has no declaration, so its calls are listed
+here. Each is a function of Tensors, with the arrays for its arguments. `test_public.py` compares their
+gradients with finite differences, and fails for a registered composition without an entry.
 """
 
 import math
@@ -20,7 +20,7 @@ APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 
 
 EYE = 4 * doors.placed(np.eye(3))
 
-COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to differentiate it by
+COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for its arguments
     "argsort": [
         (lambda x: x * ts.argsort(x), APART),
         (lambda x: x * ts.argsort(x, None).reshape(2, 3, 4), APART),
@@ -64,7 +64,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays to di
         (lambda x: ts.getitem(x, np.array([[1, 1], [0, 1]])), S),
         (lambda x: ts.getitem(x, (slice(1, None), M > 1.0)), S),  # a mask over the last two axes
         (lambda x: ts.getitem(x, (1, slice(None), [0, 0, 3])), S),  # an int, a slice and an array
-        (lambda x: ts.getitem(x, ([0, 1, 1], ..., [3, 0, 0])), S),  # apart, their axis goes to the front
+        (lambda x: ts.getitem(x, ([0, 1, 1], ..., [3, 0, 0])), S),  # apart, so their axis comes first
         (lambda x: ts.getitem(x, (slice(None), [[2], [2]], [[0, 1]])), S),
     ],
     "matmul": [

@@ -1,8 +1,9 @@
-"""The suite on a device: what its tests make of numbers and of NumPy's arrays is made there.
+"""Running the tests on a device: tensors that a test creates from numbers or NumPy arrays are created there.
 
-A test says `ts.tensor([1.0, 2.0])` and means a tensor, wherever it is. With `--backend=double` or
-`--backend=cupy` the doors of the library lead to the device whether or not one is named, so that every op of
-every test runs there. What crosses between devices has tests of its own, which open the doors again.
+A *door* is a function through which data enter the library from the host (`backend.asarray`, `backend.empty`,
+`recording.operand`). With `--backend=double` or `--backend=cupy` the doors are closed: they lead to the device
+even if a test names none, so that every op of every test runs there. The tests of moves between devices open
+the doors again: a tensor is then on the device that the test names.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import pytest
 
 from tinygrad_seq.engine import backend, recording
 
-NAME = "numpy"  # the backend that the suite runs on
-DEVICE = "cpu"  # and its device
+NAME = "numpy"  # the backend of the test run
+DEVICE = "cpu"  # the device of the test run
 
 
 def choose(name: str) -> None:
-    """Run on a backend; UsageError, with the reason, if there is none."""
+    """Run the tests on a backend; UsageError, with the reason, if it is not available."""
     global NAME, DEVICE
     NAME = name
     if name == "numpy":
@@ -38,7 +39,7 @@ def choose(name: str) -> None:
 
 
 def description() -> str:
-    """What the suite runs on: library, driver and device."""
+    """The library, driver and device of the test run."""
     if NAME == "numpy":
         return f"backend: NumPy {np.__version__}"
     cupy = sys.modules["cupy"]
@@ -49,12 +50,12 @@ def description() -> str:
 
 
 def there(device: str) -> str:
-    """The device of the suite, in the place of the host."""
+    """The device of the test run instead of the host; any other device as it is."""
     return DEVICE if device == "cpu" else device
 
 
 def placed(array):
-    """An array of NumPy's where the suite runs."""
+    """A NumPy array, on the device of the test run."""
     return ASARRAY(np.asarray(array), DEVICE)
 
 
@@ -62,7 +63,7 @@ ASARRAY, EMPTY, OPERAND = backend.asarray, backend.empty, recording.operand
 
 
 def close() -> None:
-    """What enters the library goes to the device."""
+    """Close the doors: data from the host go to the device of the test run."""
 
     def operand(x, op):
         x = OPERAND(x, op)
@@ -73,12 +74,12 @@ def close() -> None:
     recording.operand = operand
 
 
-opened: list[bool] = []  # while this is not empty, a device is where the test says
+opened: list[bool] = []  # not empty while the doors are open
 
 
 @contextmanager
 def open_doors():
-    """Within this block the doors lead where a test says, as they do for a user."""
+    """In this block a tensor is on the device that the test names, as it is for a user."""
     opened.append(True)
     try:
         yield
@@ -88,7 +89,7 @@ def open_doors():
 
 @contextlib.contextmanager
 def costs(uploads=0, downloads=0, synchronisations=None):
-    """What the block costs, on the double, which counts."""
+    """Check the numbers of uploads, downloads and synchronisations in the block; only on the double."""
     with sys.modules["cupy"].watch() if NAME == "double" else contextlib.nullcontext() as counts:
         yield
     if counts is not None:

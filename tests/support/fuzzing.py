@@ -1,9 +1,9 @@
-"""Awkward calls: any public function with arguments that nobody thought of.
+"""Fuzzing: calls of every public function with random, often awkward arguments.
 
-An argument is drawn by the name of its parameter (`axis`, `shape`, `key`, ...; every other name is an
-operand), mostly of the kind that the function expects, now and then of any kind at all. Operands are arrays
-of every dtype, rank, memory layout and range of values, Tensors of them, numbers, lists and nonsense. A new
-function of the registry is called without a line of test code.
+An argument is drawn by the name of its parameter (`axis`, `shape`, `key`, ...; any other name is an operand),
+mostly of the kind that the function expects, sometimes of any kind. Operands are arrays of every dtype, rank,
+memory layout and range of values, Tensors with such values, numbers, lists and nonsense. A new function of the
+registry needs no test code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPERATORS: dict[str, Callable] = {
 
 SHAPES = [(), (0,), (1,), (3,), (3, 3), (2, 3), (3, 0), (1, 3), (3, 1), (2, 1, 3), (2, 3, 3), (1, 1, 1, 3)]
 FLOATS, OTHERS = ["f8", "f4", "f2"], ["i8", "i4", "i1", "u1", "?"]
-FOREIGN = ["c16", "O", "U3", "M8[s]"]  # what no tensor holds
+FOREIGN = ["c16", "O", "U3", "M8[s]"]  # dtypes that no Tensor has
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1e-300, 6e4, 1.0, -1.0]
 NONSENSE = [None, "abc", object(), {}, {1, 2}, 1j, 10**400, b"x", len, slice(1), ..., float, NotImplemented]
 RAGGED = [[[1.0], [2.0, 3.0]], ["a", 1], [None, 1.0], [[]], []]
@@ -40,7 +40,7 @@ KEYS = [
     (..., 0), (slice(1), None), ([0, 1], [1, 0]), np.array([True, False, True]), np.array(1),
     np.array([[0], [1]]), "a", 1.0,
 ]  # fmt: skip
-METADATA: dict[str, list] = {  # what is drawn for a parameter of this name, by and large lawful
+METADATA: dict[str, list] = {  # the values for a parameter of this name, most of them valid
     "axis": [None, 0, 1, -1, 2, -3, 7, (), (0,), (0, 1), (0, -1), (1, 1), np.int64(0), np.array(1), 1.0],
     "axes": [None, 0, 1, 2, (0, 1), (1, 0), (0, 2, 1), (0, 0), (-1, 0), [[0], [1]], ((0,), (0,)), (5, 0), 1.5],
     "keepdims": [False, True, 1, np.True_],
@@ -68,7 +68,7 @@ METADATA: dict[str, list] = {  # what is drawn for a parameter of this name, by 
 
 @dataclass
 class Awkward:
-    """A call: the name of the function, its arguments, and the number that draws it again."""
+    """A call: the name of the function, its arguments, and the number with which `drawn` gives it again."""
 
     name: str
     args: list
@@ -80,7 +80,7 @@ class Awkward:
         return f"{self.name}({', '.join(given)}), which is fuzzing.drawn({self.name!r}, {self.number})"
 
     def parts(self) -> Iterator[object]:
-        """The arguments, those within lists and tuples too."""
+        """The arguments, also those within lists and tuples."""
         pending: list = [*self.args, *self.kwargs.values()]
         while pending:
             part = pending.pop(0)
@@ -90,7 +90,7 @@ class Awkward:
                 yield part
 
     def routes(self) -> Iterator[Callable]:
-        """The ways to call the function: by our name, by NumPy's, as a method, as an operator."""
+        """The ways to call the function: ours, NumPy's function of that name, a method, an operator."""
         yield FUNCTIONS[self.name]
         if self.args and isinstance(self.args[0], ts.Tensor):
             if hasattr(np, self.name):
@@ -166,7 +166,7 @@ def operand(rng: np.random.Generator, shape: tuple[int, ...]):
 
 
 def definite(rng: np.random.Generator) -> np.ndarray:
-    """A positive definite matrix, or a stack of them: what can be solved and factored."""
+    """A positive definite matrix, or a stack of them, for solve and cholesky."""
     x = rng.normal(size=one_of(rng, [(3, 3), (1, 3, 3), (2, 1, 3, 3), (0, 0)]))
     return (x @ x.mT + 3 * np.eye(x.shape[-1])).astype(one_of(rng, FLOATS[:2]))
 

@@ -1,4 +1,4 @@
-"""Values and gradients at a point, where a convention is what the test states."""
+"""Values and gradients at a point, for tests of conventions."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def leaf(data):
 
 
 def gradient(f, *data):
-    """f and the gradients of the sum of f(*data), by every argument."""
+    """f(*data), and the gradient of its sum with respect to every argument."""
     xs = [leaf(a) for a in data]
     with np.errstate(all="ignore"):
         z = f(*xs)
@@ -21,7 +21,7 @@ def gradient(f, *data):
 
 
 def nth(f, x, order):
-    """The derivative of that order of f, a function of one variable, at x."""
+    """The derivative of order `order` of f, a function of one variable, at x."""
     x = leaf(x)
     with np.errstate(all="ignore"):
         y = f(x)

@@ -1,4 +1,4 @@
-"""Work in several threads at once, which change places every few microseconds: a race that exists is met."""
+"""Work in several threads at once, with a switch every few microseconds, so that race conditions show."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def haste():
-    """Threads change places as often as can be."""
+    """In this context Python switches between threads as often as it can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -17,7 +17,7 @@ def haste():
 
 
 def at_once(work, count):
-    """What `work(i)` returns for i < count, all started together; the first error of any is raised."""
+    """The results of `work(i)` for i < count, all started together; the first error is raised."""
     start, results, errors = threading.Barrier(count), [None] * count, []
 
     def run(i):

@@ -1,7 +1,7 @@
-"""Random programs: graphs that nobody would think of.
+"""Random programs: random graphs of ops.
 
-A program is a list of steps; each applies an op to values that are there already, inputs among them, and
-appends its results. Values are used once, often, or never; sides of diamonds have any length.
+A program is a list of steps; each applies an op to known values, inputs among them, and appends its results. A
+value is used once, several times, or never; two paths that meet again have any length.
 """
 
 from hypothesis import settings
@@ -12,7 +12,7 @@ import tinygrad_seq as ts
 SHAPE = (2, 3)
 
 
-OPS = [  # from values of SHAPE to values of SHAPE, without growth, so that differences stay accurate
+OPS = [  # from values of SHAPE to values of SHAPE; they do not grow, so that finite differences stay accurate
     lambda x, y: [x + y],
     lambda x, y: [x - 0.5 * y],
     lambda x, y: [ts.tanh(x) * ts.tanh(y)],
@@ -38,7 +38,7 @@ STEPS = st.lists(STEP, min_size=1, max_size=8)
 
 
 def run(steps, *inputs):
-    """The values that the program ends with: its last four, or fewer."""
+    """The last four values of the program, or fewer."""
     pool = list(inputs)
     for op, i, j in steps:
         pool += OPS[op](pool[-1 - i % len(pool)], pool[-1 - j % len(pool)])

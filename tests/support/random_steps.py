@@ -1,9 +1,9 @@
-"""Random steps of a loop, built from the registry, and what they are held against: the loop as it stands.
+"""Random steps of a loop, built from the registry of primitives, and their comparison with the unrolled loop.
 
-A step is a list of calls. Each call is drawn as the laws draw one, from the signature or the examples of a
-primitive, so that a new primitive is in it without a line of test code; its arguments are values that are
-there already (carries, inputs, captured weights, results), fitted to the shape and to the domain that the
-primitive asks for. Every argument that has grown goes through tanh first, so that no rounding error does.
+A step is a list of calls. Each call is drawn as in the laws, from the signature or the examples of a primitive,
+so that a new primitive needs no test code. Its arguments are known values (carries, inputs, captured weights,
+earlier results), fitted to the shape and the domain that the primitive needs. An argument that has grown goes
+through tanh first, so that rounding errors do not grow either.
 """
 
 import math
@@ -30,31 +30,31 @@ from tinygrad_seq.testing.strategies import (
 
 TOLERANCE = 1e-12  # relative to the largest number that is compared
 SHAPES = [(2, 3), (), (3,), (2,), (1, 3), (3, 1), (2, 1, 3), (0,), (2, 0)]
-TAME = {  # whose values are no larger than their arguments
+TAME = {  # ops whose values are no larger than their arguments
     "abs", "broadcast_to", "clip", "concatenate", "cos", "getitem", "max", "maximum", "min", "minimum",
     "negative", "ones_like", "pad", "relu", "reshape", "roll", "sigmoid", "sign", "sin", "softmax",
     "split", "stack", "stop_gradient", "take_along_axis", "tanh", "transpose", "tril", "triu", "unstack",
     "where", "zeros_like",
 }  # fmt: skip
-STEEP = {  # the others let a value grow a little; these could let it grow without bound
+STEEP = {  # ops whose values can grow without bound; those of all other ops grow a little
     "exp", "expm1", "power", "divide", "multiply", "matmul", "contract", "safe_product", "solve",
     "square", "cast",
 }  # fmt: skip
 
 
-# --- the loop, and the loop as it stands --------------------------------------------------------------
+# --- scan, and the unrolled loop ----------------------------------------------------------------------
 
 
 def leaf(array) -> ts.Tensor:
-    """A float64 tensor to differentiate by; of integers and booleans, a constant."""
+    """A tensor that requires a gradient; a constant for integers and booleans."""
     array = np.asarray(array)
     return ts.tensor(array, requires_grad=array.dtype.kind == "f")
 
 
 def run(loop: Callable, step: Callable, init, xs=None, by=(), *, seed: int = 0, dropped: int = 0, **how):
-    """What a loop returns, as a tree of arrays; which parts of it are on the tape; its gradients by `by`.
+    """The result of a loop as a tree of arrays; which parts are on the tape; the gradients of `by`.
 
-    The cotangents are random. The bits of `dropped` name outputs that have none.
+    The cotangents are random. The set bits of `dropped` are the outputs without a cotangent.
     """
     with np.errstate(all="ignore"):
         made = loop(step, init, xs, **how)
@@ -64,15 +64,15 @@ def run(loop: Callable, step: Callable, init, xs=None, by=(), *, seed: int = 0, 
                 outputs.append(z)
                 weights.append(noise(np.random.default_rng([seed, i]), z.shape, z.dtype))
         grads = map(ts.zeros_like, by)
-        if outputs and by:  # what is before the loop may be walked for another loop too
+        if outputs and by:  # retained, because two loops may share the tape before them
             grads = ts.grad(outputs, list(by), weights, retain_graph=True, zeros=True)
         grads = [g.numpy() for g in grads]
     return tree.each(lambda z: z.numpy(), made), [z.requires_grad for z in tree.leaves(made)], grads
 
 
 def agree(found, expected, tolerance: float = TOLERANCE) -> None:
-    """Two trees of arrays have one form, the same shapes and dtypes, and the same numbers up to rounding."""
-    pairs = list(zip(tree.beside(expected, found), tree.leaves(expected), strict=True))
+    """Two trees of arrays have the same form, shapes, dtypes, and (up to rounding) numbers."""
+    pairs = list(zip(tree.matching(expected, found), tree.leaves(expected), strict=True))
     assert tree.each(type, found) == tree.each(type, expected)
     finite = [np.abs(b[np.isfinite(b)]).max(initial=0) for _, b in pairs]
     scale = max([1.0, *map(float, finite)])
@@ -91,7 +91,7 @@ def is_the_loop(
     tolerance: float = TOLERANCE,
     **how,
 ) -> None:
-    """scan is the unrolled loop: in its tree, in every value and in every first derivative by `by`."""
+    """scan equals the unrolled loop: in the form of its result, all values, and all gradients of `by`."""
     values, on_tape, grads = run(unrolled, step, init, xs, by, **how)
     found, on_its_tape, found_grads = run(loop, step, init, xs, by, **how)
     agree(found, values, tolerance)
@@ -104,8 +104,8 @@ def is_the_loop(
 
 @dataclass(frozen=True)
 class Statement:
-    """A call of a primitive on values of the step: for every argument its shape (or the array itself), which
-    value it is made of, and how that is fitted."""
+    """A call of a primitive on values of the step. For every argument: its shape (or the array itself), the
+    value that it is computed from (`picks`), and the way in which that is fitted (`forms`)."""
 
     op: Primitive
     meta: dict[str, object]
@@ -123,11 +123,11 @@ class Statement:
 
 @dataclass(frozen=True)
 class RandomLoop:
-    """A loop to run: the shapes of what goes in, the calls of its step, where carries and outputs come from.
+    """A loop to run: the shapes of its arguments, the calls of its step, the sources of carries and outputs.
 
-    carries  for each its shape, and (kind, pick) of what it is after a step
-    counter  whether an integer is carried beside them, "counted" or "kept"
-    active   bits: which of the tensors that go in are differentiated by
+    carries  for each carry its shape, and (kind, pick) of its value after a step
+    counter  "counted" or "kept" for an additional integer carry, None for no such carry
+    active   bits: the arguments that require a gradient
     """
 
     carries: tuple
@@ -142,7 +142,7 @@ class RandomLoop:
     seed: int
 
     def given(self) -> tuple:
-        """Fresh tensors: the carry before the first step, the inputs, the weights; and those to derive by."""
+        """New tensors: the carry before the first step, the inputs, the weights; and those with a gradient."""
         rng = np.random.default_rng(self.seed)
         shapes = [shape for shape, *_ in self.carries]
         shapes += [(self.steps, *shape) for shape in self.inputs] + list(self.weights)
@@ -182,7 +182,7 @@ class RandomLoop:
 
 
 def updated(kind: str, now, value, growth: int):
-    """What a carry is after a step."""
+    """The value of a carry after a step."""
     if kind == "kept":
         return now
     fit = fitted(as_float(value), now.shape, 0)
@@ -205,7 +205,7 @@ def called(call: Statement, pool: list) -> list:
 
 
 def argument(op: Primitive, i: int, part, v, form: int, calm: bool):
-    """The i-th argument of a call, made of the value v."""
+    """The i-th argument of a call, computed from the value v."""
     v = as_float(v)
     if isinstance(part, np.ndarray):
         if form % 2 or (op.name == "getitem" and part.dtype == bool):
@@ -215,7 +215,7 @@ def argument(op: Primitive, i: int, part, v, form: int, calm: bool):
     if form == 4 and i and op.signature and not op.signature.inputs[i]:
         return 2 if i % 2 else 0.7
     x = fitted(v, part, form)
-    if not carries_gradient(op, i):  # away from ties by numbers of no pattern
+    if not carries_gradient(op, i):  # irregular offsets avoid ties
         return x > offsets(part) if differentiable(op) else x + offsets(part)
     if make := lawful(op, i):
         return make(ts.tanh(x))
@@ -226,7 +226,7 @@ def argument(op: Primitive, i: int, part, v, form: int, calm: bool):
 
 
 def fitted(x, shape: tuple[int, ...], form: int):
-    """x in another shape: reshaped, its mean all over, or its elements over and over."""
+    """x in another shape: reshaped, its mean repeated, or its elements repeated."""
     if x.shape == shape:
         return x
     if x.size == 0:
@@ -239,7 +239,7 @@ def fitted(x, shape: tuple[int, ...], form: int):
 
 
 def offsets(shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers between 0.1 and 0.5 of no pattern."""
+    """Irregular numbers between 0.1 and 0.5."""
     return 0.1 + 0.4 * (np.arange(math.prod(shape)) * math.sqrt(2) % 1).reshape(shape)
 
 
@@ -262,7 +262,7 @@ def statements(draw: st.DrawFn, names: list[str]) -> Statement:
 
 @st.composite
 def random_loops(draw: st.DrawFn, must: str | None = None, smooth: bool = False) -> RandomLoop:
-    """A loop of up to six calls, one of them of the primitive `must`; of differentiable ones if `smooth`."""
+    """A loop of up to six calls, one of them of the primitive `must`; if `smooth`, all are differentiable."""
     names = sorted(name for name, op in PRIMITIVES.items() if not smooth or differentiable(op))
     shape = st.sampled_from(SHAPES)
     update = st.tuples(shape, st.sampled_from(["tanh", "raw", "kept"]), PICKS)

@@ -1,7 +1,7 @@
-"""Comparing results: where they are first, then what they are.
+"""Comparing results: first their device, then their values.
 
-A test that reads its results back before it looks at them passes even if nothing ever ran on the device. So
-a Tensor, or an array of a device, has to be where the suite runs; only then are its values fetched.
+A test that only copies its results to the host passes even if nothing ran on the device. So a Tensor, or an
+array on a device, must be on the device of the test run; only then are its values copied.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq.engine import backend
 
-RTOL = 1e-7  # where a test names no tolerance; NumPy's own
-ON_DEVICES = {np.dtype(np.float16): 2e-3, np.dtype(np.float32): 2e-6}  # CUDA rounds its functions less well
+RTOL = 1e-7  # the tolerance of a test that names none; the same as NumPy's
+ON_DEVICES = {np.dtype(np.float16): 2e-3, np.dtype(np.float32): 2e-6}  # CUDA's functions are less accurate
 
 
 def host(x) -> np.ndarray:
@@ -26,7 +26,7 @@ def host(x) -> np.ndarray:
 
 
 def assert_allclose(found, expected, rtol: float | None = None, atol: float = 0, *, err_msg: str = "") -> None:
-    """As NumPy's, of results wherever they are."""
+    """np.testing.assert_allclose, for results on the device of the test run."""
     found, expected = host(found), host(expected)
     if rtol is None:
         rtol = RTOL if doors.NAME == "numpy" else ON_DEVICES.get(found.dtype, RTOL)
@@ -34,5 +34,5 @@ def assert_allclose(found, expected, rtol: float | None = None, atol: float = 0,
 
 
 def assert_array_equal(found, expected, *, err_msg: str = "") -> None:
-    """As NumPy's, of results wherever they are."""
+    """np.testing.assert_array_equal, for results on the device of the test run."""
     np.testing.assert_array_equal(host(found), host(expected), err_msg=err_msg)

@@ -1,4 +1,4 @@
-"""Choices between elements: each passes its derivative to what was chosen. Ties are stated."""
+"""Ops that choose between elements: the gradient flows to the chosen element. Each states what a tie does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ relu.partials(lambda x: x > 0)
 
 @primitive("(),()->()")
 def maximum(x, y, /):
-    """z = max(x, y); where they are equal, each has the derivative 1/2
+    """z = max(x, y); where x = y, each has the derivative 1/2
 
     >>> ts.maximum(ts.tensor([1.0, 5.0]), ts.tensor([3.0, 4.0])).numpy()
     array([3., 5.], dtype=float32)
@@ -33,7 +33,7 @@ def maximum(x, y, /):
 
 
 def larger(g, x, y):
-    """g where x is larger, g/2 where it is equal, by masks, which keep g's dtype"""
+    """g where x > y, g/2 where x = y, else 0; masks multiply, which keeps the dtype of g"""
     return 0.5 * (g * (x > y) + g * (x >= y))
 
 
@@ -43,7 +43,7 @@ maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
 
 @primitive("(),()->()")
 def minimum(x, y, /):
-    """z = min(x, y); where they are equal, each has the derivative 1/2
+    """z = min(x, y); where x = y, each has the derivative 1/2
 
     >>> ts.minimum(ts.tensor([1.0, 5.0]), ts.tensor([3.0, 4.0])).numpy()
     array([1., 4.], dtype=float32)
@@ -57,7 +57,7 @@ minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
 
 @primitive("(),(),()->()")
 def _clip(x, low, high, /):
-    """z = min(max(x, low), high); on a bound and within, the derivative is that of x"""
+    """z = min(max(x, low), high); dz/dx = 1 between the bounds and on them"""
     return np.minimum(np.maximum(x, low), high)
 
 
@@ -70,16 +70,19 @@ _clip.partials(
 
 @numpy_function
 def clip(x, a_min=None, a_max=None, *, min=None, max=None):
-    """`x` held within bounds, arrays or numbers; NumPy's two pairs of names, None for no bound.
+    """`x` limited to an interval: z = min(max(x, low), high).
 
-    On a bound the derivative is that of x.
+    The bounds are arrays or numbers, None for no bound, under either of NumPy's pairs of names. Between the
+    bounds and on them dz/dx = 1. TypeError for a bound that is given twice.
 
     >>> import tinygrad_seq as ts
     >>> ts.clip(ts.tensor([-2.0, 0.5, 3.0]), 0.0, 1.0).numpy()
     array([0. , 0.5, 1. ], dtype=float32)
     """
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
-        raise TypeError("clip takes a bound once: a_min is min, and a_max is max")
+        raise TypeError(
+            "clip got one bound twice: a_min and min are the same, a_max and max too; give one of them"
+        )
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     given = [
         b if isinstance(b, (int, float)) else getattr(b, "dtype", None) or np.asarray(b).dtype
@@ -91,14 +94,14 @@ def clip(x, a_min=None, a_max=None, *, min=None, max=None):
 
 
 def extremes(dtype: np.dtype) -> tuple:
-    """The least and the largest number of a dtype."""
+    """The smallest and the largest number of a dtype."""
     if dtype.kind == "f":
         return -np.inf, np.inf
     return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
 
 
 def bound(given, default, least, most):
-    """The given bound, or the default; a Python int outside of an integer dtype is brought to its end."""
+    """The given bound, or the default; a Python int outside the range of an integer dtype is clipped to it."""
     if given is None:
         return default
     return builtins.max(least, builtins.min(given, most)) if type(given) is type(least) is int else given
@@ -106,7 +109,7 @@ def bound(given, default, least, most):
 
 @primitive("(),(),()->()")
 def where(condition, x, y, /):
-    """z = x where the condition holds, else y
+    """z = x where the condition is true, else y
 
     >>> ts.where([True, False], ts.tensor([1.0, 2.0]), 0.0).numpy()
     array([1., 0.], dtype=float32)
@@ -115,7 +118,7 @@ def where(condition, x, y, /):
 
 
 def truth(condition):
-    """The condition as NumPy's and CuPy's where take it: no number of Python's."""
+    """The condition as CuPy's where accepts it, too: not a Python number."""
     return np.bool_(condition) if isinstance(condition, (int, float)) else condition
 
 
@@ -128,7 +131,7 @@ where.linear(
 
 @primitive("()->()")
 def stop_gradient(x, /):
-    """z = x, for which no derivative is passed on
+    """z = x, with dz/dx taken to be 0: no gradient flows to x
 
     >>> x = ts.tensor(3.0, requires_grad=True)
     >>> float(ts.grad(x * ts.stop_gradient(x), x))

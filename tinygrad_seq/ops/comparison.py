@@ -1,6 +1,6 @@
-"""Questions about elements: comparisons, tests and logic. They have no derivative.
+"""Comparisons, tests and logic, element by element. They have no derivative.
 
-Their answers are Tensors all the same: a plain array would be baked into whatever records the call.
+They still return Tensors, because a plain array would become a constant of a step that scan records.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def sign(x, /):
 
 @primitive("()->()")
 def isnan(x, /):
-    """z = whether x is not a number
+    """z = true where x is NaN
 
     >>> ts.isnan(ts.tensor([1.0, float("nan")])).numpy()
     array([False,  True])
@@ -33,7 +33,7 @@ def isnan(x, /):
 
 @primitive("()->()")
 def isfinite(x, /):
-    """z = whether x is neither infinite nor NaN
+    """z = true where x is neither infinite nor NaN
 
     >>> ts.isfinite(ts.tensor([1.0, float("inf")])).numpy()
     array([ True, False])
@@ -43,7 +43,7 @@ def isfinite(x, /):
 
 @primitive("(),()->()")
 def equal(x, y, /):
-    """z = whether x = y
+    """z = true where x = y
 
     >>> (ts.tensor([1, 2]) == 2).numpy()
     array([False,  True])
@@ -53,7 +53,7 @@ def equal(x, y, /):
 
 @primitive("(),()->()")
 def not_equal(x, y, /):
-    """z = whether x != y
+    """z = true where x != y
 
     >>> (ts.tensor([1, 2]) != 2).numpy()
     array([ True, False])
@@ -63,7 +63,7 @@ def not_equal(x, y, /):
 
 @primitive("(),()->()")
 def less(x, y, /):
-    """z = whether x < y
+    """z = true where x < y
 
     >>> (ts.tensor([1, 2]) < 2).numpy()
     array([ True, False])
@@ -73,7 +73,7 @@ def less(x, y, /):
 
 @primitive("(),()->()")
 def less_equal(x, y, /):
-    """z = whether x <= y
+    """z = true where x <= y
 
     >>> (ts.tensor([1, 2]) <= 1).numpy()
     array([ True, False])
@@ -83,7 +83,7 @@ def less_equal(x, y, /):
 
 @primitive("(),()->()")
 def greater(x, y, /):
-    """z = whether x > y
+    """z = true where x > y
 
     >>> (ts.tensor([1, 2]) > 1).numpy()
     array([False,  True])
@@ -93,7 +93,7 @@ def greater(x, y, /):
 
 @primitive("(),()->()")
 def greater_equal(x, y, /):
-    """z = whether x >= y
+    """z = true where x >= y
 
     >>> (ts.tensor([1, 2]) >= 2).numpy()
     array([False,  True])
@@ -103,7 +103,7 @@ def greater_equal(x, y, /):
 
 @primitive("()->()")
 def logical_not(x, /):
-    """z = whether x is false
+    """z = true where x is false
 
     >>> ts.logical_not(ts.tensor([True, False])).numpy()
     array([False,  True])
@@ -113,7 +113,7 @@ def logical_not(x, /):
 
 @primitive("(),()->()")
 def logical_and(x, y, /):
-    """z = whether both hold
+    """z = true where x and y are both true
 
     >>> ts.logical_and(ts.tensor([True, True]), [True, False]).numpy()
     array([ True, False])
@@ -123,7 +123,7 @@ def logical_and(x, y, /):
 
 @primitive("(),()->()")
 def logical_or(x, y, /):
-    """z = whether at least one holds
+    """z = true where x or y is true
 
     >>> ts.logical_or(ts.tensor([True, False]), [False, False]).numpy()
     array([ True, False])
@@ -133,7 +133,7 @@ def logical_or(x, y, /):
 
 @primitive("()->()", examples=[example([True, False]), example([5, -1])])
 def invert(x, /):
-    """z = not x, of booleans; of integers, bit by bit
+    """z = not x: logical for booleans, bit by bit for integers
 
     >>> (~ts.tensor([True, False])).numpy()
     array([False,  True])
@@ -143,7 +143,7 @@ def invert(x, /):
 
 @primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
 def bitwise_and(x, y, /):
-    """z = x and y, of booleans; of integers, bit by bit
+    """z = x and y: logical for booleans, bit by bit for integers
 
     >>> (ts.tensor([6, 5]) & 3).numpy()
     array([2, 1])
@@ -153,7 +153,7 @@ def bitwise_and(x, y, /):
 
 @primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
 def bitwise_or(x, y, /):
-    """z = x or y, of booleans; of integers, bit by bit
+    """z = x or y: logical for booleans, bit by bit for integers
 
     >>> (ts.tensor([6, 5]) | 3).numpy()
     array([7, 7])

@@ -1,4 +1,4 @@
-"""New arrays, made from an array at hand: of its dtype, and where it lives. None has a derivative."""
+"""New arrays with the dtype and the device of a given array. They have no derivative."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXAMPLES = [example("(a,b)"), example("(a)", shape=(2, 3))]
 
 @primitive(examples=EXAMPLES)
 def zeros_like(x, /, *, shape=None):
-    """z = 0, in the shape of x or in another
+    """z = 0, in the shape of x or in `shape`
 
     >>> ts.zeros_like(ts.tensor([1.0, 2.0])).numpy()
     array([0., 0.], dtype=float32)
@@ -23,7 +23,7 @@ def zeros_like(x, /, *, shape=None):
 
 @primitive(examples=EXAMPLES)
 def ones_like(x, /, *, shape=None):
-    """z = 1, in the shape of x or in another
+    """z = 1, in the shape of x or in `shape`
 
     >>> ts.ones_like(ts.tensor(5), shape=(2,)).numpy()
     array([1, 1])

@@ -1,4 +1,4 @@
-"""Between devices: a move changes no element, so its gradient is the move back."""
+"""Moving an array to another device: no element changes, so the gradient is moved back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinygrad_seq.engine.signature import example
 
 @primitive(examples=[example("(a,b)", device="cpu", source="cpu"), example("()", device="cpu", source="cpu")])
 def _move(x, /, device, source):
-    """z = x, on `device` in the place of `source`"""
+    """z = x, moved from the device `source` to `device`"""
     return backend.asarray(x, device)
 
 
@@ -18,7 +18,7 @@ _move.rides(device=lambda device: device)
 
 
 def moved(x, device: str):
-    """`x` on `device`, as `t.to(device)`."""
+    """`x` on `device`: what `t.to(device)` returns."""
     source = x.device
     if backend.parse_device(device) == backend.parse_device(source):
         return x

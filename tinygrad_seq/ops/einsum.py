@@ -1,9 +1,9 @@
-"""Einsum: products summed over the letters that do not appear in the result.
+"""Einsum: products, summed over the letters that do not appear in the result.
 
-The primitive contracts two arrays, every letter of which appears in the other or in the result; the
-cotangent of one is then again a contraction, of g and the other. The rest is composition: an ellipsis is
-spelled out, a letter that one array repeats is a diagonal, one that it holds alone is a sum, and more than
-two arrays are contracted one after the other.
+The primitive contracts two arrays. Every letter of one appears in the other or in the result, so that the
+cotangent of one array is again a contraction, of g and the other array. Everything else is a composition: an
+ellipsis is replaced by letters, a letter that an array repeats takes a diagonal, a letter that appears only in
+one array is summed first, and more than two arrays are contracted one after another.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _contract.bilinear()
 
 
 def with_leading_letter(subscripts: str, stacked) -> str:
-    """A letter of its own for the new leading axis of what is stacked, and of the result."""
+    """`subscripts` with a new letter, for the leading axis of the stacked arguments and of the result."""
     new = next(letter for letter in string.ascii_letters if letter not in subscripts)
     inputs, result = split(subscripts)
     inputs = [new + letters if on else letters for letters, on in zip(inputs, stacked, strict=True)]
@@ -69,7 +69,8 @@ _contract.rides(subscripts=with_leading_letter)
 def einsum(subscripts: str, *operands):
     """NumPy's einsum of any number of arrays, with or without `->`, with repeated letters and ellipses.
 
-    ValueError for letters that do not fit the arrays or a result that names none of theirs.
+    TypeError if the subscripts are not a string. ValueError for letters that do not fit the shapes of the
+    arrays, and for a result that repeats a letter or has one that no array has.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -77,21 +78,26 @@ def einsum(subscripts: str, *operands):
     (5.0, array([3., 7.], dtype=float32))
     """
     if not isinstance(subscripts, str):
-        raise TypeError('einsum takes its subscripts as a string, "ij,jk->ik", and then the arrays')
+        raise TypeError(
+            f"einsum expects its subscripts as a string, then the arrays, got a {type(subscripts).__name__} "
+            f'first; write einsum("ij,jk->ik", x, y)'
+        )
     arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in operands]
     inputs, result = spelled_out(subscripts, [x.ndim for x in arrays])
     sizes: dict[str, int] = {}
     for letters, x in zip(inputs, arrays, strict=True):
         if len(set(zip(letters, x.shape, strict=True))) > len(set(letters)):
             raise ValueError(
-                f"einsum({subscripts!r}): a diagonal of {letters} in shape {x.shape} has no length"
+                f"einsum({subscripts!r}): the axes of a repeated letter in {letters!r} must have one length, "
+                f"got shape {x.shape}"
             )
         for letter, size in zip(letters, x.shape, strict=True):
             if sizes.setdefault(letter, size) == 1:
                 sizes[letter] = size
             elif size not in (1, sizes[letter]):
                 raise ValueError(
-                    f"einsum({subscripts!r}): {letter} is {sizes[letter]} in one array and {size} in another"
+                    f"einsum({subscripts!r}): axis {letter!r} has length {sizes[letter]} in one array and "
+                    f"{size} in another"
                 )
 
     terms = [diagonals(letters, x, sizes) for letters, x in zip(inputs, arrays, strict=True)]
@@ -105,23 +111,25 @@ def einsum(subscripts: str, *operands):
         letters = kept
     letters, z = summed(letters, z, set(result))
     z = transpose(z, tuple(letters.index(letter) for letter in result))
-    dtype = np.result_type(*arrays)  # a sum of small integers is wider, in NumPy's einsum it is not
+    dtype = np.result_type(*arrays)  # np.sum widens small integers, NumPy's einsum does not
     return z if z.dtype == dtype else z.astype(dtype)
 
 
 def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
-    """The letters of each array and of the result, an ellipsis written as letters of its own."""
+    """The letters of each array and of the result, with unused letters in the place of each ellipsis."""
     text = subscripts.replace(" ", "")
     given, arrow, result = text.partition("->")
     inputs = given.split(",")
     if len(inputs) != len(ranks):
-        raise ValueError(f"einsum({subscripts!r}) names {len(inputs)} arrays and was given {len(ranks)}")
+        raise ValueError(f"einsum({subscripts!r}) needs {len(inputs)} arrays, got {len(ranks)}")
     free = [letter for letter in string.ascii_letters if letter not in text]
     dots = [rank - len(part.replace("...", "")) for part, rank in zip(inputs, ranks, strict=True)]
     for part, rank, n in zip(inputs, ranks, dots, strict=True):
         letters = part.replace("...", "", 1)
         if not all(letter in string.ascii_letters for letter in letters) or (n if "..." not in part else n < 0):
-            raise ValueError(f"einsum({subscripts!r}): {part!r} does not name the {rank} axes of its array")
+            raise ValueError(
+                f"einsum({subscripts!r}): {part!r} must have a letter for each of the {rank} axes of its array"
+            )
     longest = max((n for part, n in zip(inputs, dots, strict=True) if "..." in part), default=0)
     ellipsis = "".join(free[:longest])
     inputs = [
@@ -133,13 +141,14 @@ def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     result = result.replace("...", ellipsis)
     if len(set(result)) != len(result) or not set(result) <= set("".join(inputs)):
         raise ValueError(
-            f"einsum({subscripts!r}): the result names each axis once, and axes of the arrays alone"
+            f"einsum({subscripts!r}): the result must name each axis once, and only axes of the arrays, got "
+            f"{result!r}"
         )
     return inputs, result
 
 
 def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, object]:
-    """`x` with every letter once and of its full size."""
+    """`x` with every letter once (repeated letters take diagonals), and every axis of its full length."""
     x = (
         broadcast_to(x, tuple(sizes[letter] for letter in letters))
         if any(size != sizes[letter] for letter, size in zip(letters, x.shape, strict=True))
@@ -157,14 +166,14 @@ def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, object]:
 
 
 def summed(letters: str, x, wanted: set[str]) -> tuple[str, object]:
-    """`x` summed over the letters that are not wanted."""
+    """`x` summed over the letters that are not in `wanted`."""
     axes = tuple(axis for axis, letter in enumerate(letters) if letter not in wanted)
     return "".join(c for c in letters if c in wanted), (total(x, axes) if axes else x)
 
 
 @numpy_function
 def outer(x, y):
-    """z_ij = x_i y_j, of the flattened x and y.
+    """z_ij = x_i y_j, for the flattened x and y.
 
     >>> import tinygrad_seq as ts
     >>> ts.outer(ts.tensor([1.0, 2.0]), ts.tensor([3.0, 4.0])).numpy()
@@ -176,9 +185,10 @@ def outer(x, y):
 
 @numpy_function
 def tensordot(x, y, axes=2):
-    """The sum of products over the last `axes` axes of x and the first of y, or over a pair of axis lists.
+    """The sum of products over the last `axes` axes of x and the first `axes` axes of y.
 
-    ValueError for an axis that does not exist, is named twice, or for lists that differ in length.
+    `axes` may also be a pair of lists: the axes of x and those of y. ValueError for an axis that does not exist
+    or is named twice, for lists of different lengths, and for axes of different lengths.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.tensordot(ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), axes=2))
@@ -187,14 +197,19 @@ def tensordot(x, y, axes=2):
     rank_x, rank_y = np.ndim(x), np.ndim(y)
     if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
         if not 0 <= axes <= min(rank_x, rank_y):
-            raise ValueError(f"tensordot over {axes} axes of arrays of {rank_x} and {rank_y} axes")
+            raise ValueError(
+                f"tensordot of arrays with {rank_x} and {rank_y} axes needs 0 <= axes <= "
+                f"{min(rank_x, rank_y)}, got axes={axes}"
+            )
         pairs = [(rank_x - axes + i, i) for i in range(axes)]
     else:
         a, b = axes
         pairs = list(zip(normalize(a, rank_x), normalize(b, rank_y), strict=True))
     shape_x, shape_y = np.shape(x), np.shape(y)
     if wrong := [(i, j) for i, j in pairs if shape_x[i] != shape_y[j]]:
-        raise ValueError(f"tensordot of shapes {shape_x} and {shape_y}: the axes {wrong} differ in length")
+        raise ValueError(
+            f"tensordot of shapes {shape_x} and {shape_y}: paired axes must have one length, {wrong} differ"
+        )
     of_x = list(string.ascii_lowercase[:rank_x])
     of_y = list(string.ascii_uppercase[:rank_y])
     for i, j in pairs:

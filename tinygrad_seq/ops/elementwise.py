@@ -1,7 +1,7 @@
-"""Arithmetic, element by element: z_i depends on the i-th elements alone, so a derivative is a partial.
+"""Arithmetic, element by element: z_i depends only on the i-th elements, so each rule is a partial derivative.
 
-Partials that can be infinite or undefined are `singular`: the product with them is the safe product,
-so that a branch which `where` did not take contributes zero and not NaN.
+A partial that can be infinite or undefined is declared `singular`. The engine multiplies by it with the safe
+product, so that the branch which `where` did not take contributes zero and not NaN.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def divide(x, y, /):
 
 
 def inverse(y):
-    """1/y, also of Python's numbers, for which division by zero is an error."""
+    """1/y, also for Python numbers, where division by zero would raise an error."""
     return math.copysign(math.inf, y) if isinstance(y, (int, float)) and y == 0 else 1 / y
 
 
@@ -92,8 +92,8 @@ negative.linear(lambda g: -g)
 def power(x, p, /):
     """z = x^p
 
-    d/dx x^0 = 0 and d/dp 0^p = 0 (p >= 0), at x = 0 too and at every order. For x < 0 the derivative in
-    p is not real: NaN.
+    d/dx x^0 = 0 and d/dp 0^p = 0 (p >= 0), at x = 0 too and to every order. For x < 0 the derivative with
+    respect to p is not real: NaN.
 
     >>> (ts.tensor([1.0, 2.0]) ** 3).numpy()
     array([1., 8.], dtype=float32)
@@ -149,7 +149,7 @@ abs.partials(lambda x: np.sign(x))
 
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])
 def _astype(x, /, dtype):
-    """z = x in another float dtype; the engine brings the cotangent back"""
+    """z = x in another float dtype; the engine casts the cotangent back"""
     return backend.array(x).astype(dtype)
 
 
@@ -159,7 +159,7 @@ _astype.rides(dtype=lambda dtype: dtype)
 
 @primitive(examples=[example("(a)", dtype="int64")])
 def _cast(x, /, dtype):
-    """z = x as integers or booleans, through which nothing is differentiable"""
+    """z = x as integers or booleans; it has no derivative"""
     return backend.array(x).astype(dtype)
 
 
@@ -168,7 +168,7 @@ _cast.rides(dtype=lambda dtype: dtype)
 
 @numpy_function
 def astype(x, dtype):
-    """`x` in another dtype; between float dtypes this differentiates.
+    """`x` in another dtype; differentiable between float dtypes. TypeError for a dtype that no Tensor has.
 
     >>> import tinygrad_seq as ts
     >>> ts.tensor([1.5, 2.5]).astype("float64").dtype
@@ -176,5 +176,5 @@ def astype(x, dtype):
     """
     dtype = np.dtype(dtype)
     if dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds floats, integers or booleans, not {dtype}")
+        raise TypeError(f"a tensor holds floats, integers or booleans, got {dtype}")
     return (_astype if dtype.kind == "f" else _cast)(x, dtype)

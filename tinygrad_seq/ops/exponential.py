@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, and the squashing functions made of them."""
+"""Exponentials, logarithms, and the activation functions that are computed from them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ log1p.partials(lambda x: 1 / (1 + x), singular=True)
 
 @primitive("(),()->()")
 def logaddexp(x, y, /):
-    """z = log(e^x + e^y), without overflow; of two -inf it is -inf, with zero derivative
+    """z = log(e^x + e^y), without overflow; -inf if x and y are both -inf, with zero derivative
 
     >>> ts.logaddexp(ts.tensor([0.0]), ts.tensor([0.0])).numpy().round(3)
     array([0.693], dtype=float32)
@@ -78,8 +78,8 @@ def finite(x):
 
 
 def share(x, y, z):
-    """e^x / (e^x + e^y), by the difference of the two, which is exact where both are large."""
-    alike = np.logical_and(x == y, np.logical_not(np.isfinite(z)))  # their difference would be NaN
+    """e^x / (e^x + e^y), computed from y - x, which is exact where both are large."""
+    alike = np.logical_and(x == y, np.logical_not(np.isfinite(z)))  # here y - x would be NaN
     return (z > -np.inf) / (1 + np.exp(np.where(alike, 0, y - x)))
 
 

@@ -1,6 +1,6 @@
-"""Reading by index, and its adjoint: the gradient of a gather is a scatter that adds.
+"""Indexing, and its adjoint: the gradient of a gather is a scatter that adds.
 
-An element that is read twice receives the sum of two shares, so the adjoint may never assign.
+An element that is read twice receives the sum of two cotangents, so the adjoint adds and never assigns.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.mode import mode, refuse_in_a_step
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.ops.beside import index_beside, indices_beside
+from tinygrad_seq.ops.device_indices import index_on_device_of, indices_on_device_of
 from tinygrad_seq.ops.shape import broadcast_to, reshape
 
-ARRAY, MASK = "array", "mask"  # stand in a key for the next of the index arrays
+ARRAY, MASK = "array", "mask"  # placeholders in a key for its index arrays, in order
 
 
 def fill(key: tuple, indices) -> tuple:
@@ -24,7 +24,7 @@ def fill(key: tuple, indices) -> tuple:
 
 
 def is_basic(key: tuple) -> bool:
-    """Whether `key` reads a view: no element twice, no array in it."""
+    """Whether `key` has no index array or mask: x[key] is then a view, and reads no element twice."""
     return ARRAY not in key and MASK not in key
 
 
@@ -41,7 +41,7 @@ def is_basic(key: tuple) -> bool:
     ]
 )
 def _getitem(x, /, *indices, key):
-    """z = x[key], NumPy's indexing; `key` is metadata, its index arrays are arguments"""
+    """z = x[key], with NumPy's indexing; `key` is metadata, its index arrays are arguments"""
     return x[fill(key, indices)]
 
 
@@ -67,10 +67,10 @@ _scatter.linear(lambda g, indices, key: _getitem(g, *indices, key=key))
 
 
 def lifted(key: tuple, stacked):
-    """`key` for a stacked x; alone, an index array may be stacked in its place."""
+    """`key` for a stacked x; the index array of a key that is one array may be stacked instead of x."""
     if any(stacked[1:]):
         return key if key == (ARRAY,) and not stacked[0] else NotImplemented
-    rides = is_basic(key) or all(part in (ARRAY, MASK) for part in key)  # mixed, NumPy moves axes about
+    rides = is_basic(key) or all(part in (ARRAY, MASK) for part in key)  # in a mixed key NumPy reorders axes
     return (slice(None), *key) if rides else NotImplemented
 
 
@@ -79,7 +79,9 @@ _getitem.rides(key=lifted)
 
 @numpy_function
 def getitem(x, key):
-    """`x[key]` with NumPy's meaning of ints, slices, None, Ellipsis, integer arrays and masks.
+    """`x[key]`, with ints, slices, None, Ellipsis, integer arrays and masks as in NumPy.
+
+    IndexError for an index that is not one of these.
 
     >>> import tinygrad_seq as ts
     >>> ts.tensor([[1, 2], [3, 4]])[:, ::-1].numpy()
@@ -87,7 +89,7 @@ def getitem(x, key):
            [4, 3]])
     """
     parts, indices = parsed(key)
-    return _getitem(x, *indices_beside(data_of(x), parts, indices), key=parts)
+    return _getitem(x, *indices_on_device_of(data_of(x), parts, indices), key=parts)
 
 
 def data_of(x):
@@ -96,7 +98,7 @@ def data_of(x):
 
 
 def parsed(key) -> tuple[tuple, list]:
-    """`key` with a word in the place of every array, and the arrays."""
+    """`key` with "array" or "mask" in the place of every array, and the list of these arrays."""
     parts: list[object] = []
     indices = []
     for part in key if isinstance(key, tuple) else (key,):
@@ -106,12 +108,16 @@ def parsed(key) -> tuple[tuple, list]:
             parts.append(part)
         elif isinstance(part, (int, np.integer)):
             parts.append(int(part))
-        elif isinstance(part, (float, np.floating)):  # which CuPy would round
-            raise IndexError(f"an index is an integer, a slice, None, ... or an integer array, not {part!r}")
+        elif isinstance(part, (float, np.floating)):  # CuPy would round it
+            raise IndexError(
+                f"an index must be an integer, a slice, None, ..., an integer array or a mask, got {part!r}"
+            )
         else:
             masks = getattr(part, "dtype", None) == np.dtype(bool)
             if masks and mode.trace is not None and mode.trace.varies(part):
-                refuse_in_a_step("x[mask] has no one shape: choose by where(mask, x, 0)")
+                refuse_in_a_step(
+                    "x[mask], whose shape depends on values, is not possible; use where(mask, x, 0)"
+                )
             parts.append(MASK if masks else ARRAY)
             indices.append(part)
     return tuple(parts), indices
@@ -119,10 +125,10 @@ def parsed(key) -> tuple[tuple, list]:
 
 @numpy_function
 def take(x, indices, axis: int | None = None):
-    """The slices of `x` along `axis` (of the flattened x without one) that `indices` name.
+    """The slices of `x` at `indices` along `axis`; without an axis, elements of the flattened x.
 
-    `indices` is an int or an integer array of any shape; IndexError where one is out of range, or is no
-    integer: the elements that a mask chooses are x[mask].
+    `indices` is an int or an integer array of any shape. IndexError for an index that is out of range, and for
+    indices that are not integers (for a mask, write x[mask]).
 
     >>> import tinygrad_seq as ts
     >>> ts.take(ts.tensor([10.0, 20.0, 30.0]), [2, 0, 2]).numpy()
@@ -133,17 +139,19 @@ def take(x, indices, axis: int | None = None):
     if isinstance(indices, (list, tuple)):
         indices = np.asarray(indices) if len(indices) else np.zeros(0, np.intp)
     if np.result_type(indices).kind not in "iu":
-        raise IndexError(f"take takes integers, not {np.result_type(indices)}; with a mask, index: x[mask]")
+        raise IndexError(
+            f"take expects integer indices, got {np.result_type(indices)}; for a mask, write x[mask]"
+        )
     axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(x))
     return getitem(x, (*[slice(None)] * axis, indices))
 
 
 def along(indices, axis: int) -> tuple:
-    """The key that reads, at every position, the element that `indices` names along `axis`."""
+    """The key with which x[key] is take_along_axis(x, indices, axis)."""
     ndim = indices.ndim
     key = []
     for i, size in enumerate(indices.shape):
-        counts = np.cumsum(np.ones_like(indices, shape=(size,))) - 1  # an arange where the indices live
+        counts = np.cumsum(np.ones_like(indices, shape=(size,))) - 1  # an arange on the device of the indices
         key.append(counts.reshape([-1 if j == i else 1 for j in range(ndim)]))
     key[axis] = indices
     return tuple(key)
@@ -163,7 +171,7 @@ def _take_along_axis(x, indices, /, axis):
 
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
 def _scatter_along_axis(x, indices, /, axis, shape):
-    """z = 0 with x added where `indices` point along the axis: the adjoint of take_along_axis"""
+    """z = 0 with x added at `indices` along the axis: the adjoint of take_along_axis"""
     z = backend.shaped(np.zeros_like, x, shape)
     backend.index_add(z, along(indices, axis), x)
     return z
@@ -184,7 +192,9 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 @numpy_function
 def take_along_axis(x, indices, axis: int | None = -1):
-    """For every position the element that `indices`, an integer array of x's rank, names along `axis`.
+    """The elements of `x` at `indices` along `axis`: z_{...i...} = x_{... indices_{...i...} ...}.
+
+    `indices` is an integer array with as many axes as x. IndexError for an index that is out of range.
 
     >>> import tinygrad_seq as ts
     >>> ts.take_along_axis(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1).numpy()
@@ -196,8 +206,8 @@ def take_along_axis(x, indices, axis: int | None = -1):
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     shape, picked = np.shape(x), indices.shape
     axis = np.lib.array_utils.normalize_axis_index(axis, len(shape))
-    indices = index_beside(data_of(x), indices, axis)
-    if len(shape) == len(picked) and shape != picked:  # along the other axes the two broadcast
+    indices = index_on_device_of(data_of(x), indices, axis)
+    if len(shape) == len(picked) and shape != picked:  # the other axes broadcast
         others = np.broadcast_shapes(_without(shape, axis), _without(picked, axis))
         x, indices = (
             broadcast_to(a, (*others[:axis], size, *others[axis:]))
@@ -208,7 +218,7 @@ def take_along_axis(x, indices, axis: int | None = -1):
 
 @numpy_function
 def scatter_add(x, key, values):
-    """`x` with `values` added at [key], in which an element may be named more than once.
+    """`x` with `values` added at [key]; an element that the key names twice receives both values.
 
     `values` broadcasts to the shape of x[key].
 
@@ -217,6 +227,6 @@ def scatter_add(x, key, values):
     array([5., 0., 2.])
     """
     parts, indices = parsed(key)
-    indices = indices_beside(data_of(x), parts, indices)
+    indices = indices_on_device_of(data_of(x), parts, indices)
     shape = np.shape(_getitem(x, *indices, key=parts))
     return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))

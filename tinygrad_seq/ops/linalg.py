@@ -1,4 +1,4 @@
-"""Matrices: products, norms, and what solves or factors them."""
+"""Matrices: products, triangles, linear systems, the Cholesky factor, and norms."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def matmul(x, y):
     rank_x, rank_y = (a.ndim if hasattr(a, "ndim") else np.ndim(a) for a in (x, y))
     if rank_x == rank_y == 2:
         return _matmul(x, y)
-    if 1 in (rank_x, rank_y) and rank_x and rank_y:  # a vector is a matrix of one row, or of one column
+    if 1 in (rank_x, rank_y) and rank_x and rank_y:  # a vector counts as one row (x) or one column (y)
         z = matmul(reshape(x, (1, -1)) if rank_x == 1 else x, reshape(y, (-1, 1)) if rank_y == 1 else y)
         *stack, n, m = np.shape(z)
         return reshape(z, (*stack, *([n] if rank_x > 1 else []), *([m] if rank_y > 1 else [])))
-    if rank_x > 2 and rank_y == 2:  # one large product in the place of a stack of small ones
+    if rank_x > 2 and rank_y == 2:  # one large product is faster than a stack of small ones
         *rows, k = np.shape(x)
         return reshape(_matmul(reshape(x, (math.prod(rows), k)), y), (*rows, np.shape(y)[1]))
     return _matmul(x, y)
@@ -61,7 +61,7 @@ _matmul.at_once(stacking=matmul, summing=summed_products)
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def tril(x, /, k=0):
-    """z = x on and below the k-th diagonal of every matrix, else 0
+    """z = x on and below the k-th diagonal of every matrix (..., n, m), else 0
 
     >>> ts.tril(ts.tensor([[1, 2], [3, 4]])).numpy()
     array([[1, 0],
@@ -71,9 +71,9 @@ def tril(x, /, k=0):
 
 
 def matrices(x):
-    """`x`, which has at least two axes; NumPy would make a matrix of a vector."""
+    """`x`, or ValueError if it has fewer than two axes; NumPy would repeat a vector as the rows of a matrix."""
     if np.ndim(x) < 2:
-        raise ValueError(f"takes matrices (..., n, m), not an array of shape {np.shape(x)}")
+        raise ValueError(f"expects matrices (..., n, m), got an array of shape {np.shape(x)}")
     return x
 
 
@@ -83,7 +83,7 @@ tril.rides(k=lambda k: k)
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
 def triu(x, /, k=0):
-    """z = x on and above the k-th diagonal of every matrix, else 0
+    """z = x on and above the k-th diagonal of every matrix (..., n, m), else 0
 
     >>> ts.triu(ts.tensor([[1, 2], [3, 4]]), k=1).numpy()
     array([[0, 2],
@@ -97,7 +97,7 @@ triu.rides(k=lambda k: k)
 
 
 def dominant(x):
-    """x with so much added to the diagonal that it is invertible."""
+    """x + 8 I, which is invertible for the values that the laws draw."""
     return x + 8 * np.eye(x.shape[-1])
 
 
@@ -113,9 +113,9 @@ _solve.jvp(lambda g, a, z: _solve(a, np.negative(g @ z)), lambda g, a: _solve(a,
 
 @numpy_function
 def solve(a, b):
-    """The x with a x = b, for invertible matrices a (..., n, n) and b, a vector (n,) or matrices (..., n, m).
+    """The solution x of a x = b, for invertible a (..., n, n) and b, a vector (n,) or matrices (..., n, m).
 
-    A singular matrix is NumPy's LinAlgError.
+    NumPy's LinAlgError for a singular matrix.
 
     >>> import tinygrad_seq as ts
     >>> ts.solve(ts.tensor([[2.0, 0.0], [0.0, 4.0]]), ts.tensor([2.0, 2.0])).numpy()
@@ -128,15 +128,15 @@ def solve(a, b):
 
 
 def positive_definite(x):
-    """A matrix that has a Cholesky factor, made of x."""
+    """x x' + I, which has a Cholesky factor."""
     return x @ x.mT + np.eye(x.shape[-1])
 
 
 @primitive("(n,n)->(n,n)", domain={"a": positive_definite})
 def cholesky(a, /):
-    """z = the lower triangular L with L L' = a, of a symmetric positive definite a
+    """z = the lower triangular L with L L' = a, for a symmetric positive definite a (..., n, n)
 
-    Only the lower triangle of a is read, as by NumPy, so only it has a derivative.
+    As in NumPy, only the lower triangle of a is read, so the gradient is zero above the diagonal.
 
     >>> ts.cholesky(ts.tensor([[4.0, 2.0], [2.0, 5.0]])).numpy()
     array([[2., 0.],
@@ -146,7 +146,7 @@ def cholesky(a, /):
 
 
 def half(x):
-    """The lower triangle with half its diagonal: dL = L half(L^-1 da L'^-1) (Murray 2016)."""
+    """The lower triangle of x with half its diagonal: dL = L half(L^-1 da L'^-1) (Murray 2016)."""
     return 0.5 * (np.tril(x) + np.tril(x, -1))
 
 
@@ -158,7 +158,7 @@ def between(left, x):
 def cholesky_vjp(g, z):
     s = between(z.mT, half(z.mT @ np.tril(g)))
     s = 0.5 * (s + s.mT)
-    return np.tril(s) + np.tril(s, -1)  # an element of the lower triangle stands for its mirror image too
+    return np.tril(s) + np.tril(s, -1)  # an element of the lower triangle stands for its mirror image, too
 
 
 cholesky.vjp(cholesky_vjp)
@@ -177,11 +177,11 @@ def quotient(g, z):
 
 
 def limit(g, z):
-    """g / z, and where z = 0 the slope dg/dz, to which it tends if g vanishes with z.
+    """g / z; where z = 0, the slope dg/dz, the limit of g / z if g vanishes together with z.
 
-    What is smooth at the zero vector is a function f of z^2; then g = 2 z f'(z^2), and the gradient of f is
-    x g/z. At x = 0 that is 0 whatever g/z is, but the second derivative is g/z itself. The numbers g = 0 and
-    z = 0 do not tell it, the tape of g does: it is pushed forward from z, where g is recorded at all.
+    A loss that is smooth at the zero vector is a function f of z^2: then g = 2 z f'(z^2), and its gradient is
+    x g/z. At x = 0 that is 0 for any finite g/z, but the second derivative is g/z itself. The numbers g = 0 and
+    z = 0 do not determine it. The tape of g does: a tangent of 1 is pushed from z to g, if g is recorded.
     """
     if getattr(g, "line", None) is None or not may_vanish(z):
         return quotient(g, z)
@@ -189,7 +189,7 @@ def limit(g, z):
     slopes = {made: [np.ones_like(z)]}
     for record in tape([g.line]):
         if record.op is made.op and (record.inputs, record.meta) == (made.inputs, made.meta):
-            slopes[record] = slopes[made]  # the same norm, taken again
+            slopes[record] = slopes[made]  # the same norm, computed a second time
             continue
         along = [slopes[line[0]][line[1]] if line and line[0] in slopes else None for line in record.inputs]
         if any(slope is not None for slope in along):
@@ -199,8 +199,10 @@ def limit(g, z):
 
 
 def may_vanish(z) -> bool:
-    """Whether z is 0 anywhere, or may be, where second derivatives are asked for: in the step of a scan, and
-    on a device, which would have to be waited for.
+    """Whether z has a 0, if second derivatives are needed.
+
+    True where the values are not looked at: in the step of a scan (unless it is derived to first order only),
+    and on a device, where the host would have to wait for them.
     """
     if mode.trace is not None:
         return not mode.trace.first_order
@@ -214,13 +216,14 @@ _norm.rides(axis=axes_from_end)
 
 @numpy_function
 def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False):
-    """The length of `x`: over all axes without `axis`, of vectors along an int, of matrices over a pair.
+    """The norm of `x`.
 
-    ord   None for sqrt(sum x^2), of vectors also 2; 1 for sum |x|, inf for max |x|, -inf for min |x|, of
-          vectors; "fro" for None, of matrices
+    axis  None for all axes; an int for vectors along that axis; a pair for matrices in those axes
+    ord   None for sqrt(sum x^2); for vectors also 2 (the same), 1 for sum |x|, inf for max |x| and -inf for
+          min |x|; for matrices also "fro" (the same as None)
 
-    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0; its square and what else is smooth
-    there have the right derivatives to second order. ValueError for another norm.
+    At the zero vector the derivative of sqrt(sum x^2) is taken to be 0. Its square, and any other function of
+    it that is smooth there, has the right derivatives to second order. ValueError for any other norm.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.norm(ts.tensor([3.0, 4.0])))
@@ -233,8 +236,8 @@ def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False
     )
     if ord not in known or (axis is not None and len(axes) > 2):
         raise ValueError(
-            f"norm knows ord=None, of vectors (axis an int) also 2, 1, inf and -inf, of matrices (a pair) also "
-            f'"fro", not ord={ord!r}, axis={axis!r} of {ndim} axes'
+            f"norm accepts ord=None; for vectors (axis is an int) also 2, 1, inf and -inf; for matrices (axis "
+            f'is a pair) also "fro"; got ord={ord!r}, axis={axis!r} for an array with {ndim} axes'
         )
     if np.result_type(x).kind != "f":
         x = (x if hasattr(x, "astype") else np.asarray(x)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Ordering: where elements stand. A position has no derivative; sorted values have that of what they were."""
+"""Ordering: positions of elements, which have no derivative, and sorting, which permutes the gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = [example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1,
 
 @primitive(examples=EXAMPLES)
 def argmax(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first largest element, in the flattened x without an axis
+    """z = the index of the first largest element along an axis; without an axis, of the flattened x
 
     >>> ts.argmax(ts.tensor([[1.0, 3.0], [4.0, 2.0]]), axis=1).numpy()
     array([1, 0])
@@ -25,7 +25,7 @@ def argmax(x, /, axis=None, *, keepdims=False):
 
 @primitive(examples=EXAMPLES)
 def argmin(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first smallest element, in the flattened x without an axis
+    """z = the index of the first smallest element along an axis; without an axis, of the flattened x
 
     >>> ts.argmin(ts.tensor([[1.0, 3.0], [4.0, 2.0]]), axis=1).numpy()
     array([0, 1])
@@ -44,7 +44,7 @@ _argsort.rides(axis=axes_from_end)
 
 @numpy_function
 def argsort(x, axis: int | None = -1):
-    """The indices that sort `x` along `axis` (the flattened x with None); equal elements keep their order.
+    """The indices that sort `x` along `axis` (None: the flattened x); equal elements keep their order.
 
     >>> import tinygrad_seq as ts
     >>> ts.argsort(ts.tensor([3.0, 1.0, 2.0])).numpy()
@@ -55,7 +55,7 @@ def argsort(x, axis: int | None = -1):
 
 @numpy_function
 def sort(x, axis: int | None = -1):
-    """`x` in ascending order along `axis` (the flattened x with None); differentiable, a permutation.
+    """`x` in ascending order along `axis` (None: the flattened x); the gradient is permuted back.
 
     >>> import tinygrad_seq as ts
     >>> ts.sort(ts.tensor([3.0, 1.0, 2.0])).numpy()

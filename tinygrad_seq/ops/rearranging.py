@@ -1,4 +1,4 @@
-"""Rearranging: pad, roll, and the compositions that reorder or repeat what is there."""
+"""Rearranging: pad, roll, and compositions that reorder or repeat elements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ normalize = np.lib.array_utils.normalize_axis_tuple
 
 @numpy_function
 def moveaxis(x, source, destination):
-    """`x` with the axes `source` moved to the positions `destination`, ints or tuples of as many ints.
+    """`x` with the axes `source` moved to the positions `destination`: two ints, or two tuples of one length.
 
     >>> import tinygrad_seq as ts
     >>> ts.moveaxis(ts.tensor([[[1.0, 2.0, 3.0]]]), -1, 0).shape
@@ -26,7 +26,9 @@ def moveaxis(x, source, destination):
     ndim = np.ndim(x)
     source, destination = normalize(source, ndim), normalize(destination, ndim)
     if len(source) != len(destination):
-        raise ValueError(f"moveaxis takes as many sources as destinations, not {source} and {destination}")
+        raise ValueError(
+            f"moveaxis needs as many destinations as sources, got source={source}, destination={destination}"
+        )
     order = [axis for axis in range(ndim) if axis not in source]
     for to, axis in sorted(zip(destination, source, strict=True)):
         order.insert(to, axis)
@@ -35,7 +37,7 @@ def moveaxis(x, source, destination):
 
 @numpy_function
 def flip(x, axis=None):
-    """`x` in reversed order along `axis`, an int or a tuple of ints; along all axes without.
+    """`x` in reversed order along `axis`, an int or a tuple of ints; without an axis, along all axes.
 
     >>> import tinygrad_seq as ts
     >>> ts.flip(ts.tensor([1, 2, 3])).numpy()
@@ -54,7 +56,7 @@ def flip(x, axis=None):
     ]
 )
 def _roll(x, /, shift, axis):
-    """z_{i + shift} = x_i along an axis, round the end"""
+    """z_{i + shift} = x_i along an axis, modulo its length"""
     return np.roll(x, shift, axis)
 
 
@@ -63,7 +65,7 @@ _roll.rides(shift=lambda shift: shift, axis=lambda axis, s: from_end(axis, len(s
 
 
 def opposite(shift):
-    """The shift, or shifts, that lead back."""
+    """The shift, or shifts, in the opposite direction."""
     return tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
 
 
@@ -74,9 +76,9 @@ def from_end(axis, ndim: int):
 
 @numpy_function
 def roll(x, shift, axis=None):
-    """`x` with its elements moved on by `shift` along `axis`, those at the end to the front.
+    """`x` with its elements moved by `shift` places along `axis`; those that pass the end come first.
 
-    Without an axis, in the flattened x; with tuples, by a shift for each axis.
+    Without an axis, the flattened x is rolled; with two tuples, each axis has its own shift.
 
     >>> import tinygrad_seq as ts
     >>> ts.roll(ts.tensor([1, 2, 3]), 1).numpy()
@@ -94,12 +96,12 @@ def roll(x, shift, axis=None):
     ]
 )
 def _pad(x, /, widths, values):
-    """z = x between margins: along every axis `widths` constants before and after it, the `values`"""
+    """z = x with margins: for every axis the `widths` (before, after) of its margins, and their `values`"""
     return np.pad(x, widths, constant_values=values)
 
 
 def unpad(g, widths):
-    """What lies between the margins."""
+    """g without the margins."""
     return g[tuple(slice(before, size - after) for (before, after), size in zip(widths, g.shape, strict=True))]
 
 
@@ -112,9 +114,8 @@ _pad.rides(widths=lambda widths: ((0, 0), *widths), values=lambda values: ((0, 0
 def pad(x, pad_width, mode: str = "constant", *, constant_values: ArrayLike = 0):
     """`x` with margins of a constant: `pad_width` elements before and after it along every axis.
 
-    `pad_width` is NumPy's: n, (before, after), such a pair for every axis, or a dict {axis: n or pair};
-    `constant_values`, numbers without a derivative, take the same forms but the dict. ValueError for another
-    mode.
+    `pad_width` has NumPy's forms: n, (before, after), such a pair for every axis, or a dict {axis: n or pair}.
+    `constant_values` has the same forms except the dict, and no derivative. ValueError for another mode.
 
     >>> import tinygrad_seq as ts
     >>> ts.pad(ts.tensor([1, 2]), (1, 2)).numpy()
@@ -122,10 +123,10 @@ def pad(x, pad_width, mode: str = "constant", *, constant_values: ArrayLike = 0)
     """
     if mode != "constant":
         raise ValueError(
-            f'pad knows mode="constant" alone, not {mode!r}: compose others of take or concatenate'
+            f'pad has only mode="constant", got {mode!r}; compose other modes from take or concatenate'
         )
     if getattr(constant_values, "requires_grad", False):
-        raise TypeError("pad has no derivative by constant_values: concatenate x with margins of your own")
+        raise TypeError("pad has no derivative for constant_values; concatenate x with margins of your own")
     ndim = np.ndim(x)
     if isinstance(pad_width, dict):
         given = {normalize(axis, ndim)[0]: width for axis, width in pad_width.items()}
@@ -134,13 +135,15 @@ def pad(x, pad_width, mode: str = "constant", *, constant_values: ArrayLike = 0)
 
 
 def pairs(given: ArrayLike, ndim: int) -> tuple[tuple, ...]:
-    """(before, after) for every axis, from NumPy's forms of it."""
+    """(before, after) for every axis, from any of NumPy's forms except the dict."""
     return tuple(map(tuple, np.broadcast_to(np.asarray(given), (ndim, 2)).tolist()))
 
 
 @numpy_function
 def repeat(x, repeats: int | Sequence[int] | np.ndarray, axis: int | None = None):
-    """Every slice of `x` along `axis` (element, without one) `repeats` times, or as often as its entry says.
+    """Every slice of `x` along `axis` repeated `repeats` times; a sequence has one count for each slice.
+
+    Without an axis, the elements of the flattened x are repeated.
 
     >>> import tinygrad_seq as ts
     >>> ts.repeat(ts.tensor([1, 2]), [2, 1]).numpy()
@@ -154,7 +157,7 @@ def repeat(x, repeats: int | Sequence[int] | np.ndarray, axis: int | None = None
 
 @numpy_function
 def tile(x, reps: int | Sequence[int]):
-    """`x` laid side by side, `reps` times along every axis; missing axes are added in front.
+    """`x` repeated as a whole, `reps` times along every axis; missing axes of x or of `reps` come first.
 
     >>> import tinygrad_seq as ts
     >>> ts.tile(ts.tensor([1, 2]), (2, 2)).numpy()

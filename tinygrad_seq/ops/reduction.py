@@ -1,6 +1,6 @@
-"""Reductions over any axes: sum, max, min, logsumexp, and what is composed of them.
+"""Reductions over any axes: sum, max, min, logsumexp, and compositions of them.
 
-`axis` is None for all axes, an int or a tuple; with `keepdims` reduced axes stay, of length 1.
+`axis` is None for all axes, an int or a tuple; with `keepdims` the reduced axes stay, with length 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXAMPLES = [
     example("(a,b,c)", axis=1, keepdims=True),
     example("(a,b)", axis=()),
 ]
-NONEMPTY = [  # what has no value for an empty axis
+NONEMPTY = [  # for ops that have no value along an empty axis
     example("(A,B)"),
     example("()"),
     example("(A,b)", axis=0),
@@ -38,19 +38,19 @@ NONEMPTY = [  # what has no value for an empty axis
 
 
 def axes_of(axis, ndim: int) -> tuple[int, ...]:
-    """The reduced axes, each counted from the front; a number has none, though NumPy lets it have axis 0."""
+    """The reduced axes, counted from the first; a 0-d array has none, although NumPy accepts axis 0 for it."""
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return tuple(a % ndim for a in axes) if ndim else ()
 
 
 def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
-    """The shape `s` with its reduced axes at length 1."""
+    """The shape `s` with length 1 for the reduced axes."""
     axes = axes_of(axis, len(s))
     return tuple(1 if i in axes else size for i, size in enumerate(s))
 
 
 def axes_from_end(axis, s):
-    """`axis` counted from the end, which a new leading axis does not change."""
+    """`axis` counted from the end, so that it stays the same when a leading axis is added."""
     ndim = len(s[0])
     if not ndim:
         return ()
@@ -75,7 +75,7 @@ sum.rides(axis=axes_from_end)
 
 @primitive(examples=NONEMPTY)
 def max(x, /, axis=None, *, keepdims=False):
-    """z = max_i x_i; elements that tie for it share the derivative equally
+    """z = max_i x_i; equal maxima share the derivative equally
 
     >>> ts.max(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True).numpy()
     array([[2.],
@@ -86,7 +86,7 @@ def max(x, /, axis=None, *, keepdims=False):
 
 @primitive(examples=NONEMPTY)
 def min(x, /, axis=None, *, keepdims=False):
-    """z = min_i x_i; elements that tie for it share the derivative equally
+    """z = min_i x_i; equal minima share the derivative equally
 
     >>> ts.min(ts.tensor([[1.0, 2.0], [3.0, 4.0]])).item()
     1.0
@@ -95,7 +95,7 @@ def min(x, /, axis=None, *, keepdims=False):
 
 
 def winners(x, z, axis, dtype):
-    """The partial derivatives of max and min: 1/k for each of the k elements that attain it."""
+    """The partial derivatives of max and min: 1/k for each of the k elements equal to z, else 0."""
     attain = (x == np.reshape(z, kept(np.shape(x), axis))).astype(dtype)
     return attain / np.maximum(np.sum(attain, axis=axis, keepdims=True), 1)
 
@@ -110,9 +110,9 @@ for extremum in (max, min):
 
 @primitive(examples=EXAMPLES)
 def logsumexp(x, /, axis=None, *, keepdims=False):
-    """z = log sum_i exp x_i, shifted by max x against overflow
+    """z = log sum_i exp x_i, computed from x - max x, which cannot overflow
 
-    Of nothing but -inf, and of nothing at all, it is -inf, with zero derivative.
+    If all elements are -inf, or there are none, z = -inf, with zero derivative.
 
     >>> ts.logsumexp(ts.tensor([[0.0, 0.0], [1.0, 1.0]]), axis=1).numpy().round(3)
     array([0.693, 1.693], dtype=float32)
@@ -147,7 +147,7 @@ def mean(x, axis=None, *, keepdims=False):
     >>> ts.mean(ts.tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0).numpy()
     array([2., 4.], dtype=float32)
     """
-    if np.result_type(x) == np.float16:  # whose sums would overflow at 65,504
+    if np.result_type(x) == np.float16:  # its sums would overflow at 65,504
         return mean(astype(x, np.float32), axis, keepdims=keepdims).astype(np.float16)
     shape = np.shape(x)
     return sum(x, axis, keepdims=keepdims) / math.prod(shape[a] for a in axes_of(axis, len(shape)))
@@ -155,7 +155,7 @@ def mean(x, axis=None, *, keepdims=False):
 
 @numpy_function
 def var(x, axis=None, *, ddof: int = 0, keepdims=False):
-    """The variance over `axis`: the mean square deviation from the mean, with n - `ddof` for n.
+    """The variance over `axis`: the sum of squared deviations from the mean, divided by n - `ddof`.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.var(ts.tensor([1.0, 3.0])))
@@ -169,7 +169,7 @@ def var(x, axis=None, *, ddof: int = 0, keepdims=False):
 
 @numpy_function
 def std(x, axis=None, *, ddof: int = 0, keepdims=False):
-    """The standard deviation over `axis`, sqrt var; where it is 0 its derivative is taken to be 0.
+    """The standard deviation over `axis`, sqrt(var); where it is 0, its derivative is taken to be 0.
 
     >>> import tinygrad_seq as ts
     >>> float(ts.std(ts.tensor([1.0, 3.0])))
@@ -181,7 +181,7 @@ def std(x, axis=None, *, ddof: int = 0, keepdims=False):
 
 @numpy_function
 def prod(x, axis=None, *, keepdims=False):
-    """The product over `axis`, pair by pair, so that zeros have the right derivatives of every order.
+    """The product over `axis`, computed in pairs, so that derivatives of every order are right at zeros, too.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -193,7 +193,7 @@ def prod(x, axis=None, *, keepdims=False):
     rest = tuple(a for a in range(x.ndim) if a not in reduced)
     shape = tuple(x.shape[a] for a in rest)
     n = math.prod(x.shape[a] for a in reduced)
-    wide = np.result_type(np.prod(np.empty(0, x.dtype)))  # NumPy multiplies small integers as large ones
+    wide = np.result_type(np.prod(np.empty(0, x.dtype)))  # as NumPy does, small integers are widened first
     factors = reshape(transpose(x, rest + reduced), (*shape, n))
     factors = factors if factors.dtype == wide else factors.astype(wide)
     while n > 1:
@@ -218,7 +218,7 @@ _cumsum.rides(axis=axes_from_end)
 
 @numpy_function
 def cumsum(x, axis: int | None = None):
-    """The partial sums along `axis`, of the flattened x without one.
+    """The partial sums along `axis`; without an axis, of the flattened x.
 
     >>> import tinygrad_seq as ts
     >>> ts.cumsum(ts.tensor([1, 2, 3])).numpy()

@@ -1,4 +1,4 @@
-"""Shape ops: they move elements and change none, so each is linear and its VJP moves them back."""
+"""Shape ops: they move elements and do not change them, so each is linear, and its VJP moves them back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def resolve(shape, size: int) -> tuple[int, ...]:
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", axes=(1, -1, 0)), example("()")])
 def transpose(x, /, axes=None):
-    """z_{i_axes} = x_i; without axes, in reversed order
+    """z_{i_axes} = x_i: the axes in the order `axes`; without it, in reversed order
 
     >>> ts.transpose(ts.tensor([[1, 2, 3], [4, 5, 6]])).shape
     (3, 2)
@@ -63,7 +63,7 @@ transpose.rides(
 
 @numpy_function
 def swapaxes(x, axis1: int, axis2: int):
-    """`x` with two axes exchanged.
+    """`x` with two of its axes exchanged.
 
     >>> import tinygrad_seq as ts
     >>> ts.swapaxes(ts.tensor([[1, 2, 3]]), 0, 1).shape
@@ -86,12 +86,12 @@ def broadcast_to(x, /, shape):
     array([[1, 2],
            [1, 2]])
     """
-    if not backend.on_host(x) and np.min(shape, initial=0) < 0:  # which CuPy would make
-        raise ValueError(f"all elements of a shape are 0 or more, not {shape}")
+    if not backend.on_host(x) and np.min(shape, initial=0) < 0:  # CuPy would accept it
+        raise ValueError(f"all elements of a shape must be 0 or more, got {shape}")
     return np.broadcast_to(x, shape)
 
 
-broadcast_to.linear(lambda g: g)  # the engine sums over what the signature let broadcast
+broadcast_to.linear(lambda g: g)  # the engine sums over the axes that the signature allowed to broadcast
 broadcast_to.rides(shape=lambda shape, n: (n, *(shape if isinstance(shape, tuple) else (shape,))))
 
 
@@ -111,7 +111,7 @@ def expand_dims(x, axis):
 
 @numpy_function
 def squeeze(x, axis=None):
-    """`x` without its axes of length 1, or without those of `axis`; ValueError if one is longer.
+    """`x` without its axes of length 1, or only without those in `axis`; ValueError if one of those is longer.
 
     >>> import tinygrad_seq as ts
     >>> ts.squeeze(ts.tensor([[[1.0], [2.0]]]), axis=0).shape
@@ -128,12 +128,12 @@ def squeeze(x, axis=None):
 
 @primitive(examples=[example("(a,b)", "(c,b)"), example("(a,b)", "(a,C)", "(a,d)", axis=-1), example("(a)")])
 def _concatenate(*arrays, axis=0):
-    """z = the arrays, one behind the other along an axis"""
+    """z = the arrays joined along an existing axis"""
     return np.concatenate(backend.together(arrays), axis)
 
 
 def offsets(s, axis) -> tuple[int, ...]:
-    """Where each array but the first begins."""
+    """The index at which each array but the first begins."""
     return tuple(itertools.accumulate(shape[axis] for shape in s))[:-1]
 
 
@@ -144,7 +144,7 @@ _concatenate.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
 
 @numpy_function
 def concatenate(arrays, axis: int | None = 0):
-    """A sequence of arrays joined along an existing axis; flattened first with `axis=None`.
+    """A sequence of arrays joined along an existing axis; with `axis=None` they are flattened first.
 
     >>> import tinygrad_seq as ts
     >>> ts.concatenate([ts.tensor([1, 2]), ts.tensor([3])]).numpy()
@@ -157,7 +157,7 @@ def concatenate(arrays, axis: int | None = 0):
 
 @primitive(examples=[example("(a,b)", "(a,b)"), example("()", "()"), example("(a,b)", "(a,b)", axis=-1)])
 def _stack(*arrays, axis=0):
-    """z = the arrays along a new axis"""
+    """z = the arrays joined along a new axis"""
     return np.stack(backend.together(arrays), axis)
 
 
@@ -168,7 +168,7 @@ _stack.rides(axis=lambda axis, s: axis % (len(s[0]) + 1) - (len(s[0]) + 1))
 
 @numpy_function
 def stack(arrays, axis: int = 0):
-    """A sequence of arrays of one shape along a new axis; a Tensor counts as the sequence of its rows.
+    """A sequence of arrays of one shape joined along a new axis; a Tensor counts as the sequence of its rows.
 
     >>> import tinygrad_seq as ts
     >>> ts.stack([ts.tensor([1, 2]), ts.tensor([3, 4])], axis=1).numpy()
@@ -186,7 +186,7 @@ def stack(arrays, axis: int = 0):
     many=True,
 )
 def split(x, /, indices_or_sections, axis=0):
-    """z = x cut along an axis: into equal sections, or before each of the given indices
+    """z = the sections of x along an axis: a number of equal sections, or cut before each of the given indices
 
     >>> [part.shape for part in ts.split(ts.tensor([1, 2, 3, 4, 5]), [2, 3])]
     [(2,), (1,), (2,)]
@@ -196,12 +196,12 @@ def split(x, /, indices_or_sections, axis=0):
     size, ends = x.shape[axis], indices_or_sections
     if np.ndim(ends) == 0:
         if ends < 1 or size % ends:
-            raise ValueError(f"an axis of length {size} cannot be split into {ends} equal sections")
+            raise ValueError(f"split cannot cut an axis of length {size} into {ends} equal sections")
         ends = [i * (size // ends) for i in range(1, ends)]
-    whole = (slice(None),) * axis  # by hand, since np.split takes four times as long
+    whole = (slice(None),) * axis  # not np.split, which takes four times as long
     parts = tuple([x[(*whole, slice(*bounds))] for bounds in itertools.pairwise([0, *ends, size])])
     if sum([part.shape[axis] for part in parts]) != size:
-        raise ValueError(f"split takes indices that ascend, not {indices_or_sections}: sections do not overlap")
+        raise ValueError(f"split needs ascending indices, got {indices_or_sections}: sections must not overlap")
     return parts
 
 
@@ -214,7 +214,7 @@ split.rides(
 
 @primitive(examples=[example("(A,b)"), example("(a,B,c)", axis=-2), example("(A)")], many=True)
 def unstack(x, /, axis=0):
-    """z = the slices of x along an axis: one record for all time steps, where indexing takes one each
+    """z = the slices of x along an axis; one record on the tape, where indexing would leave one per slice
 
     >>> [row.numpy() for row in ts.unstack(ts.tensor([[1, 2], [3, 4]]))]
     [array([1, 2]), array([3, 4])]

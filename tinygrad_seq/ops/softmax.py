@@ -1,8 +1,7 @@
-"""Softmax and its logarithm: primitives, because shifted by the maximum they cannot overflow.
+"""Softmax and its logarithm: primitives for stability, since x - max x cannot overflow.
 
-An entry of -inf is masked: its probability is 0. A row of nothing but -inf has no distribution; its
-softmax is 0, its log_softmax -inf, and both have zero derivative there. Beside an entry of inf or NaN all of
-the row is NaN.
+An element of -inf is masked: its probability is 0. If all elements of a row are -inf, its softmax is 0, its
+log_softmax is -inf, and both have zero derivative. If an element is inf or NaN, its whole row is NaN.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ EXAMPLES = [example("(a,B)"), example("(a,B,c)", axis=1), example("(a,0)")]
 
 
 def shifted(x, axis):
-    """x - max x: the same softmax, and no exponential above 1; where all is -inf, -inf."""
+    """x - max x, which has the same softmax and no exponential above 1; -inf if all elements are -inf."""
     if not np.size(x):
         return x
     top = np.max(x, axis=axis, keepdims=True)
@@ -26,13 +25,15 @@ def shifted(x, axis):
 
 @primitive(examples=EXAMPLES)
 def softmax(x, /, axis=-1):
-    """z_i = exp x_i / sum_j exp x_j
+    """z_i = exp x_i / sum_j exp x_j along an axis
 
     >>> ts.softmax(ts.tensor([0.0, 0.0, -float("inf")])).numpy()
     array([0.5, 0.5, 0. ], dtype=float32)
     """
     e = np.exp(shifted(x, axis))
-    return e / np.maximum(np.sum(e, axis=axis, keepdims=True), 1)  # at least e^0, if there is anything
+    return e / np.maximum(
+        np.sum(e, axis=axis, keepdims=True), 1
+    )  # the sum is at least e^0 = 1, unless all are -inf
 
 
 def symmetric(g, z, axis):
@@ -47,7 +48,7 @@ softmax.rides(axis=axes_from_end)
 
 @primitive(examples=EXAMPLES)
 def log_softmax(x, /, axis=-1):
-    """z_i = x_i - log sum_j exp x_j
+    """z_i = x_i - log sum_j exp x_j along an axis
 
     >>> ts.log_softmax(ts.tensor([1000.0, 1000.0])).numpy().round(3)
     array([-0.693, -0.693], dtype=float32)
@@ -57,7 +58,7 @@ def log_softmax(x, /, axis=-1):
 
 
 def alive(z, axis):
-    """exp z, and whether the row has a distribution at all."""
+    """p = exp z, and whether each row has an element above -inf."""
     p = np.exp(z)
     return p, np.sum(p, axis=axis, keepdims=True) > 0
 

@@ -1,4 +1,4 @@
-"""Sine, cosine, and the angle of a point. At infinity they have no value, and no derivative."""
+"""Sine, cosine, and the angle of a point. Sine and cosine of infinity are NaN, and so are their derivatives."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ cos.partials(lambda x: -np.sin(x), singular=True)
 
 @primitive("(),()->()")
 def arctan2(y, x, /):
-    """z = the angle of the point (x, y), within [-pi, pi]; at the origin without a derivative: NaN
+    """z = the angle of the point (x, y), within [-pi, pi]; at the origin its derivative is NaN
 
     >>> ts.arctan2(ts.tensor([0.0, 1.0]), ts.tensor([1.0, -1.0])).numpy().round(3)
     array([0.   , 2.356], dtype=float32)

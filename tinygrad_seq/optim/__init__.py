@@ -1,4 +1,7 @@
-"""Training: optimizers, bounds for exploding gradients, schedules of the learning rate.
+"""Optimizers, gradient clipping, and schedules of the learning rate.
+
+An optimizer changes parameters in place; a schedule is a function of the step number without a state. Nothing
+here needs to know a model, only its parameters: files import from `tensor` and lower layers.
 
 >>> import tinygrad_seq as ts
 >>> from tinygrad_seq import optim

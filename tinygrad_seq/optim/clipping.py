@@ -1,4 +1,4 @@
-"""Clipping: bounds for a gradient that has exploded, set between `backward()` and `step()`."""
+"""Clipping limits a gradient that has exploded, between `backward()` and `step()`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def clip_grad_norm_(
         g <- g                  if |g| <= v
         g <- v g / |g|          else,           v = max_norm
 
-    (Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent neural networks.) The norm is
-    that before clipping, accumulated in float64, so that no float32 gradient is too large for it.
-    Parameters without a gradient count for nothing.
+    (Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent neural networks.) The returned norm
+    is the one before clipping. It is accumulated in float64, so that no float32 gradient overflows it.
+    Parameters without a gradient are skipped.
 
-    A norm that is infinite or NaN has no direction to keep: it is a FloatingPointError; or, without
-    `error_if_nonfinite`, all gradients are dropped, so that an optimizer's next step changes nothing.
-    ValueError for a max_norm that is not positive, and for gradients that live on different devices.
+    If the norm is infinite or NaN, the gradient has no direction to keep: FloatingPointError. With
+    `error_if_nonfinite=False` all gradients are dropped instead, so that the next step of an optimizer changes
+    nothing. ValueError for a max_norm that is not positive, and for gradients on different devices.
 
-    On a device nothing is read back: the norm is a 0-d tensor there, and where it is infinite or NaN all
-    gradients become NaN, in the place of an error. To drop them instead, the norm has to be read.
+    On a GPU the host does not wait for the norm: it is returned as a 0-d tensor on the device, and where it is
+    infinite or NaN, all gradients become NaN instead of an error. With `error_if_nonfinite=False` the norm is
+    read.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -40,12 +41,14 @@ def clip_grad_norm_(
     array([0.6, 0.8], dtype=float32)
     """
     if not max_norm > 0:
-        raise ValueError(f"max_norm must be positive, not {max_norm}")
+        raise ValueError(f"max_norm must be positive, got {max_norm}")
     unique = {id(p): p for p in parameters}.values()
     gradients = [g for p in unique if (g := p.grad) is not None]
     devices = {g.device for g in gradients}
     if len(devices) > 1:
-        raise ValueError(f"gradients on {' and '.join(sorted(devices))} have no norm in common")
+        raise ValueError(
+            f"clip_grad_norm_ needs all gradients on one device, got {' and '.join(sorted(devices))}"
+        )
     norm = np.sqrt(sum((np.sum(np.square(g._data, dtype=np.float64)) for g in gradients), np.float64(0)))
     if error_if_nonfinite and backend.device_of(norm) != "cpu":
         scale(gradients, np.where(np.isfinite(norm), np.minimum(max_norm / norm, 1), np.nan))
@@ -53,7 +56,7 @@ def clip_grad_norm_(
     norm = float(norm)
     if not math.isfinite(norm):
         if error_if_nonfinite:
-            raise FloatingPointError(f"the norm of the gradient is {norm}")
+            raise FloatingPointError(f"clip_grad_norm_ needs a finite gradient, got one with norm {norm}")
         for p in unique:
             p.zero_grad()
     elif norm > max_norm:
@@ -62,16 +65,16 @@ def clip_grad_norm_(
 
 
 def scale(gradients: list[Tensor], factor: np.ndarray | np.float64) -> None:
-    """Multiply the gradients, in place."""
+    """Multiply the gradients by `factor`, in place."""
     for g in gradients:
-        array = g.mutable()  # a float64 is not weak: the product is taken in it, then rounded once
+        array = g.mutable()  # with a float64 factor the product is taken in float64, then rounded once
         np.multiply(array, factor, out=array, casting="same_kind")
 
 
 def clip_grad_value_(parameters: Iterable[Tensor], max_value: float) -> None:
-    """Clip every element of the gradients by itself, in place: g_i <- min(max(g_i, -v), v), v = max_value.
+    """Clip every element of the gradients, in place: g_i <- min(max(g_i, -v), v), v = max_value.
 
-    Unlike `clip_grad_norm_` this changes the direction of the gradient. NaN stays NaN. Parameters without a
+    Unlike `clip_grad_norm_`, this can change the direction of the gradient. NaN stays NaN. Parameters without a
     gradient are skipped. ValueError for a max_value that is not positive.
 
     >>> import tinygrad_seq as ts
@@ -83,7 +86,7 @@ def clip_grad_value_(parameters: Iterable[Tensor], max_value: float) -> None:
     array([ 0.5, -1. ], dtype=float32)
     """
     if not max_value > 0:
-        raise ValueError(f"max_value must be positive, not {max_value}")
+        raise ValueError(f"max_value must be positive, got {max_value}")
     for p in parameters:
         if p.grad is not None:
             array = p.grad.mutable()

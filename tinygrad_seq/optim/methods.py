@@ -1,4 +1,4 @@
-"""The methods: SGD, RMSprop, Adam, AdamW. Each states what a step does to a parameter p of gradient g."""
+"""SGD, RMSprop, Adam and AdamW. Each docstring states what a step does to a parameter p with gradient g."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum mu (Polyak 1964) or Nesterov's (Sutskever et al. 2013):
+    """Gradient descent, with momentum mu (Polyak 1964) or Nesterov's momentum (Sutskever et al. 2013):
 
         v <- mu v + g
         p <- p - lr v,    with nesterov p <- p - lr (g + mu v)
 
-    where v = 0 at first, so that without momentum p <- p - lr g. ValueError for `nesterov` without
-    momentum.
+    Initially v = 0; without momentum p <- p - lr g. ValueError for `nesterov` without momentum.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -33,7 +32,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(parameters, lr)
         if nesterov and not momentum:
-            raise ValueError("nesterov needs a momentum to look ahead with: SGD(..., momentum=0.9)")
+            raise ValueError("SGD with nesterov=True needs a momentum; write SGD(..., momentum=0.9)")
         self.momentum, self.nesterov = momentum, nesterov
         self.v = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
 
@@ -60,13 +59,13 @@ class RMSprop(Optimizer):
         d = g / (sqrt n + eps)
         p <- p - lr d,    with momentum v <- mu v + d,  p <- p - lr v
 
-    With `centered`, the root is taken of n - m^2, the variance of g, where m <- alpha m + (1 - alpha) g.
+    With `centered`, n - m^2, the variance of g, replaces n in the root, where m <- alpha m + (1 - alpha) g.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
     >>> p = ts.tensor([1.0, -2.0], requires_grad=True)
     >>> (p * p).sum().backward()
-    >>> optim.RMSprop([p], lr=0.5, alpha=0.75).step()  # the first n is g^2 / 4
+    >>> optim.RMSprop([p], lr=0.5, alpha=0.75).step()  # after the first step n = g^2 / 4
     >>> p.numpy()
     array([ 0., -1.], dtype=float32)
     """
@@ -100,7 +99,7 @@ class RMSprop(Optimizer):
             average(m, g, self.alpha, scratch)
             np.multiply(m, m, out=scratch)
             np.subtract(n, scratch, out=scratch)
-            np.maximum(scratch, 0, out=scratch)  # a variance, but for rounding
+            np.maximum(scratch, 0, out=scratch)  # rounding can make the variance negative
             np.sqrt(scratch, out=scratch)
         else:
             np.sqrt(n, out=scratch)
@@ -117,7 +116,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015). At a parameter's t-th step, with beta1, beta2 = `betas`:
+    """Adam (Kingma & Ba 2015). At the t-th step of a parameter, with beta1, beta2 = `betas`:
 
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g^2
@@ -127,7 +126,7 @@ class Adam(Optimizer):
     >>> from tinygrad_seq import optim
     >>> p = ts.tensor([1.0, -2.0], requires_grad=True)
     >>> (p * p).sum().backward()
-    >>> optim.Adam([p], lr=0.5).step()  # the first step is lr long, whatever the size of the gradient
+    >>> optim.Adam([p], lr=0.5).step()  # the first step has length lr for any gradient
     >>> p.numpy()
     array([ 0.5, -1.5], dtype=float32)
     """
@@ -143,7 +142,9 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
         self.m = [np.zeros_like(p.data) for p in self.parameters]
         self.v = [np.zeros_like(p.data) for p in self.parameters]
-        self.t = [np.zeros((), np.int64) for _ in self.parameters]  # each has its own: it may be skipped
+        self.t = [
+            np.zeros((), np.int64) for _ in self.parameters
+        ]  # one each: a parameter without a gradient is skipped
 
     def slots(self) -> dict[str, list[np.ndarray]]:
         return {"m": self.m, "v": self.v, "t": self.t}
@@ -168,7 +169,7 @@ class AdamW(Adam):
 
         p <- p - lr weight_decay p
 
-    and goes on as Adam's, whose moments know nothing of the decay.
+    and continues as in Adam. The decay does not enter the moments.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -196,7 +197,7 @@ class AdamW(Adam):
 
 
 def average(a: np.ndarray, x: np.ndarray, decay: float, scratch: np.ndarray) -> None:
-    """a <- decay a + (1 - decay) x, in place; x may be the scratch array itself."""
+    """a <- decay a + (1 - decay) x, in place; x may be the scratch array."""
     np.multiply(a, decay, out=a)
     np.multiply(x, 1 - decay, out=scratch)
     np.add(a, scratch, out=a)

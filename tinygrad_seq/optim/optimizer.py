@@ -1,8 +1,8 @@
-"""Optimizer: what is common to all that is done with a gradient, in place and without allocating per step.
+"""Optimizer: the base class of the methods. It updates parameters in place and allocates nothing in a step.
 
-An optimizer holds its parameters, each once, and changes them in `step()`; what has no gradient is
-skipped. `lr` may be changed between steps, and `steps` counts them. `state_dict()` and `load_state_dict()`
-resume exactly.
+An optimizer holds each parameter once, and changes it in `step()`; parameters without a gradient are skipped.
+`lr` may be changed between steps, and `steps` counts them. With `state_dict()` and `load_state_dict()` a
+resumed run continues exactly.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Optimizer:
-    """What the optimizers share: the parameters, the learning rate, and the order of a step.
+    """The base class of optimizers: the parameters, the learning rate, the step and the saved state.
 
-    ValueError without parameters; TypeError for what is no leaf tensor of floats. An optimizer of your own
-    states its `update`, and in `slots` what it remembers:
+    ValueError without parameters; TypeError for a parameter that is not a leaf tensor of floats. An optimizer
+    of your own defines `update`, and lists in `slots` the arrays that it keeps between steps:
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -61,14 +61,17 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
         if hasattr(parameters, "parameters"):
-            raise TypeError("an optimizer takes the parameters of a model: Adam(model.parameters(), lr=...)")
+            raise TypeError(
+                f"{type(self).__name__} needs the parameters of a model, got the model; "
+                f"write {type(self).__name__}(model.parameters(), lr=...)"
+            )
         self.parameters = list({id(p): p for p in parameters}.values())
         self.lr, self.steps = lr, 0
         if not self.parameters:
-            raise ValueError("an optimizer needs at least one parameter")
+            raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
         for p in self.parameters:
             if not (isinstance(p, Tensor) and p.is_leaf and p.dtype.kind == "f"):
-                raise TypeError(f"a parameter is a leaf tensor of floats, not {describe(p)}")
+                raise TypeError(f"{type(self).__name__} needs leaf tensors of floats, got {describe(p)}")
         self.scratch = [np.empty_like(p.data) for p in self.parameters]
 
     def step(self) -> None:
@@ -79,8 +82,8 @@ class Optimizer:
                 scratch = self.scratch[i]
                 if type(scratch) is not type(p._data):
                     raise ValueError(
-                        f"the parameter {describe(p)} is on {p.device}, and what the optimizer remembers of it "
-                        f"on {backend.device_of(scratch)}: move a model before its optimizer is made"
+                        f"the parameter {describe(p)} is on {p.device}, but the optimizer's arrays for it are "
+                        f"on {backend.device_of(scratch)}; move a model before you create its optimizer"
                     )
                 self.update(i, p.mutable(), g._data, scratch)
 
@@ -89,24 +92,24 @@ class Optimizer:
         raise NotImplementedError
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set the gradient of every parameter to None."""
         for p in self.parameters:
             if p.requires_grad:
                 p.zero_grad()
 
     def slots(self) -> dict[str, list[np.ndarray]]:
-        """The state beside the parameters: named lists of one array per parameter."""
+        """The arrays that the optimizer keeps between steps: by name, a list with one array per parameter."""
         return {}
 
     def state_dict(self) -> dict[str, object]:
-        """The learning rate, the steps made and a copy of every slot, on the host: a tree for `ts.save`."""
+        """The learning rate, the step count and a copy of every slot, on the host: a tree for `ts.save`."""
         copies = {name: [np.array(backend.to_numpy(a)) for a in slot] for name, slot in self.slots().items()}
         return {"lr": self.lr, "steps": self.steps, **copies}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state`, that of an optimizer of the same kind over like parameters.
+        """Continue from `state`, the `state_dict()` of an optimizer of the same class and parameter shapes.
 
-        ValueError lists everything that does not fit; nothing is loaded then.
+        ValueError lists everything that does not fit, and nothing is loaded.
         """
         slots = self.slots()
         problems = [f"{name} is missing" for name in ("lr", "steps", *slots) if name not in state]
@@ -114,9 +117,9 @@ class Optimizer:
         given = {name: [backend.to_numpy(a) for a in state[name]] for name in slots if name in state}
         for name, arrays in given.items():
             if len(arrays) != len(slots[name]):
-                problems.append(f"{name} is of {len(arrays)} parameters, not {len(slots[name])}")
+                problems.append(f"{name} needs {len(slots[name])} arrays, one per parameter, got {len(arrays)}")
             problems += [
-                f"{name}[{i}] is {describe(own)}, given {describe(array)}"
+                f"{name}[{i}] needs {describe(own)}, got {describe(array)}"
                 for i, (own, array) in enumerate(zip(slots[name], arrays, strict=False))
                 if own.shape != array.shape or own.dtype != array.dtype
             ]

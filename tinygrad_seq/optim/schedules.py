@@ -1,7 +1,7 @@
-"""Schedules of the learning rate: functions of the number of steps made, 0 before the first.
+"""Schedules of the learning rate: functions of the number of completed steps, 0 before the first.
 
-They have no state. An optimizer counts its steps and saves the count, so that a resumed run goes on where
-it was:
+They have no state. An optimizer counts its steps and saves the count, so that a resumed run continues at the
+same point:
 
     schedule = optim.warmup(100, optim.cosine(1e-3, steps=5000))
     ...
@@ -27,7 +27,7 @@ def constant(lr: float) -> Schedule:
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
-    """lr(t) = lr factor^floor(t / every): multiplied by `factor` after `every` steps, again and again.
+    """lr(t) = lr factor^floor(t / every): multiplied by `factor` after every `every` steps.
 
     >>> schedule = step_decay(1.0, every=2, factor=0.5)
     >>> [schedule(t) for t in range(5)]
@@ -49,7 +49,7 @@ def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
 
 
 def warmup(steps: int, schedule: Schedule) -> Schedule:
-    """A linear rise, in `steps` steps, to the start of `schedule`, which is then followed.
+    """A linear rise, over `steps` steps, to the first value of `schedule`; then `schedule`.
 
         lr(t) = schedule(0) (t + 1) / (steps + 1)   for t < steps
         lr(t) = schedule(t - steps)                 from then on

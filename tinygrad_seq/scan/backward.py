@@ -2,10 +2,10 @@
 
     dC = (dC' dC'/dC) + (dY dY/dC)        carried from the last step to the first
     dX = (dC' dC'/dX) + (dY dY/dX)        an output of every step
-    dW = sum_t (dC' dC'/dW) + (dY dY/dW)  a total over the steps, for what does not change over time
+    dW = sum_t (dC' dC'/dW) + (dY dY/dW)  a total over the steps, for a constant W
 
-The rules run on the tensors of a step that is being recorded, so that what they do is a program again, of
-the same primitives, taken apart in the same way.
+The rules run on tensors of a step that is itself being recorded. So the result is again a program, of the same
+primitives, whose operations are placed (before, in or after the loop) in the same way.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tinygrad_seq.scan.traced import Traced
 
 
 class Backward(NamedTuple):
-    """The backward program of a loop, and what its values stand for in the loop.
+    """The backward program of a loop, and how its values correspond to those of the loop.
 
-    program      one step back; its carries are the cotangents of the carries
-    reads        the values of the loop that it reads, by its own numbers
-    cotangents   which of its inputs are the cotangents of which outputs of the loop
-    carries      the values, before a step of the loop, whose cotangents it carries
-    gradients    its outputs or totals that add up to the gradient of an input or constant of the loop
+    program      one step backwards; its carries are the cotangents of the carries of the loop
+    reads        {value of `program`: the value of the loop that it holds}
+    cotangents   {input of `program`: the output of the loop whose cotangent it is}
+    carries      for each carry of `program`, the value (before a step of the loop) whose cotangent it is
+    gradients    {input or constant of the loop: the outputs or totals of `program` that sum to its gradient}
     """
 
     program: Program
@@ -44,15 +44,16 @@ class Backward(NamedTuple):
 
 
 def not_pointwise(call: Operation) -> bool:
-    """Factors such as 1 - z z are computed in the backward loop, while z is at hand.
+    """Whether a call of the backward pass may run before the loop.
 
-    Of all steps at once, before the loop, they take memory, and benchmarks/scan.py 6 to 8 % longer at S1, S2.
+    Pointwise factors, such as 1 - z z, are computed in the loop, where z is at hand. Computed before it,
+    for all steps, they take memory, and benchmarks/scan.py takes 6 to 8 % longer at S1 and S2.
     """
     return not pointwise(call)
 
 
 def differentiable(call: Operation) -> list[bool]:
-    """For every argument of a call whether a derivative passes."""
+    """For every argument of a call, whether a derivative passes to it."""
     count = len(call.inputs)
     return [False] * count if call.quiet else call.op.differentiable(count)
 
@@ -75,7 +76,7 @@ def derived(
 ) -> Backward:
     """The backward program for the gradients of `sources`, given cotangents of the outputs `cotangents`.
 
-    `values` are the values of some step, for the rules to run on.
+    `values` are the values of any one step; the rules run on them.
     """
     trace = Trace(first_order=True)
     live = reached(loop, sources)
@@ -165,7 +166,10 @@ def derived(
 
 
 def _record(call: Operation, loop: Program, live: set[int], tensor_of) -> tuple[Record, dict[Line, int]]:
-    """A call of the loop's step as a record, on lines of its own, with what its rules read."""
+    """A call of the step as a record with new lines, and the value of the loop that each line stands for.
+
+    The record holds the tensors that its rules read.
+    """
     lines: dict[Line, int] = {}
     record: Record = object.__new__(Record)
     record.op, record.meta, record.serial, record.buffers = call.op, call.meta, next_serial(), ()

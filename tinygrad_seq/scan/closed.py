@@ -1,7 +1,7 @@
-"""A function of tensors as one op: its derivatives are found by calling it again.
+"""A function of tensors as one op, whose derivatives are computed by calling the function again.
 
-It keeps its arguments and nothing of what it computes on the way, and so trades time for memory; and it may
-compute its value by other means than those that it is differentiated by.
+Its record keeps the arguments and no intermediate values, which trades time for memory. The value may be
+computed in another way (`compute`) than the one that is differentiated (`meaning`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Function(Protocol):
-    """What `closed` calls; equal functions make equal programs, so it has to be hashable.
+    """The function that `closed` calls. It must be hashable, because it is part of the key of a program.
 
-    compute   the value, of arrays: a tuple of arrays
-    meaning   the same of tensors, by ops that have derivatives
-    follows   whether a derivative passes through each argument
+    compute   from arrays, a tuple of arrays: the value
+    meaning   the same from tensors, by ops that have derivatives
+    follows   for each argument, whether a derivative passes to it
     """
 
     def compute(self, arrays: Sequence) -> tuple: ...
@@ -44,7 +44,7 @@ def closed(function: Function, arguments: Sequence) -> tuple:
 
 
 def _opened(function: Function, arrays: Sequence) -> tuple[Callable, list[int]]:
-    """The function of those arguments that a derivative passes through, and which these are."""
+    """The function of only those arguments that a derivative passes to, and their indices."""
     places = [i for i, on in enumerate(function.follows(arrays)) if on]
 
     def call(*moving):
@@ -72,7 +72,7 @@ def _jvp(g, arrays, function):
 
 
 def _like(g: Sequence, x: Tensor):
-    """A cotangent as those that came: of a walk on arrays, an array."""
+    """The cotangent x as a tensor if the incoming ones are tensors, else as an array."""
     return x if any(isinstance(c, Tensor) for c in g) else x._data
 
 

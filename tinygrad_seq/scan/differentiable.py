@@ -1,6 +1,6 @@
-"""A loop that can give gradients: its program, its backward loops, and itself as it stands.
+"""A loop that can give gradients: its program, its backward loops, and the plain unrolled loop.
 
-What its derivatives are is stated in `op.py`, where it becomes an op.
+`op.py` turns it into an op and states its derivatives.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class BackwardLoop:
 
 
 class Differentiable:
-    """A loop that can give the gradients of the arguments `active`, where it depends on them.
+    """A loop that can give the gradients of the arguments `active`.
 
     sources  its arguments: the carries before the first step, inputs of all steps, constants
-    live     the values that depend on what is active
+    live     the values that depend on an active argument
     """
 
     def __init__(self, program: Program, active: frozenset[int], arrays: Sequence) -> None:
@@ -58,17 +58,17 @@ class Differentiable:
         return self.backwards[key]
 
     def present(self, g: Sequence) -> frozenset[int]:
-        """The outputs that have a cotangent, of cotangents for all of `made`."""
+        """The outputs whose cotangent is not None, where `g` has one for each value in `made`."""
         outputs = zip(self.program.outputs, g[len(self.program.carries) :], strict=False)
         return frozenset(v for v, dz in outputs if dz is not None)
 
     @property
     def made(self) -> tuple[int, ...]:
-        """What the loop returns: its carries after the last step, its outputs, and what it saved."""
+        """The values that the loop returns: carries after the last step, outputs, and values that it saved."""
         return (*(after for _, after in self.program.carries), *self.loop.plan.kept)
 
     def compute(self, arrays: Sequence, n: int, reverse: bool) -> tuple:
-        """The values of `made`; of all but the carries, those of all steps."""
+        """The values of `made`: carries after the last step, and all other values for all steps."""
         run = self.loop(dict(zip(self.sources, arrays, strict=True)), n, reverse)
         return (*run.finals.values(), *(run.kept[v] for v in self.loop.plan.kept))
 
@@ -81,7 +81,7 @@ class Differentiable:
         n: int,
         reverse: bool,
     ) -> list:
-        """The cotangents of the arguments that are `targets`, from those of `made`, None for what has none."""
+        """The cotangents of the arguments in `targets`, from those of `made`; None for all other arguments."""
         program, count = self.program, len(self.program.carries)
         arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
         back = self.backward(targets, self.present(g), arrays)
@@ -103,7 +103,7 @@ class Differentiable:
         return [shares[v] if v in targets and v in shares else None for v in self.sources]
 
     def unrolled(self, arguments: Sequence, n: int, reverse: bool) -> tuple:
-        """The loop as it stands, on tensors: the carries after it, and its outputs."""
+        """The loop unrolled, on tensors: the carries after the last step, and the outputs."""
         program = self.program
         env = dict(zip(self.sources, arguments, strict=True))
         rows = {v: unstack(env[v]) for v in program.inputs}
@@ -119,7 +119,7 @@ class Differentiable:
 
 
 def first_step(program: Program, arrays: Sequence) -> dict[int, object]:
-    """Every value of the first step of a program with these arguments, for rules to run on."""
+    """Every value of the first step of a program with these arguments; the derivation runs rules on them."""
     env = {**dict(zip(program.arguments, arrays, strict=True)), **program.numbers}
     env.update({v: env[v][0] for v in program.inputs})
     with np.errstate(all="ignore"):
@@ -130,7 +130,7 @@ def first_step(program: Program, arrays: Sequence) -> dict[int, object]:
 
 
 def replay(program: Program, env: dict) -> None:
-    """The operations of one step, on tensors."""
+    """Run the operations of one step on the tensors in `env`, and put the results there."""
     env.update(program.numbers)
     for call in program.operations:
         with recording(mode.recording and not call.quiet):

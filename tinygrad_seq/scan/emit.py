@@ -1,7 +1,8 @@
-"""NumPy source for a planned loop, as a function: a real file to a debugger.
+"""NumPy source for a planned loop, compiled as a function; a debugger sees it as a file.
 
-How its lines are written, `lines.py` says. Tried and left out: functions and memory as local variables (9 ns of
-210 a call); the inner 1/2 of a sigmoid in the weights (2 % of a forward loop, in sources that nobody can read).
+`lines.py` writes the lines of each operation. Tried and left out: functions and memory as local variables
+(saves 9 ns of 210 a call); the inner 1/2 of a sigmoid moved into the weights (saves 2 % of a forward loop, but
+makes the source unreadable).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from tinygrad_seq.scan.plan import Plan
 
 
 class Emitted(NamedTuple):
-    """A loop as a function of (constants, fixed, rows), and which values these hold, in order.
+    """A loop as a function of (constants, fixed, rows), and the values that each of these holds, in order.
 
-    fixed  memory that is the same at every step
-    rows   what is another array at every step
-    totals  the accumulators stand at the end of `fixed`
+    constants  arguments that are the same at every step
+    fixed      memory that is reused at every step; the accumulators of the totals follow these values
+    rows       values with a different array at every step
     """
 
     source: str
@@ -42,8 +43,8 @@ def emitted(plan: Plan, name: str) -> Emitted:
     loop = plan.loop
     names, notes = identifiers(plan), equations(loop, loop.operations, plan.kept)
     namespace: dict = {"full": full, "columns": columns} | {f: getattr(np, f) for f in FUNCTIONS}
-    once: dict[str, str] = {}  # what is made before the first step, by name
-    body: list[tuple[str, str]] = []  # lines, and what is said beside them
+    once: dict[str, str] = {}  # expressions that are computed before the first step, by name
+    body: list[tuple[str, str]] = []  # lines, each with its comment
     for k, call in enumerate(plan.calls):
         for i, line in enumerate(written(call, k, plan, names, namespace, once)):
             body.append((line, "" if i else f"  # {notes[call.outputs[0]]}"))
@@ -79,5 +80,5 @@ def emitted(plan: Plan, name: str) -> Emitted:
 
 
 def identifiers(plan: Plan) -> dict[int, str]:
-    """The names of all values, where they hide no function that the source calls."""
+    """The names of all values, changed where one would hide a function that the source calls."""
     return {v: f"{name}_" if name in RESERVED else name for v, name in plan.loop.names.items()}

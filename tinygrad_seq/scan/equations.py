@@ -1,10 +1,11 @@
-"""The equation of a call, as one writes it: emitted source and what `explain` prints are read by people.
+"""The equation of each call in mathematical notation, for the emitted source and for `explain`.
 
     matmul(h_prev, Wh, t1)  # h_prev @ Wh
     add(u, t1, a)           # a = u + h_prev @ Wh
 
-A term, which has no name but t1, t2, ..., is written out where it is used. A product stands without a sign,
-f c_prev; a prime transposes; [x, h] is x and h side by side, along the last axis.
+A *term* is a value without a name in the user's code, called t1, t2, ...; it is written out where it is used.
+A product is written without a sign, f c_prev. A prime transposes. [x, h] is the concatenation of x and h along
+the last axis.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from tinygrad_seq.scan.program import Operation, Program
 
-LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)  # how firmly the parts of an expression hold together
+LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)  # the precedence of an expression
 COMPARED = {
     "equal": "==",
     "not_equal": "!=",
@@ -30,29 +31,29 @@ OPERATORS = {
     "transpose", "concatenate", "reshape",
 }  # fmt: skip
 TERM = re.compile(r"t\d+")
-LONGEST = 64  # letters of a term that is written out
+LONGEST = 64  # the most characters of a term that is written out
 
 
 class Text(NamedTuple):
-    """An expression, how firmly it holds together, and by which sign if it is a product."""
+    """An expression, its precedence `firm`, and for a product its sign ("" for an elementwise product)."""
 
     text: str
     firm: int = ATOM
     sign: str = ""
 
     def within(self, firm: int) -> str:
-        """It as a part of an expression that holds its parts together so firmly."""
+        """The text as a part of an expression of precedence `firm`: in parentheses, if it needs them."""
         return self.text if self.firm >= firm else f"({self.text})"
 
 
 def spelled(program: Program) -> dict[int, str]:
-    """How values stand in equations: a number as itself, and W' for W_T, a transpose."""
+    """How values are written in equations: a number as itself, a transpose W_T as W'."""
     names = {v: f"{name[:-2]}'" if name.endswith("_T") else name for v, name in program.names.items()}
     return names | {v: repr(x) for v, x in program.numbers.items() if isinstance(x, (float, int))}
 
 
 class Equation(NamedTuple):
-    """left = right, or the right side alone of a term that is written out where it is used."""
+    """left = right; for a term that is written out where it is used, only the right side."""
 
     left: str
     right: str
@@ -64,10 +65,10 @@ class Equation(NamedTuple):
 def equations(
     program: Program, calls: Sequence[Operation], kept: Collection[int] = (), summed: Collection[int] = ()
 ) -> dict[int, Equation]:
-    """The equation of each of `calls`, by the first value that it makes.
+    """The equation of each of `calls`, by its first output.
 
-    kept    values that are read elsewhere, so that their names are told
-    summed  values that are wanted summed over the steps
+    kept    values that are read elsewhere, so that their equations have a left side
+    summed  values whose sum over the steps is wanted
     """
     names = spelled(program)
     uses = Counter(v for call in program.operations for v in call.inputs)
@@ -83,10 +84,12 @@ def equations(
         if once or transposes(call):
             terms[v] = right
         made = [names[z] for z in call.outputs]
-        if call.op.name == "gates" and v in parts:  # i = sigmoid(a_i), where a_i is the part of a for i
+        if (
+            call.op.name == "gates" and v in parts
+        ):  # i = sigmoid(a_i), where a_i is the section of a for the gate i
             made = [names[z] for z in parts[v].outputs]
             a = call.inputs[0]
-            while a in makers and makers[a].op.name in ("transpose", "reshape"):  # the parts side by side
+            while a in makers and makers[a].op.name in ("transpose", "reshape"):  # the value that was split
                 a = makers[a].inputs[0]
             kinds = call.metadata()["kinds"]
             right = Text(", ".join(f"{kind}({names[a]}_{z})" for kind, z in zip(kinds, made, strict=True)))
@@ -97,7 +100,7 @@ def equations(
 
 
 def expression(call: Operation, args: list[Text], program: Program) -> Text:
-    """What a call computes."""
+    """The right side of the equation of a call."""
     op, meta = call.op.name, call.metadata()
     x, y = args[0], args[-1]
     shapes = [program.values[v].shape for v in call.inputs]
@@ -134,17 +137,17 @@ def expression(call: Operation, args: list[Text], program: Program) -> Text:
 
 
 def factor(x: Text, sign: str = "") -> str:
-    """x as a part of a product; products of different kinds keep apart."""
+    """x as a factor; in parentheses, if it is a sum or a product of another kind."""
     return x.text if x.firm > PRODUCT or (x.firm == PRODUCT and x.sign == sign) else f"({x.text})"
 
 
 def value(name: str) -> Text:
-    """A value by its name, or as the number that it is."""
+    """A value, by its name or as a number."""
     return Text(name, SUM if name.startswith("-") else ATOM)
 
 
 def said(meta: Mapping[str, object]) -> list[str]:
-    """Metadata, of what is not left out: axis=0."""
+    """The metadata of a call as text, axis=0, without those that are None or False."""
 
     def alone(x: object) -> str:
         return repr(x[0] if isinstance(x, tuple) and len(x) == 1 else x)
@@ -162,7 +165,7 @@ def transposes(call: Operation) -> bool:
 
 
 def key(parts: tuple, indices: list[str]) -> str:
-    """What stands in the brackets of x[...]."""
+    """The text in the brackets of x[...]."""
     rest = iter(indices)
     words = {"array": lambda: next(rest), "mask": lambda: next(rest)}
 

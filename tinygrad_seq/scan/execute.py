@@ -1,4 +1,4 @@
-"""Running a program: what comes before the loop, the loop, and what comes after it."""
+"""Running a program: the operations before the loop, the loop, and the operations after it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tinygrad_seq.scan.riding import Lifted
 
 
 class Values(NamedTuple):
-    """What a run of a program made.
+    """The results of a run of a program.
 
-    env      by value: one array, or that of all steps stacked, if it is in
-    finals   its carries after the last step
-    totals   its totals, by value
-    stacked  a value at all steps
+    env      the array of each value that is known, stacked over all steps if the value varies
+    finals   the carries after the last step
+    totals   the totals, by value
+    stacked  a function that returns a value of all steps, stacked
     """
 
     env: dict[int, Any]
@@ -28,7 +28,7 @@ class Values(NamedTuple):
 
 
 class Execution:
-    """A program whose operations have their places, ready to run around its loop."""
+    """A program whose operations have been placed, ready to run around its loop."""
 
     def __init__(self, parts: Parts, program: Program) -> None:
         self.parts, self.program = parts, program
@@ -52,7 +52,7 @@ class Execution:
         return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
 
     def _dead(self) -> list[list[int]]:
-        """For every call before the loop the values that nobody needs after it."""
+        """For every call before the loop, the arguments that are not needed after it."""
         parts, program = self.parts, self.program
         later = {*parts.loop.arguments, *program.arguments, *program.outputs, *program.totals}
         later.update(v for call in parts.after for v in call.inputs)
@@ -67,8 +67,8 @@ class Execution:
     ) -> Values:
         """Run the program for `n` steps; `given` are its arguments by value.
 
-        `loop(env, n, reverse)` runs the loop part. Given tensors, what is not in the loop is recorded as any
-        other call.
+        `loop(env, n, reverse)` runs the loop part. If the arguments are tensors, the operations outside the
+        loop are recorded on the tape like any other call.
         """
         program, parts, varying = self.program, self.parts, self.varying
         env: dict[int, Any] = {**given, **program.numbers}
@@ -80,7 +80,7 @@ class Execution:
             store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
         for (call, lifted), dead in zip(self.before, self.dead, strict=True):
             store(env, call, lifted([env[v] for v in call.inputs], n))
-            for v in dead:  # its memory serves the next
+            for v in dead:  # so that the next calls can reuse its memory
                 del env[v]
         run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
         env.update(run.kept)
@@ -101,12 +101,12 @@ class Execution:
 
 
 def sums(call: Operation, parts: Parts, program: Program) -> bool:
-    """Whether nothing but the sum of a call over all steps is asked for, and its op has a form for that."""
+    """Whether only the sum of a call over all steps is needed, and its op can compute the sum directly."""
     v = call.outputs[0]
     alone = v not in program.outputs and all(v not in other.inputs for other in parts.after)
     return summable(call, program) and v in program.totals and alone
 
 
 def store(env: dict, call: Operation, made) -> None:
-    """Put what a call made into `env`."""
+    """Put the outputs of a call into `env`."""
     env.update(zip(call.outputs, made if call.op.many else [made], strict=True))

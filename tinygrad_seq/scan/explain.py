@@ -1,8 +1,8 @@
-"""`explain`: what scan makes of a step, and of its derivative, as equations and as source.
+"""`explain`: prints the program that scan runs for a step and for its derivative, as equations and as source.
 
-The loops are those that scan would run. What it lifts out of them are ordinary calls, whose derivatives are
-the tape's; they are derived here by the same rules, so that the backward pass is whole: the
-backpropagation-through-time equations of a network, written by the machine.
+The loops are exactly those that scan would run. The operations that scan lifts out of a loop are ordinary
+calls, which the tape differentiates. `explain` derives them by the same rules, so that the printed backward
+pass is complete: the backpropagation-through-time equations of a network.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Explanation:
-    """What scan makes of a step: print it.
+    """The program of a step and of its derivative; print it to read it.
 
-    memory  bytes that are kept of every step for the backward pass
+    memory  the bytes that are kept for the backward pass, per step
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> w = ts.tensor(0.5, requires_grad=True)
@@ -65,7 +65,7 @@ class Explanation:
         yield from self._backward()
 
     def _kept(self) -> Iterator[str]:
-        """What the loop keeps of all steps, with its bytes; of a split, by its parts."""
+        """The values kept of all steps, with the bytes of each per step; a split by the names of its parts."""
         names, parts = spelled(self.program), {}
         for call in self.parts.loop.operations:
             if call.op.name in ("split", "unstack"):
@@ -77,13 +77,13 @@ class Explanation:
     # --- the backward pass ----------------------------------------------------------------------------
 
     def _backward(self) -> Iterator[str]:
-        """The derivative of what comes after the loop, of the loop, and of what comes before it."""
+        """The derivative of the operations after the loop, of the loop, and of the operations before it."""
         before: list[str] = []
         after: list[str] = []
         loop: list[str] = []
         constant: list[str] = []
         told_of: set[str] = set()
-        cotangents: dict[int, str] = {}  # by value of the forward pass: what its cotangent is called
+        cotangents: dict[int, str] = {}  # the name of the cotangent of a value of the forward pass
         if self.back:
             names = self.back.program.names
             cotangents = {v: names[b] for b, v in self.back.derivation.cotangents.items()}
@@ -117,7 +117,10 @@ class Explanation:
         *,
         constant: bool = False,
     ) -> Backward | None:
-        """The derivative of lifted calls; `given` and `found` are names of cotangents that have one."""
+        """The derivative of lifted calls; None if there is none.
+
+        The names of cotangents that are known: `given` for outputs of the calls, `found` for their arguments.
+        """
         program, parts = self.program, self.parts
         made = {v for call in calls for v in call.outputs}
         read = {v for call in calls for v in call.inputs} - made - set(program.numbers)
@@ -147,7 +150,7 @@ class Explanation:
         return result._replace(program=replace(result.program, names=names))
 
     def _piece(self, derivation: Backward, told_of: set[str], parts: Parts | None = None) -> Iterator[str]:
-        """The equations of a derivative that runs for all t at once, the gradients last."""
+        """The equations of a derivative that is computed for all t at once; the gradients come last."""
         program = derivation.program
         calls = parts.after if parts else program.operations
         names, totals = spelled(program), set(program.totals)
@@ -171,19 +174,21 @@ class Explanation:
 
 
 def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False) -> Explanation:
-    """What `scan(step, init, xs)` runs, to be printed: the equations of every part, and the loops' source.
+    """The program that `scan(step, init, xs)` runs, to be printed: the equations of its parts, and the source.
 
-    constant  what changes with no step, run once
-    before    what needs no carry, run for all steps at once
-    loop      what is left, run at every step: the source, which writes into memory that is there already
-    after     what no carry needs, run for all steps at once
+    constant  operations that do not change from step to step, run once
+    before    operations that do not depend on the carry, run for all steps at once
+    loop      all other operations, run at every step: the source, which writes into preallocated memory
+    after     operations that no carry depends on, run for all steps at once
 
-    and the same of the backward pass. There dy is the cotangent of an output, dh_next that of the carry h
-    which arrives from the step that is next in time, dh their sum; the gradient of what changes with no step is
-    a sum over the steps, taken after the loop, as one product where there is one, or added up in the loop. It
-    says of what stays in the loop although it does not depend on the carry why that is, and what is kept of
-    every step for the backward pass. Gradients are those of what requires one, or of every tensor of
-    floats if nothing does.
+    The backward pass is printed in the same form. There dy is the cotangent of an output, dh_next is the
+    cotangent of the carry h that arrives from the next step in time, and dh is their sum. The gradient of a
+    constant is a sum over the steps: computed after the loop, as one product if possible, or accumulated in the
+    loop.
+
+    For an operation that stays in the loop although it does not depend on the carry, the reason is printed; so
+    are the values that are kept of every step for the backward pass. Gradients are computed for the tensors
+    that require one; if none does, for all float tensors.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> w = ts.tensor(0.5, requires_grad=True)
@@ -216,26 +221,30 @@ def source(loop: Loop) -> list[str]:
 
 
 def told(calls: Sequence[Operation], program: Program) -> list[str]:
-    """The equations of calls, but for those that are written out in others."""
+    """The equations of calls, without the terms that are written out in other equations."""
     return list(named(calls, equations(program, calls)))
 
 
 def named(calls: Sequence[Operation], known: Mapping[int, Equation]) -> Iterator[str]:
-    """Those equations of calls that have a left side; W' needs none."""
+    """The equations of calls that have a left side, except transposes, which are written W'."""
     for call in calls:
         if known[call.outputs[0]].left and not transposes(call):
             yield str(known[call.outputs[0]])
 
 
 def section(title: str, lines: Sequence[str]) -> Iterator[str]:
-    """A title and what stands under it, if anything does."""
+    """A title and the lines under it; nothing, if there are no lines."""
     if lines:
         yield title
         yield from (f"    {line}" for line in lines)
 
 
 def why(parts: Parts, program: Program) -> Iterator[str]:
-    """Why operations are in the loop that need no carry, or that no carry needs, or do so in part."""
+    """The reasons why operations that could be lifted are in the loop.
+
+    These operations do not depend on the carry, or no carry depends on them, or a part of them does not depend
+    on the carry.
+    """
     names = spelled(program)
     loop = parts.loop
     on_carry = {before for before, _ in loop.carries}
@@ -264,10 +273,10 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
 
 
 def obstacle(call: Operation, program: Program, fixed: set[int]) -> str:
-    """Why a call is not lifted that might be, were it for the carries alone."""
+    """The reason why a call is in the loop, if the carries do not require it."""
     op = call.op.name
     if rides(call, program, fixed):
-        return "it goes with one that does not ride"
+        return "it depends on an operation that does not ride, or one depends on it"
     if not (call.op.signature or call.op.riding):
-        return f"{op} has no signature and no rides"
+        return f"{op} has neither a signature nor .rides(...)"
     return "mixed indices do not ride" if op == "getitem" else f"{op} does not ride with these arguments"

@@ -1,13 +1,13 @@
-"""The activations of a cell's gates as one operation, on gates that lie in one piece each.
+"""The activations of the gates of a cell as one operation, with each gate in contiguous memory.
 
     i, f, g, o = split(a)                        a = transpose(reshape(a))    gates along the first axis
     sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)  unstack(gates(a))
 
-Sigmoid is a tanh, sigmoid(x) = tanh(x / 2) / 2 + 1/2, so that z = s tanh(s x) + 1 - s is either, with
-s = 1/2 or s = 1. Where all parts of a split go through one of the two, one pass over memory takes the place
-of several over its parts; and what is done with a part later runs through memory in one piece, which takes
-half the time of rows cut out of longer ones. (Features before batch does that too, but the products over all
-steps, which read rows of T times B, would have to copy.)
+A sigmoid is a scaled tanh, sigmoid(x) = tanh(x / 2) / 2 + 1/2, so z = s tanh(s x) + 1 - s is the sigmoid for
+s = 1/2 and tanh for s = 1. If every part of a split goes through one of the two, one pass over memory replaces
+one pass per part. Later operations on a part read contiguous memory, which takes half the time of rows that are
+slices of longer rows. (An array with features before batch has contiguous gates, too, but then the products
+over all steps, which read T times B rows, would have to copy.)
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ ACTIVATIONS = {"sigmoid": 0.5, "tanh": 1.0}
 
 @lru_cache(maxsize=128)
 def scale(kinds: tuple[str, ...], axis: int, dtype: np.dtype, device: str):
-    """s: 1/2 where the function is the sigmoid, 1 where it is tanh, along an axis counted from the last."""
+    """s, 1/2 for the sigmoid and 1 for tanh, along an axis counted from the end."""
     s = np.reshape(np.asarray([ACTIVATIONS[kind] for kind in kinds], dtype), (-1, *[1] * (-1 - axis)))
     return backend.asarray(s, device)
 
 
 def _gates(x, /, kinds, axis):
-    """z = s tanh(s x) + 1 - s: the sigmoid where s = 1/2, tanh where s = 1"""
+    """z = s tanh(s x) + 1 - s: the sigmoid for s = 1/2, tanh for s = 1"""
     s = scale(kinds, axis, x.dtype, backend.device_of(x))
     return s * np.tanh(s * x) + (1 - s)
 
@@ -53,13 +53,13 @@ GATES.vjp(lambda g, z, kinds, axis: g * slope(z, kinds, axis))
 GATES.jvp(lambda g, z, kinds, axis: g * slope(z, kinds, axis))
 GATES.rides(kinds=lambda kinds: kinds, axis=lambda axis: axis)
 for op in (GATES, reshape.primitive, transpose.primitive, unstack.primitive):
-    op.finish()  # which its first call does, but here programs hold it without one
+    op.finish()  # usually done by the first call, but programs use these ops without calling them
 
 
 class Gathered(NamedTuple):
-    """A split whose parts go through activations: what is split, the activations, and what comes out.
+    """A split whose parts go through activations: the value that is split, the activations and their outputs.
 
-    gone  the calls whose work is done with it
+    gone  the calls of the activations, which it replaces together with the split
     """
 
     argument: int
@@ -69,7 +69,7 @@ class Gathered(NamedTuple):
 
 
 def gathered(program: Program) -> Program:
-    """`program`, with one operation for the activations of all parts of a split, wherever it has them."""
+    """`program`, with one operation for the activations of all parts of a split, wherever that is possible."""
     uses: dict[int, list[Operation | None]] = {v: [None] for v in program.outputs}
     for _, after in program.carries:
         uses.setdefault(after, []).append(None)
@@ -84,7 +84,9 @@ def gathered(program: Program) -> Program:
     for call in program.operations:
         if found := splits[call.outputs[0]]:
             operations += _operations(found, values, call.quiet)
-            for v, z in zip(call.outputs, found.outputs, strict=True):  # i = split(a)[0] names sigmoid(i)
+            for v, z in zip(
+                call.outputs, found.outputs, strict=True
+            ):  # sigmoid(i) gets the name of i = split(a)[0]
                 if v in names:
                     names.setdefault(z, names[v])
         elif call.outputs[0] not in gone:
@@ -95,7 +97,10 @@ def gathered(program: Program) -> Program:
 def _gathered(
     call: Operation, uses: Mapping[int, Sequence], makers: Mapping[int, Operation], program: Program
 ) -> Gathered | None:
-    """A split of the last axis in equal parts, with an activation before it, or one of every part behind it."""
+    """`call` as Gathered, if it splits the last axis into equal parts, with activations; else None.
+
+    The activation is either applied to every part after the split, or to the whole before it.
+    """
     specs = [program.values[v] for v in call.outputs]
     if call.op.name != "split" or len(set(specs)) > 1 or len(specs) < 2 or specs[0].dtype.kind != "f":
         return None
@@ -116,7 +121,7 @@ def _gathered(
 
 
 def _operations(found: Gathered, values: list[Spec], quiet: bool) -> list[Operation]:
-    """The calls that take the place of a split and its activations."""
+    """The calls that replace a split and its activations."""
     *lead, width = values[found.argument].shape
     count, rank = len(found.kinds), len(lead)
     made: list[Operation] = []

@@ -1,9 +1,9 @@
-"""How every operation of a loop is written: a line of NumPy, or several, that writes into memory that is there.
+"""How each operation of a loop is written: one or more lines of NumPy that write into preallocated memory.
 
-A short table says how each primitive is written with `out=` (as the last argument, which is what NumPy's
-functions take it for, and quicker than the keyword); an op that is not in it is computed by its forward
-function and copied. `written` has the cases that depend on more than the op: on shapes, on what is constant, on
-where a value lies.
+A table has the line of each primitive, with the output as the last argument (NumPy takes it for `out=`, and it
+is faster than the keyword). An op that is not in the table is computed by its forward function, and the result
+is copied. `written` has the cases that depend on more than the op: on shapes, on constants, or on the memory of
+a value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAME = """
     sign isnan isfinite equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not
     bitwise_and bitwise_or invert
 """
-UFUNCS = SAME.split()  # those of NumPy that are called as the op is
+UFUNCS = SAME.split()  # the ops whose NumPy ufunc has the same name
 FUNCTIONS = [*UFUNCS, "absolute", "maximum", "minimum", "amax", "amin", "matmul", "dot", "copyto", "einsum"]
 RESERVED = {*FUNCTIONS, "full", "columns", "constants", "fixed", "rows"}
 
@@ -38,8 +38,8 @@ SOFTMAX = (
     "add.reduce({z}, {axis}, None, {m}, True); maximum({m}, {one}, out={m}); divide({z}, {m}, {z})"
 )
 
-TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each, between semicolons
-    "maximum": "maximum({args}, out={z})",  # in its place it is deprecated
+TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # semicolons separate lines
+    "maximum": "maximum({args}, out={z})",  # a positional out is deprecated here
     "minimum": "minimum({args}, out={z})",
     "abs": "absolute({args}, {z})",
     "relu": "maximum({args}, {zero}, out={z})",
@@ -59,7 +59,7 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # a line each
     "max": "maximum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "min": "minimum.reduce({args}, {axis}, None, {z}, {keepdims})",
     "softmax": SOFTMAX.replace("top", "maximum.reduce({args}, {axis}, None, None, True)"),
-    "reshape": "copyto({z}, {args}.reshape({shape}))",  # of what does not lie in one piece
+    "reshape": "copyto({z}, {args}.reshape({shape}))",  # of an array that is not contiguous
 }
 ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     **{name: line for name, line in TABLE.items() if name != "contract"},
@@ -67,15 +67,16 @@ ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     "min": "amin({args}, {axis}, {z}, {keepdims})",
     "softmax": SOFTMAX.replace("top", "amax({args}, {axis}, None, True)"),
 }
-IN_PLACE = frozenset(  # what reads all, then writes
+IN_PLACE = frozenset(  # ops that may write over an argument: only their first line reads it
     [*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"]
 )
 
 
 def multiplications() -> float:
-    """How many make a small product: up to so many OpenBLAS has a kernel that does not copy the matrices first.
+    """The most multiplications of a small matrix product, infinite if small ones are not faster.
 
-    It has one with AVX-512, on one thread; products of a step are a quarter quicker cut to that size.
+    With AVX-512 and one thread, OpenBLAS has a kernel for small products that does not copy the matrices first;
+    the products of a step take a quarter less time if they are cut to that size.
     """
     found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
@@ -91,9 +92,10 @@ def constant(value: float) -> Callable:
 
 
 def as_constant(x, dtype: np.dtype, device: str):
-    """x as what lines read quickest: in one piece, a number as an array of rank 0.
+    """x in the form that a line reads fastest: contiguous, and a number as a 0-d array.
 
-    A number of Python takes twice the time; beside `out=`, CuPy takes no array of the host, but scalars.
+    A Python number takes twice the time. On a device a number stays a scalar, because CuPy accepts scalars
+    together with `out=`, but no host arrays.
     """
     if not backend.on_host(x):
         x = x.astype(dtype, copy=False)
@@ -105,7 +107,7 @@ def as_constant(x, dtype: np.dtype, device: str):
 
 
 def filled(make: Callable) -> Callable:
-    """In the full shape of the result: to broadcast takes up to twice the time."""
+    """The array of `make`, in the full shape of the result: broadcasting takes up to twice the time."""
     return lambda spec, meta, device: full(make(dtype=spec.dtype, device=device, **meta), spec.shape)
 
 
@@ -114,7 +116,7 @@ def full(x, shape: tuple[int, ...]):
     return np.broadcast_to(x, shape).copy()
 
 
-ARRAYS = {  # what lines read besides the arguments of the op
+ARRAYS = {  # constants that lines read in addition to the arguments of the op
     "half": constant(0.5),
     "zero": constant(0),
     "one": constant(1),
@@ -129,8 +131,8 @@ def written(
 ) -> Iterator[str]:
     """The lines of the k-th call.
 
-    What else they read goes, by names with two underscores, into `namespace`, or into `once` if it has to be
-    made of what the loop is given.
+    Other values that the lines read have names with two underscores. They are put into `namespace`, or, if they
+    are computed from arguments of the loop, as expressions into `once`.
     """
     op, meta, specs = call.op, call.metadata(), plan.loop.values
     host = plan.loop.device == "cpu"
@@ -164,7 +166,7 @@ def written(
         for i, (to, of) in enumerate(turned(meta["shift"], meta["axis"], shape)):
             yield f"{zs[0]}[{bound(f'place_{i}', to)}] = {args[0]}[{bound(f'piece_{i}', of)}]"
     elif op.name == "matmul" and specs[call.inputs[0]].shape[-1] == 1:
-        yield f"multiply({', '.join(args)}, {zs[0]})"  # of a column and a row, in half the time of a product
+        yield f"multiply({', '.join(args)}, {zs[0]})"  # a column times a row takes half the time of matmul
     elif op.name == "sum" and host and is_short(specs[call.inputs[0]], meta["axis"]):
         ones = np.ones((specs[call.inputs[0]].shape[-1], *[1] * meta["keepdims"]), specs[call.outputs[0]].dtype)
         yield f"matmul({args[0]}, {bound('ones', ones)}, {zs[0]})"
@@ -176,7 +178,7 @@ def written(
             z = first(zs[0], z)
         yield f"matmul({args[0]}, {y}, {z})"
     elif blas and plan.in_one_piece(call.outputs[0]):
-        yield f"dot({', '.join(args)}, {zs[0]})"  # half a microsecond less
+        yield f"dot({', '.join(args)}, {zs[0]})"  # half a microsecond faster than matmul
     elif op.name == "power" and plan.loop.numbers.get(call.inputs[1]) == 2:
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
@@ -198,7 +200,7 @@ def written(
 
 
 def pieces(x: Spec, y: Spec) -> int:
-    """In how many products to cut x y, each for some columns of y, so that they are small."""
+    """The number of products into which to cut x y, each with some columns of y, so that each is small."""
     (n, k), m = x.shape, y.shape[1]
     return next((count for count in range(1, 9) if m % count == 0 and n * k * m <= SMALL * count), 1)
 
@@ -210,7 +212,7 @@ def columns(x: np.ndarray, count: int) -> np.ndarray:
 
 
 def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
-    """Where argument i of a concatenation or a stack is in the result."""
+    """The index of argument i of a concatenation or a stack in the result."""
     axis, rank = call.metadata()["axis"], len(specs[call.outputs[0]].shape)
     here: object = i
     if call.op.name == "concatenate":
@@ -220,19 +222,19 @@ def place(call: Operation, i: int, specs: Sequence[Spec]) -> tuple:
 
 
 def is_short(x: Spec, axis: object) -> bool:
-    """Whether a sum goes along a last axis so short that NumPy's reduction takes several times a product."""
+    """Whether a sum is along a last axis so short that matmul is several times faster than np.sum."""
     rank = len(x.shape)
     last = axis in (-1, rank - 1, (-1,), (rank - 1,))
     return last and x.dtype.kind == "f" and rank > 1 and 1 < x.shape[-1] <= 32 and x.shape[-2] > 1
 
 
 def has_axes(shape: tuple[int, ...]) -> bool:
-    """Whether there is an axis to go along, and something on it."""
+    """Whether the shape has an axis, and no axis of length 0."""
     return bool(shape) and 0 not in shape
 
 
 def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:
-    """The places in which a roll puts the pieces of its argument, and these."""
+    """The two pieces of a roll: for each, its index in the result and its index in the argument."""
     n = shape[axis]
     before = [slice(None)] * (axis % len(shape))
     for to, of, size in ((shift % n, 0, n - shift % n), (0, n - shift % n, shift % n)):

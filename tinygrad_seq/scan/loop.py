@@ -1,8 +1,8 @@
-"""Running a loop, and the memory that it runs in.
+"""Running a loop, and the memory that it uses.
 
-The memory of a run is a `Workspace`. What a caller receives are views of it, so nothing is copied; a
-workspace is used again only when nobody holds a view of it any more, which Python's reference counts tell
-exactly. So nothing that anybody can still see is ever overwritten.
+The memory of a run is a `Workspace`. The caller receives views of it, so nothing is copied. A workspace is
+reused only when no view of it is held any more, which Python's reference counts tell exactly. So a value that
+is still reachable is never overwritten.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
 
 BYTE = np.dtype(np.uint8)
-LINE = 64  # bytes of a line of the cache
-POOL = 4  # workspaces that a loop keeps for its next runs
+LINE = 64  # bytes of a cache line
+POOL = 4  # the most workspaces that a loop keeps for its next runs
 
 
 class Run(NamedTuple):
-    """What a run of a loop made: the carries after it, what it kept of all steps, and its totals, by value."""
+    """The results of a run of a loop: carries after the last step, values kept of all steps, and totals."""
 
     finals: dict[int, Any]
     kept: dict[int, Any]
@@ -39,7 +39,7 @@ class Run(NamedTuple):
 
 
 class Loop:
-    """A loop ready to run; with `saved`, it keeps for its derivative what that reads."""
+    """A loop that is ready to run; it also keeps the values `saved` of all steps, for its derivative."""
 
     def __init__(self, program: Program, saved: Collection[int] = (), name: str = "scan") -> None:
         self.program = program
@@ -51,7 +51,7 @@ class Loop:
     def __call__(self, given: Mapping[int, Any], n: int, reverse: bool) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
-        `given` holds, by value: carries before the first step, inputs stacked, constants.
+        `given` holds the carries before the first step, the stacked inputs, and the constants, by value.
         """
         work = self._take(n, reverse)
         for (before, _), rows in zip(self.program.carries, work.carries, strict=True):
@@ -87,7 +87,7 @@ class Loop:
 
 
 def rows_of(stack, reverse: bool) -> list:
-    """The rows of a stack as arrays, in the order in which a loop meets them."""
+    """The rows of a stack as arrays (0-d ones, too), in the order of the loop."""
     rows = list(stack) if stack.ndim > 1 else [stack[t, ...] for t in range(len(stack))]
     return rows[::-1] if reverse else rows
 
@@ -95,10 +95,11 @@ def rows_of(stack, reverse: bool) -> list:
 class Workspace:
     """The memory of a loop of `n` steps, and the views of it that the emitted source works on.
 
-    It is one block, but for the outputs, which a caller may hold for long: a large block gets large pages, and
-    its arrays begin where lines of the cache do, which together is worth 5 % at batch 32, width 128.
+    It is one block, except for the outputs, which a caller may hold for a long time. A large block gets large
+    pages, and its arrays are aligned to cache lines; together this saves 5 % of the time at batch 32, width
+    128.
 
-    kept  the values kept of all steps, in the order of time: what is handed out
+    kept  the values kept of all steps, in the order of time, which the caller receives
     """
 
     def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
@@ -114,7 +115,7 @@ class Workspace:
         rooms += [Spec((n, *values[v].shape), values[v].dtype) for v in stacks]
         rooms += plan.scratch
         rooms += [values[v] for v in program.totals]
-        given = set(program.outputs)  # by the caller's leave they outlive the rest
+        given = set(program.outputs)  # the caller may hold them longer than the rest
         apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
         self.owners, arrays = rooms_for(rooms, apart, program.device)
         found = iter(arrays)
@@ -123,7 +124,7 @@ class Workspace:
         scratch = [next(found) for _ in plan.scratch]
         self.totals = [next(found) for _ in program.totals]
 
-        self.rows: dict[int, list] = {}  # by value: its memory at every step, in the order of the loop
+        self.rows: dict[int, list] = {}  # the memory of a value at every step, in the order of the loop
         self.carries: list[list] = []
         for (before, _), whole, wide in zip(program.carries, self.whole, plan.wide, strict=True):
             rows = [whole[i % len(whole), ...] for i in range(n + 1)]
@@ -159,7 +160,7 @@ class Workspace:
         return list(map(sys.getrefcount, (*self.owners, *self.kept.values())))
 
     def idle(self) -> bool:
-        """Whether nobody else holds what was handed out, or a view of it."""
+        """Whether nobody else holds the arrays that were returned, or views of them."""
         return self._references() == self.at_rest
 
     def _all_steps(self, v: int):
@@ -170,7 +171,7 @@ class Workspace:
         kind, *where = self.plan.homes[v]
         if kind == "stack":
             return self.stacks[v][:]
-        base, call, i = where  # a view: what is kept is no part
+        base, call, i = where  # a view: a kept value is never a "part"
         specs = self.plan.loop.values
         shapes, ndim = [specs[call.inputs[0]].shape], len(specs[v].shape)
         found = Lifted(call.op, shapes, [True], ndim, call.metadata())([self._all_steps(base)], self.n)
@@ -178,9 +179,10 @@ class Workspace:
 
 
 def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool], device: str) -> tuple[list, list]:
-    """Memory, and arrays in it of these shapes and dtypes: one block, and one for each that is to lie apart.
+    """Memory, and arrays in it with the shapes and dtypes `rooms`.
 
-    Every view of an array holds the memory that it lies in, and no more.
+    The memory is one block for all arrays, plus a separate one for each array that is to lie `apart`. A view of
+    an array keeps only the block of that array alive.
     """
     sizes = [math.prod(room.shape) * room.dtype.itemsize for room in rooms]
     alone = [*apart, *[False] * (len(rooms) - len(apart))]
@@ -196,19 +198,19 @@ def rooms_for(rooms: Sequence[Spec], apart: Sequence[bool], device: str) -> tupl
         if own:
             owners.append(backend.empty(size + LINE, BYTE, device))
         memory, at = (owners[-1], 0) if own else (block, start)
-        at += -memory.ctypes.data % LINE if device == "cpu" else 0  # CuPy's blocks begin where they should
+        at += -memory.ctypes.data % LINE if device == "cpu" else 0  # CuPy aligns its blocks
         arrays.append(memory[at : at + size].view(room.dtype).reshape(room.shape))
     return owners, arrays
 
 
 def looking(call: Operation, i: int) -> Callable:
-    """The view that output i of a call is of its argument."""
+    """The function from the argument of a call to its output i, a view."""
     look = functools.partial(call.op.forward, **call.metadata())
     return (lambda x: look(x)[i]) if call.op.many else look
 
 
 def within(path: Sequence[tuple[Operation, int]], specs: Sequence[Spec]) -> Callable:
-    """The view, of a whole, of the memory of what goes into it by `path`."""
+    """The function from a whole to the view of it where a part is written that goes into it by `path`."""
 
     def look(whole):
         for call, i in path:

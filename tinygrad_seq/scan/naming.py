@@ -1,8 +1,8 @@
-"""Names for the values of a program: the user's own, as far as his code tells them.
+"""Names for the values of a program: the names in the user's code, as far as they can be found.
 
-Emitted source and the equations beside it are read by people, and they know h, Wx and c. A value that
-has no name of its own is called after what it is: a gradient dh, a transpose W_T, a function tanh_c; u, what
-the loop reads of what was made before it; t1, t2, ... a term of an expression; and anything else a, a1, ...
+So the emitted source and its equations use h, Wx and c. A value without such a name gets one from its role: dh
+for a gradient, W_T for a transpose, tanh_c for a function of c, u for a value that is computed before the loop
+and read in it, t1, t2, ... for a term of an expression, and a, a1, ... for any other value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}
 
 
 def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
-    """What the user calls the values, where his code tells."""
+    """The user's names of the values, where they can be found."""
     names = {numbers[line]: name for line, name in trace.names.items() if name and line in numbers}
     for record in trace.records:
         code, _, instruction = record.place
@@ -35,7 +35,7 @@ def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
 
 
 def assigned(code: CodeType, instruction: int) -> Sequence[str]:
-    """The variables that the result of the call at an instruction is stored in at once."""
+    """The variables in which the code stores the result of the call at an instruction, right after it."""
     behind = [i for i in dis.get_instructions(code) if i.offset > instruction and i.opname != "CACHE"]
     count = 1
     if behind and behind[0].opname == "UNPACK_SEQUENCE":
@@ -44,14 +44,16 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     for i in behind:
         if not i.opname.startswith("STORE_") or i.opname in ("STORE_ATTR", "STORE_SUBSCR"):
             break
-        names += i.argval if isinstance(i.argval, tuple) else [i.argval]  # two at once, since Python 3.13
+        names += (
+            i.argval if isinstance(i.argval, tuple) else [i.argval]
+        )  # since Python 3.13 one instruction can store two
     return names[:count] if len(names) >= count else []
 
 
 def identified(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Program:
-    """`program` with a name for every value, no two of them alike.
+    """`program` with a different name for every value.
 
-    early  which operations may run before the loop, as `taken_apart` has it
+    early  which operations may run before the loop, as in `taken_apart`
     """
     wishes = dict(program.names)
     for before, after in program.carries:
@@ -108,18 +110,18 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
 
 
 def gated(v: int, uses: Mapping[int, Sequence[Operation]]) -> bool:
-    """Whether a value is what gates are made of, or that laid out as they need it."""
+    """Whether gates are computed from a value, directly or after it is reshaped and transposed."""
     laid_out = (call.outputs[0] for call in uses[v] if call.op.name in LAID_OUT)
     return any(call.op.name == "gates" for call in uses[v]) or any(gated(z, uses) for z in laid_out)
 
 
 def of_one(call: Operation) -> bool:
-    """Whether a call is a function of one value, element by element, so that tanh(c) is called tanh_c."""
+    """Whether a call is a function of one value with a signature, so that tanh(c) is called tanh_c."""
     signature = call.op.signature
     return signature is not None and len(call.inputs) == 1 and call.op.name not in OPERATORS
 
 
 def has_own_name(call: Operation, names: Mapping[int, str]) -> bool:
-    """Whether what `call` makes is called otherwise than a term or after the call."""
+    """Whether the output of `call` has a name that is neither a term (t1) nor made from the op (tanh_c)."""
     name = names[call.outputs[0]]
     return not (TERM.fullmatch(name) or (of_one(call) and name.startswith(f"{call.op.name}_")))

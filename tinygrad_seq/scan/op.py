@@ -1,10 +1,10 @@
-"""A loop as an op, and its derivatives.
+"""A loop as one op, and each kind of its derivatives.
 
     reverse mode           the backward loop, derived and emitted like the loop itself
-    higher orders          the derivative of the unrolled loop, replayed from its recorded step
+    higher orders          the derivative of the unrolled loop, replayed from the recorded step
     forward mode           the scan of the pushed step (`pushed.py`)
 
-The loop is the meaning; its derivatives may be computed in any way that gives the same numbers.
+The loop defines the values; a derivative may be computed in any way that gives the same numbers.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ class Call:
 
 
 def _scan(*arrays, call):
-    """z = the carries after a loop, its outputs, and what it saved of all steps"""
+    """z = the carries after a loop, its outputs, and the values that it saved of all steps"""
     return call.what.compute(arrays, call.n, call.reverse)
 
 
-SCAN = Primitive(_scan, examples=[example("(a)", call=None)], many=True)  # its laws are those of random steps
+SCAN = Primitive(
+    _scan, examples=[example("(a)", call=None)], many=True
+)  # tested by its own laws, on random steps
 
 
 def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: bool) -> Run:
-    """Run a loop on tensors, or arrays."""
+    """Run a loop on tensors or arrays; the run is one record of the tape."""
     out = SCAN.function(*[env[v] for v in what.sources], call=Call(what, n, reverse))
     made = [z if isinstance(z, Tensor) else Tensor(z) for z in out]
     for v, z in zip(what.made, made, strict=True):
@@ -71,8 +73,10 @@ def _vjp(g, arrays, z, call, needed):
 
 @dataclass(frozen=True)
 class Pullback:
-    """The pullback of a loop: the cotangents of the arguments `targets`, as a function of all arguments, of
-    what the loop made, and of the cotangents `present` of that.
+    """The pullback of a loop, as a function that `closed` can call.
+
+    Its arguments are those of the loop, the values that the loop made, and the cotangents of those of them that
+    are listed in `present`; its values are the cotangents of the loop's arguments `targets`.
     """
 
     call: Call
@@ -93,7 +97,7 @@ class Pullback:
         return tuple(x for x in found if x is not None)
 
     def meaning(self, tensors: Sequence) -> tuple:
-        """The pullback of the loop unrolled, which makes again what the loop made."""
+        """The pullback of the unrolled loop, which computes the values of the loop again."""
         what, n, reverse = self.call.what, self.call.n, self.call.reverse
         sources, _, g = self.split(tensors)
         places = [i for i, v in enumerate(what.sources) if v in self.targets]
@@ -103,7 +107,7 @@ class Pullback:
             whole = list(sources)
             for i, x in zip(places, targets, strict=True):
                 whole[i] = x
-            made = map(as_tensor, what.unrolled(whole, n, reverse))  # an array, where it depends on constants
+            made = map(as_tensor, what.unrolled(whole, n, reverse))  # an array, if it depends only on constants
             return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
 
         made, pullback = vjp(loop, *[sources[i] for i in places])

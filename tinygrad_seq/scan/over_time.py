@@ -1,6 +1,6 @@
 """`scan`: a loop over time whose step is recorded once and run as a program.
 
-The loop is the meaning; scan is the speed.
+`unrolled` is the definition: the Python loop. `scan` computes the same values and gradients, faster.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 
-PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # those met last, by key
+PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # the most recently used ones, by key
 CAPACITY = 128
 lock = threading.Lock()
 
 
 class Compiled:
-    """A program, where its operations run, and its loop for each set of arguments that need a gradient."""
+    """A program, the places of its operations, and a loop for each set of arguments that need a gradient."""
 
     def __init__(self, program: Program) -> None:
         self.program = identified(gathered(program))
@@ -41,7 +41,7 @@ class Compiled:
 
     @classmethod
     def of(cls, recorded: Step) -> Compiled:
-        """That of a recorded step: an old one, if the same program was met before."""
+        """The compiled program of a recorded step; from the cache, if it is there."""
         key = key_of(recorded.program)
         with lock:
             if key in PROGRAMS:
@@ -86,19 +86,19 @@ def scan(
 
     step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step
     init     the carry before the first step, a tree of tensors
-    xs       a tree of tensors with time for their first axis, or None
-    length   the number of steps, needed where xs has no tensor
-    reverse  run from the last step to the first; outputs stay in the order of the inputs
-    remat    keep every remat-th carry alone, and compute again in the backward pass what its rules read:
-             of T steps, T / remat + remat are in memory at a time
+    xs       a tree of tensors whose first axis is time, or None
+    length   the number of steps, needed if xs has no tensor
+    reverse  run from the last step to the first; the outputs stay in the order of the inputs
+    remat    run in segments of `remat` steps; only the carry before each segment is stored, and the backward
+             pass recomputes the rest: of T steps, T / remat + remat are in memory at a time
 
-    Returns the carry after the last step, and y of every step, stacked along a first axis. Trees are tensors
-    in tuples, lists and dicts; None is a tree without tensors. What else the step uses, parameters and
-    constants, it simply uses; gradients flow to all of it. All of it is on one device, else a TypeError. In
-    anomaly mode the loop runs as it stands.
+    Returns the carry after the last step, and the outputs y of all steps, stacked along a new first axis. A
+    tree is nested tuples, lists and dicts of tensors; None is a tree without tensors. The step may use any
+    other tensors, parameters or constants, and gradients flow to them. In anomaly mode the Python loop is run.
 
-    ValueError for no step, TypeError for a carry that changes its shape or dtype, for an output that is no
-    tensor, and for a step that looks at the value of a tensor.
+    ValueError for zero steps, or inputs with different numbers of steps. TypeError for a carry that changes its
+    form, shape or dtype, an output that is not a tensor, a step that reads the value of a tensor, and tensors
+    on different devices.
 
     >>> import tinygrad_seq as ts
     >>> total, sums = ts.scan(lambda c, x: (c + x, c + x), ts.tensor(0.0), ts.tensor([1.0, 2.0, 3.0]))
@@ -107,7 +107,7 @@ def scan(
     """
     n = steps_of(xs, length)
     if remat is not None and (not isinstance(remat, int) or remat < 1):
-        raise ValueError(f"remat is a number of steps, 1 or more, not {remat!r}")
+        raise ValueError(f"remat must be a number of steps, 1 or more, got {remat!r}")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
@@ -120,7 +120,7 @@ def scan(
 
 
 def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, k: int) -> tuple[list, list]:
-    """A loop over segments of `k` steps, each of which is one op that keeps its arguments alone."""
+    """A loop over segments of `k` steps; each segment is one op, whose record keeps only its arguments."""
     program = compiled.program
     i, j = len(program.carries), len(program.carries) + len(program.inputs)
     carry, inputs, constants = arguments[:i], arguments[i:j], arguments[j:]
@@ -136,7 +136,7 @@ def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some steps of a loop as a function of carries, inputs and constants."""
+    """`n` steps of a loop, as a function of carries, inputs and constants."""
 
     compiled: Compiled
     n: int
@@ -157,7 +157,7 @@ class Segment:
 
 
 def unrolled(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False):
-    """What `scan` means: the loop itself, every step of which is recorded."""
+    """The definition of `scan`: the Python loop, in which every step is called and recorded."""
     n = steps_of(xs, length)
     carry = tree.each(as_tensor, init)
     rows = [unstack(as_tensor(x)) for x in tree.leaves(xs)]
@@ -171,6 +171,6 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
 
 
 def _own(x) -> Tensor:
-    """A tensor with memory of its own, as if it had been stacked."""
+    """x as a tensor that shares no memory with a leaf, like the result of a stack."""
     x = as_tensor(x)
     return x if x.buffer is None else concatenate([x])

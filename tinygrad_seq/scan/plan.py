@@ -1,14 +1,16 @@
-"""Where every value of a loop lives: in a stack that keeps all steps, in scratch memory, or in another value.
+"""The memory of each value of a loop: a stack of all steps, scratch memory, or a part of another value.
 
     constant  given, the same at every step
-    input     given, one row of it at every step
-    carry     a row of the stack of a carry: step t reads row t and writes row t + 1; where no earlier row is
-              asked for again, two rows take turns
-    stack     a row of a stack: the value is wanted from every step, by the caller or by the backward loop
-    view      a part of another value, bound once and then no work at all
-    scratch   memory that others use before and after
+    input     given, one row at every step
+    carry     a row of the stack of a carry: step t reads row t and writes row t + 1; if earlier rows are not
+              needed again, two rows take turns
+    stack     a row of a stack: the value of every step is needed, by the caller or by the backward loop
+    view      a view of another value, created once, before the first step
+    part      a place in a larger value (a concatenation, say), written there directly
+    scratch   memory that is reused by other values, and at the next step
 
-A plan knows shapes and lifetimes and no array library: an emitter for another language starts from here.
+A plan has shapes and lifetimes, and does not depend on an array library: an emitter for another language can
+start from it.
 """
 
 from __future__ import annotations
@@ -19,22 +21,23 @@ from dataclasses import dataclass, field
 
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
-JOINING = {"concatenate", "stack", "reshape"}  # ops whose arguments may be written where the result has them
+JOINING = {"concatenate", "stack", "reshape"}  # ops whose arguments may be written directly into their result
 VIEWS = {"split", "unstack", "transpose", "reshape", "getitem", "stop_gradient", "broadcast_to"}
 
 
 @dataclass
 class Plan:
-    """What is to be done at every step, and with what memory.
+    """The calls of every step, and the memory of every value.
 
-    scratch  the pieces of memory that steps use and forget
-    homes    for each value the step computes: ("carry", j), ("stack",), ("scratch", k), or
-             ("view", base, call, i): output i of `call` on the value `base`; ("part", whole, path): written
-             where the whole has it, into which it goes through the calls of `path`, as their input i; the
-             last call comes first
-    kept     the values of which all steps are kept
-    wide     for each carry whether all its rows are kept
-    copies   (carry, value): what is copied into the next row of a carry at the end of a step
+    scratch  the shapes and dtypes of the pieces of scratch memory
+    homes    for each value that the step computes its memory: ("carry", j), ("stack",), ("scratch", k);
+             ("view", base, call, i): output i of `call` on the value `base`; or ("part", whole, path): the
+             place of the value in `whole`, where `path` lists the calls (and which of their inputs) that lead
+             from the value to `whole`, the last call first
+    kept     the values that are kept of all steps
+    wide     for each carry, whether all its rows are kept
+    copies   (carry, value): the value is copied into the next row of the carry at the end of a step
+    calls    the calls that do work at every step: all except views
     """
 
     loop: Program
@@ -46,32 +49,32 @@ class Plan:
     calls: list[Operation] = field(default_factory=list)
 
     def of_all_steps(self) -> list[int]:
-        """The values of which there is memory for all steps."""
+        """The values that have memory for all steps."""
         stacks = [v for v, home in self.homes.items() if home[0] == "stack"]
         return stacks + [after for (_, after), wide in zip(self.loop.carries, self.wide, strict=True) if wide]
 
     def moves(self, v: int) -> bool:
-        """Whether a value lies in other memory at every step."""
+        """Whether the memory of a value changes from step to step."""
         kind, *where = self.homes.get(v, ("given",))
         return self.moves(where[0]) if kind in ("view", "part") else kind != "scratch"
 
     def in_one_piece(self, v: int) -> bool:
-        """Whether a value that the step computes has memory of its own, row after row."""
+        """Whether a value that the step computes has contiguous memory of its own."""
         return self.homes[v][0] in ("carry", "stack", "scratch")
 
     def placed(self, call: Operation, i: int) -> bool:
-        """Whether input i of a call is written where the output has it, which leaves the call no work."""
+        """Whether input i of a call is written directly into the output, so that it need not be copied."""
         parts = (home for home in self.homes.values() if home[0] == "part" and home[1] == call.outputs[0])
         return any(path[0][1] == i for _, _, path in parts)
 
     def memory(self) -> int:
-        """Bytes kept of every step."""
+        """The bytes that are kept per step."""
         specs = [self.loop.values[v] for v in self.of_all_steps()]
         return sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in specs)
 
 
 def is_view(call: Operation, loop: Program) -> bool:
-    """Whether a call only looks at its argument in another way; a single element is a copy."""
+    """Whether the output of a call is a view of its argument; a 0-d output is a copy."""
     if call.op.name == "getitem" and (
         len(call.inputs) > 1 or any(isinstance(k, bool) for k in call.metadata()["key"])
     ):
@@ -80,21 +83,21 @@ def is_view(call: Operation, loop: Program) -> bool:
 
 
 def pointwise(call: Operation) -> bool:
-    """Whether the op takes elements one by one, so that it may overwrite its argument."""
+    """Whether the op works element by element: its signature has no core axes."""
     signature = call.op.signature
     return signature is not None and not any(signature.inputs) and not any(signature.outputs)
 
 
 def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) -> Plan:
-    """A plan for `loop` that keeps its outputs, and `saved`, of all steps.
+    """A plan for `loop` that keeps its outputs and the values `saved` of all steps.
 
-    `in_place` names the ops that may write over an argument.
+    `in_place` has the names of the ops that may write over an argument.
     """
     kept = tuple(dict.fromkeys([*loop.outputs, *sorted(saved)]))
     plan = Plan(loop, kept)
     made = {v: call for call in loop.operations for v in call.outputs}
-    base: dict[int, int] = {}  # of views: the value that has the memory
-    whole: set[int] = set()  # views that lie in one piece, as what they look at does
+    base: dict[int, int] = {}  # for each view, the value that owns the memory
+    whole: set[int] = set()  # views that are contiguous
     carried = {before for before, _ in loop.carries}
 
     for call in loop.operations:
@@ -119,7 +122,7 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
         if v in keep and v not in plan.homes:
             plan.homes[v] = ("stack",)
 
-    reshaped = {call.inputs[0] for call in loop.operations if call.op.name == "reshape"}  # are in one piece
+    reshaped = {call.inputs[0] for call in loop.operations if call.op.name == "reshape"}  # must be contiguous
     for call in loop.operations:
         if call.outputs[0] not in base:
             for v, path in _parts(call, made):
@@ -132,12 +135,12 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
 
 
 def _parts(call: Operation, made: dict[int, Operation]) -> Iterator[tuple[int, tuple]]:
-    """The values that a call puts into a whole, each with its path into it."""
+    """The values that a call joins to its output, each with its path into it."""
     if call.op.name in ("concatenate", "stack"):
         for i, v in enumerate(call.inputs):
             if call.inputs.count(v) == 1:
                 yield v, ((call, i),)
-    elif call.op.name == "reshape":  # of a value transposed, as it would be a view otherwise
+    elif call.op.name == "reshape":  # of a transposed value; otherwise it would be a view
         path, v = [(call, 0)], call.inputs[0]
         while v in made and _keeps_rows(made[v]):
             path.append((made[v], 0))
@@ -146,7 +149,7 @@ def _parts(call: Operation, made: dict[int, Operation]) -> Iterator[tuple[int, t
 
 
 def _keeps_rows(call: Operation) -> bool:
-    """Whether a call transposes all but the last axis; to write across the rows of a whole would cost more."""
+    """Whether a call transposes and keeps the last axis last; otherwise writing into the whole is slow."""
     axes = call.metadata()["axes"] if call.op.name == "transpose" else None
     return isinstance(axes, tuple) and axes[-1] % len(axes) == len(axes) - 1
 
@@ -154,7 +157,7 @@ def _keeps_rows(call: Operation) -> bool:
 def _share_scratch(
     plan: Plan, made: dict[int, Operation], base: dict[int, int], in_place: Collection[str]
 ) -> None:
-    """Give the remaining values memory, that of values which nobody reads any more where it fits."""
+    """Give the remaining values scratch memory, and reuse that of values which are not read any more."""
     loop = plan.loop
     owner = {v: home[1] for v, home in plan.homes.items() if home[0] == "part"}
 
@@ -186,9 +189,9 @@ def _share_scratch(
         read = dict.fromkeys(memory_of(v) for v in call.inputs)
         dying = [v for v in read if last[v] == i and plan.homes.get(v, ("",))[0] == "scratch"]
         places = [v for v in call.inputs if memory_of(v) in dying] + [v for v in call.outputs if v not in base]
-        whole = all(memory_of(v) == v for v in places)  # what is read and written lies row after row
+        whole = all(memory_of(v) == v for v in places)  # all of them own their memory, so it is contiguous
         may = call.op.name in in_place and whole
-        if may:  # write over an argument that nobody reads any more
+        if may:  # write over an argument that is not read any more
             give_back(dying)
         for v in call.outputs:
             if v in base:

@@ -1,15 +1,15 @@
-"""A step as a program: operations on numbered values, and where each of them is to run.
+"""A step as a program: operations on numbered values, and the place where each of them runs.
 
-In one sentence: an op that rides along leading axes can be applied to all time steps at once, before the
-loop if it does not depend on the carry, after it if no carry depends on it.
+An op *rides* if it works unchanged with an extra leading axis. Such an op can be applied to all time steps at
+once, before the loop if it does not depend on the carry, after the loop if no carry depends on it:
 
     constant   depends on nothing that changes from step to step: run once
-    before     depends on the inputs alone, and rides: run once, on the whole sequence
+    before     depends only on inputs and constants, and rides: run once, on the whole sequence
     loop       depends on the carry, or does not ride: run at every step
     after      no carry depends on it, and it rides: run once, on the stacked values of the loop
 
-A program holds no array: what it captured are its `constants`, by position. Only whole numbers are part of
-it, since they choose between programs (an exponent, a size) more often than they vary.
+A program holds no array: the captured values are arguments, its `constants`. Only whole numbers are a part of
+the program, because they more often choose a computation (an exponent, a size) than vary within one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Spec(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One call: the values that go in and come out, by number. `quiet`: no derivative passes."""
+    """One call, with its input and output values by number. If it is `quiet`, no derivative passes."""
 
     op: Declaration
     inputs: tuple[int, ...]
@@ -53,13 +53,13 @@ class Program:
     values      shape and dtype of every value
     operations  the calls, in order
     carries     pairs: the value before the step, and after it
-    inputs      values that come from outside, another one at every step
-    constants   values that come from outside and stay
-    numbers     whole numbers, by value
-    outputs     values that are wanted from every step, stacked
-    totals      values that are wanted summed over the steps
-    names       what to call the values
-    device      where its arrays are
+    inputs      values from outside, with a new row at every step
+    constants   values from outside that are the same at every step
+    numbers     whole numbers: {value: number}
+    outputs     values whose stack over all steps is wanted
+    totals      values whose sum over all steps is wanted
+    names       the names of the values
+    device      the device of its arrays
     """
 
     values: tuple[Spec, ...]
@@ -75,12 +75,12 @@ class Program:
 
     @property
     def arguments(self) -> tuple[int, ...]:
-        """What it is given: the carries before the first step, inputs, constants."""
+        """The arguments: the carries before the first step, inputs, constants."""
         return (*(before for before, _ in self.carries), *self.inputs, *self.constants)
 
 
 class Numbering:
-    """The lines of a trace as numbers, in the order in which they are met; it makes the key of a program."""
+    """Numbers for the lines of a trace, in the order of first use, so that equal steps get equal programs."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -90,7 +90,7 @@ class Numbering:
         return self.number.setdefault(line, len(self.number))
 
     def operations(self, wanted: Iterable[Line]) -> tuple[Operation, ...]:
-        """The calls that `wanted` lines depend on."""
+        """The calls that the lines `wanted` depend on."""
         needed: set[Record] = {line[0] for line in wanted}
         kept = []
         for record in reversed(self.trace.records):
@@ -115,7 +115,7 @@ class Numbering:
 
 
 def hashable(meta: object):
-    """Metadata as part of a key: a slice has no hash before Python 3.12, and True is not 1."""
+    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1."""
     if isinstance(meta, tuple):
         return tuple(map(hashable, meta))
     if isinstance(meta, slice):
@@ -124,7 +124,7 @@ def hashable(meta: object):
 
 
 def key_of(program: Program) -> tuple:
-    """What makes two recorded steps the same program."""
+    """The key of a program: recorded steps with equal keys have the same program."""
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
     wiring = program.carries, program.inputs, program.constants, numbers, program.outputs
@@ -132,9 +132,9 @@ def key_of(program: Program) -> tuple:
 
 
 class Parts(NamedTuple):
-    """A program, taken apart by where its operations run; `loop` is what is left to do step by step.
+    """A program, taken apart by where its operations run; `loop` is the part that runs step by step.
 
-    stacked   values that exist for all time steps at once before the loop
+    stacked   values that are known for all time steps before the loop
     """
 
     constant: tuple[Operation, ...]
@@ -145,7 +145,7 @@ class Parts(NamedTuple):
 
 
 def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Parts:
-    """Where each operation of a program is to run; `early` says which may run before the loop."""
+    """A program, taken apart by where its operations run; `early` says which may run before the loop."""
     unchanged = {before for before, after in program.carries if before == after}
     fixed = {*program.constants, *program.numbers, *unchanged}
     stacked = set(program.inputs)
@@ -163,7 +163,7 @@ def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda ca
             rest.append(call)
 
     carries = tuple(pair for pair in program.carries if pair[0] != pair[1])
-    needed = {after for _, after in carries}  # by a carry, or by what has to stay in the loop
+    needed = {after for _, after in carries}  # by a carry, or by an operation in the loop
     made = {v: call for call in rest for v in call.outputs}
     for v in program.totals:
         if v in made and not late(made[v], program, fixed):
@@ -195,13 +195,16 @@ def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda ca
 
 
 def rides(call: Operation, program: Program, fixed: set[int]) -> bool:
-    """Whether one call on stacks can take the place of a call at every step."""
+    """Whether one call on stacked arguments can replace a call at every step."""
     shapes = [program.values[v].shape for v in call.inputs]
     return call.op.lift(shapes, [v not in fixed for v in call.inputs], 2, call.metadata()) is not None
 
 
 def late(call: Operation, program: Program, fixed: set[int]) -> bool:
-    """Whether to sum a call over the steps after the loop: if that takes no more memory than its inputs do."""
+    """Whether a total is *late*: computed and summed after the loop, instead of accumulated in it.
+
+    It is, if the op can compute the sum directly, or if the stack of its output is no larger than its inputs.
+    """
     if summable(call, program):
         return True
     size = sum(math.prod(program.values[v].shape) for v in call.outputs)
@@ -209,7 +212,7 @@ def late(call: Operation, program: Program, fixed: set[int]) -> bool:
 
 
 def summable(call: Operation, program: Program) -> bool:
-    """Whether the op has a form for the sum of its values over all steps, without loop axes of its own."""
+    """Whether the op can compute the sum of its values over all steps directly: it has no other loop axes."""
     signature = call.op.signature
     if not (call.op.summing and signature):
         return False

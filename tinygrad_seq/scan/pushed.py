@@ -38,7 +38,7 @@ def pushed(g, arrays, call):
 
         _, dzs = jvp(replayed, [env[v] for v in tangents], list(tangents.values()))
         dz = dict(zip(wanted, dzs, strict=True))
-        after = [as_tensor(env[v]) for _, v in program.carries]  # an array, where it depends on constants
+        after = [as_tensor(env[v]) for _, v in program.carries]  # an array, if it depends only on constants
         pushed = {u: as_tensor(dz.get(v, np.zeros_like(env[v]))) for u, v in program.carries if u in live}
         return (after, pushed), {v: dz[v] for v in program.outputs if v in live}
 

@@ -1,4 +1,7 @@
-"""Lifting: one call on stacks in the place of a call at every time step."""
+"""Lifting an op out of a loop: one call on values stacked over time replaces a call at every time step.
+
+It is possible for an op that *rides*: one that works with an extra leading axis (its metadata may change).
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ class Lifted:
     """A call of `op` at all time steps at once.
 
     shapes   the shapes of its arguments at one step
-    stacked  which of them have a leading axis of time
+    stacked  for each argument, whether it has a leading axis of time
     ndim     the rank of its result at one step
     meta     its metadata at one step
 
-    A stacked argument gets axes of length 1 behind time, up to the loop rank of the result; an op that has
-    no signature and does not say how it treats constants has them repeated along time.
+    A stacked argument gets axes of length 1 after time, up to the loop rank of the result, so that time stays
+    the first axis when arguments broadcast. For an op without a signature, which does not say how it treats
+    constants, constants are repeated along time.
     """
 
     def __init__(
@@ -32,8 +36,8 @@ class Lifted:
         meta: Mapping[str, object],
     ) -> None:
         self.op, self.shapes, self.stacked, self.meta = op, shapes, stacked, dict(meta)
-        self._last: tuple[int, tuple] | None = None  # a number of steps, and what lift said to it
-        self.padded: list[tuple[int, Shape]] = []  # the arguments that get axes, with their shapes behind time
+        self._last: tuple[int, tuple] | None = None  # a number of steps, and the result of `lift` for it
+        self.padded: list[tuple[int, Shape]] = []  # the arguments that get axes, with their shapes after time
         if op.signature:
             loop = ndim - len(op.signature.outputs[0])
             for i, (shape, core) in enumerate(zip(shapes, op.signature.inputs, strict=True)):

@@ -1,4 +1,4 @@
-"""Recording the step of a scan: its tensors stand for those of every step, and what it returns is checked."""
+"""Recording the step of a scan: it is called once with placeholders, and what it returns is checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Step:
-    """One recording of a step: what it captured, its values, and the program that it is."""
+    """One recording of a step: its carries and inputs, the values that it captured, and its program."""
 
     def __init__(self, step: Callable, init, xs) -> None:
         trace = self.trace = Trace()
@@ -61,16 +61,18 @@ class Step:
         )
 
     def _device(self) -> str:
-        """Where all that the program is given is."""
+        """The one device of all arguments of the program."""
         given = {
             "the carry": self.carried,
             "the input": self.inputs,
-            "what it captures": self.captured.values(),
+            "the captured tensors": self.captured.values(),
         }
         places = {device_of(x): name for name, xs in given.items() for x in xs if not isinstance(x, np.generic)}
         if len(places) > 1:
             where = " and ".join(f"{name} on {device}" for device, name in places.items())
-            raise TypeError(f"a scan runs on one device, but has {where}: nothing is moved in silence")
+            raise TypeError(
+                f"a scan needs all its tensors on one device, got {where}; move them with t.to(device)"
+            )
         return next(iter(places), "cpu")
 
     def _outcome(self, made, init, before):
@@ -81,26 +83,30 @@ class Step:
                 if isinstance(made, tuple)
                 else f"a {'Tensor' if isinstance(made, Tensor) else type(made).__name__}"
             )
-            raise TypeError(f"the step of a scan returns (carry, y), None for no y, not {given}")
+            raise TypeError(
+                f"the step of a scan must return (carry, y), with y None for no output, got {given}"
+            )
         carry, ys = made
         try:
-            after = tree.beside(init, carry)
+            after = tree.matching(init, carry)
         except ValueError as error:
-            raise TypeError(f"the step of a scan returns a carry of the form it was given: {error}") from None
+            raise TypeError(
+                f"the step of a scan must return a carry of the form that it receives: {error}"
+            ) from None
         for was, now in zip(before, after, strict=True):
             if not isinstance(now, Tensor):
-                raise TypeError(f"a carry of a scan is a tensor like {describe(was)}, not {describe(now)}")
+                raise TypeError(f"a carry of a scan must be a tensor like {describe(was)}, got {describe(now)}")
             if (now.shape, now.dtype) != (was.shape, was.dtype):
                 raise TypeError(
-                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: "
-                    f"shape and dtype of a carry stay; start with one like it, or astype it (a float of NumPy "
-                    f"widens, as in x / np.sqrt(3): write math.sqrt)"
+                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: a carry "
+                    f"must keep its shape and dtype; start with one like it, or use astype in the step (a "
+                    f"NumPy float widens, as in x / np.sqrt(3); write math.sqrt)"
                 )
         for y in tree.leaves(ys):
             if not isinstance(y, Tensor):
                 raise TypeError(
-                    f"an output of the step of a scan is a tensor, not {describe(y)}, which would be the same "
-                    f"at every step"
+                    f"an output of the step of a scan must be a tensor, got {describe(y)}, which would be the "
+                    f"same at every step"
                 )
         line = self.trace.line
         return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
@@ -110,11 +116,11 @@ class Step:
         return f" ({place[0].co_filename}, line {place[1]})" if place else ""
 
     def named_program(self) -> Program:
-        """The program, with what the user calls its values."""
+        """The program, with the user's names of its values."""
         return replace(self.program, names=named(self.trace, self.number.number))
 
     def arguments(self) -> list:
-        """What the program is given: carries before the first step, inputs of all steps, constants."""
+        """The arguments of the program: carries before the first step, inputs of all steps, constants."""
         return [*self.carried, *self.inputs, *self.captured.values()]
 
 
@@ -127,28 +133,28 @@ def steps_of(xs, length: int | None) -> int:
     sizes = set()
     for x in tree.leaves(xs):
         if not np.ndim(x):
-            raise ValueError(f"the inputs of a scan have time for their first axis; {describe(x)} has no axis")
+            raise ValueError(f"an input of a scan needs time as its first axis, got {describe(x)}")
         sizes.add(np.shape(x)[0])
     sizes |= set() if length is None else {length}
     if len(sizes) != 1:
         raise ValueError(
-            f"the inputs of a scan have one number of steps, not {sorted(sizes)}"
+            f"the inputs of a scan (and length=) must have one number of steps, got {sorted(sizes)}"
             if sizes
-            else "a scan without inputs takes the number of steps, length="
+            else "a scan without inputs needs the number of steps; pass length="
         )
     (n,) = sizes
     if n < 1:
-        raise ValueError(f"a scan has at least one step, T = {n} leaves nothing to record")
+        raise ValueError(f"a scan needs at least one step, got T = {n}")
     return n
 
 
 def parameter_names(step: Callable) -> tuple[str, str]:
-    """What the step calls the carry and the input."""
+    """The names of the carry and the input in the code of the step."""
     code = getattr(step, "__code__", None) or getattr(type(step).__call__, "__code__", None)
     names = [] if code is None else [n for n in code.co_varnames[: code.co_argcount] if n != "self"]
     return (names[0], names[1]) if len(names) == 2 else ("c", "x")
 
 
 def as_tensor(x) -> Tensor:
-    """A tensor of x, if it is none."""
+    """x as a tensor."""
     return x if isinstance(x, Tensor) else tensor(x)

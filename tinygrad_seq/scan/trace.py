@@ -1,8 +1,8 @@
 """Recording a step: the tape of one step of a loop, on which every argument has a line.
 
-While a step is recorded each call of a primitive leaves a `Record` as always, but a complete one: what the
-step only captures (a parameter, a constant array, a number) gets a line of its own, so that the step can
-be replayed with other values in every place. There is no second tracer: the tape is the program.
+While a step is recorded, each call of a primitive leaves a `Record`, as in eager mode, but a complete one: a
+value from outside the step (a parameter, a constant array, a number) also gets a line, so that the step can be
+replayed with other values for each of its arguments. The tape itself is the program; there is no second tracer.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 HERE = str(Path(__file__).parents[1])
-NUMBERS = (float, int, bool)  # exactly: NumPy's float64 is a float as well, but keeps its dtype
-Place = tuple["CodeType", int, int]  # the code that called, its line, and its instruction
+NUMBERS = (float, int, bool)  # the exact types: np.float64 is a subclass of float, but keeps its dtype
+Place = tuple["CodeType", int, int]  # the calling code, its line, and its instruction
 
 
 class Noted(Record):
-    """The record of a call in a step, and how it was made; what a walk reads is put together when it asks.
+    """The record of a call in a step. The fields that a reverse pass reads are computed on demand.
 
     arguments  the line of every array argument
-    arrays     these arrays, those of the first step
-    made       the arrays that came out
-    quiet      made under no_grad: no derivative passes
-    place      where in the user's code
+    arrays     the array arguments, with the values of the first step
+    made       the output arrays
+    quiet      whether the call was under no_grad, so that no derivative passes
+    place      the place of the call in the user's code
     """
 
     __slots__ = ("arguments", "arrays", "made", "quiet", "place")
@@ -50,7 +50,7 @@ class Noted(Record):
 
     @property
     def inputs(self) -> tuple[Line | None, ...]:  # type: ignore[override]
-        """The lines that a derivative passes to."""
+        """The line of every argument that a derivative passes to, None for the others."""
         count = len(self.arguments)
         passes = [False] * count if self.quiet else self.op.differentiable(count)
         return tuple([line if on else None for line, on in zip(self.arguments, passes, strict=True)])
@@ -74,15 +74,15 @@ class Noted(Record):
 
 
 class Trace:
-    """The records of one step, and what it captured.
+    """The records of one step, and the values that it captured.
 
     records   the calls, in order
-    made      those records and the placeholders: what belongs to the step
-    captured  what the step uses from outside, by its line: a Tensor, an array or a number
-    numbers   those of Python, by their line, as scalars of the dtype that they take
-    names     what the user calls a line, where that is known
+    made      the records and the placeholders: everything that belongs to the step
+    captured  the values from outside that the step uses, by line: a Tensor, an array or a number
+    numbers   the Python numbers among them, by line, as scalars of the dtype that they take
+    names     the user's name of a line, where it is known
 
-    first_order  nothing of what is recorded is differentiated again
+    first_order  the recorded calls will not be differentiated again
     """
 
     def __init__(self, *, first_order: bool = False) -> None:
@@ -96,7 +96,7 @@ class Trace:
         self._tensors: list[Tensor] = []
 
     def placeholder(self, array, name: str | None = None) -> Traced:
-        """A tensor of the step that stands for what comes from outside, step by step."""
+        """A tensor of the step that stands for a carry or an input."""
         leaf = Leaf(np.shape(array), array.dtype)
         t: Traced = object.__new__(Traced)
         Tensor.__init__(t, array, (leaf, 0))
@@ -107,7 +107,7 @@ class Trace:
         return t
 
     def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
-        """Put a call on the tape of the step."""
+        """Record a call on the tape of the step."""
         outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
         record: Noted = object.__new__(Noted)
         frame = _user()
@@ -125,14 +125,14 @@ class Trace:
         self.made.add(record)
 
     def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
-        """The line of an argument; what has none is captured, and gets one."""
+        """The line of an argument; a value without a line of this step is captured and gets one."""
         if isinstance(x, Tensor) and x.line is not None:
             line = x.line
             if line[0] in self.made or line in self.captured:
                 if frame is not None and line[0].op is None and line not in self.names:
                     self.names[line] = _name_of(x, frame) or ""
                 return line
-        elif type(x) in NUMBERS:  # it counts anew wherever it stands
+        elif type(x) in NUMBERS:  # every occurrence gets a new line
             dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
             line = (Leaf((), dtype), 0)
             self.numbers[line] = dtype.type(x)
@@ -147,28 +147,30 @@ class Trace:
         return line
 
     def varies(self, x) -> bool:
-        """Whether x belongs to the step, so that it may be another at every step."""
+        """Whether x belongs to the step, so that its value may differ between steps."""
         return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
 
     def end(self) -> None:
-        """The step is over: its tensors no longer stand for anything."""
+        """The step is over: using one of its tensors is an error from now on."""
         for t in self._tensors:
             t._data = Escaped(t._data)
 
 
 def _user():
-    """The innermost frame that does not belong to this package; a cell's equations are the user's."""
+    """The innermost frame outside this package, or a `__call__` in it: the equations of a layer or cell."""
     frame = sys._getframe(2)
     inner = frame
     while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
-        if frame.f_code.co_name == "__call__":  # a layer or a cell: its variables are the names of the field
+        if (
+            frame.f_code.co_name == "__call__"
+        ):  # a layer or a cell: its variables have the names of the literature
             return frame
         frame = frame.f_back
     return frame if frame.f_back is not None else inner
 
 
 def _name_of(x, frame) -> str | None:
-    """What the code in `frame` calls x: a variable, or an attribute of its self."""
+    """The name of x in the code of `frame`: a variable, an attribute of its `self`, or a global."""
     if not (isinstance(x, Tensor) or backend.is_array(x)):
         return None
     variables = frame.f_locals

@@ -1,6 +1,6 @@
-"""The tensors of a step: they compute with the values of the first step, which hold for no other.
+"""The tensors of a step that is being recorded. Their arrays hold the values of the first step only.
 
-So they refuse to be looked at while the step is recorded, and to be used when it is over.
+So an error is raised if their values are read while the step is recorded, or if they are used after it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Traced(Tensor):
-    """A tensor of a step that is being recorded: it has a shape and a dtype, and no value to look at."""
+    """A tensor of a step that is being recorded: it has a shape and a dtype, but its value cannot be read."""
 
     __slots__ = ()
 
@@ -25,9 +25,9 @@ class Traced(Tensor):
 
     def _refuse(self, *args, **kwargs) -> NoReturn:
         raise TypeError(
-            f"the step of a scan is recorded once for all time steps, so the value of {describe(self)} in it "
-            f"cannot be looked at: choose between values with where, return as an output what you want to "
-            f"see, or run the loop as it stands, nn.Recurrent(..., unroll=True)"
+            f"the step of a scan is recorded once for all time steps, so the value of {describe(self)} cannot "
+            f"be read in it; use where to choose between values, return a value as an output to see it, or run "
+            f"the Python loop with nn.Recurrent(..., unroll=True)"
         )
 
     numpy = item = __array__ = _refuse
@@ -36,12 +36,12 @@ class Traced(Tensor):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a gradient may be asked for."""
+        """Whether the tensor can have a gradient: true for floats."""
         return self.dtype.kind == "f"
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        refuse_in_a_step("its tensors are on the tape; stop_gradient takes one off")
+        refuse_in_a_step("requires_grad of its tensors cannot be set; use stop_gradient to block a gradient")
 
     def detach(self) -> Tensor:
         """The same values, through which no gradient flows."""
@@ -58,7 +58,7 @@ class Traced(Tensor):
 
 
 class Escaped:
-    """What a tensor of a step holds once the step is over: nothing, and the words that say so."""
+    """Replaces the array of a tensor of a step when the step is over: any use raises an error that says so."""
 
     __slots__ = ("_like",)
 
@@ -69,8 +69,8 @@ class Escaped:
         shape, dtype = self._like
         what = describe(np.broadcast_to(np.empty((), dtype), shape))
         raise RuntimeError(
-            f"{what} was made within the step of a scan and is used outside of it, where it "
-            f"stands for no time step: return it from the step, as an output"
+            f"{what} was computed in the step of a scan and is used outside of it, where it belongs to no time "
+            f"step; return it from the step as an output"
         )
 
     __getattr__ = __array__ = __array_ufunc__ = __array_function__ = _refuse

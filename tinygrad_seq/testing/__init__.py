@@ -1,11 +1,12 @@
-"""The property-testing kit: the laws that every primitive obeys, and what tries to break them.
+"""The property-testing kit. A *law* is a property that every op must have and that Hypothesis tries to break.
 
-    check_primitive(op)          your own primitive, held to all the laws that those of this package are under
-    check_grad(f, *inputs)       any function of Tensors, against finite differences, to any order
+    check_primitive(op)          tests your own primitive with the laws that the primitives of this package obey
+    check_grad(f, *inputs)       compares the derivatives of any function of Tensors with finite differences
     tensors, arrays_for, ...     Hypothesis strategies, for laws of your own
 
-The tests of this package run exactly these functions. Hypothesis is imported here and nowhere else in the
-package. `docs/testing.md` is the introduction, `examples/your_own_op.py` the shortest one.
+The tests of this package call the same functions. This is the top layer: it may import every other folder, none
+may import it, and only files here import Hypothesis. `docs/testing.md` is the introduction,
+`examples/your_own_op.py` a short example.
 """
 
 try:
@@ -14,7 +15,7 @@ except ModuleNotFoundError as error:
     if error.name != "hypothesis":
         raise
     raise ModuleNotFoundError(
-        'tinygrad_seq.testing needs Hypothesis, which is not installed: pip install "tinygrad_seq[test]"',
+        'tinygrad_seq.testing needs Hypothesis, which is not installed; run pip install "tinygrad_seq[test]"',
         name="hypothesis",
     ) from None
 
@@ -27,7 +28,7 @@ from tinygrad_seq.testing.strategies import Call, calls
 from tinygrad_seq.testing.zero import EXEMPT, Exemption
 
 __all__ = [  # in the order in which a reader should meet them
-    # proofs in one line
+    # checks in one line
     "check_primitive",
     "check_grad",
     # strategies
@@ -43,7 +44,7 @@ __all__ = [  # in the order in which a reader should meet them
     "TOLERANCE",
     "EXEMPT",
     "Exemption",
-    # proofs that the laws notice
+    # checks that the laws find wrong rules
     "Mutant",
     "derivative_mutants",
     "riding_mutants",

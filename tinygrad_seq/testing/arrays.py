@@ -1,8 +1,8 @@
-"""Hypothesis strategies for arrays and Tensors: what a law of your own is tried on.
+"""Hypothesis strategies for arrays and Tensors, for laws of your own.
 
-Their values suit finite differences. All elements of one draw differ by more than a difference step, and
-none is near zero, so that ties of max and the kinks of abs and relu are avoided by construction. Axes are
-short, and now and then empty or of length 1, where most mistakes hide.
+The values suit finite differences. All elements of one draw differ by more than a difference step, and none is
+near zero, so that ties of max and the kinks of abs and relu are avoided by construction. Axes are short, and
+sometimes empty or of length 1, because many mistakes only show there.
 
     @given(tensors((None, 3)), broadcastable(2))
     def test_my_function(x, arrays): ...
@@ -36,10 +36,11 @@ def tensors(
     device: str = "cpu",
     requires_grad: bool = True,
 ) -> Tensor:
-    """Float Tensors, leaves of the tape.
+    """Float Tensors that are leaves of the tape.
 
-    shape     of the Tensor; None in it is an axis of any length, None alone any shape of up to three axes
-    interval  open, that all elements lie in
+    shape     the shape, in which None is an axis of any length; None instead of a shape is any shape of up to
+              three axes
+    interval  the open interval that contains all elements
 
     >>> from hypothesis import given
     >>> import tinygrad_seq as ts
@@ -67,10 +68,12 @@ def arrays_for(
     loop_axes: int = 2,
     intervals: Sequence[tuple[float, float]] | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Float64 arrays whose shapes fit a signature, "(n,k),(k,m)->(n,m)": core axes and what broadcasts.
+    """Float64 arrays whose shapes fit a gufunc signature such as "(n,k),(k,m)->(n,m)".
 
-    loop_axes  the most axes that lead the core axes of an argument, along which arguments broadcast
-    intervals  for each argument the open interval that its elements lie in
+    loop_axes  the most axes before the core axes of an argument; arguments broadcast along them
+    intervals  for each argument, the open interval that contains its elements
+
+    ValueError if there are not as many intervals as arguments.
 
     >>> from hypothesis import given
     >>> from tinygrad_seq.testing import arrays_for
@@ -85,7 +88,7 @@ def arrays_for(
         intervals = [EVERYWHERE] * len(parsed.inputs)
     if len(intervals) != len(parsed.inputs):
         raise ValueError(
-            f"{signature} has {len(parsed.inputs)} arguments: as many intervals, not {len(intervals)}"
+            f"{signature} has {len(parsed.inputs)} arguments and needs as many intervals, got {len(intervals)}"
         )
     shapes = draw(
         hnp.mutually_broadcastable_shapes(signature=signature, min_side=0, max_side=SIDE, max_dims=loop_axes)

@@ -1,4 +1,4 @@
-"""Holding a primitive to the laws: what the tests of this project and of its users call."""
+"""Testing a primitive with the laws; the tests of this package and of its users call these functions."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
 
 
 def laws_of(op: Primitive) -> tuple[Law, ...]:
-    """The laws that a primitive is under: those of what it declares, derivatives and riding."""
+    """The laws that apply to a primitive; it depends on whether it has derivatives, and whether it rides."""
     rides = (riding,) if op.signature or op.riding else ()
     return (*OF_VALUES, *rides, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 
 def hold(op: Primitive, law: Law, device: str = "cpu") -> int:
-    """Let Hypothesis try to break a law on a device; an error that ends in the smallest call that does.
+    """Let Hypothesis try to break a law on a device; returns the number of calls that it tried.
 
-    Returns the number of calls tried. How many and which is up to the Hypothesis profile, whose number of
-    examples is divided among the example calls of the op, of which each gets 10 at least.
+    If it finds one, the error of the law is raised, with a note of the smallest such call. The Hypothesis
+    profile sets how many calls are drawn: its number of examples is divided among the example calls of the op,
+    at least 10 for each.
     """
     tried = 0
     kinds = families(op)
@@ -57,16 +58,17 @@ def hold(op: Primitive, law: Law, device: str = "cpu") -> int:
 
 
 def broken(op: Primitive, law: Law, call: Call | None) -> str:
-    """Which law of which op is broken, and the smallest call that was found to break it."""
+    """A text with the op, the law that it breaks, and the smallest call that breaks it."""
     says = (law.__doc__ or "").strip().splitlines()[0]
     return f"{op.name} breaks the law {law.__name__}: {says}\n    smallest call found: {call}"
 
 
 def check_primitive(op: Op | Primitive, *, device: str = "cpu") -> None:
-    """Hold a primitive to all the laws that it is under, the ones of this package's own, on a device.
+    """Test a primitive on a device with all laws that apply to it, the same as for the ops of this package.
 
     AssertionError for the first law that is broken, with the law, the smallest call that Hypothesis found to
-    break it, and what differs; an error that the op or a rule of it raised, with the same in its notes.
+    break it, and the difference. An error that the op or one of its rules raises is passed on, with the law and
+    the call in its notes.
 
     >>> import numpy as np
     >>> from tinygrad_seq.engine.primitive import Primitive
@@ -85,7 +87,7 @@ def check_primitive(op: Op | Primitive, *, device: str = "cpu") -> None:
 
 
 def drawn(op: Primitive, count: int, device: str = "cpu") -> list[Call]:
-    """Some calls of `op`, the same ones every time: what mutants are held against."""
+    """Some calls of `op`, the same at every time, with which mutants are tested."""
     found: list[Call] = []
     for example in families(op):
         once = settings(

@@ -1,8 +1,7 @@
-"""Derivatives by finite differences, and the comparisons that every law ends in.
+"""Derivatives by finite differences, and the comparisons with which every law ends.
 
-The slope of a function of one real variable is taken from four of its values, which is exact up to the
-fourth power of the step: in float64 about ten digits are right, so a rule that is off by a thousandth
-has nowhere to hide.
+The slope of a function of one real variable is computed from four of its values, with an error of fourth order
+in the step. In float64 about ten digits are right, so a rule that is wrong by a factor of 1.001 is found.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from tinygrad_seq.engine import backend
 
 STEP = 1e-3
 
-TOLERANCE = {  # relative to the sum of the magnitudes that were added up, and never loosened to pass
+TOLERANCE = {  # relative to the sum of the magnitudes of the terms; never increased to pass a test
     "difference": 1e-7,  # a first derivative against finite differences
     "difference2": 1e-6,  # a second derivative against differences of the first
     "identity": 1e-10,  # two ways to compute one number in float64
-    "rounding": 1e-11,  # two ways to compute one array: sums in another order
+    "rounding": 1e-11,  # two ways to compute one array, with sums in another order
 }
 
 
@@ -32,36 +31,36 @@ def slope(f: Callable[[float], float]) -> float:
 
 
 def inner(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
-    """<x, y> = sum of the products of all elements of all arrays, wherever they are."""
+    """<x, y> = sum of the products of all elements of all arrays, on any device."""
     pairs = [map(backend.to_numpy, pair) for pair in zip(xs, ys, strict=True)]
     return float(sum(np.sum(np.multiply(x, y), dtype=np.float64) for x, y in pairs))
 
 
 def size_of(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
-    """<|x|, |y|>, or 1 if that is larger: what a rounding error in <x, y> is relative to."""
+    """max(<|x|, |y|>, 1): errors in <x, y> are relative to it."""
     return max(1.0, inner([np.abs(x) for x in xs], [np.abs(y) for y in ys]))
 
 
 class DisagreementError(AssertionError):
-    """Two numbers that should be one: `found` by a rule, `expected` from differences or another rule."""
+    """Two numbers that should be equal: `found` by a rule, `expected` from differences or another rule."""
 
     def __init__(self, what: str, found: float, expected: float, error: float, tolerance: str) -> None:
         super().__init__(
-            f"{what}: {found:.12g} against {expected:.12g}, a relative error of {error:.1e} where {tolerance} "
-            f"allows {TOLERANCE[tolerance]:.0e}"
+            f"{what}: got {found:.12g}, expected {expected:.12g}, a relative error of {error:.1e} where "
+            f"{tolerance} allows {TOLERANCE[tolerance]:.0e}"
         )
         self.found, self.expected, self.error = found, expected, error
 
 
 def agree(what: str, left: float, right: float, scale: float, tolerance: str) -> None:
-    """A DisagreementError unless the two numbers agree; NaN agrees with nothing."""
+    """DisagreementError unless the two numbers agree; NaN agrees with nothing."""
     error = abs(left - right) / scale
     if not error <= TOLERANCE[tolerance]:
         raise DisagreementError(what, left, right, error, tolerance)
 
 
 def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = False) -> None:
-    """AssertionError unless shape, dtype and, up to rounding, values agree; NaN equals NaN."""
+    """AssertionError unless shape, dtype and (up to rounding) values agree; NaN equals NaN."""
     found, expected = backend.to_numpy(found), backend.to_numpy(expected)
     assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
     assert found.dtype == expected.dtype, f"{what}: dtype {found.dtype}, expected {expected.dtype}"
@@ -71,7 +70,7 @@ def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = 
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
-    """A direction: random numbers between 1/2 and 3/2 of either sign."""
+    """A direction: random numbers with magnitudes between 1/2 and 3/2, and random signs."""
     return (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)).astype(dtype)
 
 
@@ -91,7 +90,7 @@ def pulled_back(
     *,
     create_graph: bool = False,
 ) -> list[ts.Tensor]:
-    """`ts.grad` of sequences, with zeros for what does not matter: always a list of Tensors."""
+    """`ts.grad` of sequences, with zeros for inputs that no output depends on: always a list of Tensors."""
     found = ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
     return cast("list[ts.Tensor]", found)
 
@@ -113,7 +112,7 @@ def moved(
 
 
 def pullback(f: Callable, cotangents: Sequence[np.ndarray]) -> Callable:
-    """The gradient of f, along fixed cotangents, as a function of Tensors in its turn."""
+    """The gradient of f, for fixed cotangents, as a function of Tensors."""
     return lambda *xs: gradients(f, xs, cotangents, create_graph=True)
 
 
@@ -126,7 +125,7 @@ def agree_along(
     tolerance: str,
     device: str,
 ) -> None:
-    """A DisagreementError unless <J'g, v> is the slope of <f(x + t v), g>, along a random direction v."""
+    """DisagreementError unless <J'g, v> is the slope of <f(x + t v), g> at t = 0, for a random direction v."""
     directions = [noise(rng, a.shape) for a in arrays]
     grads = [dx.numpy() for dx in gradients(f, [leaf(a, device) for a in arrays], cotangents)]
     numeric = slope(moved(f, arrays, cotangents, directions, device))
@@ -134,10 +133,10 @@ def agree_along(
 
 
 def leaf(array: np.ndarray, device: str = "cpu") -> ts.Tensor:
-    """A Tensor to differentiate by."""
+    """A leaf that requires a gradient."""
     return ts.tensor(array, device=device, requires_grad=True)
 
 
 def sequence(outputs: ts.Tensor | Sequence[ts.Tensor]) -> Sequence[ts.Tensor]:
-    """What a function returned, as a sequence of Tensors."""
+    """The value of a function, as a sequence of Tensors."""
     return [outputs] if isinstance(outputs, ts.Tensor) else outputs

@@ -1,8 +1,8 @@
-"""check_grad: the derivatives of any function of Tensors, held against finite differences.
+"""check_grad: the derivatives of any function of Tensors, compared with finite differences.
 
-One random direction tells whether a derivative is right, at the cost of five calls. Only where it is not
-are the differences taken element by element, and the rules on the tape tried one by one, for a report that
-says where the derivative is wrong, by how much, and whose fault it is.
+One random direction shows whether a derivative is right, at the cost of five calls. Only if it is wrong are the
+differences computed for each element, and each rule on the tape tested, for a report that says which elements
+are wrong, by how much, and because of which rule.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from tinygrad_seq.testing.differences import (
 )
 from tinygrad_seq.testing.suspects import suspects
 
-ELEMENTS = 1000  # of an input that are compared one by one, for a report
-WORST = 3  # of its elements that are shown
-NOTICEABLE = 1e-6  # the relative error of an element from which on it is counted as wrong
+ELEMENTS = 1000  # the most elements of an input that are compared one by one, for a report
+WORST = 3  # the most wrong elements of an input that are shown
+NOTICEABLE = 1e-6  # an element with a larger relative error counts as wrong
 
 Arrays = Sequence[np.ndarray]
 
 
 def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed: int = 0) -> None:
-    """Hold the derivatives of `f`, up to `order`, against finite differences.
+    """Compare the derivatives of `f`, up to `order`, with finite differences.
 
-    f       a function of Tensors that returns a Tensor, or a sequence of them
-    inputs  arrays, Tensors or numbers to call it with, on one device. Floats are differentiated by, all of
-            them and in float64, whatever their dtype: in float32 a difference quotient has three right
-            digits, which would prove nothing. Integers and booleans (labels, masks) are constants
-    order   1 for the gradient alone, 2 for the gradient of the gradient too, and so on
-    seed    of the random directions
+    f       a function of Tensors that returns a Tensor, or a sequence of Tensors
+    inputs  its arguments: arrays, Tensors or numbers on one device. The derivatives are with respect to all
+            floats, which are converted to float64: in float32 a difference quotient has only three right
+            digits, too few for a test. Integers and booleans (labels, masks) are constants
+    order   1 for only the gradient, 2 for the gradient of the gradient, too, and so on
+    seed    the seed of the random directions
 
-    AssertionError, with a report, where a derivative is wrong; TypeError if `f` returns something else than
-    float64 Tensors (a float32 parameter that it uses is lawful, a cast of its result is not) or if no input
-    is a float; ValueError if two calls of `f` differ.
+    AssertionError with a report if a derivative is wrong. TypeError if `f` returns anything but float64 Tensors
+    (it may use a float32 parameter, but must not cast its result), or if no input is a float. ValueError if two
+    calls of `f` with equal inputs differ.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> from tinygrad_seq.testing import check_grad
@@ -57,13 +57,15 @@ def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
     device = next((d for d in map(_device, inputs) if d != "cpu"), "cpu")
     floats = [i for i, x in enumerate(given) if x.dtype.kind == "f"]
     if not floats:
-        raise TypeError(f"none of the inputs is a float: {', '.join(map(describe, given)) or 'there are none'}")
+        raise TypeError(
+            f"check_grad needs a float among its inputs, got {', '.join(map(describe, given)) or 'no inputs'}"
+        )
 
     def of_floats(*xs: ts.Tensor) -> Sequence[ts.Tensor]:
         at = dict(zip(floats, xs, strict=True))
         value = f(*(at.get(i, ts.tensor(x, device=device)) for i, x in enumerate(given)))
         if not isinstance(value, (ts.Tensor, list, tuple)):
-            raise TypeError(f"{name} has to return a Tensor, or a sequence of them, not {describe(value)}")
+            raise TypeError(f"{name} must return a Tensor or a sequence of Tensors, got {describe(value)}")
         return sequence(value)
 
     arrays = [given[i].astype(np.float64) for i in floats]
@@ -92,25 +94,27 @@ def _device(x: ArrayLike | ts.Tensor) -> str:
 
 
 def leaves(arrays: Arrays, device: str) -> list[ts.Tensor]:
-    """Tensors to differentiate by."""
+    """Leaves that require a gradient."""
     return [leaf(a, device) for a in arrays]
 
 
 def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str, device: str) -> None:
-    """Two calls give float64 Tensors, and the same ones."""
+    """TypeError unless f returns float64 Tensors, ValueError unless two calls return the same values."""
     first, second = (list(f(*leaves(arrays, device))) for _ in range(2))
     for z, again in zip(first, second, strict=True):
         if not isinstance(z, ts.Tensor) or z.dtype != np.float64:
             raise TypeError(
-                f"{name} of float64 Tensors has to return float64 Tensors, not {describe(z)}: with less "
-                f"precision differences prove nothing; if it is a model, model.to(dtype=np.float64) first"
+                f"{name} of float64 Tensors must return float64 Tensors, got {describe(z)}: differences are "
+                f"too inaccurate in other dtypes; for a model, call model.to(dtype=np.float64) first"
             )
         if not np.array_equal(z.numpy(), again.numpy(), equal_nan=True):
-            raise ValueError(f"two calls of {name} with equal inputs differ: draw random numbers before them")
+            raise ValueError(
+                f"two calls of {name} with equal inputs differ; draw random numbers before the calls"
+            )
 
 
 def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str], device: str) -> Iterator[str]:
-    """A line for every input, and one for each of its worst elements."""
+    """The lines of the report: one for every input, and one for each of its worst elements."""
     grads = [dx.numpy() for dx in gradients(f, leaves(arrays, device), cotangents)]
     for i, (name, array, grad) in enumerate(zip(names, arrays, grads, strict=True)):
         numeric = np.full(array.shape, np.nan)

@@ -1,8 +1,9 @@
-"""The laws: what must be true of every primitive, for every call of it.
+"""The laws about derivatives. A *law* is a property that every primitive must have, for every call of it.
 
-Each law takes a `Call` and raises an AssertionError in words. Together they say that the derivative rules
-are the derivatives of the forward function, to second order and in both modes, and pure functions. The
-laws about values, dtypes and layouts, about zero cotangents and about riding have files of their own.
+A law is a function of a `Call` that raises an AssertionError if the call breaks it. Together these laws say
+that the rules are the derivatives of the forward function, to second order and in both modes, and that they are
+pure functions. The laws about values, dtypes and layouts are in `values.py`, the law of zero cotangents in
+`zero.py`, and the law of riding in `riding.py`.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ def recorded(call: Call, arrays: Sequence[np.ndarray | ts.Tensor]) -> list[ts.Te
 
 
 def leaves(call: Call, arrays: Arrays | None = None) -> list[ts.Tensor | np.ndarray]:
-    """The arguments of a call: leaves where a gradient is asked for, arrays elsewhere."""
+    """The arguments of a call: leaves for those whose gradient is asked for, arrays for the others."""
     given = call.placed(call.arrays if arrays is None else arrays)
     return [leaf(a, call.device) if on else a for a, on in zip(given, call.active, strict=True)]
 
 
 def actives(call: Call, values: Sequence) -> list:
-    """Those of `values`, one per argument, whose argument is differentiated by."""
+    """The elements of `values` (one per argument) that belong to active arguments."""
     return [value for value, on in zip(values, call.active, strict=True) if on]
 
 
@@ -75,12 +76,12 @@ def arrays_of(tensors: Sequence[ts.Tensor]) -> list[np.ndarray]:
 
 
 def level(z: np.ndarray) -> np.ndarray:
-    """An output with 0 where it is infinite (the logsumexp of nothing): there it has no slope."""
+    """An output, with 0 where it is infinite (a logsumexp over an empty axis) and so has no slope."""
     return np.where(np.isinf(z), 0, z)
 
 
 def moved(call: Call, directions: Arrays, t: float) -> list[np.ndarray]:
-    """The arguments, a step of t along the directions of the active ones."""
+    """The arguments x + t v: the active ones moved along `directions`."""
     steps = iter(directions)
     return [a + t * next(steps) if on else a for a, on in zip(call.arrays, call.active, strict=True)]
 
@@ -98,7 +99,7 @@ def vjp(call: Call) -> None:
 
 
 def vjp2(call: Call) -> None:
-    """The pullback (x, g) -> J(x)'g, recorded by create_graph, has the right VJP in its turn."""
+    """The pullback (x, g) -> J(x)'g, recorded by create_graph, itself has the right VJP."""
     rng = call.rng()
     gs = cotangents(call, rng)
     us, vs = ([noise(rng, a.shape) for a in actives(call, call.arrays)] for _ in range(2))
@@ -122,13 +123,13 @@ def jvp(call: Call) -> None:
     gs, vs = cotangents(call, rng), [noise(rng, a.shape) for a in actives(call, call.arrays)]
     dzs = pushed(call, lambda xs: recorded(call, xs), vs)
     for z, dz in zip(raw(call), dzs, strict=True):
-        assert dz.shape == z.shape, f"the tangent of {call} has the shape {dz.shape}, its output {z.shape}"
+        assert dz.shape == z.shape, f"the tangent of {call} has shape {dz.shape}, expected {z.shape}"
     grads = arrays_of(pulled(call, gs))
     agree(f"JVP against VJP of {call}", inner(gs, dzs), inner(grads, vs), size_of(grads, vs), "identity")
 
 
 def jvp2(call: Call) -> None:
-    """The duality of JVP and VJP holds for the pullback x -> J(x)'g too."""
+    """<g, J v> = <J'g, v> also holds for the pullback x -> J(x)'g."""
     rng = call.rng()
     gs = cotangents(call, rng)
     us, vs = ([noise(rng, a.shape) for a in actives(call, call.arrays)] for _ in range(2))
@@ -149,7 +150,7 @@ def jvp2(call: Call) -> None:
 def pushed(
     call: Call, f: Callable[[list], Sequence[ts.Tensor]], vs: Arrays, arrays: Arrays | None = None
 ) -> list[np.ndarray]:
-    """The derivative of f, a function of all arguments, along directions of the active ones."""
+    """The derivative of f, a function of all arguments, along the directions `vs` of the active ones."""
     at = call.placed(call.arrays if arrays is None else arrays)
 
     def of_actives(*xs: ts.Tensor) -> tuple[ts.Tensor, ...]:
@@ -171,7 +172,7 @@ def linear(call: Call) -> None:
 
 
 def pure(call: Call) -> None:
-    """A walk changes neither what its rules read nor the cotangents that it was given."""
+    """A reverse pass changes neither the arrays that its rules read nor the cotangents that it receives."""
     given = cotangents(call, call.rng())
     for create_graph in (False, True):
         xs, gs = leaves(call), [ts.tensor(g, device=call.device) for g in given]

@@ -1,9 +1,8 @@
-"""Mutants: primitives with one rule made wrong, which some law has to notice.
+"""Mutants. A *mutant* is a copy of a primitive with one wrong rule; at least one law must fail for it.
 
-A test that never failed proves nothing. So every derivative rule of a primitive is scaled by 1.001,
-negated and dropped, one at a time, in a copy of the primitive that is not registered; each copy is held to
-the laws until one of them breaks. The same is done to every riding rule that changes metadata, by leaving
-the metadata as they are.
+They test the laws themselves. Every derivative rule of a primitive is scaled by 1.001, negated and dropped, one
+at a time, each in a copy that is not registered; the copy is tested with the laws until one of them fails. The
+same is done to every riding rule that changes metadata: in the mutant the metadata do not change.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ FACTORS = {"scaled by 1.001": 1.001, "negated": -1.0, "dropped": 0.0}
 
 
 class Mutant(NamedTuple):
-    """A wrong copy of a primitive, and what is wrong with it."""
+    """A wrong copy of a primitive; `wound` says what is wrong with it."""
 
     wound: str
     op: Primitive
 
 
 def copied(op: Primitive) -> Primitive:
-    """A primitive with the same rules, known to nobody."""
+    """A primitive with the same rules, which is not registered."""
     signature = None if op.signature is None else op.signature.text
     copy = Primitive(op.forward, signature, examples=op.examples, domain=op.domain, many=op.many)
     copy.rules, copy.joint_rule, copy.pushes = op.rules, op.joint_rule, op.pushes
@@ -39,7 +38,7 @@ def copied(op: Primitive) -> Primitive:
 
 
 def derivative_mutants(op: Primitive, factors: Mapping[str, float] = FACTORS) -> Iterator[Mutant]:
-    """A mutant for every VJP and every JVP rule of `op` and every factor to multiply it by."""
+    """A mutant for every VJP and JVP rule of `op`, and for every factor that the rule is multiplied by."""
     count = max([len(op.arguments), *(len(example.arrays) for example in op.examples)])
     for i in range(count):
         if carries_gradient(op, i):
@@ -49,7 +48,7 @@ def derivative_mutants(op: Primitive, factors: Mapping[str, float] = FACTORS) ->
 
 
 def riding_mutants(op: Primitive, calls: Sequence[Call]) -> Iterator[Mutant]:
-    """A mutant for every metadata that changes when one of `calls` rides; in the mutant it does not."""
+    """A mutant for every metadata that changes when one of `calls` rides; in the mutant it does not change."""
     changing: set[str] = set()
     for call in calls:
         for stacked in itertools.product((False, True), repeat=len(call.arrays)):
@@ -62,7 +61,7 @@ def riding_mutants(op: Primitive, calls: Sequence[Call]) -> Iterator[Mutant]:
 
 
 def wrong_vjp(op: Primitive, i: int, factor: float) -> Primitive:
-    """A copy of `op` whose i-th argument gets `factor` times its cotangent."""
+    """A copy of `op` in which the cotangent of the i-th argument is multiplied by `factor`."""
     copy = copied(op)
     if op.joint_rule is None:
         copy.rules = scaled(op.rules, i, factor)
@@ -73,9 +72,9 @@ def wrong_vjp(op: Primitive, i: int, factor: float) -> Primitive:
 
 
 def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
-    """A copy of `op` that takes `factor` times the tangent of its i-th argument."""
+    """A copy of `op` in which the tangent of the i-th argument is multiplied by `factor`."""
     copy = copied(op)
-    if op.kind == "linear":  # forward mode calls the function of the op that is on record: not this copy
+    if op.kind == "linear":  # forward mode calls the op of the record, which is not this copy
         recorded = copied(op)
         recorded.finish()
         function = copy.function = recorded.function
@@ -86,14 +85,14 @@ def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
         recorded.function = cast(FunctionType, on_tangents)
         return copy
     pushes = op.pushes
-    if op.kind == "bilinear":  # the product rule, in full
+    if op.kind == "bilinear":  # the product rule, one rule per argument
         pushes = product_rule(op)
     copy.kind, copy.pushes = "rules", scaled(pushes, i, factor)
     return copy
 
 
 def product_rule(op: Primitive) -> tuple[Rule, Rule]:
-    """The JVP of a bilinear op, an argument at a time: op(dx, y) and op(x, dy)."""
+    """The JVP of a bilinear op as one rule per argument: op(dx, y) and op(x, dy)."""
     (x, y), names = op.arguments, tuple(p.name for p in op.metadata)
 
     def term(*values):
@@ -110,11 +109,11 @@ def scaled(rules: Sequence[Rule | None], i: int, factor: float) -> tuple[Rule | 
 
 
 def killer(mutant: Primitive, laws: Sequence[Callable[[Call], None]], calls: Sequence[Call]) -> str | None:
-    """The name of the first law that the mutant breaks in one of `calls`, calls of its original."""
+    """The name of the first law that the mutant breaks in one of `calls` (of the original op), else None."""
     for law in laws:
         for call in calls:
             try:
                 law(replace(call, op=mutant))
-            except Exception:  # the law fails, or the wrong rule cannot even be computed with
+            except Exception:  # the law fails, or the wrong rule raises an error
                 return law.__name__
     return None

@@ -1,8 +1,9 @@
-"""The law of riding: one call on stacks is the stack of the calls.
+"""The law of riding: one call on stacks equals the stack of the calls.
 
-An op *rides* if, given n values of some arguments stacked along a new leading axis, one call computes all
-n results. For an op with a signature this is what the signature says; any other states how its metadata
-change (`op.rides`). It is the licence of `scan` to move an op out of the loop over time.
+An op *rides* if it works unchanged with an extra leading axis: n values of some arguments are stacked along a
+new leading axis, and one call computes all n results. An op with a signature rides by definition; any other op
+states how its metadata change (`op.rides`). Because of this law `scan` may move an op out of the loop over
+time.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from tinygrad_seq.testing.strategies import Call, lawful
 
 
 def riding(call: Call) -> None:
-    """For every choice of stacked arguments: p(stack) = stack of p, and so for the gradients.
+    """For every choice of stacked arguments p(stack) = stack of p, and the gradients agree, too.
 
-    The gradient of a stacked argument is the stack of the steps' gradients, that of a constant their sum.
+    The gradient of a stacked argument is the stack of the gradients of the steps; the gradient of a constant is
+    their sum.
     """
     rng = call.rng()
     n = int(rng.integers(1, 4))
@@ -65,12 +67,12 @@ def _ride(call: Call, stacked: Sequence[bool], n: int, rng: np.random.Generator)
 
 
 def lifted(call: Call, stacked: Sequence[bool], n: int) -> tuple[dict[str, object], bool] | None:
-    """What the op says becomes of its metadata; None if it does not ride."""
+    """The metadata of the op on stacked arguments; None if it does not ride."""
     return call.op.lift([a.shape for a in call.arrays], stacked, n, call.metadata())
 
 
 def variant(call: Call, i: int, rng: np.random.Generator) -> np.ndarray:
-    """Another value that the i-th argument may have at another time step: its elements in another order."""
+    """A value of the i-th argument at another time step: its elements in another order, or a new valid draw."""
     array, make = call.arrays[i], lawful(call.op, i)
     if make is not None:
         return make(noise(rng, array.shape))
@@ -78,7 +80,7 @@ def variant(call: Call, i: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def args(call: Call, arrays: Sequence[np.ndarray]) -> list[ts.Tensor]:
-    """The arguments as Tensors, those to differentiate by on the tape."""
+    """The arguments as Tensors; the active ones require a gradient."""
     return [
         leaf(a, call.device) if on else ts.tensor(a, device=call.device)
         for a, on in zip(arrays, call.active, strict=True)

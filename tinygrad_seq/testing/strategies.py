@@ -1,10 +1,10 @@
-"""What to call a primitive with: Hypothesis strategies for whole calls.
+"""Hypothesis strategies for whole calls of a primitive.
 
-Shapes come from the primitive itself, from its signature or from its example calls, so a new primitive is
-drawn for without a line of test code. Values come from a shuffled grid: all elements of all arguments
-differ by more than a finite-difference step and none is near zero, so that ties of max and the kinks of
-abs and relu are avoided by construction, not by rejection. What happens at those points is a convention,
-and each convention has a test of its own.
+Shapes are drawn from the signature of the primitive, or from its example calls, so a new primitive needs no
+test code. Values are drawn from a shuffled grid: all elements of all arguments differ by more than a
+finite-difference step, and none is near zero, so that ties of max and the kinks of abs and relu are avoided by
+construction, not by rejection. The derivative at such a point is a convention, and each convention has its own
+test.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import Example
 
-LOW, HIGH = 0.3, 2.3  # the magnitudes that are drawn: a finite-difference step away from any kink
+LOW, HIGH = 0.3, 2.3  # the range of magnitudes: more than a finite-difference step away from any kink
 SIDE = 3  # the longest axis that is drawn
-SIZES = st.sampled_from((2, SIDE, 1, 2, SIDE, 0))  # an empty axis once in a while
+SIZES = st.sampled_from((2, SIDE, 1, 2, SIDE, 0))  # sometimes an empty axis
 
-# Where derivatives are infinite, undefined or overflow; no subnormals, which processors may flush to zero.
+# Points where derivatives are infinite, undefined or overflow; no subnormals, which a CPU may flush to zero.
 SINGULAR = (0.0, -0.0, math.inf, -math.inf, 1e300, -1e300, 1e-300)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a primitive: its arrays and metadata, and the arguments whose gradient is asked for.
+    """One call of a primitive: its arrays and metadata, and the arguments that are `active` (with a gradient).
 
-    The arrays are the host's, and `placed` puts them on the device of the call. Everything else that a law
-    chooses (cotangents, tangents, dtypes) comes from `seed`.
+    The arrays are on the host; `placed` copies them to the device of the call. All other choices of a law
+    (cotangents, tangents, dtypes) are drawn with `seed`.
     """
 
     op: Primitive
@@ -45,15 +45,15 @@ class Call:
     device: str = "cpu"
 
     def placed(self, arrays: Sequence[np.ndarray]) -> list:
-        """Arrays on the device of the call."""
+        """The arrays, on the device of the call."""
         return [backend.asarray(a, self.device) for a in arrays]
 
     def rng(self) -> np.random.Generator:
-        """The random choices of a law about this call: the same at every use."""
+        """The generator for the random choices of a law about this call: the same at every use."""
         return np.random.default_rng([self.seed, 1])
 
     def metadata(self) -> dict[str, object]:
-        """The metadata of the call, those left at their defaults included."""
+        """The metadata of the call, with defaults for those that it does not give."""
         defaults = {p.name: p.default for p in self.op.metadata if p.default is not p.empty}
         return {**defaults, **self.meta}
 
@@ -64,7 +64,7 @@ class Call:
         return f"{self.op.name}({', '.join(given)})  # seed {self.seed}"
 
     def _repr_pretty_(self, printer, cycle: bool) -> None:
-        printer.text(repr(self))  # what Hypothesis prints of a call that breaks a law
+        printer.text(repr(self))  # Hypothesis prints a call that breaks a law in this form
 
 
 def carries_gradient(op: Primitive, i: int) -> bool:
@@ -75,13 +75,13 @@ def carries_gradient(op: Primitive, i: int) -> bool:
 
 
 def interval(op: Primitive, i: int) -> tuple[float, float]:
-    """The open interval that the elements of the i-th array argument of a call are drawn from."""
+    """The open interval from which the elements of the i-th array argument of a call are drawn."""
     domain = _domain(op, i)
     return domain if isinstance(domain, tuple) else (-math.inf, math.inf)
 
 
 def lawful(op: Primitive, i: int) -> Callable | None:
-    """What makes a lawful i-th argument of any drawn array, where its elements cannot be drawn one by one."""
+    """The function from a drawn array to a valid i-th argument (an invertible matrix), if the op has one."""
     domain = _domain(op, i)
     return None if isinstance(domain, tuple) else domain
 
@@ -91,14 +91,14 @@ def _domain(op: Primitive, i: int) -> tuple[float, float] | Callable | None:
 
 
 def differentiable(op: Primitive) -> bool:
-    """Whether the primitive has a derivative rule at all."""
+    """Whether the primitive has any derivative rule."""
     return op.joint_rule is not None or any(op.rules)
 
 
 def grid(
     shapes: Sequence[tuple[int, ...]], domains: Sequence[tuple[float, float]], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """A float64 array per shape, all their elements distinct, each inside its open interval."""
+    """A float64 array for each shape, with distinct elements inside the open interval of the array."""
     sizes = [math.prod(shape) for shape in shapes]
     count = sum(sizes)
     fractions = (rng.permutation(count) + rng.random()) / max(count, 1)
@@ -119,13 +119,13 @@ def grid(
 
 
 def ties(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Small whole numbers, many of them equal: what an op without a derivative may be given."""
+    """Small whole numbers, many of them equal, for an op without a derivative."""
     return rng.choice([-1.0, 0.0, 1.0, 2.0], shape)
 
 
 @st.composite
 def example_shapes(draw: st.DrawFn, example: Example) -> list[tuple[int, ...] | np.ndarray]:
-    """For every array of an example call its shape with the letters filled in, or the array itself."""
+    """For every array of an example call, its shape with numbers for the letters, or the array itself."""
     sizes: dict[str, int] = {}
     shapes: list[tuple[int, ...] | np.ndarray] = []
     for part in example.arrays:
@@ -141,13 +141,13 @@ def example_shapes(draw: st.DrawFn, example: Example) -> list[tuple[int, ...] | 
 
 
 def families(op: Primitive) -> tuple[Example | None, ...]:
-    """The kinds of call that are drawn for: the examples of an op, else None for its signature."""
+    """The example calls of an op; (None,) if it has a signature instead."""
     return op.examples or (None,)
 
 
 @st.composite
 def shapes_of(draw: st.DrawFn, op: Primitive, example: Example | None) -> list[tuple[int, ...] | np.ndarray]:
-    """For every argument of a call a shape, from the example or from the signature; or the array itself."""
+    """For every argument of a call, a shape from the example or the signature, or the array itself."""
     if example is not None:
         return draw(example_shapes(example))
     assert op.signature is not None
@@ -157,7 +157,7 @@ def shapes_of(draw: st.DrawFn, op: Primitive, example: Example | None) -> list[t
 
 @st.composite
 def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None, device: str = "cpu") -> Call:
-    """A lawful call of `op`, as in one of its examples, away from points where it has no derivative."""
+    """A valid call of `op`, like one of its examples, away from points where it has no derivative."""
     if example is None:
         example = draw(st.sampled_from(families(op)))
     parts = draw(shapes_of(op, example))
@@ -176,14 +176,14 @@ def calls(draw: st.DrawFn, op: Primitive, example: Example | None = None, device
             make = lawful(op, i)
             arrays.append(make(next(values)) if make else next(values))
         elif differentiable(op):
-            arrays.append(rng.random(part) < 0.5)  # beside arguments with a derivative: a mask
+            arrays.append(rng.random(part) < 0.5)  # an argument without a rule of a differentiable op: a mask
         else:
             arrays.append(ties(part, rng))
     return Call(op, tuple(map(np.asarray, arrays)), dict(example.meta) if example else {}, active, seed, device)
 
 
 def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:
-    """Every choice of arguments to differentiate by, all of them first, none only if there is none."""
+    """Every non-empty choice of arguments with a rule, all of them first; the empty one if none has a rule."""
     choices: list[tuple[bool, ...]] = [()]
     for on in ruled:
         choices = [(*choice, value) for choice in choices for value in ((True, False) if on else (False,))]
@@ -191,9 +191,9 @@ def _subsets(ruled: Sequence[bool]) -> list[tuple[bool, ...]]:
 
 
 def sprinkled(call: Call, points: Sequence[float], rng: np.random.Generator) -> list[np.ndarray]:
-    """The arguments with some elements of every float array replaced by awkward ones.
+    """The arguments, with some elements of every float array replaced by `points`.
 
-    An argument that only a function makes lawful, as an invertible matrix, would not be lawful then, and stays.
+    An argument that needs a function to be valid (an invertible matrix) stays as it is.
     """
     return [
         np.where(rng.random(a.shape) < 0.5, rng.choice(points, a.shape), a)

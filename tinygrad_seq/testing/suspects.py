@@ -1,8 +1,8 @@
-"""Whose fault it is: the rules on a tape, each held alone at the very values of the call that went wrong.
+"""Finding the wrong rule: each rule on a tape is tested separately, at the values that it had in the call.
 
-The function is called once more, while every op on its tape notes what its forward function was given and
-where it was called from. Then each of these calls is held, for each of its arguments alone, against
-differences of that forward function.
+The function is called once more, while every op on its tape notes the arguments of its forward function and the
+place of the call. Then each of these calls is compared, for one argument at a time, with finite differences of
+that forward function.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OURS = (str(Path(tinygrad_seq.__file__).parent), str(Path(np.__file__).parent), 
 
 
 class Noted(NamedTuple):
-    """A call of a forward function: its arrays and metadata, and the line of the user's that led to it."""
+    """A call of a forward function: its arrays and metadata, and the line of user code that led to it."""
 
     arrays: tuple
     meta: dict[str, object]
@@ -38,7 +38,7 @@ class Noted(NamedTuple):
 
 
 def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int, device: str) -> Iterator[str]:
-    """A line for every rule on the tape of f(*arrays) that is wrong there, to first or to second order."""
+    """Lines for every rule on the tape of f(*arrays) that is wrong there, to first or to second order."""
     found = False
     seen = set()
     leaves = [leaf(a, device) for a in arrays]
@@ -52,13 +52,13 @@ def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int, device: str)
                 found = True
     if not found:
         yield (
-            "  no rule is suspect: each is right at these values. Look for a value that leaves the tape "
-            "(.numpy(), .data, detach, no_grad), or for a kink (abs, max, relu, where) a small step away"
+            "  no rule is suspect: each is right at these values; look for a value that leaves the tape "
+            "(.numpy(), .data, detach, no_grad), or for a kink (abs, max, relu, where) within a small step"
         )
 
 
 def calls_on_tape(f: Callable, leaves: Sequence[Tensor]) -> list[tuple[Record, Noted]]:
-    """The records of f(*leaves), oldest first, each with what its op was called with."""
+    """The records of f(*leaves), oldest first, each with the call of its op."""
     noted: dict[int, Noted] = {}
     with noting([record.op for record in records(f, leaves)], noted):
         made = records(f, leaves)
@@ -74,7 +74,7 @@ def records(f: Callable, leaves: Sequence[Tensor]) -> list[Record]:
 
 @contextmanager
 def noting(ops: Iterable[Declaration], noted: dict[int, Noted]) -> Iterator[None]:
-    """While this lasts, every call of one of `ops` is noted, by the serial of the record that it makes."""
+    """In this context, every call of one of `ops` is put into `noted`, by the serial of its record."""
     before = {op: op.forward for op in ops}
     for op, forward in before.items():
         op.forward = _note(op, forward, noted)
@@ -104,7 +104,7 @@ def _note(op: Declaration, forward: Callable, noted: dict[int, Noted]) -> Callab
 
 
 def users_line() -> str:
-    """The innermost line of the stack that is neither this package's nor NumPy's: file, number and text."""
+    """The innermost line of the stack outside this package and NumPy: file, number and text."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
@@ -113,14 +113,14 @@ def users_line() -> str:
 
 
 def wrong(record: Record, noted: Noted, i: int, order: int, device: str) -> str | None:
-    """What is wrong with the rule of the i-th argument of a record at its call; None if it is right."""
+    """A text about the rule of the i-th argument of a record, if it is wrong at that call; else None."""
     op, rng = record.op, np.random.default_rng(0)
     on_tape = [k for k, line in enumerate(record.inputs) if line is not None]
     name = op.arguments[i] if i < len(op.arguments) else f"{op.variadic}[{i - len(op.arguments)}]"
     rule = f"VJP rule of {name} in {op.name}({', '.join(map(describe, noted.arrays))}){declared(op, i)}"
 
     def of(places: Sequence[int]) -> Callable:
-        """The op as a function of these of its arguments."""
+        """The op as a function of only the arguments at `places`."""
 
         def f(*xs: Tensor) -> Sequence[Tensor]:
             at = dict(zip(places, xs, strict=True))
@@ -143,13 +143,13 @@ def wrong(record: Record, noted: Noted, i: int, order: int, device: str) -> str 
             f"{what}\n    derivative {error.found:.9g}  differences {error.expected:.9g}  relative error "
             f"{error.error:.1e}, along a random direction"
         )
-    except Exception as error:  # a rule that cannot even be computed with
+    except Exception as error:  # the rule itself raises an error
         return f"{what}\n    {type(error).__name__}: {error}"
     return None
 
 
 def declared(op: Declaration, i: int) -> str:
-    """Where the rule of the i-th argument stands in the source."""
+    """The place in the source where the rule of the i-th argument is declared, as text."""
     rule = op.joint_rule or (op.rules[i] if i < len(op.rules) else None)
     code = getattr(rule and rule.function, "__code__", None)
     return f", declared at {code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -1,4 +1,4 @@
-"""The laws about values: what goes in and what comes out, in which dtype and from which memory."""
+"""The laws about values: results on arrays and on Tensors, their dtypes, and the layout of memory."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from tinygrad_seq.testing.differences import noise, pulled_back, same
 from tinygrad_seq.testing.laws import actives, arrays_of, leaves, pulled, pushed, raw, recorded
 from tinygrad_seq.testing.strategies import SINGULAR, Call, carries_gradient, lawful, sprinkled
 
-UNSUPPORTED = "NumPy's linear algebra knows no half precision"
-NO_HALF = dict.fromkeys(("solve", "cholesky"), UNSUPPORTED)  # exempt from the law of dtypes in float16, and why
+UNSUPPORTED = "NumPy's linear algebra does not support half precision"
+NO_HALF = dict.fromkeys(("solve", "cholesky"), UNSUPPORTED)  # exempt from the dtypes law in float16
 
 
 def values(call: Call) -> None:
-    """Arrays in, arrays out; a Tensor in, Tensors out: the same values, that share memory with no array."""
+    """Arrays give arrays, Tensors give Tensors, with the same values; Tensors share no memory with arrays."""
     rng = call.rng()
     device = backend.device_of(*call.placed([np.zeros(())]))
     for given in (call.arrays, sprinkled(call, (*SINGULAR, np.nan), rng)):
         arrays = call.placed([a.copy() for a in given])
         plain = [backend.copy(z) if backend.is_array(z) else z for z in raw(call, arrays)]
         if given is not call.arrays and any(z.dtype.kind == "i" for z in plain):
-            continue  # C leaves open which integer a NaN is
+            continue  # C does not define the integer value of NaN
         tensors = recorded(
             call, leaves(call, arrays) if any(call.active) else [ts.tensor(arrays[0]), *arrays[1:]]
         )
         for z, t in zip(plain, tensors, strict=True):
             assert isinstance(z, np.generic) or backend.is_array(z), (
-                f"{call} made a {type(z).__name__} of arrays"
+                f"{call} returned a {type(z).__name__} for arrays"
             )
-            assert isinstance(t, ts.Tensor), f"{call} made a {type(t).__name__} of Tensors"
+            assert isinstance(t, ts.Tensor), f"{call} returned a {type(t).__name__} for Tensors"
             for place in (backend.device_of(z), t.device):
-                assert place == device, f"{call} left {device} for {place}"
+                assert place == device, f"{call} on {device} returned a value on {place}"
             if device == "cpu":  # CuPy has no read-only arrays
                 assert not t.data.flags.writeable, f"the output of {call} can be written to"
             same(f"{call} of Tensors and of arrays", t.numpy(), z, exactly=True)
@@ -45,13 +45,13 @@ def values(call: Call) -> None:
 
 
 def off_tape(call: Call) -> None:
-    """An op without a derivative never is on the tape, not even of Tensors that require a gradient."""
+    """The output of an op without a derivative is never on the tape, even if its inputs require a gradient."""
     for t in recorded(call, [start(a, call.device) for a in call.arrays]):
-        assert not t.requires_grad, f"{call} has no derivative and yet is on the tape"
+        assert not t.requires_grad, f"{call} has no derivative, but its output is on the tape"
 
 
 def dtypes(call: Call) -> None:
-    """A gradient has its argument's shape and dtype, a tangent its output's, a result what NumPy gives it."""
+    """A gradient has its argument's shape and dtype, a tangent its output's dtype, a result NumPy's dtype."""
     rng = call.rng()
     floats = ["f4", "f8"] if call.op.name in NO_HALF else ["f2", "f4", "f8"]
     kinds = [
@@ -63,10 +63,10 @@ def dtypes(call: Call) -> None:
     zs = recorded(call, xs)
     promoted = call.meta.get("dtype") or np.result_type(*[kind for kind in kinds if kind is not None])
     for z in zs:
-        assert z.dtype == promoted, f"{call} of {kinds} is {z.dtype}, not {promoted}"
+        assert z.dtype == promoted, f"{call} of {kinds} is {z.dtype}, expected {promoted}"
     vs = [noise(rng, x.shape, x.dtype) for x in actives(call, xs)]
     for z, dz in zip(zs, pushed(call, lambda xs: recorded(call, xs), vs, arrays), strict=True):
-        assert dz.dtype == z.dtype, f"the tangent of {call} of {kinds} is {dz.dtype}, its output {z.dtype}"
+        assert dz.dtype == z.dtype, f"the tangent of {call} of {kinds} is {dz.dtype}, expected {z.dtype}"
     gs = [noise(rng, z.shape, z.dtype) for z in zs]
     for create_graph in (False, True):
         grads = pulled(call, gs, xs, create_graph=create_graph)
@@ -77,7 +77,7 @@ def dtypes(call: Call) -> None:
 
 
 def layout(call: Call) -> None:
-    """Transposed, reversed and broadcast memory gives what contiguous memory gives."""
+    """Transposed, reversed and broadcast arrays give the same results as contiguous arrays."""
     rng = call.rng()
     for view in (transposed, backwards, repeated):
         xs = [
@@ -99,7 +99,7 @@ def layout(call: Call) -> None:
 
 
 def start(array: np.ndarray, device: str) -> ts.Tensor:
-    """A leaf, on the tape if it can be."""
+    """A leaf, which requires a gradient if it is a float."""
     return ts.tensor(array, device=device, requires_grad=array.dtype.kind == "f")
 
 
@@ -115,5 +115,5 @@ def backwards(array: np.ndarray, device: str) -> ts.Tensor:
 
 
 def repeated(array: np.ndarray, device: str) -> ts.Tensor:
-    """The first row of the array over and over, with a stride of 0."""
+    """The first row of the array, repeated with a stride of 0."""
     return ts.broadcast_to(start(array[:1] if array.ndim else array, device), array.shape)

@@ -1,8 +1,8 @@
-"""The law of zero: a zero cotangent gives a zero gradient, wherever it arrives.
+"""The law of zero: a zero cotangent gives a zero gradient, at every point.
 
-A branch that `where` did not take hands back a cotangent of zero. If the derivative there is infinite or
-undefined, a plain product would turn it into NaN, and the NaN would spread to every parameter. Ops whose
-partials can be infinite say so (`singular`), and the engine uses the safe product.
+The branch that `where` did not take receives a cotangent of zero. If a derivative in it is infinite or
+undefined, a plain product would be NaN, and the NaN would spread to every parameter. So an op whose partials
+can be infinite declares them `singular`, and the engine uses the safe product for them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Exemption(NamedTuple):
     reason: str
 
 
-PLAIN = "a plain product by design, for speed: guard the argument of x log x"
-UNSHIFTED = "an infinite score has no softmax: only -inf, which masks, has a meaning"
+PLAIN = "a plain product by design, for speed; guard the argument of x log x"
+UNSHIFTED = "a row with +inf has no softmax; only -inf, a mask, is valid"
 EXEMPT = {
     "multiply": Exemption((np.inf, -np.inf), PLAIN),
     "matmul": Exemption((np.inf, -np.inf), PLAIN),
@@ -37,7 +37,7 @@ EXEMPT = {
 
 
 def awkward(op: Primitive) -> list[float]:
-    """The points at which the law of zero holds for an op; NaN too, where it says that it is singular."""
+    """The points at which the law of zero is tested for an op; also NaN, if the op is declared singular."""
     singular = any(rule is not None and "safe_product" in rule.form for rule in op.rules)
     exempt = EXEMPT[op.name].points if op.name in EXEMPT else ()
     return [*(p for p in SINGULAR if p not in exempt), *([np.nan] if singular else [])]
@@ -55,6 +55,7 @@ def zero_at(call: Call, points: Sequence[float]) -> None:
     for create_graph in (False, True):
         for grad in arrays_of(pulled(call, gs, leaves(call, arrays), create_graph=create_graph)):
             assert not np.any(grad), (
-                f"a zero cotangent gives the gradient {grad} in {call.op.name} of {arrays}, {call.meta}; "
-                f"where a partial can be infinite, declare partials(..., singular=True) or use safe_product"
+                f"a zero cotangent gives the gradient {grad} in {call.op.name} of {arrays}, {call.meta}, "
+                f"expected 0; if a partial can be infinite, declare partials(..., singular=True) or use "
+                f"safe_product"
             )

@@ -1,19 +1,19 @@
-"""A strict double of CuPy for a machine without a device: put in its place, it is what `import cupy` finds.
+"""The *double*: a strict stand-in for CuPy that runs on the CPU. In a test run `import cupy` imports it.
 
-It computes with NumPy, but keeps CuPy's borders: what CuPy refuses it refuses, with CuPy's exceptions, and
-where CuPy gives undefined or surprising results without a word, so does it. `watch()` counts the copies
-across the border, `reached` lists what the project has asked for.
+It computes with NumPy, but has CuPy's limits: where CuPy raises an error, it raises the same error, and where
+CuPy silently gives undefined or surprising results, so does the double. `watch()` counts copies between host
+and device; `reached` lists the calls that the project has made.
 
-array         the opaque array, and the tables by which it answers NumPy's protocols
+array         the opaque array, and the tables of functions with which it implements NumPy's protocols
 ufuncs        the ufuncs and the operators
 creation, indexing, rearranging, reductions, arithmetic, linear    the functions
 methods       the methods and attributes
 counting      uploads, downloads, synchronisations
-reaching      what the project reaches of CuPy
+reaching      the part of CuPy that the project uses
 cuda          two devices
 
-What it answers is measured on CuPy, in tests/devices/test_double.py. It is a double of what the project may
-need: what is missing here may exist in CuPy.
+Its results are compared with measurements of CuPy in tests/devices/test_double.py. It has only what the project
+may need: a function that is missing here may exist in CuPy.
 """
 
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ __all__ = ["cuda", "cupyx", "linear", "methods", "ndarray", "reached", "ufunc", 
 
 linalg, stride_tricks = SimpleNamespace(), SimpleNamespace()
 lib = SimpleNamespace(stride_tricks=stride_tricks)
-cupyx = SimpleNamespace(errstate=linear.errstate)  # a module of its own beside CuPy
+cupyx = SimpleNamespace(errstate=linear.errstate)  # a separate module of CuPy's package
 for name, function in FUNCTIONS.items():
     *owner, last = name.split(".")
     if owner:
@@ -39,5 +39,5 @@ for name, function in FUNCTIONS.items():
     else:
         globals()[name] = function
 for name, function in vars(np).items():
-    if isinstance(function, np.ufunc) and function.__name__ in UFUNCS:  # under all of its names
+    if isinstance(function, np.ufunc) and function.__name__ in UFUNCS:  # a ufunc may have several names
         globals()[name] = UFUNCS[function.__name__]

@@ -1,4 +1,4 @@
-"""What computes and is no ufunc: products, linear algebra, rounding; and questions that need no elements."""
+"""Computations that are not ufuncs: products, rounding, and the like; queries that do not read elements."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def einsum(*operands, dtype=None, optimize=False, **wrong):
     raw = [x if isinstance(x, (str, *SCALARS)) else indices_of(x) for x in operands]
     z = np.asarray(np.einsum(*raw, dtype=dtype, optimize=optimize))
     owner = next((a for a in operands if type(a) is ndarray and np.may_share_memory(z, a._host)), None)
-    return view(wrap(z) if owner is None else owner, z)  # where it computed, it views what it computed
+    return view(wrap(z) if owner is None else owner, z)  # a computed result is a view of new memory
 
 
 @function

@@ -1,7 +1,7 @@
 """The opaque array: a NumPy array on the host that pretends to be memory on a device.
 
-Nothing gets at the memory but the functions of this package, which answer NumPy's two protocols for it. They
-enter themselves in the tables below; what is in no table is refused in NumPy's words.
+Only the functions of this package read its memory; they implement NumPy's two protocols for it and register
+themselves in the tables below. A function in no table raises NumPy's error.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from double.counting import downloaded
 from double.cuda import current
 from double.reaching import reach, reached, remember
 
-UFUNCS: dict[str, Callable] = {}  # NumPy's ufuncs by their names
-FUNCTIONS: dict[str, Callable] = {}  # all other functions by their names within CuPy: "sum", "linalg.norm"
-ANSWERS: dict[Callable, Callable] = {}  # the function that answers for one of NumPy's
+UFUNCS: dict[str, Callable] = {}  # NumPy's ufuncs, by name
+FUNCTIONS: dict[str, Callable] = {}  # all other functions, by their names in CuPy: "sum", "linalg.norm"
+ANSWERS: dict[Callable, Callable] = {}  # for a function of NumPy, the function that is called instead
 
 SCALARS = (bool, int, float, complex, np.generic)
 KNOWN = (np.ndarray, *SCALARS)
@@ -27,11 +27,11 @@ COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_e
 EXPECTED = "(expected cupy._core.core._ndarray_base, got {})"
 
 
-free: list[Callable] = []  # ways into contexts in which floating-point errors pass; nobody is in one of these
+free: list[Callable] = []  # unused contexts in which floating-point errors are ignored
 
 
 def quietly(f: Callable, *args, **kwargs):
-    """f(...), as on a device, which never warns: np.errstate, at a tenth of its price."""
+    """f(...) without floating-point warnings, as on a device; takes a tenth of the time of np.errstate."""
     run = free.pop() if free else silence()
     try:
         return run(f, *args, **kwargs)
@@ -46,7 +46,7 @@ def silence() -> Callable:
 
 
 class ndarray:  # noqa: N801, NumPy's name
-    """An array on a device. Its elements are seen by downloading them."""
+    """An array on a device. Its elements can only be read by downloading them."""
 
     __slots__ = ("_host", "_device", "_base", "__weakref__")
     __module__ = "cupy"
@@ -69,7 +69,7 @@ class ndarray:  # noqa: N801, NumPy's name
         for x in inputs:
             if type(x) is not ndarray and not isinstance(x, KNOWN):
                 return NotImplemented
-        if ufunc.__name__ in COMPARISONS:  # the one place where an array of no axes of the host is taken
+        if ufunc.__name__ in COMPARISONS:  # only comparisons accept a 0-d array on the host
             inputs = [x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs]
         if len(out) != 1:
             raise ValueError("The 'out' parameter must have exactly one array value")
@@ -96,19 +96,19 @@ new = object.__new__
 
 
 def poisoned(shape, dtype=float, order="C") -> ndarray:
-    """New memory on the current device, filled with what nobody can take for a result."""
+    """New memory on the current device, filled with values that cannot be taken for a result."""
     memory = np.empty(lengths(shape), dtype, order)
     memory[...] = poison(memory.dtype)
     return wrap(memory, order)
 
 
 def poison(dtype: np.dtype):
-    """What memory that nobody wrote to holds: NaN, -1, or the largest number."""
+    """The value of memory that was not written to: NaN, -1, or the largest number."""
     return np.frombuffer(b"\xff" * dtype.itemsize, dtype)[0] if dtype.kind != "b" else True
 
 
 def lengths(shape) -> tuple[int, ...]:
-    """A shape from a tuple, a list or one length. An array of the device is no length: it has no index."""
+    """A shape from a tuple, a list or one length. An array on the device is not accepted as a length."""
     many = isinstance(shape, (tuple, list, np.ndarray))
     found = tuple(operator.index(n) for n in (shape if many else (shape,)))
     if any(n < 0 for n in found):
@@ -117,7 +117,7 @@ def lengths(shape) -> tuple[int, ...]:
 
 
 def wrap(result, order: str = "C") -> ndarray:
-    """A result as a new array on the current device; NumPy's scalars are arrays of no axes there."""
+    """A result as a new array on the current device; a NumPy scalar becomes a 0-d array."""
     self = new(ndarray)
     self._host = np.asarray(result, order=order)
     self._device = current.id
@@ -126,7 +126,7 @@ def wrap(result, order: str = "C") -> ndarray:
 
 
 def view(a: ndarray, part: np.ndarray) -> ndarray:
-    """A part of the memory of `a` as an array. Unlike NumPy's, no view is read-only."""
+    """A part of the memory of `a` as an array. Unlike in NumPy, no view is read-only."""
     self = new(ndarray)
     self._host = part if part.flags.writeable else writable(part)
     self._device = a._device
@@ -135,7 +135,7 @@ def view(a: ndarray, part: np.ndarray) -> ndarray:
 
 
 def writable(part: np.ndarray) -> np.ndarray:
-    """The same memory by another array that may be written to."""
+    """A writable array on the same memory."""
     owner = part
     while not owner.flags.writeable:
         owner = owner.base
@@ -145,7 +145,7 @@ def writable(part: np.ndarray) -> np.ndarray:
 
 
 def host(a, name: str = "a") -> np.ndarray:
-    """The memory of `a` for a kernel, which runs on the current device and takes arrays of that device only."""
+    """The memory of `a` for a kernel, which runs on the current device and accepts only its arrays."""
     if type(a) is not ndarray:
         raise TypeError(f"Argument '{name}' has incorrect type {EXPECTED.format(type_name(a))}")
     if a._device != current.id:
@@ -195,7 +195,7 @@ def name_of(function: Callable) -> str:
 
 
 def recorded(kind: str, name: str, function: Callable) -> Callable:
-    """`function`, which remembers how it is called, and to which floating-point warnings mean nothing."""
+    """`function`, without floating-point warnings; it also remembers how it is called."""
 
     first = kind == "method"
 
@@ -210,7 +210,7 @@ def recorded(kind: str, name: str, function: Callable) -> Callable:
 
 
 def function(f: Callable | str, *names: str) -> Callable:
-    """Decorator: `f` answers for NumPy's function of its name, or of the given names."""
+    """Decorator: `f` is called instead of NumPy's function of its name, or of the given names."""
     if isinstance(f, str):
         return lambda g: function(g, f, *names)
     for name in names or (f.__name__,):
@@ -219,12 +219,12 @@ def function(f: Callable | str, *names: str) -> Callable:
         for part in name.split("."):
             owner = getattr(owner, part, None)
         if owner is not None:
-            ANSWERS.setdefault(owner, FUNCTIONS[name])  # some have two names in NumPy: the first counts
+            ANSWERS.setdefault(owner, FUNCTIONS[name])  # a function with two names in NumPy keeps its first
     return f
 
 
 def method(f: Callable | str, *names: str) -> Callable:
-    """Decorator: `f` is a method of the array by its name, or by the given names."""
+    """Decorator: `f` becomes a method of the array, under its name or the given names."""
     if isinstance(f, str):
         return lambda g: method(g, f, *names)
     for name in names or (f.__name__,):
@@ -233,7 +233,7 @@ def method(f: Callable | str, *names: str) -> Callable:
 
 
 def attribute(f: Callable) -> Callable:
-    """Decorator: `f` is an attribute of the array that can only be read."""
+    """Decorator: `f` becomes a read-only attribute of the array."""
     name = f.__name__
 
     key = ("attribute", name, 0, ())

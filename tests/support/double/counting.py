@@ -1,7 +1,7 @@
-"""What crosses the border between host and device, and how often the host waits: three counters.
+"""Three counters: uploads from host to device, downloads back, and synchronisations.
 
-An upload carries host data to the device, a download carries results back, a synchronisation makes the
-host wait until the device has caught up. Every download waits. A training step should do none of them.
+A synchronisation makes the host wait until the device has finished its work; every download is one, too. A
+training step should do none of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Counts:
-    """How often each happened while the counts were watched."""
+    """The number of each in a block of `watch`."""
 
     uploads: int = 0
     downloads: int = 0
@@ -25,7 +25,7 @@ watching: list[Counts] = []
 
 @contextmanager
 def watch() -> Iterator[Counts]:
-    """Counts all that happens in the block; blocks may be nested."""
+    """Count uploads, downloads and synchronisations in the block; blocks may be nested."""
     counts = Counts()
     watching.append(counts)
     try:

@@ -1,4 +1,4 @@
-"""New arrays: uploaded, filled, counted up, or like another one. They are made on the current device."""
+"""New arrays: uploaded, filled, ranges, or like another array. They are created on the current device."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from double.indexing import filling
 
 
 def upload(given, dtype=None, order="K") -> ndarray:
-    """Host data as a new array; a list of arrays of the device is stacked there."""
+    """Host data as a new array; a list of arrays on the device is stacked there."""
     if isinstance(given, (list, tuple)) and given and all(type(x) is ndarray for x in given):
         stacked = np.stack([host(x) for x in given])
         return wrap(stacked if dtype is None else stacked.astype(dtype))
     data = np.array(given, dtype=dtype, order=order or "K", subok=False)
     if data.dtype.kind not in "biufc" or data.dtype.name in ("float128", "complex256"):
         raise ValueError(f"Unsupported dtype {data.dtype}")
-    if data.ndim and data.size:  # a single number goes along with the kernel that writes it
+    if data.ndim and data.size:  # a single number is an argument of the kernel, not an upload
         uploaded()
     return wrap(data.astype(data.dtype.newbyteorder("=")), "K")
 
@@ -54,7 +54,7 @@ def ascontiguousarray(a, dtype=None):
 
 @function
 def copy(a, order="K"):
-    return wrap(a._host.copy(order), "K")  # on the current device, wherever `a` is
+    return wrap(a._host.copy(order), "K")  # on the current device, even if `a` is on another
 
 
 @function
@@ -79,7 +79,7 @@ def full(shape, fill_value, dtype=None, order="C"):
 
 
 def filled(shape, value, dtype, order="C") -> ndarray:
-    """A new array, every element of which is `value`."""
+    """A new array with `value` for every element."""
     z = poisoned(shape, dtype, order)
     z._host[...] = value
     return z
@@ -106,12 +106,12 @@ def full_like(a, fill_value, dtype=None, order="K", subok=None, shape=None):
 
 
 def like(a, dtype, order, subok, shape, value=None) -> ndarray:
-    """A new array that differs from `a` in what is given, filled with `value` or with poison."""
+    """A new array like `a`, except for the given properties, filled with `value` or with poison."""
     if subok is not None:
         raise TypeError("subok is not supported yet")
     if type(a) is not ndarray:
         raise AttributeError(f"'{type_name(a)}' object has no attribute 'dtype'")
-    shape = lengths(shape) if shape else None  # () and 0 are taken for no shape at all
+    shape = lengths(shape) if shape else None  # CuPy treats () and 0 like None
     z = wrap(np.empty_like(a._host, dtype, order, shape=shape), "K")
     z._host[...] = poison(z._host.dtype) if value is None else value
     return z

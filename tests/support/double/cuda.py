@@ -1,4 +1,4 @@
-"""Two pretended devices, and the questions about them that a program asks: `cupy.cuda`."""
+"""Two simulated devices, and the functions of `cupy.cuda` that a program uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COUNT = 2
 
 
 class CUDARuntimeError(RuntimeError):
-    """What the CUDA runtime complains of, with its status."""
+    """An error of the CUDA runtime, with its status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -19,7 +19,7 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Current(threading.local):
-    """The device that the calls of a thread work on."""
+    """The device on which the calls of a thread run."""
 
     id = 0
 
@@ -28,7 +28,7 @@ current = Current()
 
 
 class Device:
-    """Device number `id`, without one the current one; as a context it is the current one."""
+    """Device number `id`, or the current device; used as a context, it becomes the current device."""
 
     def __init__(self, device: int | Device | None = None) -> None:
         self.id = current.id if device is None else int(device)
@@ -64,7 +64,7 @@ class Device:
 
 
 class Stream:
-    """The queue of work, which is always done here; to wait for it counts all the same."""
+    """The queue of work, which is always finished here; waiting for it is counted nevertheless."""
 
     null: Stream
 

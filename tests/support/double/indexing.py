@@ -1,7 +1,7 @@
-"""Reading and writing by index: out-of-range indices wrap, and of duplicates anyone may win.
+"""Reading and writing by index: out-of-range indices wrap, and among duplicates any one may be written last.
 
-An index array on the host, a list or a range is uploaded without a word, so each counts as an upload. The
-number of elements that a mask chooses must be known to the host, which waits for it.
+An index array on the host, a list or a range is uploaded silently, so each counts as an upload. The host needs
+the number of elements that a mask chooses, and waits for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from double.array import SCALARS, deliver, function, host, method, ndarray, numb
 from double.counting import downloaded, uploaded
 
 normalize_axis_index = np.lib.array_utils.normalize_axis_index
-chance = np.random.default_rng(0)  # who wins among duplicates, and in which order they are added
+chance = np.random.default_rng(0)  # the order in which duplicates are written or added
 INTEGER = "arrays used as indices must be of integer or boolean type. (actual: {})"
 ADDED = {
     "add": "int32, int64, float16, float32, float64, uint32, uint64",
@@ -23,7 +23,7 @@ ADDED = {
 
 
 def indices_of(part, name: str = "indices") -> np.ndarray:
-    """An index array, from wherever it is."""
+    """An index array, from any device, on the host."""
     if type(part) is ndarray:
         return host(part, name)
     array = np.asarray(part)
@@ -33,14 +33,14 @@ def indices_of(part, name: str = "indices") -> np.ndarray:
 
 
 def wrapped(indices: np.ndarray, size: int) -> np.ndarray:
-    """Indices brought into range by whole turns."""
+    """Indices modulo the size of their axis."""
     if size == 0 and indices.size:
         raise IndexError("cannot do a non-empty take from an empty axes.")
     return indices % size if size else indices
 
 
 def parsed(key, shape: tuple[int, ...]) -> tuple[tuple, bool]:
-    """`key` for NumPy, and whether arrays are in it: with one the result is a copy, else a view."""
+    """`key` for NumPy, and whether it contains arrays: then the result is a copy, else a view."""
     parts = [
         indices_of(part) if isinstance(part, (ndarray, np.ndarray, list, tuple, range)) else part
         for part in (key if isinstance(key, tuple) else (key,))
@@ -56,7 +56,7 @@ def parsed(key, shape: tuple[int, ...]) -> tuple[tuple, bool]:
 
 
 def for_numpy(part, axis: int, size: int | None):
-    """A part of a key, which reads an axis of the given size (None beyond the last) and those behind it."""
+    """A part of a key for NumPy; it indexes `axis`, with length `size` (None after the last axis)."""
     if isinstance(part, slice):
         return slice(*(end if end is None else int(end) for end in (part.start, part.stop, part.step)))
     if isinstance(part, (bool, np.bool_)) or (isinstance(part, np.ndarray) and part.dtype == bool):
@@ -75,14 +75,14 @@ def for_numpy(part, axis: int, size: int | None):
 
 
 def axes_of(part) -> int:
-    """How many axes a part of a key reads."""
+    """The number of axes that a part of a key indexes."""
     if part is None or part is Ellipsis or isinstance(part, bool):
         return 0
     return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
 
 
 def chosen(memory: np.ndarray, parts: tuple) -> np.ndarray:
-    """memory[parts]; index arrays that do not fit each other are a ValueError."""
+    """memory[parts]; ValueError for index arrays that do not broadcast."""
     try:
         return memory[parts]
     except IndexError as error:
@@ -100,7 +100,7 @@ def getitem(a, key):
         if type(part) not in BASIC:
             break
     else:
-        try:  # the short way, which is right for most keys
+        try:  # faster, and right for most keys
             part = a._host[key]
             if type(part) is np.ndarray:
                 return view(a, part)
@@ -131,7 +131,7 @@ def scalar(x) -> bool:
 
 
 def filling(value, verb: str):
-    """What an array is filled with: of the host, scalars only."""
+    """The value for a fill or an assignment: an array on the device, or a scalar."""
     if type(value) is ndarray:
         return host(value)
     if np.ndim(value):
@@ -140,7 +140,7 @@ def filling(value, verb: str):
 
 
 def scattered(memory: np.ndarray, parts: tuple, value) -> tuple[tuple, np.ndarray]:
-    """Where the elements of `value` go, one by one, in the order of chance."""
+    """The positions to which the elements of `value` are written, one by one, in random order."""
     value = np.asarray(value if scalar(value) else indices_of(value)).astype(memory.dtype)
     places = chosen(np.arange(memory.size).reshape(memory.shape), parts)
     if not places.size:
@@ -159,7 +159,7 @@ def scattered(memory: np.ndarray, parts: tuple, value) -> tuple[tuple, np.ndarra
 
 
 def add_at(ufunc: np.ufunc, a, key, value) -> None:
-    """a[key] += value for every element of value, in the order of chance; so for other ufuncs."""
+    """a[key] += value for every element of value, in random order; also for other ufuncs than add."""
     if type(a) is not ndarray:
         raise AttributeError(f"'{type_name(a)}' object has no attribute '_scatter_op'")
     memory, name = host(a), ufunc.__name__

@@ -1,8 +1,8 @@
-"""The real wheel as judge: does CuPy have what the project reached on the double, with that signature?
+"""The real CuPy as judge: does it have every function, with its arguments, that was called on the double?
 
-Run as a process of its own, since the module `cupy` is the double where the tests run. It reads a list of
-[kind, name, number of positional arguments, keywords, place] from its input and prints what CuPy does not
-have, a line each. CuPy can be imported and asked for its names and signatures without any device.
+It runs in a separate process, because the module `cupy` is the double in the process of the tests. It reads a
+list of [kind, name, number of positional arguments, keywords, place] from its input, and prints a line for each
+call that CuPy does not support. CuPy can be imported and inspected without a device.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import sys
 
 
 def signature(thing) -> inspect.Signature | None:
-    """That of a function; compiled ones have it as the first line of their docstring."""
+    """The signature of a function; a compiled function has it in the first line of its docstring."""
     try:
         return inspect.signature(thing)
     except (TypeError, ValueError):
         stated = re.match(r"[\w.]+\((.*?)\)(?: ->.*)?$", (thing.__doc__ or "").partition("\n")[0])
         if stated is None:
             return None
-        names = re.sub(r"\w+ (\w+)", r"\1", stated[1].replace("\\", ""))  # C's types stand before some
+        names = re.sub(r"\w+ (\w+)", r"\1", stated[1].replace("\\", ""))  # some have a C type before the name
         return inspect.signature(eval(f"lambda {names}: None"))
 
 
 def complaint(cupy, kind: str, name: str, positional: int, keywords: list[str]) -> str | None:
-    """What is wrong with a call, or None."""
+    """A text about what is wrong with a call, or None."""
     if kind in ("method", "attribute"):
         home, positional = cupy.ndarray, positional + 1
     else:

@@ -1,4 +1,4 @@
-"""Linear algebra. Of a singular matrix it makes NaN in silence, unless it is told to raise: then it waits."""
+"""Linear algebra. A singular matrix silently gives NaN, unless errors are switched on; then the host waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from double.counting import downloaded
 
 
 def matrices(*arrays, square: bool = True) -> list[np.ndarray]:
-    """Operands of linear algebra, in a float dtype."""
+    """The operands of linear algebra, in a float dtype."""
     if not all(type(a) is ndarray for a in arrays):
         raise np.linalg.LinAlgError("cupy.linalg only supports cupy.ndarray")
     raw = [host(a) for a in arrays]
@@ -29,7 +29,7 @@ def matrices(*arrays, square: bool = True) -> list[np.ndarray]:
 
 
 class Errors(threading.local):
-    """What linear algebra does where it has no answer: "raise", or else nothing."""
+    """What linear algebra does if there is no result: "raise" or nothing."""
 
     linalg = "ignore"
 
@@ -39,7 +39,7 @@ errors = Errors()
 
 @contextmanager
 def errstate(*, linalg: str | None = None) -> Iterator[None]:
-    """`cupyx.errstate`: with "raise" each factorisation waits for its outcome, to raise if there is none."""
+    """`cupyx.errstate`: with "raise" the host waits for each factorisation, and raises an error if it fails."""
     before = errors.linalg
     errors.linalg = linalg or before
     try:
@@ -49,7 +49,7 @@ def errstate(*, linalg: str | None = None) -> Iterator[None]:
 
 
 def factored(f, *arrays: np.ndarray) -> np.ndarray:
-    """f(...); where that fails, an error if errors are raised, else NaN in the matrices concerned."""
+    """f(...); if it fails for a matrix, an error if errors are switched on, else NaN in that matrix."""
     if errors.linalg == "raise":
         downloaded()
         return f(*arrays)

@@ -1,4 +1,4 @@
-"""The methods and attributes of the array. Most methods are functions of their name, with their arguments."""
+"""The methods and attributes of the array. Most methods call the function of the same name and arguments."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def seen_as(self, dtype=None, type=None):
     return view(self, self._host.view() if dtype is None else self._host.view(dtype))
 
 
-# The ways out, each of which waits for the device.
+# Downloads: each waits for the device.
 
 
 @method("get")
@@ -209,7 +209,7 @@ def deep_copy(self, memo):
 
 
 class Flags:
-    """The layout of an array. That it may be written to is not asked: it always may."""
+    """The layout of an array. There is no `writeable`: every array can be written to."""
 
     def __init__(self, flags, owns: bool) -> None:
         self.c_contiguous, self.f_contiguous, self.owndata = flags.c_contiguous, flags.f_contiguous, owns
@@ -266,7 +266,7 @@ def imag(self):
 
 
 def layout(name: str) -> None:
-    """An attribute that says how the array lies in memory."""
+    """An attribute of the memory layout of the array."""
 
     def read(self):
         return getattr(self._host, name)

@@ -1,4 +1,4 @@
-"""Shapes and the order of elements. What NumPy answers with a view is a view here, and may be written to."""
+"""Shapes and the order of elements. A result that is a view in NumPy is a writable view here."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from double.counting import downloaded, uploaded
 
 
 def part(a, memory: np.ndarray) -> ndarray:
-    """A result as a view of `a` where it is one, otherwise as a new array."""
+    """A result as a view of `a`, if it is one, else as a new array."""
     return view(a, memory) if np.may_share_memory(memory, a._host) else wrap(memory)
 
 
 def seen(a) -> np.ndarray:
-    """The memory of `a` for a view, which runs no kernel: its device need not be the current one."""
+    """The memory of `a` for a view, which runs no kernel: `a` need not be on the current device."""
     return a._host if type(a) is ndarray else host(a)
 
 
@@ -132,7 +132,7 @@ def as_strided(x, shape=None, strides=None):
 
 @function("lib.stride_tricks.sliding_window_view")
 def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
-    uploaded()  # a small array of axes goes there and back
+    uploaded()  # a small array of axes is uploaded and downloaded
     downloaded()
     return view(x, np.lib.stride_tricks.sliding_window_view(seen(x), window_shape, axis, writeable=True))
 
@@ -205,7 +205,7 @@ def repeat(a, repeats, axis=None):
     if type(repeats) is ndarray or np.ndim(repeats):
         if type(repeats) is not ndarray:
             uploaded()
-        downloaded()  # the sum of the repeats, and the greatest of them
+        downloaded()  # the sum of the repeats, and the largest
         downloaded()
         repeats = host(repeats) if type(repeats) is ndarray else repeats
     elif repeats < 0:

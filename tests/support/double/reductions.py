@@ -1,6 +1,6 @@
-"""Functions that put many elements into one; the result is an array of no axes, never a scalar of NumPy.
+"""Reductions; a result without axes is a 0-d array, never a NumPy scalar.
 
-They have neither `initial` nor `where`. A mean of nothing is NaN, without a warning.
+They have no `initial` and no `where`. The mean of an empty array is NaN, without a warning.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False):
 
 
 def total(f, a, axis, dtype, out, keepdims):
-    """A sum or a product; of half precision it is taken in single, and rounded once."""
+    """A sum or a product; half precision is accumulated in single precision and rounded once."""
     if np.dtype(dtype or host(a).dtype) != np.float16:
         return reduced(f, a, axis, out, keepdims, dtype=dtype)
     found = reduced(f, a, axis, None, keepdims, dtype=np.float32)
@@ -121,7 +121,7 @@ def cumprod(a, axis=None, dtype=None, out=None):
 
 
 def running(f, a, axis, dtype, out):
-    """Sums or products up to each element, of half precision in single."""
+    """Cumulative sums or products; half precision is accumulated in single precision."""
     if np.dtype(dtype or host(a).dtype) != np.float16:
         return deliver(f(host(a), axis, dtype), out)
     return deliver(f(host(a), axis, np.float32).astype(np.float16), out)

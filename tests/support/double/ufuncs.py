@@ -1,7 +1,7 @@
-"""The ufuncs, and the operators of the array, which are ufuncs written with signs.
+"""The ufuncs, and the operators of the array, which call them.
 
-They promote as NumPy's do and take arrays of the device, NumPy's scalars and Python's numbers. They have
-fewer keywords than NumPy's and fewer methods, and an array on the host is refused.
+They promote dtypes as NumPy does, and accept arrays on the device, NumPy scalars and Python numbers. They have
+fewer keywords and methods than NumPy's, and raise an error for an array on the host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = """absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bit
     logical_and logical_not logical_or logical_xor maximum minimum modf multiply negative nextafter not_equal
     positive power rad2deg radians reciprocal remainder right_shift rint sign signbit sin sinh sqrt square
     subtract tan tanh trunc""".split()  # noqa: SIM905
-METHODS = {  # the ufuncs that have a method; outer they all have
+METHODS = {  # for each method, the ufuncs that have it; all have outer
     "at": ("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"),
     "reduce": ("add", "multiply"),
     "accumulate": ("add", "multiply"),
@@ -31,7 +31,7 @@ METHODS = {  # the ufuncs that have a method; outer they all have
 
 
 def method(f):
-    """Decorator: a method of ufuncs, remembered as it is called, and refused where a ufunc lacks it."""
+    """Decorator: a method of ufuncs. Its calls are remembered; it raises an error if the ufunc lacks it."""
     name = f.__name__
 
     @wraps(f)
@@ -53,7 +53,7 @@ def keywords_of(out, dtype, casting, wrong) -> tuple[str, ...]:
 
 
 class ufunc:  # noqa: N801, NumPy's name
-    """One of NumPy's ufuncs as the device has it."""
+    """CuPy's version of one of NumPy's ufuncs."""
 
     def __init__(self, function: np.ufunc) -> None:
         self.function = function
@@ -97,7 +97,7 @@ class ufunc:  # noqa: N801, NumPy's name
         return wrap(result) if self.nout == 1 else tuple(wrap(part) for part in result)
 
     def mended(self, operands, error):
-        """What CuPy answers where NumPy raises `error`; if it raises too, in its words."""
+        """The result of CuPy where NumPy raises `error`; or CuPy's own error."""
         dtypes = tuple(np.asarray(x).dtype for x in operands)
         words = str(error).replace("numpy", "cupy")
         if self.name == "power" and "negative integer powers" in words:
@@ -143,14 +143,14 @@ class ufunc:  # noqa: N801, NumPy's name
 
 
 def negative_powers(x, n):
-    """x^n of integers: below 0 it is 1/x^|n| cut to an integer."""
+    """x^n for integers: for n < 0 it is 1/x^|n|, truncated to an integer."""
     x, n = np.broadcast_arrays(x, n)
     inverse = np.where(np.abs(x) == 1, x ** (np.abs(n) % 2), 0)
     return np.where(n < 0, inverse, x ** np.maximum(n, 0))
 
 
 class matrix_product(ufunc):  # noqa: N801, as ufunc
-    """np.matmul, which takes arrays only and has more keywords."""
+    """np.matmul, which accepts only arrays and has more keywords."""
 
     def __call__(
         self,
@@ -201,14 +201,14 @@ SIGNS = {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "posit
 
 
 def decides(x) -> bool:
-    """Whether `x` is asked to compute with an array, in place of the array: as NumPy's operators do."""
+    """Whether an operator leaves the computation to `x`, as NumPy's operators do."""
     if hasattr(x, "__array_ufunc__"):
         return x.__array_ufunc__ is None
     return getattr(x, "__array_priority__", 0) > ndarray.__array_priority__
 
 
 def operator(name: str, function: ufunc) -> None:
-    """An operator with the array on its left, on its right, and in place; there NumPy asks no one else."""
+    """An operator with the array on its left, on its right, and in place (never left to the other operand)."""
     numpys = function.function
 
     def forward(self, other, mod=None):
@@ -229,7 +229,7 @@ def operator(name: str, function: ufunc) -> None:
 
 
 def comparison(name: str, function: ufunc) -> None:
-    """A comparison; what has no equality of its own, such as None, is equal to no element."""
+    """A comparison; an object without its own equality, such as None, is equal to no element."""
     numpys = function.function
 
     def compare(self, other):

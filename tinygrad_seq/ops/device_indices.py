@@ -1,6 +1,6 @@
-"""Index arrays of the host beside arrays of a device: looked at on the host, then uploaded.
+"""Index arrays from the host, for arrays on a device: checked on the host, then uploaded.
 
-CuPy takes them as they are, by an upload in silence at every use, and wraps what is out of range.
+Without this, CuPy would upload them silently at every use, and wrap an index that is out of range.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 from tinygrad_seq.engine import backend
 
 
-def indices_beside(x, key: tuple, indices: Sequence) -> list:
-    """The index arrays of `key` where `x` lives; those that come from the host are checked before they go.
+def indices_on_device_of(x, key: tuple, indices: Sequence) -> list:
+    """The index arrays of `key`, on the device of `x`; those from the host are checked before the upload.
 
-    In the key stands "array" or "mask" for each.
+    `key` holds the word "array" or "mask" in the place of each of them.
     """
     if backend.on_host(x):
         return list(indices)
@@ -26,26 +26,26 @@ def indices_beside(x, key: tuple, indices: Sequence) -> list:
     for (part, index), width in zip(parts, widths, strict=True):
         refuse_out_of_range(index, x, axis)
         axis += x.ndim - sum(widths) if part is Ellipsis else width
-    return [_beside(x, index) for index in indices]
+    return [_on_device_of(x, index) for index in indices]
 
 
 def _width(part, index) -> int:
-    """How many axes a part of a key reads."""
+    """The number of axes that a part of a key indexes."""
     if part is None or part is Ellipsis or isinstance(part, bool):
         return 0
     return index.ndim if part == "mask" else 1
 
 
-def index_beside(x, index, axis: int):
-    """`index`, of an axis of x, where `x` lives; what comes from the host is checked before it goes."""
+def index_on_device_of(x, index, axis: int):
+    """`index`, along an axis of x, on the device of `x`; one from the host is checked before the upload."""
     if backend.on_host(x):
         return index
     refuse_out_of_range(index, x, axis)
-    return _beside(x, index)
+    return _on_device_of(x, index)
 
 
 def refuse_out_of_range(index, x, axis: int) -> None:
-    """IndexError, in NumPy's words, for an integer array of the host that names what that axis of x has not."""
+    """IndexError, with NumPy's text, for an integer array on the host that is out of range for the axis."""
     if isinstance(index, (np.ndarray, np.generic)) and index.dtype != bool:
         index, size = np.asarray(index), x.shape[axis]
         wrong = index[(index < -size) | (index >= size)]
@@ -53,6 +53,6 @@ def refuse_out_of_range(index, x, axis: int) -> None:
             raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {size}")
 
 
-def _beside(x, index):
+def _on_device_of(x, index):
     host = isinstance(index, (np.ndarray, np.generic))
     return backend.asarray(np.asarray(index), backend.device_of(x)) if host else index
