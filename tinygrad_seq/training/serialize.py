@@ -102,7 +102,7 @@ def _safetensors() -> ModuleType:
         import safetensors
         import safetensors.numpy
     except ModuleNotFoundError as error:
-        error.add_note('ts.save and ts.load need safetensors: pip install "tinygrad_seq[examples]"')
+        error.add_note('ts.save and ts.load need safetensors: pip install -e ".[examples]"')
         raise
     return safetensors
 

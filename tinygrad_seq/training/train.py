@@ -238,7 +238,7 @@ def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, Figu
         try:
             from tqdm import tqdm
         except ModuleNotFoundError:
-            print('for a progress bar: pip install "tinygrad_seq[examples]"')
+            print('for a progress bar: pip install -e ".[examples]"')
         else:
             bar = tqdm(total=steps * amount, initial=start * amount, unit=f" {unit}", unit_scale=True)
 
