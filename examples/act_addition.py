@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import addition
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 NUMBERS, DIGITS, HIDDEN, BATCH, FRESH = 3, 2, 128, 64, 1000
 PENALTY, MOST = 1e-1, 10

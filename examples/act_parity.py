@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import parity
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 BATCH, HIDDEN, MOST, FRESH, SEEDS = 128, 128, 10, 1000, 3
 GOAL, ONCE = 0.98, 1.05  # right: solved; visits: collapsed to one

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command, history, verdict
+from tinygrad_seq.training import Learner, Race, command, history, verdict
 
 LENGTH, SYMBOLS, ANSWERS, BATCH, FRESH = 30, 6, 4, 32, 1000
 BUDGET = 2600  # 45 units of the plain network, so that the clockwork has five modules

@@ -24,8 +24,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.training.learner import curves
-from tinygrad_seq.training.train import CheckpointError, train
+from tinygrad_seq.training import CheckpointError, curves, options, train
 
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
 LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # the rate of the first step; its factor from step to step
@@ -165,11 +164,7 @@ def main() -> None:
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--text", type=Path, help="a UTF-8 file; without one, Python's documentation")
-    parser.add_argument("--out", type=Path, default=RUNS / "char_lm", help="the folder of the run")
-    parser.add_argument("--steps", type=int, default=2000, help="how many steps to train in all")
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    options(parser, out=RUNS / "char_lm", steps=2000)
     parser.add_argument("--temperature", type=float, default=0.8, help="of the sample: low is careful")
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0 or not args.temperature > 0:
@@ -181,7 +176,7 @@ def main() -> None:
     except (OSError, ValueError, RuntimeError) as error:  # no such file, no such text, no such device
         parser.exit(1, f"error: {error}\n")
     try:
-        train(task, args.out, args.steps, resume=args.resume)
+        train(task, args.out, args.steps, resume=args.resume, overwrite=args.overwrite)
     except (OSError, CheckpointError) as error:
         parser.exit(1, f"error: {error}\n")
 

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.data import normalised, written_dates
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 BATCH, EMBEDDING, HIDDEN, UNKNOWN, STEPS = 64, 32, 64, 0.002, 3000
 SYMBOLS, LONGEST = "$-0123456789", len("2021-03-03$")  # $ is the end

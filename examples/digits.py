@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.data import digits
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, FEATURES, HIDDEN, NOISE, STEPS = 64, 32, 64, 0.05, 2000
 

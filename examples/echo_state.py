@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import mackey_glass, narma10
-from tinygrad_seq.training.learner import verdict
+from tinygrad_seq.training import verdict
 
 WASHOUT, TRAINING, TEST, AHEAD = 200, 2000, 2000, 84
 PENALTIES = [1e-12, 1e-10, 1e-8, 1e-6, 1e-4]

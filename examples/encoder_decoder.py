@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import spelled
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 LETTERS, SYMBOLS = " abcdefghijklmnopqrstuvwxyz", "$0123456789"  # $ is the end
 BATCH, EMBEDDING, HIDDEN, LONGEST = 32, 16, 64, 6

@@ -20,7 +20,7 @@ from char_lm import read
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 TEXT = read(None)
 ALPHABET = sorted(set(TEXT))

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command
+from tinygrad_seq.training import Learner, Race, command
 
 LENGTH, UNITS, ANSWERS, BATCH, FRESH, SEEN = 30, 30, 4, 20, 1000, 20
 BY_CHANCE = (

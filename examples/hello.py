@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import hello
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 HIDDEN = 3  # as on the slide
 

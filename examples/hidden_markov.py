@@ -15,7 +15,7 @@ import numpy as np
 from state_space import HIDDEN, STATES, Contest, Model
 
 from tinygrad_seq import nn
-from tinygrad_seq.training.learner import command
+from tinygrad_seq.training import command
 
 SYMBOLS = 8
 

@@ -17,7 +17,7 @@ from pydoc_data.topics import topics
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LETTERS, BATCH, EMBEDDING, HIDDEN = 26, 32, 16, 64
 SHORTEST, LONGEST = 4, 12  # words in a passage

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import identical_halves
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 SYMBOLS, LONGEST, BATCH, HIDDEN = 10, 5, 64, 96  # LONGEST: symbols in a half
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import moving_digits
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 FRAMES, SIZE, BATCH, FEATURES, HIDDEN = 16, 12, 16, 48, 48
 ARROWS = "\N{NORTH WEST ARROW}\N{NORTH EAST ARROW}\N{SOUTH WEST ARROW}\N{SOUTH EAST ARROW}"

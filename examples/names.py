@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import LANGUAGES, surnames
-from tinygrad_seq.training.learner import Learner, command, curves
+from tinygrad_seq.training import Learner, command, curves
 
 BATCH, EMBEDDING, HIDDEN, DROPPED = 64, 24, 64, 0.4
 KINDS = list(LANGUAGES.values())

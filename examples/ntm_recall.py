@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: mo
 from ntm_copy import Copier, Copiers, SmallCopier
 
 from tinygrad_seq.tasks import associative_recall
-from tinygrad_seq.training.learner import command
+from tinygrad_seq.training import command
 
 
 class Recaller(Copier):

@@ -20,7 +20,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import spelled
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LETTERS, BATCH, EMBEDDING, HIDDEN, LONGEST = "$ abcdefghijklmnopqrstuvwxyz", 32, 16, 96, 30  # $ is the end
 NAMES = [[LETTERS.index(letter) for letter in spelled(n) + "$"] for n in range(1000)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import promoters
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 BATCH, HIDDEN, FEATURES = 32, 24, 8
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import reversal
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 SYMBOLS = "$0123456789"  # $ is the end
 LONGEST, BATCH, EMBEDDING, HIDDEN, STEPS = 12, 64, 16, 48, 800

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command
+from tinygrad_seq.training import Learner, Race, command
 
 LENGTHS, SYMBOLS, ANSWERS, BATCH = (25, 50, 100, 200, 400), 6, 4, 16
 UNITS, FEATURES, HEADS = 40, 32, 2  # of the recurrent network; of self-attention

@@ -17,7 +17,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import opinions
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, EMBEDDING, HIDDEN = 32, 16, 48
 PLACE = {word: i for i, word in enumerate(sorted({w for words in opinions(2000, rng=0)[0] for w in words}))}

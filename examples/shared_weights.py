@@ -20,7 +20,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import first_key
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 SHORTEST, STEPS, LONGEST = 5, 10, 20  # the lengths of training, and the longest that is tried
 SYMBOLS, BATCH, HIDDEN, FRESH = 6, 32, 32, 1000

@@ -17,7 +17,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 STATES, SIZE, STEPS, BATCH, FRESH, HIDDEN = 4, 2, 50, 32, 400, 32
 

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.data import stocks
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, WINDOW, HIDDEN, DROPPED, YEARS = 16, 24, 8, 0.5, range(2005, 2011)
 FIXED = 12  # months that the feed-forward network sees

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import TAGS, tagged_sentences
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, EMBEDDING, HIDDEN = 32, 16, 64
 VOCABULARY = sorted({word for words, _ in tagged_sentences(2000, rng=0) for word in words})

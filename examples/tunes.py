@@ -17,7 +17,7 @@ import numpy as np
 from char_lm import CharTask, bits
 
 from tinygrad_seq.data import tunes
-from tinygrad_seq.training.learner import command, curves
+from tinygrad_seq.training import command, curves
 
 TEMPERATURE = 0.7
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LENGTH, BATCH, HIDDEN, WEIGHT = 50, 20, 50, 0.3
 

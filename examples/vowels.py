@@ -18,7 +18,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.data import japanese_vowels
-from tinygrad_seq.training.learner import Learner, Race, command, curves, history
+from tinygrad_seq.training import Learner, Race, command, curves, history
 
 BATCH, HIDDEN, NOISE, DROPPED = 30, 64, 0.6, 0.3
 TRIVIAL = 88 / 370

@@ -154,6 +154,16 @@ def test_resuming_a_finished_run_changes_nothing(whole, text):
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
 
 
+def test_the_same_command_again_changes_nothing(whole, text):
+    folder, _ = whole
+    before = content(folder)
+    err = refused("--text", text, "--steps", STEPS, "--out", folder)
+    assert err.startswith(f"error: {folder} already holds a run. ")
+    assert all(way in err for way in ("--resume", "--out FOLDER", "--overwrite"))
+    assert err.count("\n") == 1
+    assert content(folder) == before
+
+
 def refused(*options):
     code, _, err = run(*options)
     assert code != 0
@@ -203,7 +213,8 @@ def test_options_are_checked(text):
     code, out, _ = run("--help")
     assert code == 0
     assert all(
-        f"--{name}" in out for name in ("text", "out", "steps", "seed", "device", "resume", "temperature")
+        f"--{name}" in out
+        for name in ("text", "out", "steps", "seed", "device", "resume", "overwrite", "temperature")
     )
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from brief import EXAMPLES, check_example, check_that_it_says_how_to_run, imported, made
 
-from tinygrad_seq.training import learner
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import learner, train
 
 pytestmark = pytest.mark.examples
 

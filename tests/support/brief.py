@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from places import EXAMPLES
 
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import train
 
 
 def imported(name):

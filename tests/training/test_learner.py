@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import nn
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import Learner, Race, command, curves, train, verdict
 
 
 class Line(Learner):
@@ -74,7 +73,7 @@ def test_a_race_is_its_learners_each_by_itself(tmp_path):
 
 def test_a_checkpoint_of_another_race_is_refused(tmp_path):
     train(Race(tmp_path, {"one": Line(tmp_path, seed=1)}, "slope"), tmp_path, 50)
-    with pytest.raises(ValueError, match="of another run"):
+    with pytest.raises(ValueError, match="belongs to another run"):
         train(Race(tmp_path, {"one": Line(tmp_path, seed=2)}, "slope"), tmp_path, 60, resume=True)
 
 
@@ -89,13 +88,38 @@ def test_the_command_line(monkeypatch, tmp_path, capsys):
     run(monkeypatch, tmp_path, "--out", str(tmp_path / "other"), "--seed", "5", "--steps", "50")
     assert len(log(tmp_path / "other")) == 50
     run(monkeypatch, tmp_path, "--out", str(tmp_path / "other"), "--seed", "5", "--steps", "60", "--resume")
-    assert "going on from step 50 of 60" in capsys.readouterr().out
+    assert "continuing from step 50 of 60" in capsys.readouterr().out
     assert len(log(tmp_path / "other")) == 60
+
+
+def test_the_same_command_again_does_not_replace_the_run(monkeypatch, tmp_path, capsys):
+    """It says where the run is and what can be done, in one line; what is done then is what was asked for."""
+    run(monkeypatch, tmp_path)
+    folder = tmp_path / "runs" / "line"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    for more in [], ["--seed", "1"], ["--steps", "60"]:
+        with pytest.raises(SystemExit) as stopped:
+            run(monkeypatch, tmp_path, *more)
+        assert stopped.value.code == 1
+        printed = capsys.readouterr()
+        assert printed.err.startswith(f"error: {folder} already holds a run. ")
+        assert all(way in printed.err for way in ("--resume", "--out FOLDER", "--overwrite"))
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    run(monkeypatch, tmp_path, "--resume")
+    assert "nothing to do" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    run(monkeypatch, tmp_path, "--overwrite", "--seed", "1")
+    assert (folder / "log.csv").read_bytes() != before[folder / "log.csv"]
+    run(monkeypatch, tmp_path, "--overwrite")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["--resume", "--overwrite"], 2, "not allowed with argument"),
         (["--steps", "0"], 2, "--steps must be at least 1"),
         (["--seed", "-1"], 2, "--seed at least 0"),
         (["--help"], 0, "A line."),
@@ -230,14 +254,14 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
 
 
 def test_what_a_learner_has_to_state(tmp_path):
-    with pytest.raises(NotImplementedError, match="Learner states no model"):
+    with pytest.raises(NotImplementedError, match=r"Learner does not define build\(rng\)"):
         Learner(tmp_path)
 
     class Model(Learner):
         def build(self, rng):
             return nn.Linear(1, 1, rng=rng)
 
-    with pytest.raises(NotImplementedError, match="Model states no loss"):
+    with pytest.raises(NotImplementedError, match=r"Model does not define loss\(\)"):
         Model(tmp_path).step()
     assert Model(tmp_path).validate() == {}
 
