@@ -1,11 +1,12 @@
-"""Echo state networks: a random reservoir and a linear readout, fitted in one stroke; two classical tasks.
+"""Echo state networks: a random reservoir and a linear readout, fitted in one step; two classical tasks.
 
-    python examples/echo_state.py            # under a minute
+    .venv/bin/python examples/echo_state.py            # under a minute
 
-NARMA10, a system that remembers ten steps: its output from its input. Mackey-Glass, a chaotic series: its next
-value from the true series, and then 84 steps from its own predictions. The error is the root of the mean square
-over the standard deviation of what is to be predicted: the trivial answer, the mean, has an error of 1. The
-ridge penalty is chosen on the last fifth of the training steps; the first 200 are washed out.
+NARMA10 is a system that remembers ten steps: predict its output from its input. Mackey-Glass is a chaotic
+series: predict its next value from the true series, then 84 steps from the network's own predictions. The error
+is the root mean square error divided by the standard deviation of the target, so that the trivial answer, the
+mean, has an error of 1. The ridge penalty is chosen on the last fifth of the training steps; the first 200
+steps are washed out.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import csv
 import os
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RUNS / "echo_state", help="the folder of the results")
     args = parser.parse_args()
     if args.seed < 0 or min(args.units) < 1:
-        parser.error("--seed must be at least 0, and of --units there is at least 1")
+        parser.error("--seed must be at least 0, and every --units at least 1")
     args.out.mkdir(parents=True, exist_ok=True)
     print("units   NARMA10   Mackey-Glass, 1 step   and 84 steps ahead   (the mean: 1.000)")
     rows = []
@@ -108,12 +109,12 @@ def main() -> None:
         ("NARMA10, from its input", "Mackey-Glass, running free from step 0"),
         strict=True,
     ):
-        for values, style, label in zip(pair, ("C1-", "k:"), ("found", "wanted"), strict=True):
+        for values, style, label in zip(pair, ("C1-", "k:"), ("predicted", "true"), strict=True):
             axes.plot(values[: 4 * AHEAD].ravel(), style, label=label)
         axes.set(title=f"{title}, {args.units[-1]} units", xlim=(0, 4 * AHEAD))
         axes.legend(loc="upper right")
     figure.savefig(args.out / "echo_state.png", dpi=150)
-    print(f"all in {args.out}")
+    print(f"the results are in {args.out}")
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(whole, text, tmp_path):
 def test_a_text_that_will_not_do_is_refused(tmp_path):
     path = tmp_path / "text.txt"
     for bad, words in [
-        (b"\xff\xfe\x00bad", "no UTF-8 text"),
+        (b"\xff\xfe\x00bad", "is not a UTF-8 text of at least 4552 characters"),
         (b"", "has 0 characters; a text must have at least 4552"),
         (b"a" * 4551, "has 4551 characters"),
     ]:

@@ -51,7 +51,7 @@ def numbers(text):
 def test_a_short_example_is_short_and_says_how_to_run_it(name):
     text = (EXAMPLES / name).read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
-    assert f"python examples/{name}" in text
+    assert f".venv/bin/python examples/{name}" in text
 
 
 def test_tape_by_hand_agrees_with_the_library():

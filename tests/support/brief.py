@@ -37,7 +37,7 @@ def check_example(name, task, pictures, said, folder, capsys):
     whole, parts = folder / "whole", folder / "parts"
     train(made(name, task, whole), whole, 80)
     printed = capsys.readouterr().out
-    assert f"all in {whole}" in printed
+    assert f"the results are in {whole}" in printed
     assert all(trivial in printed for trivial in said)
     assert all((whole / picture).stat().st_size > 10_000 for picture in pictures)
     found = losses(whole)
@@ -63,5 +63,5 @@ def check_example(name, task, pictures, said, folder, capsys):
 def check_that_it_says_how_to_run(name):
     """In its docstring, and it is no long text."""
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
-    assert f"python examples/{name}.py" in text
+    assert f".venv/bin/python examples/{name}.py" in text
     assert len(text.splitlines()) < 150
