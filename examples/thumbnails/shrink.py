@@ -24,7 +24,8 @@ if __name__ == "__main__":
     for picture in map(Path, sys.argv[1:]):
         name = picture.parent.name
         with Image.open(picture) as image:
-            edges = zip(PARTS.get(name, (0.0, 0.0, 1.0, 1.0)), 2 * image.size, strict=True)
-            small = image.convert("RGB").crop(tuple(round(part * pixels) for part, pixels in edges))
+            left, top, right, bottom = PARTS.get(name, (0.0, 0.0, 1.0, 1.0))
+            width, height = image.size
+            small = image.convert("RGB").crop((left * width, top * height, right * width, bottom * height))
         small.thumbnail(SIZE, Image.Resampling.LANCZOS)
         small.quantize(COLORS).save(Path(__file__).with_name(f"{name}.png"), optimize=True)
