@@ -128,9 +128,7 @@ def draw(rows, log):
     right.axvline(1 / ANSWERS, color="gray", linewidth=1)
     right.invert_yaxis()
     right.tick_params("y", length=0, pad=42)
-    right.set(
-        title="The best first; among equals, the fastest first", xlabel="accuracy at the end", xlim=(0, 1.15)
-    )
+    right.set(title="Best first; among equals, fastest first", xlabel="accuracy at the end", xlim=(0, 1.15))
     right.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -104,9 +104,9 @@ class Comparison(Race):
         right = dict(zip(self.all, self.validate().values(), strict=True))
         costs = {key: one.costs() for key, one in self.all.items()}
         rows = {
-            "right, of fresh sequences": right,
-            "ms, forward and back": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
-            "MB at most, forward and back": {key: size / 1e6 for key, (_, size) in costs.items()},
+            "accuracy, fresh sequences": right,
+            "ms, forward and backward": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
+            "peak MB, forward and backward": {key: size / 1e6 for key, (_, size) in costs.items()},
         }
         for kind in KINDS:
             count = sum(p.size for p in self.all[kind, LENGTHS[0]].model.parameters())

@@ -1,8 +1,8 @@
-"""The short examples as processes of their own, and the notebook, whose outputs are held to what it prints.
+"""The short examples as separate processes, and the notebook, whose stored outputs must be what it prints.
 
 The notebook runs here without Jupyter: its cells are plain Python, executed one after the other in one
-namespace, which is all that a kernel does with them. So the test needs no extra, takes a second, and a
-failure is an ordinary traceback into the cell.
+namespace, as a kernel does. The test therefore needs no extra and takes a second, and a failure is an ordinary
+traceback into the cell.
 """
 
 import ast
@@ -66,7 +66,7 @@ def test_tape_by_hand_agrees_with_the_library():
 
 
 def test_tape_by_hand_shows_the_same_table_twice():
-    """By hand and by the library: number, op, and where the arguments came from."""
+    """By hand and by the library: number, op, and the records of the arguments."""
     lines = printed("tape_by_hand.py").splitlines()
     rows = [line.split() for line in lines if re.match(r"  %\d ", line)]
     by_hand = [
@@ -100,7 +100,7 @@ def test_higher_order_shows_what_it_promises():
 
 @pytest.fixture
 def comparison():
-    """The example as a module of its own, as large as it is."""
+    """The example as a separate module, at full size."""
     for extra in ("matplotlib", "safetensors", "tqdm"):
         pytest.importorskip(extra)
     spec = importlib.util.spec_from_file_location("comparison", EXAMPLES / "cells.py")
@@ -111,7 +111,7 @@ def comparison():
 
 @pytest.fixture
 def compare(comparison, monkeypatch):
-    """Its command line, for a comparison of small networks on short sequences, by folder and options."""
+    """A function of folder and options: its command line, with small networks and short sequences."""
     for name, value in {"LENGTH": 10, "BATCH": 4, "FRESH": 20, "BUDGET": 300, "GOAL": 0.3}.items():
         monkeypatch.setattr(comparison, name, value)
 
@@ -191,7 +191,7 @@ def cells(kind):
 
 
 def execute(source, names, label):
-    """Run a cell; what it prints, and the value of its last line, as a notebook shows it."""
+    """Run a cell; return its printed text and the value of its last line, as a notebook shows them."""
     *statements, last = ast.parse(source).body
     if not isinstance(last, ast.Expr):
         statements, last = [*statements, last], None
@@ -203,7 +203,7 @@ def execute(source, names, label):
 
 
 def stored(cell, kind):
-    """What the notebook holds of a cell's output: its printed text, or its value in a MIME type."""
+    """The stored output of a cell: its printed text, or its value in a MIME type."""
     if kind == "stdout":
         return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
     values = [o["data"].get(kind) for o in cell["outputs"] if o["output_type"] == "execute_result"]

@@ -1,4 +1,4 @@
-"""The examples of patterns and tasks, briefly: they learn, say what a trivial answer is worth, and resume."""
+"""The examples of patterns and tasks, briefly: they learn, print the trivial answer, and resume."""
 
 import csv
 import sys
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.examples
 TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "many_to_one": ("ThreeCells", ["curves.png"], ["always the same answer: 0.500"]),
     "one_to_many": ("ThreeWays", ["curves.png"], ["one name for all: 0.001"]),
-    "many_to_many": ("Directions", ["curves.png"], ["that no word ends: 0.7"]),
+    "many_to_many": ("Directions", ["curves.png"], ["no word ends: 0.7"]),
     "moving_digits": ("Films", ["curves.png", "film.png"], ["always the same direction: 0.250"]),
     "encoder_decoder": ("Translator", ["curves.png"], ["one answer for all: 0.005", "the commonest: 0.2"]),
     "reversal": ("Reversal", ["curves.png", "reversal.png"], ["of 12 digits; guesses: 0.000"]),
@@ -24,7 +24,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "vanishing_gradients": (
         "Penalties",
         ["curves.png", "gradients.png"],
-        ["with always the same answer 0.250"],
+        ["always the same answer: 0.250"],
     ),
     "gradient_flow": ("Flows", ["gradient_flow.png"], ["always the same answer is right in 0.250"]),
 }
@@ -35,14 +35,14 @@ def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp
     check_example(name, *TASKS[name], tmp_path, capsys)
 
 
-def test_self_attention_beside_recurrence(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(imported("self_attention"), "LENGTHS", (10, 20))  # of 25 to 400
+def test_self_attention_and_recurrence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(imported("self_attention"), "LENGTHS", (10, 20))  # instead of 25 to 400
     said = ["GRU: 5,", "self-attention: 5,", "always the same answer: 0.250"]
     check_example("self_attention", "Comparison", ["self_attention.png"], said, tmp_path, capsys)
 
 
 def test_the_picture_of_gradients_shows_every_network_in_every_way(tmp_path):
-    """Its lines are medians over the sequences; here nothing was trained, so all are alike."""
+    """The lines are medians over the sequences; without training, those of all ways are equal."""
     flows, task = imported("gradient_flow"), made("gradient_flow", TASKS["gradient_flow"][0], tmp_path)
     seen = {(name, way): task.before[name] for name in flows.NETWORKS for way in flows.LOOKS}
     figure = flows.draw(seen, dict.fromkeys(task.all, 0.5))

@@ -1,4 +1,4 @@
-"""Learners, races of them, their command line and their curves."""
+"""Learners and races, their command line and their curves."""
 
 import csv
 import io
@@ -50,11 +50,11 @@ def test_a_step_is_one_of_adam_on_a_clipped_gradient(tmp_path):
     same.loss().backward()
     assert np.abs(same.model.weight.grad.numpy()) > 1e-2  # so that it was clipped
     assert np.abs(line.model.weight.grad.numpy()) <= 1e-3
-    assert abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3  # Adam's first is lr
+    assert abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3  # the first step of Adam is lr
 
 
 def test_a_race_is_its_learners_each_by_itself(tmp_path):
-    """Bit for bit, and after being saved and loaded half way."""
+    """Bit for bit, also after saving and loading half way."""
     learners = {"one": Line(tmp_path, seed=1), "two": Line(tmp_path, seed=2)}
     race = Race(tmp_path, learners, "slope")
     assert race.columns == ("loss", "one", "two")
@@ -93,7 +93,7 @@ def test_the_command_line(monkeypatch, tmp_path, capsys):
 
 
 def test_the_same_command_again_does_not_replace_the_run(monkeypatch, tmp_path, capsys):
-    """It says where the run is and what can be done, in one line; what is done then is what was asked for."""
+    """One line names the folder and the options; each of the options does what it says."""
     run(monkeypatch, tmp_path)
     folder = tmp_path / "runs" / "line"
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -148,7 +148,7 @@ def test_the_seed_of_a_run_cannot_change_half_way(monkeypatch, tmp_path, capsys)
 
 
 def at(line, text):
-    """Print the value of a line at the place that a text says."""
+    """Print the value of a line at the x that a text gives."""
     print(line.model(np.float32([[float(text)]])).item())
 
 
@@ -200,7 +200,7 @@ def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, tmp_path):
 
 
 class Short(Line):
-    """One that validates sooner."""
+    """A line that validates more often."""
 
     epoch = 5
 
@@ -250,10 +250,10 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     zero, low, middle, high = axes.transData.transform([[0, 0], [0, 0.5], [0, 5], [0, 50]])[:, 1]
     assert axes.get_ylim()[0] == 0
     assert high - middle == pytest.approx(middle - low)
-    assert low - zero > 0.9 * (high - middle)  # not at the end of ever smaller decades
+    assert low - zero > 0.9 * (high - middle)  # 0 is near, not below many decades
 
 
-def test_what_a_learner_has_to_state(tmp_path):
+def test_what_a_learner_must_define(tmp_path):
     with pytest.raises(NotImplementedError, match=r"Learner does not define build\(rng\)"):
         Learner(tmp_path)
 

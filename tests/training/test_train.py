@@ -1,4 +1,4 @@
-"""The training loop with a task of a few lines: log, checkpoints, resumption, refusals."""
+"""The training loop with a small task: log, checkpoints, resumption, refusals."""
 
 import os
 
@@ -12,7 +12,7 @@ pytest.importorskip("safetensors")
 
 
 class Walk:
-    """A random walk: its every position depends on all draws before."""
+    """A random walk: every position depends on all earlier draws."""
 
     columns = ("position", "distance")
     epoch = 40
@@ -103,7 +103,7 @@ def test_what_the_log_holds_beyond_the_checkpoint_is_made_again(whole, tmp_path)
         train(Walk(stop=70), folder, 130)
     assert log_steps(folder) == list(range(1, 71))
     with open(folder / LOG, "a") as log:
-        log.write("71,0.12")  # a line that was cut off by the end of a process
+        log.write("71,0.12")  # a line that was cut off when the process ended
     train(Walk(), folder, 130, resume=True)
     assert content(folder) == content(whole)
 
@@ -147,7 +147,7 @@ def test_resuming_nothing_starts_a_new_run_and_says_so(whole, tmp_path, capsys):
 
 @pytest.mark.parametrize("stop", [None, 70, 30])
 def test_a_run_is_not_replaced_without_a_word(tmp_path, stop):
-    """Neither a finished run, nor one that was interrupted, nor one that has only its first checkpoint."""
+    """Neither a finished run, nor an interrupted one, nor one that has only its first checkpoint."""
     folder = tmp_path / "run"
     try:
         train(Walk(stop=stop), folder, 130)
@@ -164,14 +164,14 @@ def test_a_run_is_not_replaced_without_a_word(tmp_path, stop):
 
 def test_a_run_is_replaced_when_that_is_asked_for(whole, tmp_path):
     train(Walk(seed=1), whole, 60, overwrite=True)
-    train(Walk(seed=1), tmp_path / "new", 60, overwrite=True)  # where there is none, a new one
+    train(Walk(seed=1), tmp_path / "new", 60, overwrite=True)  # without a run in the folder, it starts one
     assert content(whole) == content(tmp_path / "new")
     with pytest.raises(ValueError, match="resume=True or overwrite=True, got both"):
         train(Walk(), whole, 130, resume=True, overwrite=True)
 
 
 def test_a_log_without_a_checkpoint_is_not_a_run(whole, tmp_path):
-    """A process that ended before its first checkpoint has done nothing that could be lost."""
+    """A process that ended before its first checkpoint leaves nothing worth keeping."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / LOG).write_text("step,position,distance\n")
