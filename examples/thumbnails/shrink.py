@@ -16,6 +16,7 @@ COLORS = 64
 PARTS = {  # left, top, right and bottom edge, as fractions of the width and the height
     "cells": (0.505, 0.0, 1.0, 1.0),
     "gradient_flow": (0.0, 0.0, 0.165, 0.315),
+    "powers": (0.0, 0.0, 0.5, 1.0),
     "reversal": (0.0, 0.0, 0.422, 1.0),
     "self_attention": (0.0, 0.0, 0.328, 1.0),
 }

