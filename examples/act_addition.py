@@ -70,8 +70,8 @@ def difficulty(xs):
     """From the second number on: the digits of the number added, and its carries; both (T - 1, B)."""
     digits = xs.reshape(*xs.shape[:2], DIGITS, 10)
     there = digits.any(-1).sum(-1)
-    behind = np.clip(there[..., None] - 1 - np.arange(DIGITS), 0, None)  # digits after each
-    values = (digits.argmax(-1) * digits.any(-1) * 10**behind).sum(-1)
+    after = np.clip(there[..., None] - 1 - np.arange(DIGITS), 0, None)  # digits after each
+    values = (digits.argmax(-1) * digits.any(-1) * 10**after).sum(-1)
     powers = 10 ** np.arange(1, PLACES + 1)[:, None, None]
     before, added = values.cumsum(0)[:-1], values[1:]
     return there[1:], (before % powers + added % powers >= powers).sum(0)
@@ -100,8 +100,8 @@ class Addition(Race):
             shares = {one: [each[levels == level].mean() for level in every] for one, each in right.items()}
             thought = [ponder[levels == level] for level in every]
             print(f"{name:27}" + "".join(f"{level:8}" for level in every))
-            for told, row in {"ponder, the mean": map(np.mean, thought), **shares}.items():
-                print(f"  {told:25}" + "".join(f"{share:8.3f}" for share in row))
+            for title, row in {"ponder, the mean": map(np.mean, thought), **shares}.items():
+                print(f"  {title:25}" + "".join(f"{share:8.3f}" for share in row))
             draw(places, every, thought, shares)
             places[1].set(xlabel=name, xticks=every)
         columns[0, 0].set_ylim(bottom=0)  # shared by both columns, which are drawn now

@@ -112,8 +112,8 @@ class Parity(Race):
         print(f"{f'steps to {GOAL:.0%}':13}" + "".join(f"{head:>10}" for head in heads))
         for name in ROWS:
             steps, visits, right = (self.found(name, key) for key in ("solved", "visits", "right"))
-            told = "".join(f"{n:10,.0f}" if n < np.inf else f"{'-':>10}" for n in (*steps, median(steps)))
-            print(f"{name:13}{told}{median(visits):10.2f}{median(right):10.3f}{verdict(median(right), 0.5)}")
+            figures = "".join(f"{n:10,.0f}" if n < np.inf else f"{'-':>10}" for n in (*steps, median(steps)))
+            print(f"{name:13}{figures}{median(visits):10.2f}{median(right):10.3f}{verdict(median(right), 0.5)}")
         print(f"{'always the same answer':63}{0.5:10.3f}")
         once = [name for name in ROWS if "ACT" in name and max(self.found(name, "visits")) < ONCE]
         print(f"collapsed, to fewer than {ONCE} visits with every seed: {', '.join(once) or 'none'}")

@@ -30,12 +30,12 @@ RUNS = Path(__file__).resolve().parent.parent / "runs"
 
 
 def nrmse(found, wanted, of=None):
-    """The root mean square error over the standard deviation of `of`, or of what is wanted."""
+    """The root mean square error divided by the standard deviation of `of`, by default of the target."""
     return float(np.sqrt(np.mean((found - wanted) ** 2)) / np.std(wanted if of is None else of))
 
 
 def fitted(states, targets):
-    """The readout of the training steps, its penalty chosen on the last fifth of them."""
+    """The readout fitted on the training steps; its penalty is chosen on the last fifth of them."""
     cut, end = WASHOUT + TRAINING * 4 // 5, WASHOUT + TRAINING
     return nn.ridge(
         states[:cut],
@@ -47,7 +47,7 @@ def fitted(states, targets):
 
 
 def narma(units, seed):
-    """The error on NARMA10, and what was found beside what was wanted."""
+    """The error on NARMA10, and the predicted and the true outputs."""
     rng = np.random.default_rng(seed)
     u, y = map(ts.tensor, narma10(WASHOUT + TRAINING + TEST, rng=rng))
     cell = nn.EchoStateCell(1, units, spectral_radius=0.9, input_scale=0.2, rng=rng, dtype=np.float64)
@@ -58,7 +58,7 @@ def narma(units, seed):
 
 
 def glass(units, seed):
-    """The errors on Mackey-Glass, one step and 84 steps ahead, and a free run beside the truth."""
+    """The errors on Mackey-Glass, one and 84 steps ahead, and a free run with the true series."""
     rng = np.random.default_rng(seed)
     x = mackey_glass(WASHOUT + TRAINING + TEST + 1, rng=rng)
     cell = nn.EchoStateCell(
@@ -68,7 +68,7 @@ def glass(units, seed):
     states, _ = nn.Recurrent(cell)(before)
     readout = fitted(states, after)
     one = nrmse(readout(states[-TEST:]).numpy(), x[-TEST:])
-    starts = np.arange(len(x) - TEST, len(x) - 4 * AHEAD, AHEAD)  # the series after each is predicted
+    starts = np.arange(len(x) - TEST, len(x) - 4 * AHEAD, AHEAD)  # the predictions start after these
     begin = states[starts - 1][:, 0], after[starts - 1][:, 0]
     nothing = ts.zeros((4 * AHEAD, len(starts), 0), dtype=np.float64)
     free, _ = nn.Recurrent(nn.FedBack(cell, readout, size=1))(nothing, begin)
@@ -96,8 +96,8 @@ def main() -> None:
         errors |= more
         rows.append({"units": units, **errors})
         one, far = more.values()
-        said = verdict(max(errors.values()), 1, less=True)
-        print(f"{units:5} {errors['narma10']:9.3f} {one:22.5f} {far:20.4f}{said}", flush=True)
+        note = verdict(max(errors.values()), 1, less=True)
+        print(f"{units:5} {errors['narma10']:9.3f} {one:22.5f} {far:20.4f}{note}", flush=True)
     with open(args.out / "errors.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -95,8 +95,8 @@ class Readers(Race):
         names = {"window": f"window of {WINDOW}", "lstm": "LSTM"}
         for name, bits in self.validate().items():
             size = sum(p.size for p in self.learners[name].model.parameters())
-            said = verdict(bits, unigram(), less=True)
-            print(f"{names[name]}: {bits:.3f} bits per character{said}, {size:,} parameters")
+            note = verdict(bits, unigram(), less=True)
+            print(f"{names[name]}: {bits:.3f} bits per character{note}, {size:,} parameters")
         print(f"frequencies only: {unigram():.3f} bits per character")
         curves(self.out, names, ylabel="bits per character", levels={"frequencies only": unigram()})
         print(f"the results are in {self.out}")

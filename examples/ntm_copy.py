@@ -39,12 +39,12 @@ class Copier(Learner):
         return copy(length or rng.integers(1, self.longest + 1), batch, bits=self.bits, rng=rng)
 
     def build(self, rng):
-        (*_, heard), (*_, said) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
+        (*_, inputs), (*_, outputs) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
         if self.network == "LSTM":
-            rnn = nn.Recurrent(nn.LSTMCell(heard, self.lstm_units, rng=rng))
-            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(self.lstm_units, said, rng=rng))
-        controller = nn.LSTMCell(heard + self.memory[1], self.units, rng=rng)
-        machine = nn.Recurrent(nn.NTMCell(controller, said, memory=self.memory, rng=rng))
+            rnn = nn.Recurrent(nn.LSTMCell(inputs, self.lstm_units, rng=rng))
+            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(self.lstm_units, outputs, rng=rng))
+        controller = nn.LSTMCell(inputs + self.memory[1], self.units, rng=rng)
+        machine = nn.Recurrent(nn.NTMCell(controller, outputs, memory=self.memory, rng=rng))
         return nn.ManyToMany(nn.Sequential(), machine, nn.Sequential())
 
     def answer(self, xs, steps):
@@ -60,17 +60,17 @@ class Copier(Learner):
     def wrong(self, xs, targets):
         """Wrong bits in a sequence, the mean over the batch."""
         with ts.no_grad():
-            said = self.answer(xs, len(targets)).numpy() > 0
-        return np.mean(np.sum(said != (targets > 0), axis=(0, 2)))
+            outputs = self.answer(xs, len(targets)).numpy() > 0
+        return np.mean(np.sum(outputs != (targets > 0), axis=(0, 2)))
 
     def picture(self, xs, steps):
         """A figure of the machine's inputs and outputs, and of where it writes and reads."""
         figure = Figure(figsize=(10, 7), layout="constrained")
         with ts.no_grad():
             trace = self.model.runner.cell.trace(ts.tensor(xs, device=self.device))
-        said = 1 / (1 + np.exp(-trace.outputs.numpy()))
-        said[:-steps] = 0  # outputs before the question are not counted
-        nn.pictures.machine(figure, xs, said, trace)
+        outputs = 1 / (1 + np.exp(-trace.outputs.numpy()))
+        outputs[:-steps] = 0  # outputs before the question are not counted
+        nn.pictures.machine(figure, xs, outputs, trace)
         return figure
 
     def validate(self):

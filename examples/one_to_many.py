@@ -53,11 +53,11 @@ class Speller(Learner):
         names = zip(self.written(UNSEEN), UNSEEN, strict=True)
         return {"right": float(np.mean([name == spelled(n) for name, n in names]))}
 
-    def parts(self, rng, heard, bridge=None):
+    def parts(self, rng, inputs, bridge=None):
         """The layers that all three share, and a linear map of the vector to `bridge` numbers."""
         layers = (
             nn.Embedding(len(LETTERS), EMBEDDING, rng=rng),
-            nn.GRUCell(heard, HIDDEN, rng=rng),
+            nn.GRUCell(inputs, HIDDEN, rng=rng),
             nn.Linear(HIDDEN, len(LETTERS), rng=rng),
         )
         return layers, bridge and nn.Linear(30, bridge, rng=rng)

@@ -3,8 +3,8 @@
     .venv/bin/python examples/sentiment.py  # --resume continues an interrupted run
 
 "The film was not bad but the music was hardly good" is against. The sentences are made from templates
-(`tinygrad_seq.data.opinions` says how, and why they are not real): a negation reverses an opinion, and of two
-clauses one decides. An LSTM is compared with a bag of words, which is the mean of the same embeddings and
+(`tinygrad_seq.data.opinions` explains how, and why they are not real): a negation reverses an opinion, and of
+two clauses one decides. An LSTM is compared with a bag of words, which is the mean of the same embeddings and
 ignores the order of the words, and with the trivial answer, always the same, which is right for one half.
 """
 

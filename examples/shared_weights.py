@@ -120,8 +120,8 @@ class Weights(Race):
         for name, right in found.items():
             parts = np.split(right, [SHORTEST - 1, STEPS])
             shorter, seen, longer = (part.mean() for part in parts)
-            said = verdict(min(shorter, seen, longer), 0.5)
-            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}{said}")
+            note = verdict(min(shorter, seen, longer), 0.5)
+            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}{note}")
         print("  always the same answer: 0.500")
         self.draw(names, **found)
         curves(self.out, names, ylabel="accuracy on fresh sequences", levels={"always the same answer": 0.5})

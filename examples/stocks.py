@@ -46,14 +46,14 @@ class Year(Learner):
         months, self.factors = changes()
         self.start = int(np.searchsorted(months, np.datetime64(str(year), "M")))
         self.stop = min(self.start + 12, len(self.factors))
-        self.heard = 10 * np.log(np.where(np.isnan(self.factors), 1, self.factors))
+        self.inputs = 10 * np.log(np.where(np.isnan(self.factors), 1, self.factors))
 
     def build(self, rng):
         readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
         return nn.ManyToMany(ts.tensor, nn.Recurrent(nn.GRUCell(6, HIDDEN, rng=rng)), readout)
 
-    def logits(self, heard):
-        return self.model(ts.tensor(heard, device=self.device))
+    def logits(self, inputs):
+        return self.model(ts.tensor(inputs, device=self.device))
 
     def loss(self):
         starts = self.rng.integers(0, self.start - WINDOW, BATCH)
@@ -62,14 +62,14 @@ class Year(Learner):
         rises, known = (
             ts.tensor(x, dtype=np.float32, device=self.device) for x in (later > 1, ~np.isnan(later))
         )
-        losses = nn.binary_cross_entropy_with_logits(self.logits(self.heard[now]), rises, reduction="none")
+        losses = nn.binary_cross_entropy_with_logits(self.logits(self.inputs[now]), rises, reduction="none")
         return (losses * known).sum() / known.sum()
 
     def rises(self):
         """Whether a rise is predicted in each month of the year, of all stocks and of each: (months, 6)."""
         self.model.eval()
         with ts.no_grad():
-            logits = self.logits(self.heard[: self.stop - 1, None])
+            logits = self.logits(self.inputs[: self.stop - 1, None])
         self.model.train()
         return logits.numpy()[self.start - 1 :, 0] > 0
 
@@ -86,9 +86,9 @@ class FixedYear(Year):
         network = nn.Sequential(hidden, ts.tanh, nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
         return nn.FixedWindow(ts.tensor, network, steps=FIXED)
 
-    def logits(self, heard):
+    def logits(self, inputs):
         # a window ends before its month: one more step, so that the last window holds the last month
-        return super().logits(np.concatenate([heard, heard[-1:]]))[1:]
+        return super().logits(np.concatenate([inputs, inputs[-1:]]))[1:]
 
 
 class Stocks(Race):

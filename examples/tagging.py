@@ -3,7 +3,7 @@
     .venv/bin/python examples/tagging.py  # --resume continues an interrupted run
 
 The sentences come from a small grammar in which most words can be two or three parts of speech
-(`tinygrad_seq.data.tagged_sentences` says how, and why they are not real). One LSTM reads forward; another,
+(`tinygrad_seq.data.tagged_sentences` explains how, and why they are not real). One LSTM reads forward; another,
 with as many units in total, reads in both directions. The trivial answer is the commonest tag of each word.
 """
 

@@ -38,8 +38,8 @@ class Whole(Learner):
         super().__init__(out, seed, device)
         self.training, self.unseen = self.split()
         xs, lengths, _ = self.training
-        heard = xs[np.arange(len(xs))[:, None] < lengths]
-        self.mean, self.scale = heard.mean(0), heard.std(0)
+        frames = xs[np.arange(len(xs))[:, None] < lengths]
+        self.mean, self.scale = frames.mean(0), frames.std(0)
 
     def split(self):
         """The utterances for training, and those to be tested on."""
@@ -108,7 +108,7 @@ class Vowels(Race):
 
 
 def draw(log, best):
-    """The accuracy on the test, and below it the loss that says when to stop: at step `best`."""
+    """The accuracy on the test, and below it the loss that decides when to stop: at step `best`."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(

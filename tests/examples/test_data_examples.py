@@ -58,7 +58,7 @@ def test_the_stocks_of_a_year_are_predicted_from_the_time_before(tmp_path):
     for year in made("stocks", "Stocks", tmp_path).years.values():
         state = year.rng.bit_generator.state
         before, said = losses(year), year.rises()
-        year.heard[year.start :], year.factors[year.start :] = 7.0, 7.0
+        year.inputs[year.start :], year.factors[year.start :] = 7.0, 7.0
         assert losses(year) == before
         assert (year.rises()[0] == said[0]).all()
         year.factors[year.start - 1] = 1 / year.factors[year.start - 1]

@@ -1,7 +1,7 @@
 """Training: the loop, the log, checkpoints and exact resumption, and the command line that the examples share.
 
-What any training run needs may stand here, whatever the model; a model, a loss or a task may not. These modules
-import `tensor`, `optim`, `engine` and what lies below them, but not `nn`: a model arrives through a `Task`.
+This folder is for code that a training run of any model needs; models, losses and tasks belong elsewhere. Its
+modules may import `tensor`, `optim`, `engine` and lower ones, but not `nn`: a `Task` brings the model.
 """
 
 from tinygrad_seq.training.learner import Learner, Race, command, curves, history, options, verdict
