@@ -121,9 +121,7 @@ def draw(rows, log):
     left.legend(loc="lower right")
     for i, (cell, *_, accuracy, _) in enumerate(rows):
         right.barh(cell, accuracy, height=0.7, color=look[cell]["color"])
-        right.plot(
-            (-0.16, -0.02), (i, i), linewidth=1.8, clip_on=False, **look[cell]
-        )  # its line style, as the legend
+        right.plot((-0.16, -0.02), (i, i), linewidth=1.8, clip_on=False, **look[cell])  # the legend
         right.text(1.03, i, f"{accuracy:.3f}", verticalalignment="center")
     right.axvline(1 / ANSWERS, color="gray", linewidth=1)
     right.invert_yaxis()

@@ -29,9 +29,7 @@ from tinygrad_seq.training import CheckpointError, curves, options, train
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
 LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # rate of the first step, its factor per step
 RUNS = Path(__file__).resolve().parent.parent / "runs"
-SHORTEST = math.ceil(
-    STREAMS * 2 * CHUNK * 100 / 90
-)  # characters, so that 90 % of them are two chunks per stream
+SHORTEST = math.ceil(STREAMS * 2 * CHUNK * 100 / 90)  # characters: 90 % are two chunks per stream
 
 
 class CharLM(nn.Module):
@@ -172,9 +170,7 @@ def main() -> None:
     if args.steps < 1 or args.seed < 0 or not args.temperature > 0:
         parser.error("--steps must be at least 1, --seed at least 0, and --temperature above 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a sample may contain characters that the terminal cannot show
+        sys.stdout.reconfigure(errors="replace")  # for characters that the terminal cannot show
     try:
         task = CharTask(read(args.text), args.out, args.seed, args.device, args.temperature)
     except (OSError, ValueError, RuntimeError) as error:  # file, text or device not available

@@ -19,14 +19,7 @@ from tinygrad_seq.training import Learner, command, curves
 
 BATCH, EMBEDDING, HIDDEN, DROPPED = 64, 24, 64, 0.4
 KINDS = list(LANGUAGES.values())
-SHOWN = [
-    "Müller",
-    "Papadopoulos",
-    "Lindström",
-    "Rossi",
-    "Kowalski",
-    "O'Connor",
-]  # not all of them from the ten languages
+SHOWN = ["Müller", "Papadopoulos", "Lindström", "Rossi", "Kowalski", "O'Connor"]  # not only the ten languages
 
 
 class Surnames(Learner):
@@ -40,9 +33,7 @@ class Surnames(Learner):
         super().__init__(out, seed, device)
 
     def build(self, rng):
-        embedding = nn.Embedding(
-            len(self.letters) + 1, EMBEDDING, rng=rng
-        )  # the last row is for unknown letters
+        embedding = nn.Embedding(len(self.letters) + 1, EMBEDDING, rng=rng)  # the last: unknown letters
         rnn = nn.Bidirectional(*(nn.LSTMCell(EMBEDDING, HIDDEN, rng=rng) for _ in range(2)))
         readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(2 * HIDDEN, len(KINDS), rng=rng))
         return nn.ManyToOne(embedding, rnn, readout)

@@ -83,9 +83,8 @@ def test_a_date_is_all_that_is_printed_and_what_was_looked_at_is_drawn(learned, 
     picture = learned.out / "alignment.png"
     picture.unlink(missing_ok=True)
     learned.predict(text)
-    assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d\n", capsys.readouterr().out
-    )  # after a short run, any date may be answered
+    # after a short run, any date may be answered
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\n", capsys.readouterr().out)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -148,9 +148,7 @@ def command(
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # real data may contain characters that the terminal cannot show
+        sys.stdout.reconfigure(errors="replace")  # for characters that the terminal cannot show
     with one_line(parser, ImportError, OSError, ValueError, RuntimeError):  # data or device not available
         task = make(args.out, args.seed, args.device)
     if predict is not None and "predict" in args:

@@ -42,9 +42,8 @@ def save(path: str | os.PathLike, tree: object) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_encode(tree, "", arrays))
-    metadata = {
-        FORMAT: f"{_digest(text, arrays)} {text}"
-    }  # one entry, because the order of several is not fixed
+    # one entry of metadata, because the order of several is not fixed
+    metadata = {FORMAT: f"{_digest(text, arrays)} {text}"}
     write(path, _safetensors().numpy.save(arrays, metadata))
 
 
