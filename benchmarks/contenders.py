@@ -1,13 +1,13 @@
-"""Who runs in benchmarks/scan.py: one problem, and a function per contender that makes it ready to run.
+"""The contenders of benchmarks/scan.py: one problem, and for each contender a function that prepares it.
 
-The problem: a cell over a sequence, loss = sum(ys * weights) with fixed random weights, so that every output
-has a cotangent of its own; asked for are the gradients of all parameters, and none of xs. A contender takes
-the problem and returns a function that computes these gradients anew at every call, in the order of
-`cell.named_parameters()`.
+The problem is a cell over a sequence with loss = sum(ys * weights). The weights are fixed and random, so that
+every output has a different cotangent. The result is the gradients of all parameters, without that of xs. A
+contender receives the problem and returns a function that computes these gradients at every call, in the order
+of `cell.named_parameters()`.
 
-The equations of each cell stand here once, over a namespace `m` of functions, so that PyTorch, JAX, autograd
-and MyGrad compute the same thing. Libraries are imported by the contender that needs them: what is missing is
-left out, and a process that runs one contender starts one pool of threads.
+The equations of each cell are written once, over a namespace `m` of functions, so that PyTorch, JAX, autograd
+and MyGrad compute the same function. Each contender imports the library that it needs: a contender whose
+library is missing is left out, and a process that runs one contender starts one thread pool.
 """
 
 from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ def lstm(m, p, state, x):
 
 
 def layer_norm_lstm(m, p, state, x):
-    """Ba, Kiros & Hinton (2016), equations 20 to 22; b stands for all that is added to the gates."""
+    """Ba, Kiros & Hinton (2016), equations 20 to 22; b is the sum of all terms added to the gates."""
 
     def normalised(z):
         d = z - m.mean(z, axis=-1, keepdims=True)
@@ -64,7 +64,7 @@ def layer_norm_lstm(m, p, state, x):
 
 
 class LayerNormLSTMCell(nn.LSTMCell):
-    """The cell that no library has: what a researcher writes, here on our ops."""
+    """A cell that no library has, as a researcher would write it, on our ops."""
 
     def __init__(self, input_size: int, hidden_size: int, *, rng: np.random.Generator) -> None:
         super().__init__(input_size, hidden_size, rng=rng)
@@ -79,7 +79,7 @@ class LayerNormLSTMCell(nn.LSTMCell):
 class Kind(NamedTuple):
     title: str
     cell: Callable[..., nn.Cell]  # ours
-    equations: Callable  # everybody else's
+    equations: Callable  # of the other libraries
     layer: str | None  # PyTorch's class, from torch.nn
 
 
@@ -94,7 +94,7 @@ KINDS = {
 
 
 class Problem:
-    """A cell of `kind` with its input xs (T, B, I) and the loss's weights (T, B, H), alike in every process."""
+    """A cell of `kind`, its input xs (T, B, I), the loss's weights (T, B, H); the same in every process."""
 
     def __init__(self, kind: str, size: Size, dtype: type = np.float32) -> None:
         steps, batch, width, hidden = self.size = size
@@ -117,7 +117,7 @@ class Problem:
 
 
 def functions(library, **others: Callable) -> SimpleNamespace:
-    """The `m` of the equations, from a library that calls most functions as NumPy does."""
+    """The `m` of the equations, from a library whose function names are mostly NumPy's."""
     alike = {name: getattr(library, name) for name in ("tanh", "mean", "square", "sqrt")}
     return SimpleNamespace(**alike, **others)
 
@@ -132,7 +132,7 @@ def unrolled(step: Callable, state, xs: Iterable) -> list:
 
 
 class AbsentError(Exception):
-    """A contender does not take part; says why."""
+    """A contender is left out, for the reason given."""
 
 
 # --- ours ---------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def scanned(cell: nn.Cell, xs: ts.Tensor, start=None, remat: int | None = None) 
 
 
 def reference(kind: str, size: Size) -> list[np.ndarray]:
-    """The gradients that everybody's are held against: our plain loop's, in float64."""
+    """The gradients that all others are compared with: those of our plain loop, in float64."""
     return [g.numpy() for g in ours(Problem(kind, size, np.float64), looped)()]
 
 
@@ -163,7 +163,7 @@ def reference(kind: str, size: Size) -> list[np.ndarray]:
 
 
 def pytorch_cell(problem: Problem) -> Run:
-    """A cell written from primitives, in a Python loop: what one writes for a cell that PyTorch lacks."""
+    """A cell written from primitives in a Python loop, as for a cell that PyTorch does not have."""
     import torch
 
     m = functions(torch, sigmoid=torch.sigmoid, split=lambda z, count, axis: z.chunk(count, dim=axis))
@@ -193,7 +193,7 @@ def pytorch_layer(problem: Problem) -> Run:
     def run():
         ys, _ = layer(xs)
         wx, wh, b, bh = torch.autograd.grad((ys * weights).sum(), parameters)
-        return (wx.T, wh.T, b, bh)[: len(problem.parameters)]  # the gradient of bh is b's, but for the GRU
+        return (wx.T, wh.T, b, bh)[: len(problem.parameters)]  # bh has the gradient of b, except in the GRU
 
     return run
 
@@ -265,10 +265,10 @@ def refuse_the_large(problem: Problem) -> None:
 
 
 def products(problem: Problem) -> Run:
-    """The matrix products alone, which no program on NumPy can do without, each as one call.
+    """Only the matrix products, which every program on NumPy must compute, each as one call.
 
-    Outputs are allocated before; the input's projection is one product, and so is each weight's gradient;
-    Wh' lies contiguous. Computes no gradient: the numbers are arbitrary.
+    Outputs are allocated before; the projection of the input is one product, as is the gradient of each weight;
+    Wh' is contiguous. Computes no gradient: the numbers are arbitrary.
     """
     steps, batch, width, hidden = problem.size
     wx, wh = (problem.parameters[name] for name in ("Wx", "Wh"))

@@ -1,11 +1,12 @@
-"""The eager tape beside PyTorch, autograd and MyGrad: microseconds per record, and an unrolled LSTM.
+"""The eager tape compared with PyTorch, autograd and MyGrad: microseconds per record, and an unrolled LSTM.
 
-    pip install -e ".[bench]"
-    taskset -c 0 python benchmarks/eager.py
+    .venv/bin/python -m pip install -e ".[bench]"
+    taskset -c 0 .venv/bin/python benchmarks/eager.py
 
-One process, one thread each, contenders in shuffled order in every round; medians over the rounds, and
-ratios to ours within a round (so that a machine whose speed drifts does not matter). Every row first holds
-the contender's gradient against ours: a fast wrong answer counts as nothing.
+All contenders run in one process with one thread each, in shuffled order in every round. The tables show
+medians over the rounds, and medians of the ratios to ours within a round, which do not depend on a drift of the
+machine's speed. First the gradient of every contender is compared with ours: a fast wrong answer does not
+count.
 """
 
 import os
@@ -36,7 +37,7 @@ SIZES = {"S1": (50, 32, 64, 128), "S2": (100, 16, 8, 100), "S3": (35, 20, 200, 2
 
 
 def timed(forward: Callable, backward: Callable) -> tuple[float, float, list[np.ndarray]]:
-    """The time of y = forward(), of backward(y), and what that returns."""
+    """The times of y = forward() and of backward(y), and the result of backward(y)."""
     start = time.perf_counter()
     y = forward()
     middle = time.perf_counter()
@@ -48,7 +49,7 @@ def timed(forward: Callable, backward: Callable) -> tuple[float, float, list[np.
 
 
 def chains(shape: tuple[int, ...]) -> dict[str, Timed]:
-    """The contenders on a chain of 3 LINKS records, and the last: a sum, not counted."""
+    """The contenders on a chain of 3 LINKS records; the final sum is not counted."""
     rng = np.random.default_rng(0)
     x0, w0 = (rng.uniform(0.1, 0.5, shape).astype(np.float32) for _ in range(2))
 
@@ -180,7 +181,7 @@ def compare(contenders: dict[str, Timed], rounds: int) -> dict[str, list[tuple[f
 
 
 def report(title: str, times: dict[str, list[tuple[float, float]]], scale: float, unit: str) -> None:
-    """A line per contender: medians forward, backward, both, and the median ratio of ours to it."""
+    """Print a line per contender: medians of forward, backward, both, and the median ratio of ours to it."""
     print(f"\n{title}")
     print(f"{'':12}{'forward':>10}{'backward':>10}{'both':>10}   ours / theirs, likewise")
     for name, rows in times.items():

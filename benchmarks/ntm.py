@@ -1,15 +1,17 @@
-"""A training step of a neural Turing machine: ours beside the same model in eager PyTorch and in JAX.
+"""A training step of a neural Turing machine, compared with the same model in eager PyTorch and in JAX.
 
-    pip install -e ".[bench]"
-    taskset -c 0 python benchmarks/ntm.py
+    .venv/bin/python -m pip install -e ".[bench]"
+    taskset -c 0 .venv/bin/python benchmarks/ntm.py
 
-Copying at the size of Graves, Wayne & Danihelka (2014): rows of 8 bits, memory 128 x 20, an LSTM of 100 units,
-a head that reads and one that writes. A step is forward, backward and Adam over 2 L + 1 inputs for L rows. One
-thread each, in one process, in shuffled order in every round, as in benchmarks/scan.py.
+The task is to copy, at the size of Graves, Wayne & Danihelka (2014): rows of 8 bits, a memory of 128 x 20, an
+LSTM of 100 units, one head that reads and one that writes. A step is forward, backward and Adam over 2 L + 1
+inputs for L rows. All contenders run in one process with one thread each, in shuffled order in every round, as
+in scan.py.
 
-The first memory, the weightings and all other parts of the state are drawn at random: from rows that are all
-alike the heads have no gradient. Adam has a rate of 0: it works, but every step is from the same weights, and
-the gradients of the first call and of the last can be held against our plain loop's in float64.
+The initial memory, the weightings and all other parts of the state are random, because the heads have no
+gradient if all rows of the memory are equal. Adam has a learning rate of 0: it does its work, but every step
+starts from the same weights, and the gradients of the first and the last call can be compared with those of our
+plain loop in float64.
 """
 
 import os
@@ -33,7 +35,7 @@ from tinygrad_seq import nn, optim, tree
 from tinygrad_seq.tasks import copy
 
 SIZES = [(10, 1), (20, 1), (10, 16), (20, 16)]  # rows, batch
-TOLERANCE = 1e-3  # of float32 gradients: where a head points hangs on where it pointed, for 41 steps
+TOLERANCE = 1e-3  # for float32 gradients: the place of a head depends on its earlier places, for 41 steps
 
 
 class Problem:
@@ -80,7 +82,7 @@ def machine(m, p, state, x):
     return ((h, c), r, w, memory), y
 
 
-# --- who runs: from a problem, a function that makes a step and returns its gradients -------------------
+# --- the contenders: from a problem, a function that makes a step and returns its gradients -------------------
 
 
 def ours(problem: Problem, runner: Callable = scanned) -> Run:
@@ -98,7 +100,7 @@ def ours(problem: Problem, runner: Callable = scanned) -> Run:
 
 
 def pytorch(problem: Problem) -> Run:
-    """A plain loop, as of every cell that PyTorch lacks."""
+    """A plain loop, as for every cell that PyTorch does not have."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
@@ -127,7 +129,7 @@ def pytorch(problem: Problem) -> Run:
 
 
 def jax_scan(problem: Problem) -> Run:
-    """jit of all of it: a scan, its gradient, and Adam written by hand."""
+    """One jit of everything: a scan, its gradient, and Adam written by hand."""
     import jax
     import jax.numpy as jnp
 
@@ -186,7 +188,7 @@ CONTENDERS: dict[str, Callable[[Problem], Run]] = {
 
 
 def reference(rows: int, batch: int) -> list[np.ndarray]:
-    """The gradients that everybody's are held against: our plain loop's, in float64."""
+    """The gradients that all others are compared with: those of our plain loop, in float64."""
     return [g.numpy() for g in ours(Problem(rows, batch, np.float64), looped)()]
 
 

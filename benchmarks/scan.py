@@ -1,23 +1,23 @@
-"""A sequence forward and backward: our scan beside the plain loop, other libraries, and the products alone.
+"""A sequence forward and backward: our scan, the plain loop, other libraries, and only the matrix products.
 
-    pip install -e ".[bench]"
-    taskset -c 0 python benchmarks/scan.py                   one thread each, all cells, S1 to S5
-    taskset -c 0,1 python benchmarks/scan.py --two-threads   two threads each
-    taskset -c 0 python benchmarks/scan.py --growth          ours at T = 10 to 10,000: the same time per step
-    taskset -c 0 python benchmarks/scan.py --remat           ours at T = 10,000: peak memory
+    .venv/bin/python -m pip install -e ".[bench]"
+    taskset -c 0 .venv/bin/python benchmarks/scan.py                   one thread each, all cells, S1 to S5
+    taskset -c 0,1 .venv/bin/python benchmarks/scan.py --two-threads   two threads each
+    taskset -c 0 .venv/bin/python benchmarks/scan.py --growth          ours at T = 10 to 10,000: time per step
+    taskset -c 0 .venv/bin/python benchmarks/scan.py --remat           ours at T = 10,000: peak memory
 
-With one thread, all contenders share a process and run in shuffled order in every round: a fixed order
-favours whoever follows himself. With two, each has a process of its own, one after the other: two pools of
-threads on two cores get in each other's way. The first call of each contender, in which it traces, plans and
-compiles, is timed apart. Every row holds the contender's gradients of all parameters against those of our
-plain loop in float64: a fast wrong answer counts as nothing.
+With one thread, all contenders share a process and run in shuffled order in every round; a fixed order would
+favour a contender that runs twice in succession. With two threads, each contender has a separate process, one
+after the other, because two thread pools on two cores disturb each other. The first call of each contender, in
+which it traces, plans and compiles, is timed separately. Every row compares the contender's gradients of all
+parameters with those of our plain loop in float64: a fast wrong answer does not count.
 """
 
 import os
 
 
 def allow(threads: int) -> None:
-    """Set the number of threads of what is imported from now on, here and in processes started from here."""
+    """Set the number of threads of all libraries imported from now on, here and in processes started here."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
 
@@ -60,15 +60,15 @@ SIZES = {  # T, B, I, H
 }
 LENGTHS = (10, 100, 1_000, 10_000)  # of the growth with T, at
 LONG = (8, 16, 32)  # B, I, H
-REMAT = 100  # every so many steps a carry is kept: the root of T = 10,000
-TOLERANCE = 1e-4  # of float32 gradients; sums of some thousand terms err by 1e-6 to 1e-5
+REMAT = 100  # steps per segment: the square root of T = 10,000
+TOLERANCE = 1e-4  # for float32 gradients; sums of some thousand terms have errors of 1e-6 to 1e-5
 
 # --- measuring ----------------------------------------------------------------------------------------
 
 
 @dataclass
 class Result:
-    """Seconds of the first call and of those in the rounds; how far its gradients are off, if it has any."""
+    """Seconds of the first call and of the calls in the rounds; the error of the gradients, if any."""
 
     first: float
     times: list[float] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Result:
 
 
 def seconds(run: Callable) -> float:
-    """The time of one call, with no garbage of others about."""
+    """The time of one call, after a garbage collection."""
     gc.collect()
     start = time.perf_counter()
     run()
@@ -86,8 +86,8 @@ def seconds(run: Callable) -> float:
 def error(first: Iterable, last: Iterable, right: list[np.ndarray]) -> float | None:
     """The largest error of a gradient relative to its largest element; None if there are no gradients.
 
-    Looked at after the rounds: what the first call returned must not have been overwritten since, and what
-    the last call returned must not suffer from buffers that are used again.
+    Computed after the rounds: later calls must not have overwritten the result of the first call, and reused
+    buffers must not have damaged the result of the last call.
     """
     found = [np.asarray(g) for g in (*first, *last)]
     if not found:
@@ -99,7 +99,7 @@ def error(first: Iterable, last: Iterable, right: list[np.ndarray]) -> float | N
 def together(
     kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
 ) -> dict[str, Result | str]:
-    """The results of contenders in one process, by name; of one that is left out, the reason."""
+    """The results of contenders in one process, by name; for one that is left out, the reason."""
     problem = Problem(kind, size)
     contenders = {name: partial(CONTENDERS[name], problem) for name in names}
     return interleaved(contenders, rounds, right, f"{kind} {size}")
@@ -108,7 +108,7 @@ def together(
 def interleaved(
     contenders: Mapping[str, Callable[[], Run]], rounds: int, right: list[np.ndarray], title: str
 ) -> dict[str, Result | str]:
-    """The same, of contenders that have yet to be made ready, whose gradients should be the right ones."""
+    """The same, for contenders that are still to be prepared, with the gradients that they should compute."""
     runs, firsts, results = {}, {}, {}
     for name, contender in contenders.items():
         try:
@@ -120,7 +120,7 @@ def interleaved(
         firsts[name] = run()
         results[name] = Result(time.perf_counter() - start)
         runs[name] = run
-    gc.freeze()  # a collection need not walk what the libraries brought along
+    gc.freeze()  # so that a collection does not walk the objects of the libraries
     for _ in progress(range(rounds), title):
         for name in random.sample(list(runs), len(runs)):
             results[name].times.append(seconds(runs[name]))
@@ -132,7 +132,7 @@ def interleaved(
 def in_turn(
     kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
 ) -> dict[str, Result | str]:
-    """The same, every contender in a process of its own."""
+    """The same, with a separate process for every contender."""
     return {name: apart(together, kind, size, [name], rounds, right)[name] for name in names}
 
 
@@ -143,7 +143,7 @@ def apart(function: Callable, *arguments):
 
 
 def progress(rounds: Sequence, title: str) -> Iterable:
-    """The rounds, with a bar on a terminal; a line, where there is no tqdm."""
+    """The rounds, with a progress bar on a terminal; without tqdm, a line."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -158,7 +158,7 @@ HEAD = f"{'':20}{'median ms':>11}{'min':>10}{'/ scan':>8}{'us/step':>10}{'first'
 
 
 def lines(results: dict[str, Result | str], steps: int, tolerance: float = TOLERANCE) -> Iterable[str]:
-    """A line per contender: its times, its median over that of our scan, the error of its gradients."""
+    """Print a line per contender: its times, its median over that of our scan, the error of its gradients."""
     scan = statistics.median(results["ours, scan"].times)
     for name, result in results.items():
         if isinstance(result, str):
@@ -186,7 +186,7 @@ def compare(kind: str, sizes: dict[str, Size], names: Iterable[str], rounds: int
 
 
 def stages(kind: str, size: Size) -> dict[str, float]:
-    """Seconds that scan takes at every call, to record and look up, and once, to derive, plan and emit."""
+    """The seconds of scan to record and look up, at every call, and to derive, plan and emit, once."""
     problem = Problem(kind, size)
     PROGRAMS.clear()
     ours(problem, scanned)()
@@ -239,7 +239,7 @@ def memory(kind: str, rounds: int) -> None:
 def peak_and_times(
     kind: str, size: Size, runner: Callable, rounds: int, right: list[np.ndarray]
 ) -> tuple[int, list[float], float]:
-    """The most bytes that a first call holds beyond xs and parameters; the times of later calls; its error."""
+    """The peak bytes of a first call beyond xs and the parameters; the times of later calls; the error."""
     run = ours(Problem(kind, size), runner)
     tracemalloc.start()
     first = run()
@@ -253,7 +253,7 @@ def peak_and_times(
 
 
 def pin(threads: int) -> str:
-    """Keep to as many cores as threads: JAX takes a thread for every core it may use. Says what was done."""
+    """Use as many cores as threads, because JAX starts a thread for every core; return a description."""
     if not hasattr(os, "sched_setaffinity"):
         return "not pinned: this system cannot"
     cores = sorted(os.sched_getaffinity(0))[:threads]

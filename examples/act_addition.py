@@ -1,17 +1,18 @@
-"""Addition: how long an adaptive network thinks about a sum, and how hard the sum is.
+"""Addition: how long an adaptive network computes for a sum, and how difficult the sum is.
 
-    python examples/act_addition.py        # or --resume, after an interruption
+    .venv/bin/python examples/act_addition.py  # --resume continues an interrupted run
 
-Numbers of one or two digits come one after the other, each as one vector; from the second on the sum up to
-there is asked for (Graves 2016, Adaptive computation time; here fewer and shorter ones). One LSTM sees each
-number once. The other, as large, decides how often, and each visit costs a penalty. A harder sum is one of a
-longer number, or one that carries more often. The networks are unrolled, where a number is visited until the
-last of the batch has halted: under scan every visit would be made that there could be.
+Numbers of one or two digits arrive one after the other, each as one vector. From the second number on, the
+network must output the sum so far (Graves 2016, Adaptive computation time, with more and longer numbers). One
+LSTM visits each number once. Another LSTM of the same size decides how often to visit it, and every visit costs
+a penalty. A sum is more difficult if the added number is longer or if it carries more often. Both networks are
+unrolled, so that the visits to a number stop when the last row of the batch has halted; a scan would always
+make the maximum number.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,15 +20,15 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import addition
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 NUMBERS, DIGITS, HIDDEN, BATCH, FRESH = 3, 2, 128, 64, 1000
 PENALTY, MOST = 1e-1, 10
-PLACES, LABELS = len(str(NUMBERS * (10**DIGITS - 1))), 11  # of a sum; ten digits, and none
+PLACES, LABELS = len(str(NUMBERS * (10**DIGITS - 1))), 11  # the digits of a sum; ten digits and `none`
 
 
 class Adder(Learner):
-    """Reads each number once or, if it is adaptive, as often as it decides; o_t = y_t W + b, of all places."""
+    """Visits each number once, or as often as it decides if adaptive; o_t = y_t W + b, for all places."""
 
     columns, epoch, work, lr = ("loss", "right"), 250, ("sums", BATCH * (NUMBERS - 1)), 3e-3
 
@@ -43,7 +44,7 @@ class Adder(Learner):
         return nn.ManyToMany(nn.Sequential(), nn.Recurrent(cell, unroll=True), readout)
 
     def read(self, xs):
-        """Logits of the sums, (T - 1, B, D, 11), and how long every number was thought about, (T, B)."""
+        """Logits of the sums, (T - 1, B, D, 11), and the ponder cost of every number, (T, B)."""
         made, _ = self.model.runner(ts.tensor(xs, device=self.device))
         ys, ponder, _ = made if self.adaptive else (made, ts.zeros_like(made[..., 0]), None)
         logits = self.model.readout(ys[1:])
@@ -55,7 +56,7 @@ class Adder(Learner):
         return nn.cross_entropy(logits, sums) + PENALTY * ponder.mean()
 
     def fresh(self):
-        """Numbers, whether each of their sums is right in every place, (T - 1, B), its ponder, and the sums."""
+        """Numbers, whether every place of each sum is right, (T - 1, B), the ponder costs, and the sums."""
         xs, sums = addition(NUMBERS, FRESH, digits=DIGITS, rng=np.random.default_rng([self.seed, 1]))
         with ts.no_grad():
             logits, ponder = self.read(xs)
@@ -66,18 +67,18 @@ class Adder(Learner):
 
 
 def difficulty(xs):
-    """Of what is added from the second number on: its digits, and how often that carries, (T - 1, B) both."""
+    """From the second number on: the digits of the number added, and its carries; both (T - 1, B)."""
     digits = xs.reshape(*xs.shape[:2], DIGITS, 10)
     there = digits.any(-1).sum(-1)
-    behind = np.clip(there[..., None] - 1 - np.arange(DIGITS), 0, None)  # digits behind each
-    values = (digits.argmax(-1) * digits.any(-1) * 10**behind).sum(-1)
+    after = np.clip(there[..., None] - 1 - np.arange(DIGITS), 0, None)  # digits after each
+    values = (digits.argmax(-1) * digits.any(-1) * 10**after).sum(-1)
     powers = 10 ** np.arange(1, PLACES + 1)[:, None, None]
     before, added = values.cumsum(0)[:-1], values[1:]
     return there[1:], (before % powers + added % powers >= powers).sum(0)
 
 
 class Addition(Race):
-    """Both."""
+    """Both networks."""
 
     def __init__(self, out, seed, device):
         self.both = {name: Adder(name == "adaptive", out, seed, device) for name in ("once", "adaptive")}
@@ -99,18 +100,18 @@ class Addition(Race):
             shares = {one: [each[levels == level].mean() for level in every] for one, each in right.items()}
             thought = [ponder[levels == level] for level in every]
             print(f"{name:27}" + "".join(f"{level:8}" for level in every))
-            for told, row in {"ponder, the mean": map(np.mean, thought), **shares}.items():
-                print(f"  {told:25}" + "".join(f"{share:8.3f}" for share in row))
+            for title, row in {"ponder, the mean": map(np.mean, thought), **shares}.items():
+                print(f"  {title:25}" + "".join(f"{share:8.3f}" for share in row))
             draw(places, every, thought, shares)
             places[1].set(xlabel=name, xticks=every)
-        columns[0, 0].set_ylim(bottom=0)  # of both columns, now that both are drawn
+        columns[0, 0].set_ylim(bottom=0)  # shared by both columns, which are drawn now
         figure.savefig(self.out / "ponder.png", dpi=150)
         curves(self.out, {name: name for name in right}, ylabel="right", levels={"the commonest sum": trivial})
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def draw(places, levels, thought, shares):
-    """For every level of difficulty how long it is thought about, and below it how often it is right."""
+    """For every level of difficulty the ponder cost, and below it the share of right sums."""
     means, spread = (list(map(f, thought)) for f in (np.mean, np.std))
     places[0].errorbar(levels, means, spread, fmt="C1o-", capsize=4, label="mean and standard deviation")
     places[0].set(ylabel="ponder")

@@ -1,19 +1,20 @@
-"""Parity of a vector: thinking as often as one likes, as often as one is told, or once.
+"""Parity of a vector: as many computation steps as the network decides, a fixed number, or one.
 
-    python examples/act_parity.py    # 16 bits, a quarter of an hour; --long: 64 bits, hours; or --resume
+    .venv/bin/python examples/act_parity.py         # 16 bits: a quarter of an hour
+    .venv/bin/python examples/act_parity.py --long  # 64 bits: hours; --resume continues an interrupted run
 
-Is the number of ones odd? All bits come at once, so that a plain network has one step for it. Others visit the
-vector again: as often as they decide, at a penalty for each visit (Graves 2016, Adaptive computation time), or
-a fixed number of times (Fojo, Campos & Giro-i-Nieto 2018, Comparing fixed and adaptive computation time). A row
-of the table is three networks; one that is right for 98 % of fresh vectors has solved it and learns no further.
-The networks are unrolled: recording one step of time pays nothing back, and where a scan always makes all 10
-visits an adaptive cell stops when the last row of the batch has halted.
+Is the number of ones odd? The whole vector is one input, so a plain RNN has one step to answer. Other networks
+visit the vector repeatedly: as often as they decide, with a penalty for each visit (Graves 2016, Adaptive
+computation time), or a fixed number of times (Fojo, Campos & Giro-i-Nieto 2018, Comparing fixed and adaptive
+computation time). Each row of the table is three networks. A network that answers 98 % of fresh vectors right
+has solved the task and stops learning. The networks are unrolled: an adaptive cell then stops when the last row
+of the batch has halted, where a scan would always make all 10 visits.
 """
 
 import os
 from statistics import median
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,10 +22,10 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import parity
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 BATCH, HIDDEN, MOST, FRESH, SEEDS = 128, 128, 10, 1000, 3
-GOAL, ONCE = 0.98, 1.05  # right: solved; visits: collapsed to one
+GOAL, ONCE = 0.98, 1.05  # accuracy that counts as solved; visits that count as one
 ROWS: dict[str, dict[str, float]] = {
     "RNN": {},
     **{f"Repeat {times}": {"times": times} for times in (2, 3, 5)},
@@ -33,7 +34,7 @@ ROWS: dict[str, dict[str, float]] = {
 
 
 class Thinker(Learner):
-    """A network of a row, which learns until it has solved the task."""
+    """One network of a row of the table; it learns until it has solved the task."""
 
     columns, epoch, work, lr = ("loss", "right"), 250, ("vectors", BATCH), 1e-3
 
@@ -41,7 +42,7 @@ class Thinker(Learner):
         self.bits, self.times, self.penalty = bits, times, penalty
         super().__init__(out, seed, device)
         self.fingerprint |= {"bits": bits, "times": times, "penalty": penalty}
-        self.found = {"right": 0.0, "visits": 0.0, "solved": 0}  # solved: at which step, 0: not
+        self.found = {"right": 0.0, "visits": 0.0, "solved": 0}  # the step at which it solved the task, or 0
 
     def build(self, rng):
         cell: nn.Cell = nn.RNNCell(self.bits + bool(self.times or self.penalty), HIDDEN, rng=rng)
@@ -52,7 +53,7 @@ class Thinker(Learner):
         return nn.ManyToOne(nn.Sequential(), nn.Recurrent(cell, unroll=True), nn.Linear(HIDDEN, 1, rng=rng))
 
     def answers(self, batch, rng):
-        """Of each vector the logit, what its visits cost, how many they were, and the right answer."""
+        """For each vector the logit, the ponder cost, the number of visits, and the right answer."""
         drawn = parity(batch, size=self.bits, rng=rng)
         x, odd = (ts.tensor(array.astype(np.float32), device=self.device) for array in drawn)
         made, _ = self.model.runner(x[None])
@@ -81,7 +82,7 @@ class Thinker(Learner):
 
 
 class Parity(Race):
-    """Three networks of each row, a step of all that have not solved it in turn."""
+    """Three networks for each row; a step is one step of every network that has not solved the task."""
 
     bits = 16
 
@@ -93,12 +94,12 @@ class Parity(Race):
         self.columns, self.work = ("loss", *ROWS), ("steps", 1)
 
     def step(self):
-        """The mean of the losses of those that learn."""
+        """The mean loss of the networks that still learn."""
         losses = [one.step()["loss"] for one in self.all.values() if not one.found["solved"]]
         return {"loss": sum(losses) / len(losses)} if losses else {}
 
     def found(self, name, key):
-        """That of the seeds of a row; not solved is inf."""
+        """This figure of the seeds of a row; inf for a task that is not solved."""
         return np.array([self.all[f"{name}, {one}"].found[key] or np.inf for one in self.seeds])
 
     def validate(self):
@@ -106,22 +107,22 @@ class Parity(Race):
         return {name: median(self.found(name, "right")) for name in ROWS}
 
     def finish(self):
-        print(f"{self.bits} bits; of visits and of what is right the median")
+        print(f"{self.bits} bits; visits and accuracy are medians")
         heads = [f"seed {one}" for one in self.seeds] + ["median", "visits", "right"]
         print(f"{f'steps to {GOAL:.0%}':13}" + "".join(f"{head:>10}" for head in heads))
         for name in ROWS:
             steps, visits, right = (self.found(name, key) for key in ("solved", "visits", "right"))
-            told = "".join(f"{n:10,.0f}" if n < np.inf else f"{'-':>10}" for n in (*steps, median(steps)))
-            print(f"{name:13}{told}{median(visits):10.2f}{median(right):10.3f}{verdict(median(right), 0.5)}")
+            figures = "".join(f"{n:10,.0f}" if n < np.inf else f"{'-':>10}" for n in (*steps, median(steps)))
+            print(f"{name:13}{figures}{median(visits):10.2f}{median(right):10.3f}{verdict(median(right), 0.5)}")
         print(f"{'always the same answer':63}{0.5:10.3f}")
         once = [name for name in ROWS if "ACT" in name and max(self.found(name, "visits")) < ONCE]
         print(f"collapsed, to fewer than {ONCE} visits with every seed: {', '.join(once) or 'none'}")
         self.draw(max(one.optimizer.steps for one in self.all.values()))
-        curves(self.out, {name: name for name in ROWS}, ylabel="right, the median", levels={"a guess": 0.5})
-        print(f"all in {self.out}")
+        curves(self.out, {name: name for name in ROWS}, ylabel="accuracy, the median", levels={"a guess": 0.5})
+        print(f"the results are in {self.out}")
 
     def draw(self, last):
-        """For every row the steps that it took and the visits that it makes, as act_parity.png."""
+        """Draw for every row the steps to the solution and the visits, as act_parity.png."""
         figure = Figure(figsize=(10, 4.5), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for y, name in enumerate(ROWS):

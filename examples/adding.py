@@ -1,29 +1,29 @@
-"""Adding: of a hundred numbers two are marked; what is their sum? LSTM and GRU beside the RNN.
+"""Adding: what is the sum of the two marked numbers among a hundred? LSTM and GRU compared with the RNN.
 
-    python examples/adding.py            # or --resume, after an interruption
+    .venv/bin/python examples/adding.py  # --resume continues an interrupted run
 
-The test of a long memory by Hochreiter & Schmidhuber (1997), in the form of Le, Jaitly & Hinton (2015): a mark
-stands in each half. Always to answer 1 has a squared error of 1/6, about 0.167: a network that forgets learns
-that much and no more.
+This test of long memory is by Hochreiter & Schmidhuber (1997), in the form of Le, Jaitly & Hinton (2015), with
+one marked number in each half. The constant answer 1 has a mean squared error of 1/6, about 0.167; a network
+that cannot remember learns this answer.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import adding
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LENGTH, BATCH, HIDDEN = 100, 32, 48
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
 
 
 class Adder(Learner):
-    """y = W h_T + b, h of a cell that has read numbers and marks."""
+    """y = W h_T + b, h_T the last state of a cell that reads numbers and marks."""
 
     columns, epoch, work, lr = ("loss", "error"), 250, ("sequences", BATCH), 2e-3
 
@@ -65,7 +65,7 @@ class Adders(Race):
             ylabel="mean squared error",
             levels={"always to answer 1": 1 / 6},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

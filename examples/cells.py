@@ -1,18 +1,19 @@
-"""Every cell of the library on one task, with as many numbers each: in which order did two of the symbols come?
+"""Every cell of the library on one task, at the same size: in which order did two of the symbols come?
 
-    python examples/cells.py            # or --resume, after an interruption
+    .venv/bin/python examples/cells.py  # --resume continues an interrupted run
 
 Temporal order (Hochreiter & Schmidhuber 1997): two symbols of a sequence are A or B, one near the beginning and
 one just past the middle; the answer is AA, AB, BA or BB. A model is a cell and a linear readout of its last
-output. It has as many units as a budget of numbers allows: those of a reservoir count, though it does not learn
-them, and so do the weights that a clockwork masks. All learn at the same time, a step of each in turn.
+output. It has as many units as a budget of numbers allows. The numbers of a reservoir count, although they are
+not learned, and so do the masked weights of a clockwork RNN. All models are trained together, one step each in
+turn.
 """
 
 import csv
 import os
 from itertools import count, takewhile
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib import colormaps
@@ -21,31 +22,31 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command, history, verdict
+from tinygrad_seq.training import Learner, Race, command, history, verdict
 
 LENGTH, SYMBOLS, ANSWERS, BATCH, FRESH = 30, 6, 4, 32, 1000
-BUDGET = 2600  # 45 units of the plain network, so that the clockwork has five modules
-GOAL = 0.9  # the accuracy that is dated
+BUDGET = 2600  # 45 units of the plain RNN; the clockwork RNN then has five modules
+GOAL = 0.9  # the accuracy whose step is reported
 COLUMNS = ("cell", "units", "numbers", "learned", "accuracy", f"{GOAL:.0%} at step")
 FAMILIES = {"RNN": "Blues", "LSTM": "Oranges", "GRU": "Greens", "gated unit": "Greens", "": "Purples"}
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (2, 1)))
 
 
 def model(cell, units, rng):
-    """o = W y + b, y the last output of the cell of that name, which has read the symbols."""
+    """o = W y + b, y the last output of the named cell after it has read the symbols."""
     rnn = nn.Recurrent(nn.CELLS[cell](SYMBOLS, units, rng=rng))
     return nn.ManyToOne(nn.Sequential(), rnn, nn.Linear(units, ANSWERS, rng=rng))
 
 
 def numbers(model):
-    """How many numbers a model has, the parameters and all of a reservoir; and how many of them are learned."""
+    """The count of numbers in a model, including those of a reservoir, and how many of them are learned."""
     cell, learned = model.runner.cell, sum(p.size for p in model.parameters())
     fixed = 0 if cell.parameters() else sum(t.size for _, t in cell.named_tensors())
     return learned + fixed, learned
 
 
 class Order(Learner):
-    """The largest model of a cell that is within the budget."""
+    """The largest model of a cell within the budget."""
 
     columns, epoch, work, lr = ("loss", "accuracy"), 50, ("sequences", BATCH), 1e-3
 
@@ -90,11 +91,11 @@ class Cells(Race):
             print("{:22}{:6}{:9}{:9}{:10.3f}{:>13}".format(*row) + verdict(row[4], 1 / ANSWERS))
         print(f"{'always the same answer':22}{1 / ANSWERS:34.3f}")
         draw(rows, log).savefig(self.out / "cells.png", dpi=150)
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def looks():
-    """For each cell the colour of its family, in a shade of its own, and a style of line."""
+    """For each cell a shade of the colour of its family, and a line style."""
     families: dict[str, list[str]] = {}
     for cell in nn.CELLS:
         families.setdefault(next(shades for word, shades in FAMILIES.items() if word in cell), []).append(cell)
@@ -106,7 +107,7 @@ def looks():
 
 
 def draw(rows, log):
-    """What the cells learn step by step; beside it, and as its legend, what they know at the end."""
+    """The accuracy over the steps; on the right, as its legend, the accuracy at the end."""
     figure = Figure(figsize=(12, 5.5), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     look = looks()
@@ -120,14 +121,12 @@ def draw(rows, log):
     left.legend(loc="lower right")
     for i, (cell, *_, accuracy, _) in enumerate(rows):
         right.barh(cell, accuracy, height=0.7, color=look[cell]["color"])
-        right.plot((-0.16, -0.02), (i, i), linewidth=1.8, clip_on=False, **look[cell])  # a piece of its curve
+        right.plot((-0.16, -0.02), (i, i), linewidth=1.8, clip_on=False, **look[cell])  # the legend
         right.text(1.03, i, f"{accuracy:.3f}", verticalalignment="center")
     right.axvline(1 / ANSWERS, color="gray", linewidth=1)
     right.invert_yaxis()
     right.tick_params("y", length=0, pad=42)
-    right.set(
-        title="The best first, the quicker before its equals", xlabel="accuracy at the end", xlim=(0, 1.15)
-    )
+    right.set(title="Best first; among equals, fastest first", xlabel="accuracy at the end", xlim=(0, 1.15))
     right.spines[["top", "right"]].set_visible(False)
     return figure
 

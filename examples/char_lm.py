@@ -1,13 +1,13 @@
 """A character-level language model: an LSTM that learns to continue English text.
 
-    python examples/char_lm.py                  # Python's own documentation, about a minute
-    python examples/char_lm.py --text book.txt  # any text
-    python examples/char_lm.py --resume         # go on after an interruption, as if there had been none
+    .venv/bin/python examples/char_lm.py                  # Python's own documentation, about a minute
+    .venv/bin/python examples/char_lm.py --text book.txt  # any text
+    .venv/bin/python examples/char_lm.py --resume         # continue an interrupted run exactly where it was
 
-The model reads one character at a time and predicts the next: p(x(t+1) | x(1) ... x(t)) = softmax(o(t)).
-It is trained by truncated backpropagation through time (Williams & Peng 1990): the training text is cut
-into 32 streams, read side by side in chunks of 64 characters; the state of the LSTM is carried over from
-chunk to chunk, the gradient is not. Everything is measured in bits per character, -log2 p(x(t+1) | ...).
+The model reads one character at a time and predicts the next: p(x(t+1) | x(1) ... x(t)) = softmax(o(t)). It is
+trained by truncated backpropagation through time (Williams & Peng 1990). The training text is cut into 32
+streams, which form a batch and are read in chunks of 64 characters. The state of the LSTM passes from chunk to
+chunk; the gradient does not. All figures are in bits per character, -log2 p(x(t+1) | ...).
 """
 
 import argparse
@@ -18,19 +18,18 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
-from tinygrad_seq.training.learner import curves
-from tinygrad_seq.training.train import CheckpointError, train
+from tinygrad_seq.training import CheckpointError, curves, options, train
 
 STREAMS, CHUNK, EMBEDDING, HIDDEN = 32, 64, 64, 128
-LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # the rate of the first step; its factor from step to step
+LEARNING_RATE, DECAY, MAX_NORM = 6e-3, 0.9995, 1.0  # rate of the first step, its factor per step
 RUNS = Path(__file__).resolve().parent.parent / "runs"
-SHORTEST = math.ceil(STREAMS * 2 * CHUNK * 100 / 90)  # characters; 90 % of them are two chunks per stream
+SHORTEST = math.ceil(STREAMS * 2 * CHUNK * 100 / 90)  # characters: 90 % are two chunks per stream
 
 
 class CharLM(nn.Module):
@@ -53,7 +52,7 @@ def streams(ids: np.ndarray) -> np.ndarray:
 
 
 def bits(model: CharLM, ids: np.ndarray) -> float:
-    """The bits per character that `model` needs for `ids`."""
+    """The bits per character of `model` on `ids`."""
     text, state, nats = streams(ids), None, 0.0
     with ts.no_grad():
         for start in range(0, len(text) - 1, CHUNK):
@@ -69,13 +68,13 @@ def sample(model: CharLM, first: int, length: int, temperature: float, rng: np.r
     with ts.no_grad():
         while len(ids) < length:
             logits, state = model(np.array([[ids[-1]]]), state)
-            noise = rng.gumbel(size=logits.shape[-1])  # the largest o / temperature + noise is such a draw
+            noise = rng.gumbel(size=logits.shape[-1])  # the Gumbel trick: the argmax is such a draw
             ids.append(int(np.argmax(logits.numpy()[0, 0] / temperature + noise)))
     return ids
 
 
 class CharTask:
-    """What `train` trains: a step is one chunk of every stream."""
+    """A `Task` for `train`: a step is one chunk of every stream."""
 
     columns: tuple[str, ...] = ("training_bits", "validation_bits")
     work = ("characters", STREAMS * CHUNK)
@@ -86,7 +85,7 @@ class CharTask:
         ids = np.searchsorted(self.alphabet, list(text))
         a, b = len(ids) * 90 // 100, len(ids) * 95 // 100
         self.training, self.validation, self.test = streams(ids[:a]), ids[a:b], ids[b:]
-        self.epoch = len(self.training) // CHUNK - 1  # steps; what is left over is cut off in front or behind
+        self.epoch = len(self.training) // CHUNK - 1  # in steps; the rest is cut off at either end
         self.fingerprint: dict[str, object] = {
             "seed": seed,
             "text": hashlib.sha256(text.encode()).hexdigest(),
@@ -96,7 +95,7 @@ class CharTask:
         self.rng = np.random.default_rng(seed)
         self.model = CharLM(len(self.alphabet), self.rng).to(device=device)
         self.optimizer = optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
-        self.chunk, self.offset = 0, 0  # the place in the epoch, and where the first chunk began
+        self.chunk, self.offset = 0, 0  # the position in the epoch, and the start of the first chunk
         self.state: tuple[ts.Tensor, ...] | None = None
 
     def step(self) -> dict[str, float | ts.Tensor]:
@@ -111,7 +110,7 @@ class CharTask:
         self.optimizer.lr *= DECAY
         self.state = tuple(s.detach() for s in state)
         self.chunk += 1
-        if self.chunk == self.epoch:  # the next one cuts the text at other places
+        if self.chunk == self.epoch:  # the next epoch cuts the text at other places
             self.chunk, self.offset, self.state = 0, int(self.rng.integers(CHUNK)), None
         return {"training_bits": loss.detach().astype(np.float64) / math.log(2)}
 
@@ -123,11 +122,11 @@ class CharTask:
         ts.save(self.out / "model.safetensors", self.model.state_dict())
         names = {"training_bits": "training", "validation_bits": "validation"}
         curves(self.out, names, ylabel="bits per character")
-        rng = np.random.default_rng([self.seed, 1])  # its own: how much is sampled changes nothing else
+        rng = np.random.default_rng([self.seed, 1])  # a separate generator: sampling changes nothing else
         ids = sample(self.model, 0, 1000, self.temperature, rng)
         text = "".join(self.alphabet[i] for i in ids)
         (self.out / "sample.txt").write_text(text, encoding="utf-8")
-        print(text[:300], f"\n[...]\nall in {self.out}")
+        print(text[:300], f"\n[...]\nthe results are in {self.out}")
 
     def state_dict(self) -> dict:
         return {
@@ -146,7 +145,7 @@ class CharTask:
 
 
 def read(path: Path | None) -> str:
-    """The text of a UTF-8 file, or of Python's documentation. ValueError if it will not do."""
+    """The text of a UTF-8 file, or Python's documentation. ValueError if it is not UTF-8, or too short."""
     if path is None:
         from pydoc_data.topics import topics
 
@@ -154,7 +153,7 @@ def read(path: Path | None) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text of at least {SHORTEST} characters: {error}") from error
+        raise ValueError(f"{path} is not a UTF-8 text of at least {SHORTEST} characters: {error}") from error
     if len(text) < SHORTEST:
         raise ValueError(f"{path} has {len(text)} characters; a text must have at least {SHORTEST}")
     return text
@@ -165,23 +164,19 @@ def main() -> None:
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--text", type=Path, help="a UTF-8 file; without one, Python's documentation")
-    parser.add_argument("--out", type=Path, default=RUNS / "char_lm", help="the folder of the run")
-    parser.add_argument("--steps", type=int, default=2000, help="how many steps to train in all")
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
-    parser.add_argument("--temperature", type=float, default=0.8, help="of the sample: low is careful")
+    options(parser, out=RUNS / "char_lm", steps=2000)
+    parser.add_argument("--temperature", type=float, default=0.8, help="of the sample: lower is more careful")
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0 or not args.temperature > 0:
         parser.error("--steps must be at least 1, --seed at least 0, and --temperature above 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a sample may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="replace")  # for characters that the terminal cannot show
     try:
         task = CharTask(read(args.text), args.out, args.seed, args.device, args.temperature)
-    except (OSError, ValueError, RuntimeError) as error:  # no such file, no such text, no such device
+    except (OSError, ValueError, RuntimeError) as error:  # file, text or device not available
         parser.exit(1, f"error: {error}\n")
     try:
-        train(task, args.out, args.steps, resume=args.resume)
+        train(task, args.out, args.steps, resume=args.resume, overwrite=args.overwrite)
     except (OSError, CheckpointError) as error:
         parser.exit(1, f"error: {error}\n")
 

@@ -1,17 +1,18 @@
-"""Dates, however they are written: 3 mars 2021 or ٣ مارس ٢٠٢١ is 2021-03-03. Attention, in 153 languages.
+"""Dates in any notation: 3 mars 2021 or ٣ مارس ٢٠٢١ is 2021-03-03. Attention, in 153 languages.
 
-    python examples/dates.py            # or --resume, after an interruption
-    python examples/dates.py --predict "3 mars 2021"
+    .venv/bin/python examples/dates.py  # --resume continues an interrupted run
+    .venv/bin/python examples/dates.py --predict "3 mars 2021"
 
-Needs `pip install "tinygrad_seq[data]"`. Two GRUs read the characters from either end; a third writes the date
-in ISO 8601 and looks, before every symbol, at what they made of each character (Bahdanau, Cho & Bengio 2015).
-No day of the test is in the training, in any format. There are two trivial answers: one date for all; and year
-and day as they stand there, in the month of a text from the training that differs in its digits only.
+It needs the extra `data`. Two GRUs read the characters, one forward and one backward. A third GRU writes the
+date in ISO 8601; before every symbol it attends to the outputs of the other two (Bahdanau, Cho & Bengio 2015).
+No day of the test set occurs in the training set, in any format. There are two trivial answers: one date for
+all texts; and year and day copied from the text, with the month of a training text that differs only in its
+digits.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import datetime
 import hashlib
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.data import normalised, written_dates
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 BATCH, EMBEDDING, HIDDEN, UNKNOWN, STEPS = 64, 32, 64, 0.002, 3000
 SYMBOLS, LONGEST = "$-0123456789", len("2021-03-03$")  # $ is the end
@@ -33,7 +34,7 @@ OWN = "3 mars 2021; Wednesday, March 3, 2021; 3. März 2021; 2021年3月3日; 3 
 
 
 class Dates(Learner):
-    """Additive attention between two GRUs that read and one that writes."""
+    """Additive attention from a GRU that writes to two GRUs that read."""
 
     columns, epoch, lr, work = ("loss", "right"), 200, 6e-3, ("dates", BATCH)
 
@@ -48,7 +49,7 @@ class Dates(Learner):
         self.fingerprint["texts"] = hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
 
     def build(self, rng):
-        characters = nn.Embedding(len(self.place) + 1, EMBEDDING, rng=rng)  # 0 is the unknown one
+        characters = nn.Embedding(len(self.place) + 1, EMBEDDING, rng=rng)  # 0 is the unknown character
         encoder = nn.Bidirectional(*(nn.GRUCell(EMBEDDING, HIDDEN, rng=rng) for _ in range(2)))
         decoder = nn.AttentionDecoder(
             nn.Embedding(len(SYMBOLS), EMBEDDING, rng=rng),
@@ -60,11 +61,11 @@ class Dates(Learner):
         return nn.EncoderDecoder(characters, encoder, decoder)
 
     def read(self, texts):
-        """Characters as numbers (T, B), and lengths."""
+        """The characters as ids (T, B), and the lengths."""
         return nn.padded([[self.place.get(character, 0) for character in text] for text in texts])
 
     def loss(self):
-        """Of texts that are equally long, so that nothing is padded; a few characters are made unknown."""
+        """The loss of texts of equal length, without padding; a few characters are made unknown."""
         self.optimizer.lr = self.schedule(self.optimizer.steps)
         drawn = self.rng.choice(self.alike[self.rng.choice(self.lengths)], BATCH)
         xs, _ = self.read([self.texts[i] for i in drawn])
@@ -72,7 +73,7 @@ class Dates(Learner):
         return self.model.loss(np.where(self.rng.random(xs.shape) < UNKNOWN, 0, xs), targets)
 
     def answers(self, texts):
-        """What is written of these: at each step the likeliest symbol."""
+        """The dates written for these texts: at each step the likeliest symbol."""
         found = []
         for i in range(0, len(texts), 200):
             xs, lengths = self.read(texts[i : i + 200])
@@ -110,10 +111,10 @@ class Dates(Learner):
             print(f"  {text}: {answer}")
         curves(self.out, {"right": "attention"}, ylabel="unseen dates written right", levels=trivial)
         self.draw(normalised(own[1]))
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self, text):
-        """Where it looks for each symbol of the date, as alignment.png; the date."""
+        """Draw the attention for each symbol of the date, as alignment.png; return the date."""
         (xs, _), (date,) = self.read([text]), self.answers([text])
         targets = [[SYMBOLS.index(symbol)] for symbol in f"{date}$"]
         with ts.no_grad():
@@ -126,21 +127,21 @@ class Dates(Learner):
         return date
 
     def predict(self, text):
-        """Print the date that a text means, and draw where it looks for it; ValueError if it writes no date."""
+        """Print the date of a text and draw the attention; ValueError if the answer is not a date."""
         if not normalised(text):
-            raise ValueError("an empty text is no date")
+            raise ValueError("an empty text is not a date")
         print(datetime.date.fromisoformat(self.draw(normalised(text))))
 
 
 def looked_up(text, months):
-    """Year and day as they stand in a text, in the month of a text with other digits."""
+    """Year and day copied from a text, in the month of a training text that differs only in its digits."""
     year = max(NUMBER.findall(text), key=len)
     day = NUMBER.findall(text.replace(year, "", 1))[-1]
     return f"{year}-{months.get(NUMBER.sub('#', text), '01')}-{day:0>2}"
 
 
 def share(answers, dates):
-    """Of all answers those that are right."""
+    """The share of right answers."""
     return np.mean([answer == date for answer, date in zip(answers, dates, strict=True)])
 
 

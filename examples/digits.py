@@ -1,16 +1,16 @@
-"""Digits, read row by row: which one is it? Real images, of which an LSTM sees one row of pixels at a time.
+"""Digits, row by row: which one is it? An LSTM reads real images one row of pixels at a time.
 
-    python examples/digits.py            # or --resume, after an interruption
+    .venv/bin/python examples/digits.py  # --resume continues an interrupted run
 
-Needs `pip install "tinygrad_seq[data]"`. Two networks: one is tested on a fifth of each digit, the other on the
-last 360 images, whose writers it has never seen. That is harder, and what one would want to know. In training
-every image is moved by up to one pixel and gets a little noise. The trivial answer, always the commonest digit,
-is right in one of ten.
+It needs the extra `data`. There are two networks. One is tested on a fifth of the images of each digit; the
+other is tested on the last 360 images, whose writers are not in its training set. The second test is harder,
+and closer to practice. In training, every image is shifted by up to one pixel and gets a little noise. The
+trivial answer, always the commonest digit, is right for one image in ten.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from typing import Literal
 
@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.data import digits
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, FEATURES, HIDDEN, NOISE, STEPS = 64, 32, 64, 0.05, 2000
 
 
 def moved(xs, rng):
-    """Images (8, B, 8), each moved by -1, 0 or 1 pixels down and to the right, with noise."""
+    """Images (8, B, 8), each shifted by -1, 0 or 1 pixels down and to the right, with noise."""
     rows, columns = np.arange(1, 9) + rng.integers(-1, 2, (2, xs.shape[1], 1))
     framed = np.pad(xs, ((1, 1), (0, 0), (1, 1)))
     images = framed[rows.T[:, :, None], np.arange(xs.shape[1])[:, None], columns]
@@ -34,9 +34,9 @@ def moved(xs, rng):
 
 
 class Stratified(Learner):
-    """o = W s + b, s the last outputs of two LSTMs, from above and from below, over f_t = relu(W' x_t + b').
+    """o = W s + b, s the last outputs of two LSTMs over f_t = relu(W' x_t + b'), x_t a row of pixels.
 
-    x_t is a row. Tested on a fifth of each digit.
+    One LSTM reads from the top, the other from the bottom. Tested on a fifth of each digit.
     """
 
     columns, epoch, lr, work = ("loss", "accuracy"), 100, 5e-3, ("images", BATCH)
@@ -88,13 +88,13 @@ class Digits(Race):
                 print("  this does not beat the trivial answer")
         curves(self.out, names, ylabel="images answered right", levels={"always the commonest digit": trivial})
         self.draw()
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self):
-        """Images of other writers that are answered wrong, 16 at most."""
+        """Draw images of other writers with a wrong answer, 16 at most."""
         (xs, labels), answers = self.networks["last"].unseen, self.networks["last"].answers()
         figure = Figure(figsize=(7, 2.4), layout="constrained")
-        figure.suptitle("other writers: what it is, and the wrong answer")
+        figure.suptitle("other writers: the digit, and the wrong answer")
         wrong = np.nonzero(answers != labels)[0]
         for axes, i in zip(figure.subplots(2, 8).ravel(), [*wrong, *[None] * 16], strict=False):
             axes.axis("off")

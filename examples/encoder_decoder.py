@@ -1,18 +1,18 @@
-"""Encoder and decoder: the English name of a number, letter by letter, into its digits. Unequal lengths.
+"""Encoder and decoder: from the English name of a number, letter by letter, to its digits.
 
-    python examples/encoder_decoder.py            # or --resume, after an interruption
+    .venv/bin/python examples/encoder_decoder.py  # --resume continues an interrupted run
 
-"three hundred forty two" has 23 letters, 342 three digits: an encoder reads all of the one into a context
-vector, which is the state that a decoder starts from, to write the other and an end symbol (the lecture's
-sequence to sequence model; Cho et al. 2014, Sutskever et al. 2014). In training the decoder is fed the true
-digits (teacher forcing), afterwards its own, the likeliest at each step. A fifth of the numbers is never seen
-in training: of those, answers are counted that are right from the first digit to the end, and symbols either
-way.
+"three hundred forty two" has 23 letters, 342 has three digits. An encoder reads all letters into a context
+vector. The decoder starts from it as its state, and writes the digits and an end symbol (the lecture's sequence
+to sequence model; Cho et al. 2014, Sutskever et al. 2014). In training the decoder receives the true digits
+(teacher forcing), afterwards its own, the likeliest at each step. A fifth of the numbers is kept out of the
+training. For these, the example counts the answers that are right from the first digit to the end symbol, and
+the right symbols both with teacher forcing and running free.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import spelled
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 LETTERS, SYMBOLS = " abcdefghijklmnopqrstuvwxyz", "$0123456789"  # $ is the end
 BATCH, EMBEDDING, HIDDEN, LONGEST = 32, 16, 64, 6
@@ -29,14 +29,14 @@ TRAINING, UNSEEN = ORDER[:800], ORDER[800:]
 
 
 def pairs(numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Names (T, B) and digits (T', B), and the lengths of both."""
+    """Names (T, B) and digits (T', B) as ids, and the lengths of both."""
     names, lengths = nn.padded([[LETTERS.index(letter) for letter in spelled(n)] for n in numbers])
     digits, ends = nn.padded([[SYMBOLS.index(digit) for digit in f"{n}$"] for n in numbers])
     return names, digits, lengths, ends
 
 
 class Translator(Learner):
-    """Letters are embedded, a bidirectional GRU encodes, a GRU decodes."""
+    """A bidirectional GRU encodes the embedded letters; a GRU decodes."""
 
     columns, epoch, work = ("loss", "right", "forced", "free"), 100, ("names", BATCH)
 
@@ -75,9 +75,9 @@ class Translator(Learner):
         figures = self.validate()
         symbols = Counter(symbol for n in UNSEEN for symbol in f"{n}$")
         commonest = max(symbols.values()) / symbols.total()
-        right, one = figures["right"], 1 / len(UNSEEN)  # the best that one answer for all of them can do
+        right, one = figures["right"], 1 / len(UNSEEN)  # the best result of one answer for all numbers
         print(f"unseen numbers written right, one answer for all: {one:.3f}")
-        print(f"ours: {right:.3f}{verdict(right, one)}")
+        print(f"the network: {right:.3f}{verdict(right, one)}")
         print(
             f"symbols right: {figures['forced']:.3f} by teacher forcing, {figures['free']:.3f} running free; "
             f"always the commonest: {commonest:.3f}"
@@ -87,10 +87,10 @@ class Translator(Learner):
         curves(
             self.out,
             {"right": "numbers", "forced": "symbols, by teacher forcing", "free": "symbols, running free"},
-            ylabel="right, of unseen numbers",
+            ylabel="share right, of unseen numbers",
             levels={"always the commonest symbol": commonest},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""A feed-forward network on the last eight characters, and an LSTM that is as large: which foretells more?
+"""A feed-forward network on the last eight characters, and an LSTM of the same size: which predicts better?
 
-    python examples/fixed_window.py           # or --resume, after an interruption
+    .venv/bin/python examples/fixed_window.py  # --resume continues an interrupted run
 
-The first neural language model (Bengio et al. 2003) has p(w_t | w_{t-1} ... w_{t-n}) from a hidden layer on the
-n embedded symbols; what was before them it does not know. A recurrent network of as many parameters, 30
-thousand, has no such limit. The text is Python's documentation, in chunks of 64 characters, each read afresh
-from eight before it; the figure is bits per character of the last twentieth of the text, beside what the
-frequencies of single characters give.
+The first neural language model (Bengio et al. 2003) computes p(w_t | w_{t-1} ... w_{t-n}) by a hidden layer on
+the n embedded symbols; earlier symbols have no influence. A recurrent network with as many parameters, 30
+thousand, has no such limit. The text is Python's documentation, in chunks of 64 characters. For each chunk,
+both networks start from the eight characters before it. The figure is bits per character of the last twentieth
+of the text, compared with that of the frequencies of single characters.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import math
 
@@ -20,7 +20,7 @@ from char_lm import read
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 TEXT = read(None)
 ALPHABET = sorted(set(TEXT))
@@ -36,12 +36,12 @@ def unigram():
 
 
 def chunks(ids, starts):
-    """Of the chunks that start there each with the characters before it that a window needs, (T, B)."""
+    """The chunks with these starts, each with the WINDOW characters before it: (T, B)."""
     return ids[np.arange(-WINDOW, CHUNK)[:, None] + starts]
 
 
 class Reader(Learner):
-    """Logits of the characters after the first WINDOW of each chunk, which are given."""
+    """Predicts the characters of a chunk; the WINDOW characters before it are given."""
 
     columns, epoch, work = ("loss", "bits"), 250, ("characters", BATCH * CHUNK)
 
@@ -58,7 +58,7 @@ class Reader(Learner):
 
 
 class Window(Reader):
-    """An embedding, a hidden layer on the last WINDOW of them, a softmax."""
+    """An embedding, a hidden layer on the last WINDOW embedded characters, a softmax."""
 
     def build(self, rng):
         layers = nn.Linear(WINDOW * EMBEDDING, 120, rng=rng), nn.Linear(120, len(ALPHABET), rng=rng)
@@ -85,7 +85,7 @@ class LSTM(Reader):
 
 
 class Readers(Race):
-    """Both."""
+    """Both networks."""
 
     def __init__(self, out, seed, device):
         kinds = {"window": Window, "lstm": LSTM}
@@ -95,11 +95,11 @@ class Readers(Race):
         names = {"window": f"window of {WINDOW}", "lstm": "LSTM"}
         for name, bits in self.validate().items():
             size = sum(p.size for p in self.learners[name].model.parameters())
-            said = verdict(bits, unigram(), less=True)
-            print(f"{names[name]}: {bits:.3f} bits per character{said}, {size:,} parameters")
-        print(f"frequencies alone: {unigram():.3f} bits per character")
-        curves(self.out, names, ylabel="bits per character", levels={"frequencies alone": unigram()})
-        print(f"all in {self.out}")
+            note = verdict(bits, unigram(), less=True)
+            print(f"{names[name]}: {bits:.3f} bits per character{note}, {size:,} parameters")
+        print(f"frequencies only: {unigram():.3f} bits per character")
+        curves(self.out, names, ylabel="bits per character", levels={"frequencies only": unigram()})
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """How the gradient flows back through eight networks: before training and after, with clipping, with a penalty.
 
-    python examples/gradient_flow.py            # or --resume, after an interruption
+    .venv/bin/python examples/gradient_flow.py  # --resume continues an interrupted run
 
 Temporal order: two symbols among distractors, the first of them some 25 steps before the end; which were they?
-The last state must tell, and what happened at step t reaches it only if dL/dh_t does not vanish on its way:
+The last state must contain the answer. An event at step t can affect it only if dL/dh_t does not vanish:
 
     |dL/dh_t| <= |dL/dh_T| sigma_max(J_T) ... sigma_max(J_{t+1}),   J_k = dh_k/dh_{k-1}
 
-Eight networks learn it by SGD with momentum, each in three ways, with the same weights and batches: plainly;
-with clipped gradients; and with the lecture's penalty on vanishing as well. (The penalty alone is left out: it
-can make gradients large, and was proposed with clipping.) The trivial answer is right in one of four.
+Eight networks are trained by SGD with momentum in three ways, with the same weights and batches: plainly; with
+clipped gradients; and with clipping and the lecture's penalty on vanishing gradients. (The penalty can make
+gradients large, so it is only used with clipping, as proposed.) The trivial answer is right in one of four.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,16 +22,14 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command
+from tinygrad_seq.training import Learner, Race, command
 
 LENGTH, UNITS, ANSWERS, BATCH, FRESH, SEEN = 30, 30, 4, 20, 1000, 20
-BY_CHANCE = (
-    0.25 + 3 * (0.25 * 0.75 / FRESH) ** 0.5
-)  # as often as this, by three standard errors, guesses are right
+BY_CHANCE = 0.25 + 3 * (0.25 * 0.75 / FRESH) ** 0.5  # three standard errors above the accuracy of guesses
 
 
 def identity_start(inputs, units, **options):
-    """relu, and at first no unit forgets (Le, Jaitly & Hinton 2015)."""
+    """relu, with the identity as initial recurrent weights (Le, Jaitly & Hinton 2015)."""
     cell = nn.RNNCell(inputs, units, activation="relu", **options)
     cell.Wh.assign_(nn.init.identity(units))
     cell.b.assign_(np.zeros(units))
@@ -43,14 +41,14 @@ NETWORKS = "RNN", "rectified RNN", "identity start", "leaky RNN", "skip RNN", "L
 WAYS = {"plain": (False, 0.0), "clipped": (True, 0.0), "clipped, penalty": (True, 0.3)}  # weight of the penalty
 LOOKS = {
     "before training": {"color": "0.65", "linewidth": 2.0},
-    "plain": {"color": "#e07b1a", "linewidth": 3.5},  # wide: where clipping changes nothing it lies below
+    "plain": {"color": "#e07b1a", "linewidth": 3.5},  # wide, to be seen below `clipped` where both agree
     "clipped": {"color": "#0072b2", "linewidth": 1.5},
     "clipped, penalty": {"color": "#009e73", "linewidth": 2.0},
 }
-ROWS: dict[str, tuple] = {
-    "|dL/dh_t| / |dL/dh_T|": (nn.pictures.norms, (1e-9, 1e9)),
-    "its bound, the product": (nn.pictures.norms, (1e-9, 1e9)),
-    "singular values of J_t:\nlargest; smallest, dotted": (nn.pictures.singular_values, (1e-4, 1e1)),
+ROWS = {
+    "|dL/dh_t| / |dL/dh_T|": ("log", (1e-9, 1e9)),
+    "its bound, the product": ("log", (1e-9, 1e9)),
+    "largest singular\nvalue of J_t": ("linear", (0, 5)),
 }
 
 
@@ -95,11 +93,11 @@ class Order(Learner):
             return {"accuracy": np.mean(self.model(xs).numpy().argmax(-1) == labels)}
 
     def seen(self):
-        """What the rows of the picture show, of fresh sequences."""
+        """The arrays of the three rows of the picture, each (T, B), for fresh sequences."""
         xs, labels = self.drawn(np.random.default_rng([self.seed, 2]), SEEN)
         norms, jacobians = self.flow(xs, labels).norms().numpy(), nn.step_jacobians(self.cell, xs)
-        values = nn.singular_values(jacobians)
-        return norms / norms[-1], nn.product_bound(norms, values[..., 0]) / norms[-1], values
+        largest = nn.singular_values(jacobians)[..., 0]
+        return norms / norms[-1], nn.product_bound(norms, largest) / norms[-1], largest
 
 
 class Flows(Race):
@@ -121,19 +119,20 @@ class Flows(Race):
         for way in WAYS:
             print(f"  {way:17}", ", ".join(n for n in NETWORKS if right[n, way] < BY_CHANCE) or "none")
         draw(seen, right).savefig(self.out / "gradient_flow.png", dpi=130)
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def draw(seen, right):
-    """A column for each network, with what it gets right; a row for each of what is seen."""
+    """A column for each network, with its accuracies; a row for each array of `seen`."""
     figure = Figure(figsize=(18, 8.5), layout="constrained")
     grid = figure.subplots(len(ROWS), len(NETWORKS), sharex=True, sharey="row")
-    for row, (i, (label, (picture, limits))) in zip(grid, enumerate(ROWS.items()), strict=True):
+    for row, (i, (label, (scale, limits))) in zip(grid, enumerate(ROWS.items()), strict=True):
         for axes, name in zip(row, NETWORKS, strict=True):
             for way, look in LOOKS.items():
-                picture(axes, seen[name, way][i], label=way, **look)
+                nn.pictures.norms(axes, seen[name, way][i], label=way, **look)
             axes.axhline(1, color="black", linewidth=0.6, zorder=0)
-            axes.yaxis.set_major_formatter("{x:.0e}")
+            axes.set_yscale(scale)
+            axes.yaxis.set_major_formatter("{x:.0e}" if scale == "log" else "{x:.0f}")
             axes.spines[["top", "right"]].set_visible(False)
             axes.label_outer()
         row[0].set(ylabel=label, ylim=limits, xlim=(1, LENGTH), xticks=(1, 10, 20, 30))

@@ -1,15 +1,15 @@
-"""Hello: the lecture's first network, which learns that after h comes e, after he l, after hel l, after hell o.
+"""Hello: the lecture's first network learns that after h comes e, after he l, after hel l, and after hell o.
 
-    python examples/hello.py            # or --resume, after an interruption
+    .venv/bin/python examples/hello.py  # --resume continues an interrupted run
 
-The alphabet is h, e, l, o, a letter is a one-hot vector, and a softmax says which letter comes next. That after
-"hel" and "hell" different letters come, though both end with an l, the network can only know by its state. The
-trivial answer, always the commonest letter, is right for two of four.
+The alphabet is h, e, l, o. A letter is a one-hot vector, and a softmax gives the probabilities of the next
+letter. After "hel" and "hell" different letters follow, although both end with an l: only its state tells the
+network which of them it has read. The trivial answer, always the commonest letter, is right for two of four.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import hello
-from tinygrad_seq.training.learner import Learner, command, curves, verdict
+from tinygrad_seq.training import Learner, command, curves, verdict
 
 HIDDEN = 3  # as on the slide
 
@@ -49,16 +49,19 @@ class Hello(Learner):
     def finish(self):
         p = self.probabilities()
         right = self.validate()["right"]
-        print(f"letters right, always the commonest: 0.50\nours: {right:.2f}{verdict(right, 0.5)}")
+        print(f"letters right, always the commonest: 0.50\nthe network: {right:.2f}{verdict(right, 0.5)}")
         print("after    " + "".join(f"{letter:>8}" for letter in self.alphabet))
         for t, row in enumerate(p):
             read = "".join(self.alphabet[i] for i in self.xs[: t + 1, 0])
             print(f"{read:8} " + "".join(f"{x:8.3f}" for x in row))
         curves(
-            self.out, {"loss": "cross-entropy"}, ylabel="nats per letter", levels={"no idea: log 4": np.log(4)}
+            self.out,
+            {"loss": "cross-entropy"},
+            ylabel="nats per letter",
+            levels={"uniform guess: log 4": np.log(4)},
         )
         self.draw(p)
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self, p):
         """The probabilities of the next letter, one column for each step."""
@@ -69,7 +72,7 @@ class Hello(Learner):
             axes.text(t, i, f"{x:.2f}", ha="center", va="center", color="white" if x > 0.5 else "black")
         axes.set_xticks(range(len(p)), [self.alphabet[i] for i in self.xs[:, 0]])
         axes.set_yticks(range(len(self.alphabet)), list(self.alphabet))
-        axes.set(xlabel="letter that is read", ylabel="letter that comes next")
+        axes.set(xlabel="letter read", ylabel="next letter")
         figure.savefig(self.out / "probabilities.png", dpi=150)
 
 

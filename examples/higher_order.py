@@ -1,9 +1,9 @@
-"""Derivatives of derivatives, and what they are good for: Newton, curvature, learning to learn, Taylor.
+"""Derivatives of derivatives, and their uses: Newton, curvature, learning to learn, Taylor.
 
-    python examples/higher_order.py                    # or --device cuda
+    .venv/bin/python examples/higher_order.py                    # or --device cuda
 
-Nothing here is special code: a gradient is a function of tensors like any other, so it can be pushed
-forward or pulled back again. In float64, since second differences of rounding errors are large.
+No special code is needed: a gradient is a function of tensors like any other, so forward mode and reverse mode
+apply to it too. All numbers are float64, because second differences magnify rounding errors.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tinygrad_seq as ts
 
 
 def newton(device: str) -> None:
-    """x <- x - H^-1 grad f: near a minimum the number of right digits doubles with every step."""
+    """x <- x - H^-1 grad f: near a minimum, every step doubles the number of correct digits."""
 
     def rosenbrock(x):
         return (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
@@ -29,7 +29,7 @@ def newton(device: str) -> None:
 
 
 def curvature(device: str) -> None:
-    """The sharpest direction of a loss, by products with its Hessian, which is never built."""
+    """The sharpest direction of a loss, by products with its Hessian, without computing the Hessian."""
     rng = np.random.default_rng(0)
     inputs, targets = (ts.tensor(rng.standard_normal(shape), device=device) for shape in ((20, 4), 20))
 
@@ -43,12 +43,12 @@ def curvature(device: str) -> None:
     found = (v * ts.hvp(loss, [w], [v])).sum().item()
     eigenvalues = np.linalg.eigvalsh(ts.hessian(loss, w).numpy())
     exact = max(eigenvalues, key=abs)
-    print("\nThe largest eigenvalue of a Hessian, in size:")
+    print("\nThe largest eigenvalue of a Hessian, in absolute value:")
     print(f"  300 Hessian-vector products {found:+.10f}\n  the whole Hessian           {exact:+.10f}")
 
 
 def learning_to_learn(device: str) -> None:
-    """A learning rate, learned by the gradient through the training that it governs (Maclaurin et al. 2015)."""
+    """A learning rate, learned by the gradient through the whole training (Maclaurin et al. 2015)."""
     target, steepness = (ts.tensor(np.array(x), device=device) for x in ([1.0, -2.0], [1.0, 3.0]))
 
     def loss(w):
@@ -60,7 +60,7 @@ def learning_to_learn(device: str) -> None:
             w = w - lr * ts.grad(loss(w), w, create_graph=True)
         return loss(w)
 
-    print("\nThe loss after five steps of training, and the learning rate that its gradient finds:")
+    print("\nThe loss after five training steps, while its gradient improves the learning rate:")
     lr = ts.tensor(np.array(0.02), device=device)
     for i in range(31):
         final, pullback = ts.vjp(after_training, lr)

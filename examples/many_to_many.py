@@ -1,15 +1,15 @@
 """Many to many, aligned: thetextofpythonsownhelp without its spaces; after which letters does a word end?
 
-    python examples/many_to_many.py            # or --resume, after an interruption
+    .venv/bin/python examples/many_to_many.py  # --resume continues an interrupted run
 
-One answer for each letter, of passages of unequal length. Whether a word ends depends on what comes next, so
-that a network that reads in both directions does better than one that has seen the past alone (Schuster &
-Paliwal 1997): the two are trained side by side. The trivial answer is that no word ends anywhere.
+The network gives one answer for each letter; the passages have unequal lengths. Whether a word ends depends on
+the letters that follow, so a network that reads in both directions does better than one that has seen only the
+past (Schuster & Paliwal 1997). Both are trained together. The trivial answer is that no word ends anywhere.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import re
 from pydoc_data.topics import topics
@@ -17,19 +17,19 @@ from pydoc_data.topics import topics
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LETTERS, BATCH, EMBEDDING, HIDDEN = 26, 32, 16, 64
 SHORTEST, LONGEST = 4, 12  # words in a passage
 
 
 def words() -> list[str]:
-    """The words of Python's own help topics, in order, in small letters."""
+    """The words of Python's own help topics, in order, in lower case."""
     return re.findall("[a-z]+", "\n".join(topics[name] for name in sorted(topics)).lower())
 
 
 def passage(some: list[str]) -> tuple[list[int], list[int]]:
-    """Its letters, and for each whether a word ends with it."""
+    """The letters of the words, and for each letter whether a word ends with it."""
     letters = [ord(letter) - ord("a") for word in some for letter in word]
     ends = [int(i == len(word) - 1) for word in some for i in range(len(word))]
     return letters, ends
@@ -53,7 +53,7 @@ class Ends(Learner):
         return nn.ManyToMany(nn.Embedding(LETTERS, EMBEDDING, rng=rng), runner, nn.Linear(width, 2, rng=rng))
 
     def drawn(self, text, count, rng):
-        """Passages of `text` as letters and ends, (T, B), and their lengths."""
+        """Random passages of `text`: letters and ends, (T, B), and lengths."""
         sizes = rng.integers(SHORTEST, LONGEST + 1, count)
         starts = rng.integers(0, len(text) - LONGEST, count)
         passages = [passage(text[i : i + n]) for i, n in zip(starts, sizes, strict=True)]
@@ -73,14 +73,14 @@ class Ends(Learner):
         return {"accuracy": np.mean((answers == ends)[inside]), "none": np.mean((ends == 0)[inside])}
 
     def marked(self, text):
-        """A text without spaces, with spaces where the model has words end."""
+        """The text with a space after each letter where the model predicts the end of a word."""
         with no_grad():
             ends = self.model(np.array([[ord(letter) - ord("a")] for letter in text])).numpy().argmax(-1)
         return "".join(letter + " " * int(end) for letter, (end,) in zip(text, ends, strict=True))
 
 
 class BothWays(Ends):
-    """o_t = W [forward; backward] + b, of two GRUs with as many weights as the one."""
+    """o_t = W [forward; backward] + b, of two GRUs with together as many weights as the one."""
 
     def runner(self, rng):
         cells = (nn.GRUCell(EMBEDDING, HIDDEN * 2 // 3, rng=rng) for _ in range(2))
@@ -94,7 +94,7 @@ class Directions(Race):
 
     def finish(self):
         baseline = self.readers["forward"].validate()["none"]
-        print(f"letters of unseen passages answered right; that no word ends: {baseline:.3f}")
+        print(f"accuracy on the letters of unseen passages; no word ends: {baseline:.3f}")
         text = "".join(self.readers["forward"].test[100:112])
         for name, learner in self.readers.items():
             accuracy = learner.validate()["accuracy"]
@@ -105,7 +105,7 @@ class Directions(Race):
             ylabel="letters answered right",
             levels={"no word ends": float(baseline)},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

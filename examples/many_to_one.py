@@ -1,21 +1,21 @@
-"""Many to one: is the second half of a sequence the first once more? Symbols in, one answer out.
+"""Many to one: does the second half of a sequence repeat the first? Symbols in, one answer out.
 
-    python examples/many_to_one.py            # or --resume, after an interruption
+    .venv/bin/python examples/many_to_one.py  # --resume continues an interrupted run
 
-The classification problem of the lecture: (3, 9, 9, 3) no, (1, 2, 3, 1, 2, 3) yes, (7, 7) yes. Half of all
-sequences are of the one kind, and half of the others differ from it in one symbol alone; nothing says where the
-middle is. Always the same answer is right for one half. RNN, LSTM and GRU are trained side by side.
+The classification problem of the lecture: (3, 9, 9, 3) no, (1, 2, 3, 1, 2, 3) yes, (7, 7) yes. In half of all
+sequences the second half repeats the first. In half of the others, it differs in only one symbol. The middle is
+not marked. Always the same answer is right for one half. RNN, LSTM and GRU are trained together.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import identical_halves
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 SYMBOLS, LONGEST, BATCH, HIDDEN = 10, 5, 64, 96  # LONGEST: symbols in a half
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
@@ -30,7 +30,7 @@ SLIDE = {  # the lecture's table
 
 
 class Halves(Learner):
-    """o = W s + b, s the last output of a cell that has read the embedded symbols."""
+    """o = W s + b, s the last output of a cell after it has read the embedded symbols."""
 
     columns, epoch, work = ("loss", "accuracy"), 250, ("sequences", BATCH)
 
@@ -73,7 +73,7 @@ class ThreeCells(Race):
             ylabel="accuracy on fresh sequences",
             levels={"always the same": 0.5},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

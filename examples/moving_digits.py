@@ -1,15 +1,16 @@
-"""Many to many, per frame: films of a digit that drifts and bounces; which way does it go, in every frame?
+"""Many to many, per frame: films of a digit that drifts and bounces; in which direction, in every frame?
 
-    python examples/moving_digits.py            # or --resume, after an interruption
+    .venv/bin/python examples/moving_digits.py  # --resume continues an interrupted run
 
-The lecture's classification of a film frame by frame, on films that are made up: 12 x 12 pixels, noise, one
-digit. A single frame does not show where the digit comes from, so that a network without a memory can do no
-better than to guess from the place. It is trained beside the recurrent one. First frames are not counted.
+The lecture's classification of a film frame by frame, on generated films of 12 x 12 pixels, with one digit and
+noise. A single frame does not show where the digit comes from, so a network without a memory can only guess
+from the place of the digit. It is trained together with the recurrent one. The first frame of each film is not
+counted.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,14 +18,14 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import moving_digits
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 FRAMES, SIZE, BATCH, FEATURES, HIDDEN = 16, 12, 16, 48, 48
 ARROWS = "\N{NORTH WEST ARROW}\N{NORTH EAST ARROW}\N{SOUTH WEST ARROW}\N{SOUTH EAST ARROW}"
 
 
 class Memoryless(nn.Cell):
-    """A cell that forgets everything: y = tanh(x W + b), so that a frame is looked at by itself."""
+    """A cell without a state: y = tanh(x W + b), so that every frame is judged by itself."""
 
     def __init__(self, input_size, hidden_size, *, rng):
         self.layer = nn.Linear(input_size, hidden_size, rng=rng)
@@ -37,7 +38,7 @@ class Memoryless(nn.Cell):
 
 
 class Film(Learner):
-    """o_t = W h_t + b, h_t of a cell that is given a layer of features of each frame."""
+    """o_t = W h_t + b, h_t the state of a cell that receives a layer of features of each frame."""
 
     columns, epoch, work = ("loss", "accuracy"), 200, ("films", BATCH)
 
@@ -64,7 +65,7 @@ class Film(Learner):
 
 
 class OneFrame(Film):
-    """The same without a memory."""
+    """The same network without a memory."""
 
     def cell(self, rng):
         return Memoryless(FEATURES, HIDDEN, rng=rng)
@@ -73,7 +74,7 @@ class OneFrame(Film):
 class Films(Race):
     def __init__(self, out, seed, device):
         self.seed, self.recurrent = seed, Film(out, seed, device)
-        learners = {"LSTM": self.recurrent, "one frame alone": OneFrame(out, seed, device)}
+        learners = {"LSTM": self.recurrent, "one frame": OneFrame(out, seed, device)}
         super().__init__(out, learners, "accuracy")
 
     def finish(self):
@@ -87,10 +88,10 @@ class Films(Race):
             levels={"always the same direction": 0.25},
         )
         self.draw()
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self):
-        """One film, with the direction of each frame, and the LSTM's answer."""
+        """Draw one film; over each frame the LSTM's answer, in red if it is wrong."""
         films, directions, _ = moving_digits(FRAMES, 1, size=SIZE, rng=np.random.default_rng([self.seed, 2]))
         answers = self.recurrent.answers(films)
         figure = Figure(figsize=(FRAMES, 1.4), layout="constrained")

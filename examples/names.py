@@ -1,29 +1,29 @@
 """Names to languages: from which of ten languages is a surname? Letters in, one answer out.
 
-    python examples/names.py            # or --resume, after an interruption
+    .venv/bin/python examples/names.py  # --resume continues an interrupted run
 
-Needs `pip install "tinygrad_seq[data]"`. A fifth of the surnames of each language is kept for the test; no name
-occurs in two languages. The trivial answer is always the language that has the most names, Slovak.
+It needs the extra `data`. A fifth of the surnames of each language is kept for the test; no name occurs in two
+languages. The trivial answer is always the language that has the most names, Slovak.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import LANGUAGES, surnames
-from tinygrad_seq.training.learner import Learner, command, curves
+from tinygrad_seq.training import Learner, command, curves
 
 BATCH, EMBEDDING, HIDDEN, DROPPED = 64, 24, 64, 0.4
 KINDS = list(LANGUAGES.values())
-SHOWN = ["Müller", "Papadopoulos", "Lindström", "Rossi", "Kowalski", "O'Connor"]  # not all of them of the ten
+SHOWN = ["Müller", "Papadopoulos", "Lindström", "Rossi", "Kowalski", "O'Connor"]  # not only the ten languages
 
 
 class Surnames(Learner):
-    """o = W s + b, s the last outputs of two LSTMs, which read the embedded letters from either end."""
+    """o = W s + b, s the last outputs of two LSTMs that read the embedded letters forward and backward."""
 
     columns, epoch, work = ("loss", "accuracy"), 100, ("names", BATCH)
 
@@ -33,7 +33,7 @@ class Surnames(Learner):
         super().__init__(out, seed, device)
 
     def build(self, rng):
-        embedding = nn.Embedding(len(self.letters) + 1, EMBEDDING, rng=rng)  # the last for letters never seen
+        embedding = nn.Embedding(len(self.letters) + 1, EMBEDDING, rng=rng)  # the last: unknown letters
         rnn = nn.Bidirectional(*(nn.LSTMCell(EMBEDDING, HIDDEN, rng=rng) for _ in range(2)))
         readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(2 * HIDDEN, len(KINDS), rng=rng))
         return nn.ManyToOne(embedding, rnn, readout)
@@ -72,10 +72,10 @@ class Surnames(Learner):
             levels={f"always {KINDS[commonest]}": trivial},
         )
         self.draw()
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self):
-        """Which languages are taken for which."""
+        """Draw the confusion matrix, as languages.png."""
         table = np.zeros((len(KINDS), len(KINDS)))
         np.add.at(table, (self.answers, self.guesses(self.unseen)), 1)
         table /= table.sum(1, keepdims=True)

@@ -1,15 +1,17 @@
-"""Copy: hear up to 20 rows of 8 bits, then say them again. A neural Turing machine beside an LSTM of its size.
+"""Copy up to 20 rows of 8 bits: a neural Turing machine compared with an LSTM of its size.
 
-    python examples/ntm_copy.py            # or --small, a minute or two; --resume, after an interruption
+    .venv/bin/python examples/ntm_copy.py  # --resume continues an interrupted run
+    .venv/bin/python examples/ntm_copy.py --small  # a minute or two
 
-The first task of Graves, Wayne & Danihelka (2014), at their size. Both networks learn from one sequence at a
-time, from as many of them, and have as many numbers to learn. Then both hear longer sequences than ever before.
-The figure is the number of wrong bits in a sequence, beside that of who always says 0.
+The first task of Graves, Wayne & Danihelka (2014), at their size. Both networks read the rows and then output
+them again. They learn from one sequence at a time, from the same number of sequences, with about the same
+number of parameters. After the training both are tested on longer sequences too. The figure is the number of
+wrong bits in a sequence, compared with the answer that is always 0.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,13 +19,13 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import copy
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 NETWORKS = ("NTM", "LSTM")
 
 
 class Copier(Learner):
-    """A network that says the rows it has heard; those of other tasks of memory draw something else."""
+    """A network that outputs the rows it has read; subclasses draw other tasks of memory."""
 
     columns, epoch, work, lr = ("loss", "wrong"), 1000, ("sequences", 1), 1e-3
     memory, units, lstm_units, bits, longest = (128, 20), 100, 120, 8, 20
@@ -33,20 +35,20 @@ class Copier(Learner):
         super().__init__(out, seed, device)
 
     def draw(self, rng, batch, length=None):
-        """xs (T, B, I) and the targets of the last steps; as in training, unless it is said how long."""
+        """xs (T, B, I) and the targets of the last steps; `length` is random, as in training, if not given."""
         return copy(length or rng.integers(1, self.longest + 1), batch, bits=self.bits, rng=rng)
 
     def build(self, rng):
-        (*_, heard), (*_, said) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
+        (*_, inputs), (*_, outputs) = (array.shape for array in self.draw(np.random.default_rng(0), 1))
         if self.network == "LSTM":
-            rnn = nn.Recurrent(nn.LSTMCell(heard, self.lstm_units, rng=rng))
-            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(self.lstm_units, said, rng=rng))
-        controller = nn.LSTMCell(heard + self.memory[1], self.units, rng=rng)
-        machine = nn.Recurrent(nn.NTMCell(controller, said, memory=self.memory, rng=rng))
+            rnn = nn.Recurrent(nn.LSTMCell(inputs, self.lstm_units, rng=rng))
+            return nn.ManyToMany(nn.Sequential(), rnn, nn.Linear(self.lstm_units, outputs, rng=rng))
+        controller = nn.LSTMCell(inputs + self.memory[1], self.units, rng=rng)
+        machine = nn.Recurrent(nn.NTMCell(controller, outputs, memory=self.memory, rng=rng))
         return nn.ManyToMany(nn.Sequential(), machine, nn.Sequential())
 
     def answer(self, xs, steps):
-        """What is said in the last steps, as logits."""
+        """The logits of the last steps."""
         return self.model(ts.tensor(xs, device=self.device))[-steps:]
 
     def loss(self):
@@ -58,27 +60,27 @@ class Copier(Learner):
     def wrong(self, xs, targets):
         """Wrong bits in a sequence, the mean over the batch."""
         with ts.no_grad():
-            said = self.answer(xs, len(targets)).numpy() > 0
-        return np.mean(np.sum(said != (targets > 0), axis=(0, 2)))
+            outputs = self.answer(xs, len(targets)).numpy() > 0
+        return np.mean(np.sum(outputs != (targets > 0), axis=(0, 2)))
 
     def picture(self, xs, steps):
-        """What the machine hears and says, and where it writes and reads."""
+        """A figure of the machine's inputs and outputs, and of where it writes and reads."""
         figure = Figure(figsize=(10, 7), layout="constrained")
         with ts.no_grad():
             trace = self.model.runner.cell.trace(ts.tensor(xs, device=self.device))
-        said = 1 / (1 + np.exp(-trace.outputs.numpy()))
-        said[:-steps] = 0  # what it says before it is asked counts for nothing
-        nn.pictures.machine(figure, xs, said, trace)
+        outputs = 1 / (1 + np.exp(-trace.outputs.numpy()))
+        outputs[:-steps] = 0  # outputs before the question are not counted
+        nn.pictures.machine(figure, xs, outputs, trace)
         return figure
 
     def validate(self):
-        """Of a hundred fresh sequences, each of a length of its own."""
+        """The mean over a hundred fresh sequences of random lengths."""
         rng = np.random.default_rng([self.seed, 1])
         return {"wrong": np.mean([self.wrong(*self.draw(rng, 1)) for _ in range(100)])}
 
 
 class Copiers(Race):
-    """The machine beside the LSTM, at last on what neither has met; the first and the last of it are drawn."""
+    """The machine and the LSTM; at the end, both are tested on longer sequences, and two tests are drawn."""
 
     learner = Copier
     tests = tuple({"length": length} for length in (20, 40, 80, 120))
@@ -110,7 +112,7 @@ class Copiers(Race):
             machine.picture(xs, len(targets)).savefig(
                 self.out / f"{label(test).replace(' ', '_')}.png", dpi=100
             )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def label(test):
@@ -118,7 +120,7 @@ def label(test):
 
 
 def row(name, zeros, wrong):
-    """A line for the screen, that says so if the machine does not beat who always says 0."""
+    """A printed row; it says so if the machine does not beat the answer that is always 0."""
     figures = "".join(f"{figure:10.2f}" for figure in wrong.values())
     return f"  {name:27}{zeros:10.2f}{figures}{verdict(wrong['NTM'], zeros, less=True)}"
 

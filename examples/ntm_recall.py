@@ -1,20 +1,21 @@
-"""Associative recall: hear up to 6 items of 3 rows of 6 bits, then one of them again; which came after it?
+"""Associative recall: read up to 6 items of 3 rows of 6 bits, then one of them again; which item came after it?
 
-    python examples/ntm_recall.py            # or --small, a few minutes; --resume, after an interruption
+    .venv/bin/python examples/ntm_recall.py  # --resume continues an interrupted run
+    .venv/bin/python examples/ntm_recall.py --small  # a few minutes
 
-The third task of Graves, Wayne & Danihelka (2014), at their size, a neural Turing machine beside an LSTM as in
-examples/ntm_copy.py: to find a place by what is there, and to read the next one. Then both hear more items than
-ever before. The figure is the number of wrong bits in a sequence.
+The third task of Graves, Wayne & Danihelka (2014), at their size, for a neural Turing machine and an LSTM as in
+examples/ntm_copy.py. The network must find a place in its memory by content, and read the next place. After the
+training both are tested on more items too. The figure is the number of wrong bits in a sequence.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from ntm_copy import Copier, Copiers, SmallCopier
 
 from tinygrad_seq.tasks import associative_recall
-from tinygrad_seq.training.learner import command
+from tinygrad_seq.training import command
 
 
 class Recaller(Copier):

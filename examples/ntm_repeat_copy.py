@@ -1,20 +1,21 @@
-"""Repeat copy: hear up to 10 rows of 8 bits and how often to say them, up to 10 times; then, that it is over.
+"""Repeat copy: output up to 10 rows of 8 bits as many times as a number says, up to 10, then an end mark.
 
-    python examples/ntm_repeat_copy.py            # or --small, a few minutes; --resume, after an interruption
+    .venv/bin/python examples/ntm_repeat_copy.py  # --resume continues an interrupted run
+    .venv/bin/python examples/ntm_repeat_copy.py --small  # a few minutes
 
-The second task of Graves, Wayne & Danihelka (2014), at their size, a neural Turing machine beside an LSTM as in
-examples/ntm_copy.py: to go back to where the rows began, and to count. Then both hear more rows, and larger
-numbers, than ever before. The figure is the number of wrong bits in a sequence.
+The second task of Graves, Wayne & Danihelka (2014), at their size, for a neural Turing machine and an LSTM as
+in examples/ntm_copy.py. The network must return to the first row, and count. After the training both are tested
+on more rows and on larger numbers too. The figure is the number of wrong bits in a sequence.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from ntm_copy import Copier, Copiers, SmallCopier
 
 from tinygrad_seq.tasks import repeat_copy
-from tinygrad_seq.training.learner import command
+from tinygrad_seq.training import command
 
 
 def tests(*pairs):

@@ -1,17 +1,17 @@
-"""One to many: a number as a vector, its English name letter by letter. Three ways for the vector to come in.
+"""One to many: from a number, as a vector, to its English name, letter by letter. Three ways to use the vector.
 
-    python examples/one_to_many.py            # or --resume, after an interruption
+    .venv/bin/python examples/one_to_many.py  # --resume continues an interrupted run
 
-The lecture has one vector in and a sequence out, as in the description of a picture. Here the vector is a
-number from 0 to 999, its three digits one-hot, and the sequence is its name, "three hundred forty two", and an
-end symbol. The vector is the first input, an extra input at every step, or the state before the first step. A
-fifth of the numbers is never seen in training: of those, names are counted that are right from the first letter
-to the last.
+The lecture's pattern of one vector in and a sequence out, as in the description of a picture. Here the vector
+is a number from 0 to 999 as three one-hot digits, and the sequence is its name, "three hundred forty two", and
+an end symbol. The vector is the first input, an extra input at every step, or the state before the first step.
+A fifth of the numbers is kept out of the training. For these, the example counts the names that are right in
+every letter.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import spelled
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LETTERS, BATCH, EMBEDDING, HIDDEN, LONGEST = "$ abcdefghijklmnopqrstuvwxyz", 32, 16, 96, 30  # $ is the end
 NAMES = [[LETTERS.index(letter) for letter in spelled(n) + "$"] for n in range(1000)]
@@ -29,13 +29,13 @@ TRAINING, UNSEEN = ORDER[:800], ORDER[800:]
 
 
 def digits(numbers: np.ndarray) -> np.ndarray:
-    """The digits of numbers, one-hot, (B, 30)."""
+    """The three digits of each number, one-hot: (B, 30)."""
     places = np.stack([numbers // 100, numbers // 10 % 10, numbers % 10], axis=-1)
     return np.eye(10, dtype=np.float32)[places].reshape(len(numbers), 30)
 
 
 class Speller(Learner):
-    """A GRU that writes letters; subclasses say how the vector comes in."""
+    """A GRU that writes letters; subclasses define how it receives the vector."""
 
     columns, epoch, work, lr = ("loss", "right"), 250, ("names", BATCH), 5e-3
 
@@ -53,11 +53,11 @@ class Speller(Learner):
         names = zip(self.written(UNSEEN), UNSEEN, strict=True)
         return {"right": float(np.mean([name == spelled(n) for name, n in names]))}
 
-    def parts(self, rng, heard, bridge=None):
-        """What the three have in common: embedding, cell, readout; and the bridge to `bridge` numbers."""
+    def parts(self, rng, inputs, bridge=None):
+        """The layers that all three share, and a linear map of the vector to `bridge` numbers."""
         layers = (
             nn.Embedding(len(LETTERS), EMBEDDING, rng=rng),
-            nn.GRUCell(heard, HIDDEN, rng=rng),
+            nn.GRUCell(inputs, HIDDEN, rng=rng),
             nn.Linear(HIDDEN, len(LETTERS), rng=rng),
         )
         return layers, bridge and nn.Linear(30, bridge, rng=rng)
@@ -95,7 +95,7 @@ class ThreeWays(Race):
 
     def finish(self):
         (_, commonest), *_ = Counter(map(spelled, TRAINING)).most_common(1)
-        baseline = commonest / 1000  # the best that one name for all numbers can do
+        baseline = commonest / 1000  # the best result of one name for all numbers
         print(f"names of unseen numbers written right; one name for all: {baseline:.3f}")
         for name, right in self.validate().items():
             shown = ", ".join(self.spellers[name].written(UNSEEN[:3]))
@@ -107,7 +107,7 @@ class ThreeWays(Race):
             ylabel="unseen numbers spelled right",
             levels={"one name for all": baseline},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Why a linear recurrence vanishes or explodes: the eigenvalues of W to the power t.
 
-    python examples/powers.py
+    .venv/bin/python examples/powers.py
 
-Without input and nonlinearity h_t = h_{t-1} W, and for a symmetric W = Q L Q' that is h_t = h_0 Q L^t Q': what
-lies along an eigenvector is multiplied by its eigenvalue at every step. In the lecture's example L is
-diag((1 - sqrt 5)/2, (1 + sqrt 5)/2), and [[0, 1], [1, 1]] has it, whose powers hold Fibonacci's numbers. Beside
-it a random W of a spectral radius above 1: a few directions explode, most vanish.
+Without input and nonlinearity h_t = h_{t-1} W. For a symmetric W = Q L Q' this is h_t = h_0 Q L^t Q': the
+component along an eigenvector is multiplied by its eigenvalue at every step. In the lecture's example L is
+diag((1 - sqrt 5)/2, (1 + sqrt 5)/2). The matrix [[0, 1], [1, 1]] has these eigenvalues, and its powers contain
+the Fibonacci numbers. The second matrix is random, with a spectral radius above 1: a few directions explode,
+most vanish.
 """
 
 import argparse
@@ -29,16 +30,16 @@ def main(out, seed):
     print(f"h_{STEPS} = h_0 W^{STEPS} = {expected[-1]}; h_0 Q L^t Q' is off by at most {error:.0e}")
     w = nn.init.sparse(UNITS, nonzeros=UNITS, spectral_radius=RADIUS, rng=seed, dtype=np.float64)
     spectrum = nn.eigenvalue_powers(w, STEPS)
-    print(f"of {UNITS} eigenvalues of a random W {np.sum(np.abs(spectrum[1]) > 1)} are longer than 1")
+    print(f"of {UNITS} eigenvalues of a random W {np.sum(np.abs(spectrum[1]) > 1)} have |lambda| > 1")
     out.mkdir(parents=True, exist_ok=True)
     draw({"W = [[0, 1], [1, 1]]": powers, f"a random W of {UNITS} units": spectrum}).savefig(
         out / "powers.png", dpi=150
     )
-    print(f"all in {out}")
+    print(f"the results are in {out}")
 
 
 def draw(spectra):
-    """What explodes and what vanishes, for each matrix; and where the extremes end."""
+    """For each matrix the powers that explode and that vanish, with the values of the extremes."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(1, 2), spectra.items(), strict=True):
         explodes = np.abs(values[1]) > 1

@@ -1,27 +1,28 @@
 """Promoters: does transcription begin here? 57 letters of DNA, read in both directions, and one answer.
 
-    python examples/promoters.py            # or --resume, after an interruption
+    .venv/bin/python examples/promoters.py  # --resume continues an interrupted run
 
-Sequence classification, as the lecture names it. The sequences are generated, not measured: a promoter has two
-boxes, like TTGACA and TATAAT, about 17 letters apart, the others are random. Always the same answer is right
-for one half. Reading forward alone is trained beside reading both ways.
+The lecture names this task as an example of sequence classification. The sequences are generated, not measured:
+a promoter has two boxes, similar to TTGACA and TATAAT, about 17 letters apart; the other letters are random.
+Always the same answer is right for one half. A network that reads forward is trained together with one that
+reads both ways.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import promoters
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 BATCH, HIDDEN, FEATURES = 32, 24, 8
 
 
 class Reader(Learner):
-    """o = W s + b, s the summary of a GRU that has read the letters."""
+    """o = W s + b, s the last output of a GRU after it has read the letters."""
 
     columns, epoch, work = ("loss", "accuracy"), 200, ("sequences", BATCH)
 
@@ -46,7 +47,7 @@ class Reader(Learner):
 
 
 class BothWays(Reader):
-    """The same of two GRUs, one for each direction."""
+    """The same with two GRUs, one for each direction."""
 
     def runner(self, rng):
         return nn.Bidirectional(self.cell(rng), self.cell(rng)), 2 * HIDDEN
@@ -67,7 +68,7 @@ class Readers(Race):
             ylabel="accuracy on fresh sequences",
             levels={"always the same": 0.5},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

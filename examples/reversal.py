@@ -1,17 +1,18 @@
-"""Reversal: random digits, written from the last to the first. Attention against one vector for all of them.
+"""Reversal: write random digits from the last to the first. Attention compared with one context vector.
 
-    python examples/reversal.py            # or --resume, after an interruption
+    .venv/bin/python examples/reversal.py  # --resume continues an interrupted run
 
-An encoder that hands over one vector must keep the whole sentence in it, and the longer the sentence, the more
-is lost: the lecture's degrading curve (after Cho et al. 2014). A decoder with attention has all outputs of the
-encoder and looks, before each digit, at what it needs (Bahdanau, Cho & Bengio 2015): here at the last first, an
-anti-diagonal. Both learn from sentences of 1 to 12 digits, every length as often as any other, with the same
-encoder and in as many steps. Counted are sentences without any error; of 12 digits guesses have one in 10^12.
+An encoder that passes on one vector must keep the whole sentence in it. The longer the sentence, the more is
+lost: the lecture's degrading curve (after Cho et al. 2014). A decoder with attention has access to all outputs
+of the encoder, and attends before each digit to those it needs (Bahdanau, Cho & Bengio 2015); here the last one
+first, an anti-diagonal. Both learn from sentences of 1 to 12 digits, all lengths equally often, with the same
+encoder and the same number of steps. The figure is the share of sentences without any error; for 12 digits
+guessing gets 1 in 10^12.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import reversal
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 SYMBOLS = "$0123456789"  # $ is the end
 LONGEST, BATCH, EMBEDDING, HIDDEN, STEPS = 12, 64, 16, 48, 800
@@ -28,7 +29,7 @@ WIDTH = 5  # of a beam search
 
 
 class OneVector(Learner):
-    """A bidirectional GRU reads; the last states of both directions are where another GRU begins to write."""
+    """A bidirectional GRU reads; another GRU starts from the last states of both directions and writes."""
 
     columns, epoch, work = ("loss", "right"), 100, ("sentences", BATCH)
 
@@ -59,7 +60,7 @@ class OneVector(Learner):
         return reversal([length] * FRESH, rng=np.random.default_rng([self.seed, length]))
 
     def right(self, length, width=1):
-        """How many fresh sentences of this length are written without an error; by a beam, if it is wider."""
+        """The share of fresh sentences of this length without an error; by beam search if `width` > 1."""
         (xs, targets), longest = self.fresh(length), length + 1
         model, greedy = self.model, width == 1
         symbols, _ = model.greedy(xs, longest) if greedy else model.beam(xs, longest, width)
@@ -70,7 +71,7 @@ class OneVector(Learner):
 
 
 class Attention(OneVector):
-    """The same encoder; what writes looks at all of its outputs."""
+    """The same encoder; the decoder attends to all of its outputs."""
 
     def decoder(self, embedding, rng):
         bridge = nn.Sequential(nn.Linear(HIDDEN, HIDDEN, rng=rng), ts.tanh)
@@ -80,7 +81,7 @@ class Attention(OneVector):
         return nn.AttentionDecoder(embedding, cell, score, readout, bridge)
 
     def aligned(self, length):
-        """Fresh sentences (T, B), what is made of them, (T + 1, B), and where it looked, (T + 1, B, T)."""
+        """Fresh sentences (T, B), the written symbols, (T + 1, B), and the attention weights, (T + 1, B, T)."""
         xs, _ = self.fresh(length)
         symbols, _ = self.model.greedy(xs, length + 1)
         with ts.no_grad():
@@ -113,11 +114,11 @@ class Reversal(Race):
         print(f"digits for which attention looks most at them: {very:.3f}; at random: {1 / LONGEST:.3f}")
         draw(right, alignments).savefig(self.out / "reversal.png", dpi=130)
         curves(self.out, {name: name for name in right}, ylabel=f"right, of {LONGEST} digits")
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def draw(right, alignments):
-    """What is right by length; and where attention looked, in a longest sentence and in a longer one."""
+    """The share right by length; and the attention in a sentence of the longest length and in a longer one."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     axes, *maps = figure.subplots(1, 3, width_ratios=(1.4, 1, 1))
     for name, shares in right.items():

@@ -1,18 +1,18 @@
-"""Self-attention against recurrence: what each gets right, what a step costs and keeps, over the length.
+"""Self-attention compared with recurrence: accuracy, time and memory, over the length of the sequence.
 
-    python examples/self_attention.py            # or --resume, after an interruption
+    .venv/bin/python examples/self_attention.py  # --resume continues an interrupted run
 
 Temporal order: which of two symbols came first, among distractors, the later of them in the middle of the
-sequence? What a recurrent network has seen has to be carried on from there to the end, step by step; in
-self-attention (Vaswani et al. 2017) it is one step away, whatever the length, but all T steps look at all T,
-and the T x T weights are kept for the gradient. For each length a network of either kind is trained, with about
-as many parameters; always the same answer is right in one of four. Two or three minutes on one core, most of
-them for the longest.
+sequence? A recurrent network must carry what it has seen to the end, step by step. In self-attention (Vaswani
+et al. 2017) it is one step away, whatever the length; but all T steps attend to all T steps, and the T x T
+weights are kept for the gradient. For each length, one network of either kind is trained, with about as many
+parameters. Always the same answer is right in one of four. The run takes two or three minutes on one core, most
+of it for the longest sequences.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import time
 import tracemalloc
@@ -23,12 +23,12 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command
+from tinygrad_seq.training import Learner, Race, command
 
 LENGTHS, SYMBOLS, ANSWERS, BATCH = (25, 50, 100, 200, 400), 6, 4, 16
 UNITS, FEATURES, HEADS = 40, 32, 2  # of the recurrent network; of self-attention
 FRESH = 25  # batches
-BY_CHANCE = 0.25 + 3 * (0.25 * 0.75 / (FRESH * BATCH)) ** 0.5  # three standard errors above what guesses get
+BY_CHANCE = 0.25 + 3 * (0.25 * 0.75 / (FRESH * BATCH)) ** 0.5  # three standard errors above guesses
 
 
 class Recurrence(Learner):
@@ -61,10 +61,10 @@ class Recurrence(Learner):
         return {"accuracy": np.mean(right)}
 
     def costs(self):
-        """Of a pass forward and back the seconds, in the best of 20, and the bytes that NumPy has at most.
+        """The seconds of a forward and backward pass, the best of 20, and NumPy's peak memory in bytes.
 
-        The bytes are those of one step of time more: a loop keeps its memory for its next run of this length.
-        What is done on a device is seen by neither clock nor counter: these are figures of the host.
+        The memory is measured for a length of one step more, because a loop keeps its memory for its next run
+        of the same length. Both figures are of the host; work on a device is not measured.
         """
 
         def back_and_forth(length):
@@ -83,7 +83,7 @@ class Recurrence(Learner):
 
 
 class SelfAttention(Recurrence):
-    """o = W_2 relu(W_1 m + b_1) + b_2, m the mean of what all steps have seen; each knows its place."""
+    """o = W_2 relu(W_1 m + b_1) + b_2, m the mean of the outputs of self-attention with positions."""
 
     def build(self, rng):
         features = nn.Sequential(nn.Linear(SYMBOLS, FEATURES, rng=rng), nn.Positions())
@@ -104,9 +104,9 @@ class Comparison(Race):
         right = dict(zip(self.all, self.validate().values(), strict=True))
         costs = {key: one.costs() for key, one in self.all.items()}
         rows = {
-            "right, of fresh sequences": right,
-            "ms, forward and back": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
-            "MB at most, forward and back": {key: size / 1e6 for key, (_, size) in costs.items()},
+            "accuracy, fresh sequences": right,
+            "ms, forward and backward": {key: 1e3 * seconds for key, (seconds, _) in costs.items()},
+            "peak MB, forward and backward": {key: size / 1e6 for key, (_, size) in costs.items()},
         }
         for kind in KINDS:
             count = sum(p.size for p in self.all[kind, LENGTHS[0]].model.parameters())
@@ -121,11 +121,11 @@ class Comparison(Race):
             guesses = [f"{n}" for n in LENGTHS if right[kind, n] < BY_CHANCE]
             print(f"  {kind:15}", "at lengths " + ", ".join(guesses) if guesses else "at no length")
         draw(rows).savefig(self.out / "self_attention.png", dpi=130)
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 def draw(rows):
-    """A panel for each row, over the length; what a step costs, on logarithmic scales."""
+    """A panel for each figure, over the length; time and memory have logarithmic scales."""
     figure = Figure(figsize=(13, 4), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(1, len(rows)), rows.items(), strict=True):
         for kind in KINDS:

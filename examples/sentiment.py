@@ -1,23 +1,23 @@
 """Sentiment: is a sentence for or against? Words in, one answer out; generated sentences.
 
-    python examples/sentiment.py            # or --resume, after an interruption
+    .venv/bin/python examples/sentiment.py  # --resume continues an interrupted run
 
-"The film was not bad but the music was hardly good" is against. The sentences are made from templates (see
-`tinygrad_seq.data.opinions`, and why they are not real): what is negated turns round, and of two clauses one
-counts. An LSTM stands beside a bag of words, the mean of the same embeddings, which does not know their order,
-and the trivial answer, always the same, which is right for one half.
+"The film was not bad but the music was hardly good" is against. The sentences are made from templates
+(`tinygrad_seq.data.opinions` explains how, and why they are not real): a negation reverses an opinion, and of
+two clauses one decides. An LSTM is compared with a bag of words, which is the mean of the same embeddings and
+ignores the order of the words, and with the trivial answer, always the same, which is right for one half.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import opinions
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, EMBEDDING, HIDDEN = 32, 16, 48
 PLACE = {word: i for i, word in enumerate(sorted({w for words in opinions(2000, rng=0)[0] for w in words}))}
@@ -25,7 +25,7 @@ SHOWN = {
     "the film was not bad": 1,
     "the food was good but the service was never fresh": 0,
     "although the room was awful the garden was hardly poor": 1,
-    "the book was clever but the story was dull although the music was great": 0,  # longer than any before
+    "the book was clever but the story was dull although the music was great": 0,  # longer than in training
 }
 
 
@@ -98,7 +98,7 @@ class Sentiment(Race):
             ylabel="fresh sentences answered right",
             levels={"always the same answer": 0.5},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""Why a recurrent network has the same weights at every step: beside one that has weights of its own at each.
+"""Parameter sharing: a network with the same weights at every step, and one with separate weights for each.
 
-    python examples/shared_weights.py         # or --resume, after an interruption
+    .venv/bin/python examples/shared_weights.py  # --resume continues an interrupted run
 
-Two keys turn up among distractors, and the answer is which of them came first. Both networks learn from
-sequences of 5 to 10 steps, and both learn these. With a matrix for every step, what one step has learned is of
-no use to another: shorter sequences end where no answer was ever asked for, and for longer ones there are no
-weights at all. All that can be done is to use the last ones again. Always the same answer is right for one
-half.
+Two keys occur among distractors; the answer is which of them came first. Both networks learn from sequences of
+5 to 10 steps, and both learn these. With a separate matrix for every step, a step cannot use what another has
+learned. A shorter sequence ends at a step where no answer was ever trained. For a longer one there are no
+weights; the example then repeats the last ones. Always the same answer is right for one half.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import math
 
@@ -20,16 +19,16 @@ import numpy as np
 import tinygrad_seq as ts
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.tasks import first_key
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
-SHORTEST, STEPS, LONGEST = 5, 10, 20  # the lengths of training, and the longest that is tried
+SHORTEST, STEPS, LONGEST = 5, 10, 20  # training lengths, and the longest tested
 SYMBOLS, BATCH, HIDDEN, FRESH = 6, 32, 32, 1000
 
 
 class WeightsOfEachStep(nn.Runner):
-    """h_t = tanh(x_t Wx_t + b_t + h_{t-1} Wh_t): all weights have time for a further first axis, as x has.
+    """h_t = tanh(x_t Wx_t + b_t + h_{t-1} Wh_t): the first axis of every weight is time, as in x.
 
-    `repeat` uses the weights of the last step for all that come after it, for which there are none.
+    With `repeat`, all steps after the last one that has weights use the weights of that step.
     """
 
     batch_first = False
@@ -95,38 +94,38 @@ class Shared(FirstKey):
 
 
 class PerStep(FirstKey):
-    """Weights of its own for each of the steps."""
+    """Separate weights for each step."""
 
     def runner(self, rng):
         return WeightsOfEachStep(SYMBOLS, HIDDEN, STEPS, rng)
 
 
 class Weights(Race):
-    """Both."""
+    """Both networks."""
 
     def __init__(self, out, seed, device):
         self.shared, self.per_step = Shared(out, seed, device), PerStep(out, seed, device)
         super().__init__(out, {"shared": self.shared, "per_step": self.per_step}, "accuracy")
 
     def finish(self):
-        names = {"shared": "weights shared by all steps", "per_step": "weights of each step"}
+        names = {"shared": "weights shared by all steps", "per_step": "separate weights for each step"}
         try:
             self.per_step.accuracy([STEPS + 1])
         except ValueError as error:
-            print(f"{STEPS + 1} steps: {error}; from there on the last ones are repeated")
+            print(f"{STEPS + 1} steps: {error}; from there on the last weights are repeated")
         self.per_step.model.runner.repeat = True
         found = {"shared": self.shared.by_length(), "per_step": self.per_step.by_length()}
         self.per_step.model.runner.repeat = False
-        print(f"right of fresh sequences, by length (learned from: {SHORTEST} to {STEPS}):")
+        print(f"accuracy on fresh sequences, by length (trained on {SHORTEST} to {STEPS} steps):")
         for name, right in found.items():
             parts = np.split(right, [SHORTEST - 1, STEPS])
             shorter, seen, longer = (part.mean() for part in parts)
-            said = verdict(min(shorter, seen, longer), 0.5)
-            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}{said}")
+            note = verdict(min(shorter, seen, longer), 0.5)
+            print(f"  {names[name]}: shorter {shorter:.3f}, seen {seen:.3f}, longer {longer:.3f}{note}")
         print("  always the same answer: 0.500")
         self.draw(names, **found)
-        curves(self.out, names, ylabel="right of fresh sequences", levels={"always the same answer": 0.5})
-        print(f"all in {self.out}")
+        curves(self.out, names, ylabel="accuracy on fresh sequences", levels={"always the same answer": 0.5})
+        print(f"the results are in {self.out}")
 
     def draw(self, names, shared, per_step):
         """Accuracy by length, as lengths.png."""
@@ -134,12 +133,12 @@ class Weights(Race):
 
         figure = Figure(figsize=(7, 5), layout="constrained")
         axes, lengths = figure.subplots(), np.arange(1, LONGEST + 1)
-        axes.axvspan(SHORTEST - 0.5, STEPS + 0.5, color="0.9", label="lengths learned from")
+        axes.axvspan(SHORTEST - 0.5, STEPS + 0.5, color="0.9", label="training lengths")
         axes.plot(lengths, shared, "C0o-", markersize=3, label=names["shared"])
         axes.plot(lengths[:STEPS], per_step[:STEPS], "C1o-", markersize=3, label=names["per_step"])
-        axes.plot(lengths[STEPS:], per_step[STEPS:], "C1o:", markersize=3, label="the last ones repeated")
+        axes.plot(lengths[STEPS:], per_step[STEPS:], "C1o:", markersize=3, label="last weights repeated")
         axes.axhline(0.5, color="gray", linestyle="--", label="always the same answer")
-        axes.set(xlabel="steps of the sequence", ylabel="right of fresh sequences", xticks=lengths[1::2])
+        axes.set(xlabel="steps of the sequence", ylabel="accuracy on fresh sequences", xticks=lengths[1::2])
         axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", ncols=2)
         figure.savefig(self.out / "lengths.png", dpi=150)

@@ -1,20 +1,21 @@
-"""Stocks: will they rise next month? Whether to invest, one number, and in which, five of them.
+"""Stocks: will they rise next month? Whether to invest, one number, and in which, five numbers.
 
-    python examples/stocks.py            # or --resume, after an interruption
+    .venv/bin/python examples/stocks.py  # --resume continues an interrupted run
 
-Needs `pip install "tinygrad_seq[data]"`. Monthly prices of five stocks. A GRU hears how they changed and says
-how probable it is that all of them together rise next month (scalar output), and each of them (vector output);
-one invests where that is above one half, for a month. Beside it a feed-forward network sees the last twelve
-months. The split walks forward: what to do in a year, 2005 to 2010, is said by a network that has learned
-from the time before that year alone, and little: 60 to 120 months are soon known by heart. The trivial answers:
-always invest; and persistence, in what rose last month. Trading costs nothing here, and these five were picked
-by people who knew that they had done well. Do not expect to win.
+It needs the extra `data`: monthly prices of five stocks. A GRU reads how the prices changed, and outputs the
+probability that all stocks together rise next month (scalar output), and that each of them does (vector
+output). Money is invested for a month where the probability is above one half. The comparison is a feed-forward
+network that reads the last twelve months. The split walks forward: the decisions of a year, 2005 to 2010, are
+those of a network that has learned only from the time before that year, and only for a few steps, because 60 to
+120 months are soon memorised. There are two trivial answers: always invest; and persistence, which invests in
+what rose last month. Trading costs nothing here, and the five stocks were picked by people who knew that they
+had done well. Do not expect to win.
 """
 
 import math
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,21 +23,21 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.data import stocks
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, WINDOW, HIDDEN, DROPPED, YEARS = 16, 24, 8, 0.5, range(2005, 2011)
 FIXED = 12  # months that the feed-forward network sees
 
 
 def changes():
-    """The months, and the factors by which prices grew from each to the next: of all together, and of each."""
+    """The months, and the growth factors of the prices from each to the next: of all stocks, then of each."""
     months, _, prices = stocks()
     factors = prices[1:] / prices[:-1]
     return months, np.column_stack([np.nanmean(factors, axis=1), factors]).astype(np.float32)
 
 
 class Year(Learner):
-    """o_t = W h_t + b: logits of a rise next month, h_t from a GRU. What is not traded counts for nothing."""
+    """o_t = W h_t + b: logits of a rise next month, h_t from a GRU. Stocks not yet traded are left out."""
 
     columns, epoch, work = ("loss", "accuracy"), 25, ("months", BATCH * WINDOW)
 
@@ -45,30 +46,30 @@ class Year(Learner):
         months, self.factors = changes()
         self.start = int(np.searchsorted(months, np.datetime64(str(year), "M")))
         self.stop = min(self.start + 12, len(self.factors))
-        self.heard = 10 * np.log(np.where(np.isnan(self.factors), 1, self.factors))
+        self.inputs = 10 * np.log(np.where(np.isnan(self.factors), 1, self.factors))
 
     def build(self, rng):
         readout = nn.Sequential(nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
         return nn.ManyToMany(ts.tensor, nn.Recurrent(nn.GRUCell(6, HIDDEN, rng=rng)), readout)
 
-    def logits(self, heard):
-        return self.model(ts.tensor(heard, device=self.device))
+    def logits(self, inputs):
+        return self.model(ts.tensor(inputs, device=self.device))
 
     def loss(self):
         starts = self.rng.integers(0, self.start - WINDOW, BATCH)
-        now = np.arange(WINDOW)[:, None] + starts  # the last is a month before the start of the year
+        now = np.arange(WINDOW)[:, None] + starts  # the last one is the month before the year
         later = self.factors[now + 1]
         rises, known = (
             ts.tensor(x, dtype=np.float32, device=self.device) for x in (later > 1, ~np.isnan(later))
         )
-        losses = nn.binary_cross_entropy_with_logits(self.logits(self.heard[now]), rises, reduction="none")
+        losses = nn.binary_cross_entropy_with_logits(self.logits(self.inputs[now]), rises, reduction="none")
         return (losses * known).sum() / known.sum()
 
     def rises(self):
-        """For the months of the year, whether to expect a rise: of all together, and of each; (months, 6)."""
+        """Whether a rise is predicted in each month of the year, of all stocks and of each: (months, 6)."""
         self.model.eval()
         with ts.no_grad():
-            logits = self.logits(self.heard[: self.stop - 1, None])
+            logits = self.logits(self.inputs[: self.stop - 1, None])
         self.model.train()
         return logits.numpy()[self.start - 1 :, 0] > 0
 
@@ -78,17 +79,16 @@ class Year(Learner):
 
 
 class FixedYear(Year):
-    """The same from a hidden layer on the last months alone."""
+    """The same, by a hidden layer that reads the last twelve months."""
 
     def build(self, rng):
         hidden = nn.Linear(FIXED * 6, HIDDEN, rng=rng)
         network = nn.Sequential(hidden, ts.tanh, nn.Dropout(DROPPED, rng=rng), nn.Linear(HIDDEN, 6, rng=rng))
         return nn.FixedWindow(ts.tensor, network, steps=FIXED)
 
-    def logits(
-        self, heard
-    ):  # the window ends before a month, so that the last month is heard for the one after
-        return super().logits(np.concatenate([heard, heard[-1:]]))[1:]
+    def logits(self, inputs):
+        # a window ends before its month: one more step, so that the last window holds the last month
+        return super().logits(np.concatenate([inputs, inputs[-1:]]))[1:]
 
 
 class Stocks(Race):
@@ -107,13 +107,13 @@ class Stocks(Race):
         for name, kind in {"GRU": self.years, "window": self.windows}.items():
             ways[name] = np.concatenate([network.rises() for network in kind.values()])
         money: dict[tuple[str, str], np.ndarray] = {}
-        print(f"{len(later)} months, 2005 to 2010: rises and falls foretold right, what becomes of one dollar")
+        print(f"{len(later)} months, 2005 to 2010: rises and falls predicted right; final value of one dollar")
         for output, columns in {"scalar": slice(0, 1), "vector": slice(1, 6)}.items():
             figures = {}
             for name, rises in ways.items():
                 money[output, name] = np.cumprod(gains(rises[:, columns], later[:, columns]))
                 right = np.mean((rises == (later > 1))[:, columns])
-                figures[name] = {"what is right": right, "dollars": money[output, name][-1]}
+                figures[name] = {"accuracy": right, "dollars": money[output, name][-1]}
                 print(f"  {output} {name:12} {right:.3f}   {figures[name]['dollars']:.2f}")
             for network in ("GRU", "window"):
                 for what, ours in figures[network].items():
@@ -122,10 +122,10 @@ class Stocks(Race):
         levels = {"a coin": math.log(2)}
         curves(self.out, {"loss": "training loss, mean of all networks"}, ylabel="nats", levels=levels)
         self.draw(money)
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self, money):
-        """What becomes of one dollar."""
+        """Draw the value of one dollar over time, as money.png."""
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
         for (output, name), values in money.items():
@@ -140,7 +140,7 @@ class Stocks(Race):
 
 
 def gains(rises, factors):
-    """The factor by which money grows in each month that is spread evenly over what rises, or kept."""
+    """The growth factor of each month for money spread evenly over the predicted rises, or kept if none."""
     count = rises.sum(1)
     return np.where(count, (rises * factors).sum(1) / np.maximum(count, 1), 1)
 

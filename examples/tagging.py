@@ -1,15 +1,15 @@
 """Parts of speech: is "light" an adjective, a noun or a verb? Words in, a tag for each; generated sentences.
 
-    python examples/tagging.py            # or --resume, after an interruption
+    .venv/bin/python examples/tagging.py  # --resume continues an interrupted run
 
-The sentences are of a small grammar, in which most words may be two or three parts of speech (see
-`tinygrad_seq.data.tagged_sentences`, and why they are not real). Two LSTMs as large as each other: one reads
-forward, the other in both directions. The trivial answer is for each word the tag that it has most often.
+The sentences come from a small grammar in which most words can be two or three parts of speech
+(`tinygrad_seq.data.tagged_sentences` explains how, and why they are not real). One LSTM reads forward; another,
+with as many units in total, reads in both directions. The trivial answer is the commonest tag of each word.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 from collections import Counter, defaultdict
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_seq import nn, no_grad
 from tinygrad_seq.data import TAGS, tagged_sentences
-from tinygrad_seq.training.learner import Learner, Race, command, curves
+from tinygrad_seq.training import Learner, Race, command, curves
 
 BATCH, EMBEDDING, HIDDEN = 32, 16, 64
 VOCABULARY = sorted({word for words, _ in tagged_sentences(2000, rng=0) for word in words})
@@ -25,13 +25,13 @@ PLACE = {word: i for i, word in enumerate(VOCABULARY)}
 
 
 def arrays(sentences):
-    """Words and tags as numbers, (T, B), and lengths."""
+    """Words and tags as ids, (T, B), and lengths."""
     words, lengths = nn.padded([[PLACE[word] for word in words] for words, _ in sentences])
     return words, nn.padded([[TAGS.index(tag) for tag in tags] for _, tags in sentences])[0], lengths
 
 
 class Forward(Learner):
-    """o_t = W h_t + b, h from an LSTM that has read up to this word."""
+    """o_t = W h_t + b, h_t from an LSTM that has read the words up to this one."""
 
     columns, epoch, work = ("loss", "right"), 50, ("sentences", BATCH)
 
@@ -50,7 +50,7 @@ class Forward(Learner):
         return tagged_sentences(1000, rng=np.random.default_rng([self.seed, 1]))
 
     def tags(self, sentences):
-        """The answers, sentence by sentence."""
+        """The predicted tags of each sentence."""
         words, _, lengths = arrays(sentences)
         with no_grad():
             answers = self.model(words, lengths).numpy().argmax(-1)
@@ -62,14 +62,14 @@ class Forward(Learner):
 
 
 class Both(Forward):
-    """The same, from an LSTM of half the size in either direction."""
+    """The same with an LSTM of half the size in each direction."""
 
     def runner(self, rng):
         return nn.Bidirectional(*(nn.LSTMCell(EMBEDDING, HIDDEN // 2, rng=rng) for _ in range(2)))
 
 
 def share(answers, sentences):
-    """Of all words the share that is tagged right."""
+    """The share of all words that are tagged right."""
     right = [
         a == b
         for answer, (_, tags) in zip(answers, sentences, strict=True)
@@ -79,7 +79,7 @@ def share(answers, sentences):
 
 
 def commonest(sentences):
-    """For each word the tag that it has most often in 2,000 sentences."""
+    """For each word its commonest tag in 2,000 other sentences."""
     seen: defaultdict[str, Counter] = defaultdict(Counter)
     for words, tags in tagged_sentences(2000, rng=2):
         for word, tag in zip(words, tags, strict=True):
@@ -114,7 +114,7 @@ class Tagging(Race):
             ylabel="words tagged right",
             levels={"each word's commonest tag": trivial},
         )
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
 
 if __name__ == "__main__":

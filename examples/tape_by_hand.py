@@ -1,10 +1,10 @@
-"""Reverse mode by hand: a tape from scratch, in plain Python, and the same walk on the library's.
+"""Reverse mode by hand: a tape from scratch, in plain Python, and the same walk over the library's tape.
 
-    python examples/tape_by_hand.py
+    .venv/bin/python examples/tape_by_hand.py
 
-One neuron and its loss, L = (tanh(w x + b) - t)^2, for numbers. The forward pass writes down what it does,
-a record for each operation; the chain rule is that list read backwards: each record takes the derivative of
-L by what it made, and hands every input its share. Where shares of one number meet, they add up.
+One neuron and its loss, L = (tanh(w x + b) - t)^2, for numbers. The forward pass records what it computes, one
+record for each operation. The chain rule is this list read backwards: each record receives the derivative of L
+by its value, and passes to each input its share. The shares of one number add up.
 """
 
 import math
@@ -16,7 +16,7 @@ import tinygrad_seq as ts
 
 class Record(NamedTuple):
     op: str
-    inputs: tuple[int, ...]  # the numbers of the records that the arguments came from
+    inputs: tuple[int, ...]  # the numbers of the records of the arguments
     value: float
 
 
@@ -39,20 +39,20 @@ BACKWARD: dict[
 
 
 def leaf(tape: list[Record], value: float) -> int:
-    """A number to start from; returns the number of its record."""
+    """Record an independent number; return the number of its record."""
     tape.append(Record("leaf", (), value))
     return len(tape) - 1
 
 
 def call(tape: list[Record], op: str, *inputs: int) -> int:
-    """Compute, and write down how."""
+    """Compute an operation and record it; return the number of its record."""
     value = FORWARD[op](*(tape[i].value for i in inputs))
     tape.append(Record(op, inputs, value))
     return len(tape) - 1
 
 
 def reverse(tape: list[Record]) -> list[float]:
-    """dL/d(record) for every record of the tape, where L is the last of them."""
+    """dL/d(value) for every record of the tape, where L is the value of the last record."""
     cotangents = [0.0] * len(tape)
     cotangents[-1] = 1.0  # dL/dL
     for n in reversed(range(len(tape))):
@@ -91,7 +91,7 @@ def main() -> None:
     found = {}
     for step in ts.step(loss):
         print("  " + str(step).replace("\n", "\n  "))
-        for g in step.cotangents:  # every record here makes one value
+        for g in step.cotangents:  # every record here has one output
             found[step.number] = 0.0 if g is None else g.item()
 
     loss.backward()

@@ -1,42 +1,42 @@
-"""Music synthesis: a character-level LSTM that has read fiddle tunes writes one of its own, in ABC.
+"""Music synthesis: a character-level LSTM reads fiddle tunes and writes one of its own, in ABC notation.
 
-    python examples/tunes.py            # or --resume, after an interruption
+    .venv/bin/python examples/tunes.py  # --resume continues an interrupted run
 
-Needs `pip install "tinygrad_seq[data]"`. The model and its training are those of `char_lm.py`; the text is a
-thousand tunes of Ryan's Mammoth Collection (1883), of which the last twentieth is kept for the test. What it
-needs for a character, in bits, stands beside the trivial models: how frequent each is (unigram), and how
-frequent after the one before it (bigram), counted in the training text. tune.abc is for any program that plays
-ABC.
+It needs the extra `data`. The model and its training are those of `char_lm.py`. The text is a thousand tunes of
+Ryan's Mammoth Collection (1883); the last twentieth of it is kept for the test. The figure is bits per
+character, compared with two trivial models that are counted in the training text: the frequency of each
+character (unigram), and its frequency after the character before it (bigram). Any program that plays ABC can
+play tune.abc.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from char_lm import CharTask, bits
 
 from tinygrad_seq.data import tunes
-from tinygrad_seq.training.learner import command, curves
+from tinygrad_seq.training import command, curves
 
 TEMPERATURE = 0.7
 
 
 def unigram(training, test, characters):
-    """The bits per character of `test`, by the frequencies in `training`, each counted once more than it is."""
+    """The bits per character of `test`, by the frequencies in `training`; each count is increased by one."""
     count = 1 + np.bincount(training, minlength=characters)
     return -np.log2(count / count.sum())[test].mean()
 
 
 def bigram(training, test, characters):
-    """The same, by the frequencies after each character."""
+    """The same, by the frequencies after each preceding character."""
     count = np.ones((characters, characters))
     np.add.at(count, (training[:-1], training[1:]), 1)
     return -np.log2(count / count.sum(1, keepdims=True))[test[:-1], test[1:]].mean()
 
 
 class Tunes(CharTask):
-    """What `char_lm.py` trains, on tunes with an empty line after each."""
+    """The task of `char_lm.py`, on tunes with an empty line after each."""
 
     def __init__(self, out, seed, device):
         super().__init__("".join(tune + "\n\n" for tune in tunes()), out, seed, device, TEMPERATURE)

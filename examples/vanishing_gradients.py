@@ -1,19 +1,21 @@
-"""The vanishing gradient, and a penalty against it: the published approximation beside the exact one, and none.
+"""The vanishing gradient, and a penalty against it: the published approximation, the exact penalty, and none.
 
-    python examples/vanishing_gradients.py            # or --resume, after an interruption
+    .venv/bin/python examples/vanishing_gradients.py  # --resume continues an interrupted run
 
-Temporal order: two symbols among distractors, far apart; which were they? The last state must tell, and what
-happened 50 steps ago reaches it only if dL/dh_t does not vanish on the way back. The lecture's penalty
+Temporal order: two symbols among distractors, far apart; which were they? The last state must contain the
+answer. An event 50 steps ago can affect it only if dL/dh_t does not vanish on its way back. The lecture's
+penalty
 
     sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2
 
-keeps it alive (Pascanu, Mikolov & Bengio 2013). Its exact derivative is one of second order, which they
-avoided: they held h_t and dL/dh_{t+1} fixed. Here both are at hand. The trivial answer is right in one of four.
+keeps the gradient alive (Pascanu, Mikolov & Bengio 2013). Its exact derivative is a second derivative. The
+authors avoid it by holding h_t and dL/dh_{t+1} fixed. This example compares both. The trivial answer is right
+in one of four.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,13 +23,13 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
 from tinygrad_seq.tasks import temporal_order
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 LENGTH, BATCH, HIDDEN, WEIGHT = 50, 20, 50, 0.3
 
 
 class Plain(Learner):
-    """o = W h_T + b, h of a vanilla network with sparse recurrent weights of spectral radius 0.95; by SGD."""
+    """o = W h_T + b, h_T of a plain RNN with sparse recurrent weights of spectral radius 0.95; by SGD."""
 
     columns, epoch, work = ("loss", "accuracy"), 250, ("sequences", BATCH)
 
@@ -45,7 +47,7 @@ class Plain(Learner):
         return ts.tensor(xs, device=self.device), labels
 
     def flow(self, xs, labels, create_graph=False):
-        """The loss, and how its gradient flows."""
+        """The loss and the flow of its gradient."""
         return nn.gradient_flow(
             self.cell, xs, lambda ys: nn.cross_entropy(self.readout(ys[-1]), labels), create_graph=create_graph
         )
@@ -61,7 +63,7 @@ class Plain(Learner):
 
 
 class Approximate(Plain):
-    """The penalty, differentiated as if h_t and dL/dh_{t+1} were numbers."""
+    """The penalty, differentiated as if h_t and dL/dh_{t+1} were constants."""
 
     exact = False
 
@@ -72,7 +74,7 @@ class Approximate(Plain):
 
 
 class Exact(Approximate):
-    """The penalty, and all of its derivative."""
+    """The penalty with its complete derivative."""
 
     exact = True
 
@@ -91,7 +93,7 @@ class Penalties(Race):
         )
 
     def finish(self):
-        print("right, with always the same answer 0.250; and |dL/dh_1| / |dL/dh_T| before and after:")
+        print("accuracy (always the same answer: 0.250), and |dL/dh_1| / |dL/dh_T| before and after:")
         for name, accuracy in self.validate().items():
             before, after = self.before[name], self.lengths(self.networks[name])
             ratios = f"{before[0] / before[-1]:.1e} -> {after[0] / after[-1]:.1e}"
@@ -103,10 +105,10 @@ class Penalties(Race):
             levels={"always the same answer": 0.25},
         )
         self.draw()
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self):
-        """The length of the gradient over time."""
+        """Draw the norm of the gradient over time, as gradients.png."""
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
         axes.semilogy(np.arange(1, LENGTH + 1), self.before["none"], "k:", label="before training")

@@ -1,33 +1,35 @@
 """Japanese vowels: which of nine men speaks? Utterances of 7 to 29 frames of speech features, one answer each.
 
-    python examples/vowels.py            # or --resume, after an interruption
+    .venv/bin/python examples/vowels.py  # --resume continues an interrupted run
 
-Needs `pip install "tinygrad_seq[data]"`. 270 utterances to learn from, and 370, recorded at other times, to be
-tested on. How long to train is found without these: of two networks that are trained side by side one learns
-from two thirds of the training utterances and is asked about the other third after every five epochs; the
-other learns from all, and its answer to the test is read off where the first had its least loss. The trivial
-answer, always the same speaker, is right for the 88 utterances of the one who was recorded most.
+It needs the extra `data`: 270 utterances for training, and 370 for the test, recorded at another time. The
+number of training steps is chosen without the test set, by two networks that are trained together. One learns
+from two thirds of the training utterances, and its loss on the other third is measured after every five epochs.
+The other learns from all of them; its accuracy on the test set is read at the step where the first had its
+least loss. The trivial answer, always the same speaker, is right for the 88 utterances of the most frequent
+one.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.data import japanese_vowels
-from tinygrad_seq.training.learner import Learner, Race, command, curves, history
+from tinygrad_seq.training import Learner, Race, command, history
 
 BATCH, HIDDEN, NOISE, DROPPED = 30, 64, 0.6, 0.3
 TRIVIAL = 88 / 370
 
 
 class Whole(Learner):
-    """o = W s + b, s the last outputs of an LSTM and of one that hears backwards; some are dropped in training.
+    """o = W s + b, s the last outputs of an LSTM that reads forward and one that reads backward, with dropout.
 
-    The features, scaled to a variance of 1, get noise in training.
+    The features are scaled to a variance of 1; in training, noise is added.
     """
 
     columns, epoch, work = ("loss", "accuracy", "held_out"), 45, ("utterances", BATCH)
@@ -36,11 +38,11 @@ class Whole(Learner):
         super().__init__(out, seed, device)
         self.training, self.unseen = self.split()
         xs, lengths, _ = self.training
-        heard = xs[np.arange(len(xs))[:, None] < lengths]
-        self.mean, self.scale = heard.mean(0), heard.std(0)
+        frames = xs[np.arange(len(xs))[:, None] < lengths]
+        self.mean, self.scale = frames.mean(0), frames.std(0)
 
     def split(self):
-        """The utterances to learn from, and those to be asked about."""
+        """The utterances for training, and those to be tested on."""
         return japanese_vowels()
 
     def build(self, rng):
@@ -70,7 +72,7 @@ class Whole(Learner):
 
 
 class Part(Whole):
-    """The same, that learns from 20 utterances of each speaker and is asked about the other 10."""
+    """The same, trained on 20 utterances of each speaker and tested on the other 10."""
 
     def split(self):
         (xs, lengths, labels), _ = japanese_vowels()
@@ -84,7 +86,7 @@ class Part(Whole):
 
 
 class Vowels(Race):
-    """Both: of `part` the loss on what was held out, of `whole` the accuracy on the test."""
+    """Both networks: the figures are the held-out loss of `part` and the test accuracy of `whole`."""
 
     def __init__(self, out, seed, device):
         super().__init__(out, {"part": Part(out, seed, device), "whole": Whole(out, seed, device)}, "accuracy")
@@ -97,17 +99,32 @@ class Vowels(Race):
         log = history(self.out)
         best, _ = min(log["part"], key=lambda entry: entry[1])
         accuracy = dict(log["whole"])[best]
-        print(f"the least loss on utterances that were held out of the training came at step {best}")
-        print(f"test utterances answered right there: {accuracy:.3f}; always the same speaker: {TRIVIAL:.3f}")
+        print(f"the loss on the held-out utterances is least at step {best}")
+        print(f"accuracy on the test set at that step: {accuracy:.3f}; always the same speaker: {TRIVIAL:.3f}")
         if accuracy <= TRIVIAL:
             print("this does not beat the trivial answer")
-        curves(
-            self.out,
-            {"part": "loss on what was held out", "whole": "accuracy on the test"},
-            ylabel="loss, accuracy",
-            levels={"always the same speaker": TRIVIAL, f"accuracy at step {best}": accuracy},
-        )
-        print(f"all in {self.out}")
+        draw(log, best).savefig(self.out / "curves.png", dpi=150)
+        print(f"the results are in {self.out}")
+
+
+def draw(log, best):
+    """The accuracy on the test, and below it the loss that decides when to stop: at step `best`."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    above.plot(
+        *zip(*log["whole"], strict=True), "o-", markersize=3, label="learns from all training utterances"
+    )
+    above.axhline(TRIVIAL, color="gray", linestyle="--", label="always the same speaker")
+    above.set(ylabel="accuracy on the test", ylim=(0, 1.05))
+    below.plot(
+        *zip(*log["part"], strict=True), "o-", color="C1", markersize=3, label="learns from two thirds of them"
+    )
+    below.set(ylabel="loss on the other third", ylim=(0, None), xlabel="step")
+    for axes in above, below:
+        axes.axvline(best, color="black", linestyle=":", label="the least loss")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
 
 
 if __name__ == "__main__":

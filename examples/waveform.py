@@ -1,15 +1,16 @@
-"""A waveform by heart: 320 samples of sound without any input, by a clockwork network, an LSTM and an RNN.
+"""A waveform learned by heart: 320 samples of sound from no input, by a clockwork RNN, an LSTM and an RNN.
 
-    python examples/waveform.py            # or --resume, after an interruption
+    .venv/bin/python examples/waveform.py  # --resume continues an interrupted run
 
-The first task of Koutnik et al. (2014): all that a network has is its own state, which has to be a clock. Each
-has at most 490 numbers, and about the same time: in a step of this comparison the RNN, which is quicker, takes
-two. The error is the mean square over the variance of the wave: its mean, the trivial answer, has one of 1.
+The first task of Koutnik et al. (2014). The network receives no input, so its state must act as a clock. Each
+network has at most 490 parameters and gets about the same time: in one step of the comparison the RNN, which is
+faster, takes two steps. The error is the mean squared error divided by the variance of the wave; the trivial
+answer, the mean, has an error of 1.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the products are small: more threads mostly wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.tasks import waveform
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
+from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
 STEPS, PERIODS = 320, (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -27,7 +28,7 @@ def clockwork(rng):
 
 
 def lstm(rng):
-    """Its forget gates are open, as the authors have it."""
+    """With open forget gates, as the authors use it."""
     cell = nn.LSTMCell(0, 10, rng=rng)
     cell.b.assign_(nn.init.forget_bias(10, value=5.0))
     return cell, 10
@@ -38,11 +39,11 @@ def rnn(rng):
 
 
 CELLS = {"clockwork": clockwork, "LSTM": lstm, "RNN": rnn}
-TURNS = {"clockwork": 1, "LSTM": 1, "RNN": 2}  # steps in the time of one
+TURNS = {"clockwork": 1, "LSTM": 1, "RNN": 2}  # steps in one step of the comparison
 
 
 class Player(Learner):
-    """y_t = W h_t + b, h of a cell that hears nothing."""
+    """y_t = W h_t + b, h_t of a cell that receives no input."""
 
     columns, epoch, work, lr = ("loss", "error"), 200, ("waves", 1), 5e-3
 
@@ -68,7 +69,7 @@ class Player(Learner):
             return {"error": self.loss().item() / np.var(self.wave)}
 
     def numbers(self):
-        """Those of the model that matter: the masked weights of the clockwork do not."""
+        """The number of parameters, without the masked weights of the clockwork RNN."""
         cell = self.model.runner.cell
         masked = (cell.hears.numpy() == 0).sum() if self.cell == "clockwork" else 0
         return sum(p.size for p in self.model.parameters()) - masked
@@ -93,15 +94,15 @@ class Players(Race):
             levels={"the mean of the wave": 1.0},
         )
         self.draw()
-        print(f"all in {self.out}")
+        print(f"the results are in {self.out}")
 
     def draw(self):
-        """The wave, and what each network makes of it."""
+        """Draw the wave and the output of each network, as waveform.png."""
         figure = Figure(figsize=(8, 5), layout="constrained")
         for (name, player), axes in zip(self.players.items(), figure.subplots(3, sharex=True), strict=True):
             with ts.no_grad():
                 axes.plot(player.played().numpy().ravel(), "C1-", label=name)
-            axes.plot(player.wave.ravel(), "k:", label="wanted")
+            axes.plot(player.wave.ravel(), "k:", label="target")
             axes.set(xlim=(0, STEPS - 1), ylim=(-1.2, 1.2))
             axes.legend(loc="upper right", ncols=2)
         axes.set(xlabel="sample")

@@ -1,9 +1,10 @@
-"""An op of your own, proved in one line; then the same op with a wrong rule, and what the proof says.
+"""An op of your own, checked in one line; then the same op with a wrong rule, and what the check says.
 
-The op is the swish of Ramachandran et al. (2017), z = x sigmoid(x). Its forward function is plain NumPy, its
-rule is the partial derivative in terms of what it names: x the argument, z the output.
+    .venv/bin/python examples/your_own_op.py
 
-    python examples/your_own_op.py
+The op is the swish of Ramachandran et al. (2017), z = x sigmoid(x). Its forward function is plain NumPy. Its
+rule is the partial derivative; the names of the rule's arguments say what it reads: x the argument, z the
+output.
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ swish.partials(lambda x, z: ts.sigmoid(x) * (1 + x - z), singular=True)
 
 @ts.primitive("()->()")
 def wrong_swish(x, /):
-    """z = x s(x), and a rule in which the product rule was forgotten"""
+    """z = x s(x), with a rule that forgets the product rule"""
     return x * ts.sigmoid(x)
 
 
@@ -32,12 +33,12 @@ wrong_swish.partials(lambda x: ts.sigmoid(x))
 
 
 def layer(x, w, op):
-    """One layer of a network: the op is one line of it among others."""
+    """One layer of a network that uses the op."""
     return ts.tanh(op(x @ w))
 
 
 def report(title, check):
-    """Print what a check says, or that it holds."""
+    """Print the error of a check, or that it holds."""
     try:
         check()
     except AssertionError as error:

@@ -1,4 +1,4 @@
-"""What benchmarks compare is the same model: in float64, its gradients in PyTorch are those of ours."""
+"""The benchmarks compare the same model: in float64, its gradients in PyTorch equal ours."""
 
 import importlib
 import sys
@@ -25,11 +25,11 @@ def ntm():
 
 @pytest.mark.parametrize("contender", ["ours, scan", "PyTorch, own cell"])
 def test_all_machines_have_the_same_gradients(ntm, contender):
-    """Of every parameter, at a random memory, and again after a step of Adam, which moves nothing."""
+    """For every parameter, at a random memory, and again after a step of Adam at rate 0."""
     rows, batch = 4, 3
     right = ntm.reference(rows, batch)
     run = ntm.CONTENDERS[contender](ntm.Problem(rows, batch, np.float64))
     run()
     for found, expected in zip(run(), right, strict=True):
-        assert np.abs(expected).max() > 1e-6  # from rows that are alike, that of a key would be 0
+        assert np.abs(expected).max() > 1e-6  # with equal rows, the gradient of a key would be 0
         assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())

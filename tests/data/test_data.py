@@ -53,9 +53,7 @@ def test_a_missing_package_is_named_with_its_install_line(name, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError) as caught:
         load()
-    assert str(caught.value) == (
-        f'these data come with the package {package}: pip install "tinygrad_seq[data]"'
-    )
+    assert str(caught.value) == (f'these data come with the package {package}: pip install -e ".[data]"')
     assert caught.value.name == package
 
 

@@ -41,7 +41,7 @@ def refused(monkeypatch, cupy, text):
 
 
 def test_a_missing_library_is_named_with_the_install_line(monkeypatch):
-    refused(monkeypatch, None, "CuPy is not installed .*; in a clone, pip install -e")
+    refused(monkeypatch, None, "CuPy is not installed .*: pip install -e")
 
 
 def test_a_broken_library_is_told_from_a_missing_one(monkeypatch):

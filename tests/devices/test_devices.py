@@ -15,8 +15,7 @@ from tinygrad_seq import nn, optim
 from tinygrad_seq.scan.over_time import unrolled
 from tinygrad_seq.testing import check_grad, check_primitive, tensors
 from tinygrad_seq.testing.strategies import Call
-from tinygrad_seq.training import serialize
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import serialize, train
 
 pytestmark = pytest.mark.skipif(doors.NAME == "numpy", reason="needs a device: --backend=double, or cupy")
 A = np.arange(6.0).reshape(2, 3)

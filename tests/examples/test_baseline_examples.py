@@ -1,14 +1,14 @@
-"""The examples of models that recurrent networks are compared with, held to what those of patterns are."""
+"""The examples of classical models, with the same checks as the examples of patterns."""
 
 import pytest
 from brief import check_example, check_that_it_says_how_to_run, made
 
 pytestmark = pytest.mark.examples
 
-TASKS = {  # the task, its pictures, and what it prints of trivial answers
+TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "state_space": ("Vectors", ["curves.png"], ["their maker -2.3", "one normal distribution -3.6"]),
     "hidden_markov": ("Symbols", ["curves.png"], ["their maker -1.6", "their frequencies -1.8"]),
-    "fixed_window": ("Readers", ["curves.png"], ["frequencies alone: 4.5"]),
+    "fixed_window": ("Readers", ["curves.png"], ["frequencies only: 4.5"]),
     "shared_weights": (
         "Weights",
         ["curves.png", "lengths.png"],
@@ -28,7 +28,7 @@ def test_an_example_says_how_to_run_it(name):
 
 
 @pytest.mark.parametrize("name", ["state_space", "hidden_markov"])
-def test_every_model_soon_knows_more_than_the_trivial_one_and_never_than_the_maker(name, tmp_path):
+def test_every_model_soon_beats_the_trivial_one_and_never_the_maker(name, tmp_path):
     contest = made(name, TASKS[name][0], tmp_path)
     for _ in range(80):
         contest.step()

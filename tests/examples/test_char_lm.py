@@ -1,7 +1,7 @@
-"""The character model as a process of its own: what it leaves, how it fails, and that it cannot be hurt.
+"""The character model as a separate process: its results, its errors, and its behaviour when it is killed.
 
-The central test kills it with SIGKILL, again and again, at moments chosen to be awkward, resumes it each
-time, and holds every file of the run against those of a run that nobody disturbed.
+The central test kills it with SIGKILL again and again, at awkward moments, resumes it each time, and compares
+every file of the run with that of an undisturbed run.
 """
 
 import csv
@@ -27,7 +27,7 @@ STEPS = 110
 
 
 def start(*options):
-    """The example as a process; one thread, so that the machine's other work does not slow it down."""
+    """Start the example as a process; with one thread, other work on the machine does not slow it down."""
     return subprocess.Popen(
         [sys.executable, str(EXAMPLE), *map(str, options)],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
@@ -50,7 +50,7 @@ def content(folder):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """A text that the least model can learn, just long enough for several epochs in the test."""
+    """A text that is easy to learn, just long enough for several epochs in the test."""
     path = tmp_path_factory.mktemp("text") / "text.txt"
     words = np.random.default_rng(0).choice(["tape ", "record ", "scan ", "loop,\n", "größer ", "∂z "], 3500)
     path.write_text("".join(words)[:14_000], encoding="utf-8")
@@ -93,7 +93,7 @@ def test_what_a_run_leaves(whole, text):
 
 
 def wait(process, condition):
-    """Until the condition holds, or the process ends."""
+    """Wait until the condition holds or the process ends."""
     while process.poll() is None and not condition():
         time.sleep(0.002)
 
@@ -108,7 +108,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(whole, text, tmp_path)
         return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
 
     moments = [
-        folder.exists,  # before there is anything
+        folder.exists,  # before anything is written
         checkpoint.exists,  # right after the first checkpoint
         lambda: written() > before,  # right after another one
         draft.exists,  # while one is being written
@@ -126,7 +126,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(whole, text, tmp_path)
         process.kill()
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
-    assert kills >= len(moments) - 2  # it may be at its end before the last ones
+    assert kills >= len(moments) - 2  # it may end before the last kills
 
     code, _, err = run("--text", text, "--steps", STEPS, "--out", folder, "--resume")
     assert (code, err) == (0, "")
@@ -152,6 +152,16 @@ def test_resuming_a_finished_run_changes_nothing(whole, text):
     assert (code, err) == (0, "")
     assert "nothing to do" in out
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
+
+
+def test_the_same_command_again_changes_nothing(whole, text):
+    folder, _ = whole
+    before = content(folder)
+    err = refused("--text", text, "--steps", STEPS, "--out", folder)
+    assert err.startswith(f"error: {folder} already holds a run. ")
+    assert all(way in err for way in ("--resume", "--out FOLDER", "--overwrite"))
+    assert err.count("\n") == 1
+    assert content(folder) == before
 
 
 def refused(*options):
@@ -183,10 +193,10 @@ def test_a_damaged_checkpoint_is_one_clear_error(whole, text, tmp_path):
         assert err.count("\n") == 1
 
 
-def test_a_text_that_will_not_do_is_refused(tmp_path):
+def test_an_invalid_text_is_refused(tmp_path):
     path = tmp_path / "text.txt"
     for bad, words in [
-        (b"\xff\xfe\x00bad", "no UTF-8 text"),
+        (b"\xff\xfe\x00bad", "is not a UTF-8 text of at least 4552 characters"),
         (b"", "has 0 characters; a text must have at least 4552"),
         (b"a" * 4551, "has 4551 characters"),
     ]:
@@ -203,7 +213,8 @@ def test_options_are_checked(text):
     code, out, _ = run("--help")
     assert code == 0
     assert all(
-        f"--{name}" in out for name in ("text", "out", "steps", "seed", "device", "resume", "temperature")
+        f"--{name}" in out
+        for name in ("text", "out", "steps", "seed", "device", "resume", "overwrite", "temperature")
     )
 
 

@@ -1,4 +1,4 @@
-"""The examples on data, briefly: they learn, say what a trivial answer is worth, and resume."""
+"""The examples on data, briefly: they learn, print the trivial answer, and resume."""
 
 import functools
 import os
@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from brief import EXAMPLES, check_example, check_that_it_says_how_to_run, imported, made
 
-from tinygrad_seq.training import learner
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import learner, train
 
 pytestmark = pytest.mark.examples
 
@@ -29,7 +28,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
 
 @pytest.fixture(scope="module", autouse=True)
 def read_once():
-    """The dates are read once, which takes seconds."""
+    """Read the dates only once, because it takes seconds."""
     example = imported("dates")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(example, "written_dates", functools.cache(example.written_dates))
@@ -46,10 +45,10 @@ def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
 
-def test_the_stocks_of_a_year_are_foretold_from_the_time_before(tmp_path):
-    """What happens from the year on changes neither the losses nor what is said of its first month.
+def test_the_stocks_of_a_year_are_predicted_from_the_time_before(tmp_path):
+    """Later prices change neither the losses nor the prediction for the first month of the year.
 
-    But the last month before it is learned from.
+    The last month before the year is used in the training.
     """
 
     def losses(year):
@@ -59,19 +58,19 @@ def test_the_stocks_of_a_year_are_foretold_from_the_time_before(tmp_path):
     for year in made("stocks", "Stocks", tmp_path).years.values():
         state = year.rng.bit_generator.state
         before, said = losses(year), year.rises()
-        year.heard[year.start :], year.factors[year.start :] = 7.0, 7.0
+        year.inputs[year.start :], year.factors[year.start :] = 7.0, 7.0
         assert losses(year) == before
         assert (year.rises()[0] == said[0]).all()
         year.factors[year.start - 1] = 1 / year.factors[year.start - 1]
         assert losses(year) != before
 
 
-# --- dates, of which one can ask --------------------------------------------------------------------------
+# --- dates, with --predict ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """A task that has learned what a date looks like, and its run."""
+    """A task that has learned the format of a date, and the folder of its run."""
     folder = tmp_path_factory.mktemp("dates")
     task = made("dates", "Dates", folder)
     task.finish = lambda: None
@@ -84,12 +83,13 @@ def test_a_date_is_all_that_is_printed_and_what_was_looked_at_is_drawn(learned, 
     picture = learned.out / "alignment.png"
     picture.unlink(missing_ok=True)
     learned.predict(text)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d\n", capsys.readouterr().out)  # which one, a short run does not know
+    # after a short run, any date may be answered
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\n", capsys.readouterr().out)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_process_of_its_own_prints_the_same(learned, capsys):
-    """And nothing to standard error, though it draws what few fonts have."""
+    """Nothing goes to standard error, although the picture needs characters that few fonts have."""
     text = "११ मार्च २०२१"
     learned.predict(text)
     picture = learned.out / "alignment.png"
@@ -107,14 +107,14 @@ def test_a_process_of_its_own_prints_the_same(learned, capsys):
 
 
 @pytest.mark.parametrize("text", ["", " \u200e "])
-def test_an_empty_text_is_no_date(learned, text, capsys):
-    with pytest.raises(ValueError, match="an empty text is no date"):
+def test_an_empty_text_is_not_a_date(learned, text, capsys):
+    with pytest.raises(ValueError, match="an empty text is not a date"):
         learned.predict(text)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("written", ["2021-02-31", "202-12-02", ""])
-def test_what_is_no_date_is_not_printed(learned, monkeypatch, written, capsys):
+def test_an_answer_that_is_not_a_date_is_not_printed(learned, monkeypatch, written, capsys):
     monkeypatch.setattr(learned, "answers", lambda texts: [written] * len(texts))
     with pytest.raises(ValueError, match=r"day is out of range|Invalid isoformat string: '(202-12-02)?'"):
         learned.predict("31 february 2021")
@@ -147,5 +147,5 @@ def test_an_example_without_its_package_says_what_to_install(monkeypatch, capsys
     with pytest.raises(SystemExit, match="1"):
         learner.command(type(digits), "What it is.", str(EXAMPLES / "digits.py"), steps=10)
     assert capsys.readouterr().err == (
-        'error: these data come with the package sklearn: pip install "tinygrad_seq[data]"\n'
+        'error: these data come with the package sklearn: pip install -e ".[data]"\n'
     )

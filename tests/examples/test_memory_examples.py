@@ -8,7 +8,7 @@ import tinygrad_seq as ts
 
 pytestmark = pytest.mark.examples
 
-TASKS = {  # the small form and that of the paper, and the pictures of the small one
+TASKS = {  # the small form and the paper's, and the pictures of the small one
     "ntm_copy": ("SmallCopiers", "Copiers", ["length_6.png", "length_12.png"]),
     "ntm_repeat_copy": ("SmallRepeaters", "Repeaters", ["length_3_repeats_3.png", "length_3_repeats_6.png"]),
     "ntm_recall": ("SmallRecallers", "Recallers", ["items_4.png", "items_8.png"]),
@@ -42,7 +42,7 @@ def test_both_networks_have_as_many_numbers_to_learn(name, small, full, pictures
 
 @EACH
 def test_the_paper_form_is_of_the_papers_size(name, small, full, pictures, tmp_path):
-    """Table 1 of Graves, Wayne & Danihelka (2014), and a sequence at a time."""
+    """Table 1 of Graves, Wayne & Danihelka (2014), one sequence at a time."""
     machine = made(name, full, tmp_path).networks["NTM"]
     cell = machine.model.runner.cell
     assert machine.work == ("sequences", 1)
@@ -58,7 +58,7 @@ def test_wrong_bits_are_those_of_a_sequence(tmp_path):
     assert copier.wrong(xs, targets) == np.mean(by_hand)
 
 
-def test_the_picture_shows_what_is_said_when_it_is_asked(tmp_path):
+def test_the_picture_shows_the_outputs_after_the_question(tmp_path):
     copier = made("ntm_copy", "SmallCopiers", tmp_path).networks["NTM"]
     xs, targets = copier.draw(np.random.default_rng(0), 1, length=5)
     inputs, outputs = copier.picture(xs, len(targets)).axes[:2]

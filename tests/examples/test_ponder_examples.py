@@ -1,4 +1,4 @@
-"""The examples of adaptive computation time, held to what those of patterns are."""
+"""The examples of adaptive computation time, with the same checks as the examples of patterns."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.examples
 
 def test_parity_learns_and_draws_and_goes_on_after_an_interruption(tmp_path, capsys, monkeypatch):
     example = imported("act_parity")
-    monkeypatch.setattr(example, "SEEDS", 1)  # of three
+    monkeypatch.setattr(example, "SEEDS", 1)  # instead of three
     some = ("RNN", "Repeat 2", "ACT 1", "ACT 0.001")
     monkeypatch.setattr(example, "ROWS", {name: example.ROWS[name] for name in some})
     said = ["always the same answer", "with every seed: none"]
@@ -29,7 +29,7 @@ def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 
 
-def test_the_rows_of_parity_are_the_networks_that_they_are_called(tmp_path):
+def test_the_rows_of_parity_are_the_networks_of_their_names(tmp_path):
     for name, bits in ("Parity", 16), ("LongParity", 64):
         networks = made("act_parity", name, tmp_path).all
         assert {network.bits for network in networks.values()} == {bits}
@@ -52,7 +52,7 @@ def test_a_network_that_has_solved_parity_learns_no_further_and_a_checkpoint_kno
     race, again = (made("act_parity", "Parity", tmp_path) for _ in range(2))
     race.step()
     race.step()
-    monkeypatch.setattr(example, "GOAL", 0.0)  # whatever it says is enough
+    monkeypatch.setattr(example, "GOAL", 0.0)  # every answer counts as solved
     solved = race.all["RNN, 1"]
     solved.validate()
     monkeypatch.undo()
@@ -71,7 +71,7 @@ def test_a_network_that_has_solved_parity_learns_no_further_and_a_checkpoint_kno
 
 
 def test_what_parity_counts(tmp_path, monkeypatch):
-    """Right and visits of fresh vectors, each run by itself."""
+    """Accuracy and visits of fresh vectors, each computed separately."""
     example = imported("act_parity")
     monkeypatch.setattr(example, "FRESH", 20)
     one = made("act_parity", "Parity", tmp_path).all["ACT 0.001, 1"]
@@ -90,7 +90,7 @@ def test_what_parity_counts(tmp_path, monkeypatch):
 
 
 def test_the_difficulty_of_a_sum_is_that_of_adding_by_hand(monkeypatch):
-    """Digit by digit, from the last, carrying."""
+    """Add digit by digit from the last, with carries."""
     example = imported("act_addition")
     monkeypatch.setattr(example, "DIGITS", 3)
     monkeypatch.setattr(example, "PLACES", 4)
@@ -110,7 +110,7 @@ def test_the_difficulty_of_a_sum_is_that_of_adding_by_hand(monkeypatch):
 
 
 def test_what_addition_counts(tmp_path, monkeypatch):
-    """What is pondered is what it is under scan, and right is right in every place."""
+    """The ponder cost is that of scan, and a sum is right if every place is right."""
     example = imported("act_addition")
     monkeypatch.setattr(example, "FRESH", 9)
     one = made("act_addition", "Addition", tmp_path).both["adaptive"]

@@ -10,7 +10,7 @@ from places import TESTS
 
 PAGE = MAP.read_text(encoding="utf-8")
 LINKS = [pytest.param(link, id=link["name"]) for link in LINK.finditer(PAGE)]
-COMMANDS = re.findall(r"`python (examples/\w+\.py)([^`]*)`", PAGE)
+COMMANDS = re.findall(r"`\.venv/bin/python (examples/\w+\.py)([^`]*)`", PAGE)
 ROWS = [line[2:-2].split(" | ") for line in PAGE.splitlines() if re.match(r"\| (?!the lecture)", line)]
 THUMBNAILS = ROOT / "examples" / "thumbnails"
 
@@ -40,8 +40,8 @@ def test_every_example_is_on_the_map():
 
 def test_every_command_has_its_time():
     for _, _, command, time, _ in ROWS:
-        assert command.count("`python ") == len(re.findall(r"\d+ (?:s|min|h)\b", time)), command
-    assert sum(command.count("`python ") for _, _, command, _, _ in ROWS) == len(COMMANDS)
+        assert command.count("`.venv/bin/python ") == len(re.findall(r"\d+ (?:s|min|h)\b", time)), command
+    assert sum(command.count("`.venv/bin/python ") for _, _, command, _, _ in ROWS) == len(COMMANDS)
 
 
 @pytest.mark.parametrize(("script", "options"), [pair for pair in COMMANDS if pair[1]])
@@ -93,4 +93,4 @@ def test_every_thumbnail_is_small_and_on_the_map():
 def test_a_thumbnail_stands_beside_the_command_that_draws_it():
     for _, _, command, _, pictures in ROWS:
         for name in re.findall(r"thumbnails/(\w+)\.png", pictures):
-            assert f"`python examples/{name}.py" in command
+            assert f"`.venv/bin/python examples/{name}.py" in command

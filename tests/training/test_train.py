@@ -1,4 +1,4 @@
-"""The training loop with a task of a few lines: log, checkpoints, resumption, refusals."""
+"""The training loop with a small task: log, checkpoints, resumption, refusals."""
 
 import os
 
@@ -12,7 +12,7 @@ pytest.importorskip("safetensors")
 
 
 class Walk:
-    """A random walk: its every position depends on all draws before."""
+    """A random walk: every position depends on all earlier draws."""
 
     columns = ("position", "distance")
     epoch = 40
@@ -92,7 +92,7 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path, capsys, stop)
 
     task = Walk()
     train(task, folder, 130, resume=True)
-    assert f"going on from step {last} of 130" in capsys.readouterr().out
+    assert f"continuing from step {last} of 130" in capsys.readouterr().out
     assert task.finished == 1
     assert content(folder) == content(whole)
 
@@ -103,7 +103,7 @@ def test_what_the_log_holds_beyond_the_checkpoint_is_made_again(whole, tmp_path)
         train(Walk(stop=70), folder, 130)
     assert log_steps(folder) == list(range(1, 71))
     with open(folder / LOG, "a") as log:
-        log.write("71,0.12")  # a line that was cut off by the end of a process
+        log.write("71,0.12")  # a line that was cut off when the process ended
     train(Walk(), folder, 130, resume=True)
     assert content(folder) == content(whole)
 
@@ -139,22 +139,50 @@ def test_a_finished_run_can_be_made_longer(whole):
     assert serialize.load(whole / CHECKPOINT)["task"]["steps"] == 150
 
 
-def test_resuming_nothing_starts_afresh_and_says_so(whole, tmp_path, capsys):
+def test_resuming_nothing_starts_a_new_run_and_says_so(whole, tmp_path, capsys):
     train(Walk(), tmp_path / "new", 130, resume=True)
     assert "no checkpoint" in capsys.readouterr().out
     assert content(tmp_path / "new") == content(whole)
 
 
-def test_without_resume_a_run_is_replaced(whole, tmp_path):
-    train(Walk(seed=1), whole, 60)
-    train(Walk(seed=1), tmp_path / "new", 60)
+@pytest.mark.parametrize("stop", [None, 70, 30])
+def test_a_run_is_not_replaced_without_a_word(tmp_path, stop):
+    """Neither a finished run, nor an interrupted one, nor one that has only its first checkpoint."""
+    folder = tmp_path / "run"
+    try:
+        train(Walk(stop=stop), folder, 130)
+    except SystemExit:
+        assert stop is not None
+    before, task = content(folder), Walk(seed=1)
+    with pytest.raises(FileExistsError) as caught:
+        train(task, folder, 60)
+    assert str(caught.value).startswith(f"{folder} already holds a run.")
+    assert all(f"--{way}" in str(caught.value) for way in ("resume", "out", "overwrite"))
+    assert task.steps == 0
+    assert content(folder) == before
+
+
+def test_a_run_is_replaced_when_that_is_asked_for(whole, tmp_path):
+    train(Walk(seed=1), whole, 60, overwrite=True)
+    train(Walk(seed=1), tmp_path / "new", 60, overwrite=True)  # without a run in the folder, it starts one
     assert content(whole) == content(tmp_path / "new")
+    with pytest.raises(ValueError, match="resume=True or overwrite=True, got both"):
+        train(Walk(), whole, 130, resume=True, overwrite=True)
+
+
+def test_a_log_without_a_checkpoint_is_not_a_run(whole, tmp_path):
+    """A process that ended before its first checkpoint leaves nothing worth keeping."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / LOG).write_text("step,position,distance\n")
+    train(Walk(), folder, 130)
+    assert content(folder) == content(whole)
 
 
 def test_another_run_is_refused_and_left_alone(whole):
     before, other = content(whole), Walk(seed=1)
     other.fingerprint["text"] = "abc"
-    with pytest.raises(CheckpointError, match="another run") as caught:
+    with pytest.raises(CheckpointError, match="belongs to another run") as caught:
         train(other, whole, 200, resume=True)
     assert "seed is 0 there and 1 here" in str(caught.value)
     assert "text is None there and 'abc' here" in str(caught.value)
@@ -169,7 +197,7 @@ def test_a_damaged_checkpoint_or_log_is_one_clear_error(whole):
     with pytest.raises(CheckpointError, match=CHECKPOINT):
         train(Walk(), whole, 200, resume=True)
     serialize.save(checkpoint, {"step": 3})
-    with pytest.raises(CheckpointError, match="no checkpoint of a run"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of a run"):
         train(Walk(), whole, 200, resume=True)
     checkpoint.write_bytes(intact)
     (whole / LOG).write_text("step,position,distance\n")
@@ -193,7 +221,7 @@ def test_where_nothing_was_learned_there_is_nothing_to_use(whole, tmp_path):
         trained(Walk(), tmp_path / "begun")
     other = Walk(seed=1)
     other.fingerprint["text"] = "abc"
-    with pytest.raises(CheckpointError, match="of another run: text is None there and 'abc' here"):
+    with pytest.raises(CheckpointError, match="belongs to another run: text is None there and 'abc' here"):
         trained(other, whole)
     assert other.steps == 0
 

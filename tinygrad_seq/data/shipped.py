@@ -18,11 +18,11 @@ def shipped(package: str, path: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
-            f'these data come with the package {package}: pip install "tinygrad_seq[data]"', name=package
+            f'these data come with the package {package}: pip install -e ".[data]"', name=package
         )
     found = Path(spec.submodule_search_locations[0]) / path
     if not found.exists():
         raise FileNotFoundError(
-            f'{found} is not in this version of {package}: pip install -U "tinygrad_seq[data]"'
+            f'{found} is not in this version of {package}: pip install -U --upgrade-strategy eager -e ".[data]"'
         )
     return found

@@ -65,7 +65,7 @@ def _cupy() -> ModuleType | str:
     try:
         import cupy
     except ImportError as error:
-        return f'CuPy is not installed ({error}); in a clone, pip install -e ".[gpu]"'
+        return f'CuPy is not installed ({error}): pip install -e ".[gpu]"'
     except Exception as error:  # a broken install can raise anything
         return f"CuPy is installed and broken ({error!r}): reinstall it with pip install --force-reinstall"
     try:

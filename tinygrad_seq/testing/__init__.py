@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
     if error.name != "hypothesis":
         raise
     raise ModuleNotFoundError(
-        'tinygrad_seq.testing needs Hypothesis, which is not installed; run pip install "tinygrad_seq[test]"',
+        'tinygrad_seq.testing needs Hypothesis, which is not installed; run pip install -e ".[testing]"',
         name="hypothesis",
     ) from None
 

@@ -1,8 +1,8 @@
-"""What most examples are: a model that learns from batches as they are drawn, a command line, and a picture.
+"""What most examples share: a model that learns from batches drawn on the fly, a command line, and a picture.
 
-A `Learner` is a `Task` of `train`. Its subclasses say what the model is, what the loss of the next batch is,
-and what is measured; `command` gives it the command line that every example has, `curves` draws its log, and
-a `Race` trains several at once, to compare them.
+A `Learner` is a `Task` for `train`. A subclass defines the model, the loss of the next batch, and the figures
+to measure. `command` is the command line of every example, `curves` draws the log of a run, and a `Race` trains
+several learners together, to compare them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ T = TypeVar("T", bound=Task)
 
 
 class Learner(Task):
-    """A model that learns by Adam, its gradients clipped, from what `rng` draws; a `Task` for `train`.
+    """A model trained by Adam with clipped gradients, on batches drawn from `self.rng`; a `Task` for `train`.
 
-    out     the folder of the run, for what `finish` leaves there
+    out     the folder of the run, where `finish` writes its results
     seed    of the initial weights and of all batches
-    device  where the model lives
+    device  the device of the model
 
-    A subclass states `build` and `loss`, and, if it likes, `validate`, `finish`, and what a Task has.
+    A subclass defines `build` and `loss`; it may define `validate`, `finish` and the attributes of a `Task`.
 
     >>> import tempfile
     >>> from tinygrad_seq import nn
@@ -67,12 +67,14 @@ class Learner(Task):
         self.fingerprint: dict[str, object] = {"task": type(self).__name__, "seed": seed}
 
     def build(self, rng: np.random.Generator):
-        """The model, its weights drawn from `rng`."""
-        raise NotImplementedError(f"{type(self).__name__} states no model")
+        """The model, with weights drawn from `rng`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build(rng), which returns the model")
 
     def loss(self) -> Tensor:
-        """The loss of a batch that is drawn from `self.rng`."""
-        raise NotImplementedError(f"{type(self).__name__} states no loss")
+        """The loss of a batch drawn from `self.rng`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define loss(), which returns the loss of a batch"
+        )
 
     def step(self) -> Figures:
         """One batch, one step of the optimizer."""
@@ -84,14 +86,14 @@ class Learner(Task):
         return {"loss": loss.detach()}
 
     def validate(self) -> Figures:
-        """Nothing, unless a subclass measures something."""
+        """No figures; a subclass may return some."""
         return {}
 
     def finish(self) -> None:
-        """Nothing, unless a subclass leaves something in its folder."""
+        """Do nothing; a subclass may write results into `self.out`."""
 
     def state_dict(self) -> dict:
-        """The weights, the optimizer's state, and where the generator is."""
+        """The weights, the state of the optimizer, and the state of the generator."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -99,7 +101,7 @@ class Learner(Task):
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state`."""
+        """Restore what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = state["rng"]
@@ -114,14 +116,14 @@ def command(
     forms: Mapping[str, tuple[Callable[[Path, int, str], T], int]] = MappingProxyType({}),
     predict: Callable[[T, str], None] | None = None,
 ) -> None:
-    """The command line of an example: --steps, --seed, --out, --device, --resume; and its run.
+    """Parse the command line of an example (see `options`) and run it.
 
-    make     a task of a folder, a seed and a device
-    doc      the script's docstring, whose first line says what it is
-    script   its file; a run goes to runs/, beside the folder that it is in
-    steps    how many there are, if nobody says otherwise
-    forms    what --small, say, means: by such a word the task and the steps; each has a folder of its own
-    predict  what --predict TEXT does, with the task as the run in the folder has trained it, and the text
+    make     a function of a folder, a seed and a device that returns the task
+    doc      the docstring of the script; its first line is the description in --help
+    script   the file of the script, in a folder next to runs/, where the run is kept
+    steps    the default of --steps
+    forms    other forms of the task: {"small": (make, steps)} adds --small; each form has its own folder
+    predict  a function of the trained task and a text, for --predict TEXT
     """
     home = Path(script).resolve()
     parser = argparse.ArgumentParser(
@@ -129,44 +131,65 @@ def command(
     )
     for word, (_, count) in forms.items():
         parser.add_argument(f"--{word}", action="store_true", help=f"the {word} form, of {count} steps")
-    parser.add_argument("--steps", type=int, default=steps, help="how many steps to train in all")
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and all that is drawn")
-    parser.add_argument(
-        "--out", type=Path, default=home.parent.parent / "runs" / home.stem, help="the folder of the run"
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    options(parser, out=home.parent.parent / "runs" / home.stem, steps=steps)
     if predict is not None:
         parser.add_argument(
             "--predict",
             metavar="TEXT",
             default=argparse.SUPPRESS,
-            help="do not train: what does the trained run in the folder make of this?",
+            help="do not train: print what the trained model in the folder answers to TEXT",
         )
     args = parser.parse_args()
     for word, form in forms.items():
         if getattr(args, word):
             make, steps = form
             parser.set_defaults(steps=steps, out=parser.get_default("out").with_name(f"{home.stem}_{word}"))
-            args = parser.parse_args()  # what was said stays
+            args = parser.parse_args()  # again: options that were given keep their values
     if args.steps < 1 or args.seed < 0:
         parser.error("--steps must be at least 1, --seed at least 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # real data may hold what the terminal cannot show
-    with told(parser, ImportError, OSError, ValueError, RuntimeError):  # no such data, no such device
+        sys.stdout.reconfigure(errors="replace")  # for characters that the terminal cannot show
+    with one_line(parser, ImportError, OSError, ValueError, RuntimeError):  # data or device not available
         task = make(args.out, args.seed, args.device)
     if predict is not None and "predict" in args:
-        with told(parser, OSError, ValueError):  # no such run, no such text
+        with one_line(parser, OSError, ValueError):  # no trained run, or an invalid text
             trained(task, args.out)
             predict(task, args.predict)
     else:
-        with told(parser, OSError, CheckpointError):
-            train(task, args.out, args.steps, resume=args.resume)
+        with one_line(parser, OSError, CheckpointError):
+            train(task, args.out, args.steps, resume=args.resume, overwrite=args.overwrite)
+
+
+def options(parser: argparse.ArgumentParser, out: Path, steps: int) -> None:
+    """Add the options that all runs share: --steps, --seed, --out, --device, and --resume or --overwrite.
+
+    out, steps  the defaults of --out and --steps
+
+    >>> parser = argparse.ArgumentParser()
+    >>> options(parser, Path("runs/mine"), 100)
+    >>> args = parser.parse_args(["--steps", "50", "--resume"])
+    >>> args.steps, args.seed, args.device, args.resume, args.overwrite
+    (50, 0, 'cpu', True, False)
+    """
+    parser.add_argument("--steps", type=int, default=steps, help="the number of steps to train in all")
+    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and of all random draws")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=out,
+        help="the folder of the run; without --resume or --overwrite it must not hold a run yet",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", help="continue the run in the folder from its last checkpoint"
+    )
+    again.add_argument("--overwrite", action="store_true", help="replace the run in the folder by a new one")
 
 
 @contextmanager
-def told(parser: argparse.ArgumentParser, *errors: type[Exception]) -> Iterator[None]:
-    """These errors are told in a line, and the process ends with code 1."""
+def one_line(parser: argparse.ArgumentParser, *errors: type[Exception]) -> Iterator[None]:
+    """Print these errors as one line, and end the process with code 1."""
     try:
         yield
     except errors as error:
@@ -174,19 +197,19 @@ def told(parser: argparse.ArgumentParser, *errors: type[Exception]) -> Iterator[
 
 
 def verdict(ours: float | Tensor, trivial: float, *, less: bool = False) -> str:
-    """What is said behind a figure: nothing if it beats the trivial answer's, else that it does not.
+    """The words to print after a figure: none if it beats the figure of the trivial answer.
 
-    less  whether less is better
+    less  whether a smaller figure is better
 
     >>> print(f"accuracy 0.9{verdict(0.9, 0.5)}; error 0.2{verdict(0.2, 0.1, less=True)}")
     accuracy 0.9; error 0.2, which does not beat the trivial answer
     """
-    beaten = ours < trivial if less else ours > trivial  # NaN beats nothing
+    beaten = ours < trivial if less else ours > trivial  # false for NaN
     return "" if beaten else ", which does not beat the trivial answer"
 
 
 def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """What log.csv in `folder` holds: of each column the steps that have a figure, with it."""
+    """The log.csv in `folder`: for each column, the pairs (step, figure) of the steps that have a figure."""
     with open(folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return {
@@ -204,11 +227,11 @@ def curves(
     levels: Mapping[str, float] | None = None,
     logarithmic: float | None = None,
 ) -> None:
-    """Draw columns of log.csv in `folder` over the steps, as curves.png; `levels` are lines to compare with.
+    """Draw columns of log.csv in `folder` over the steps, as curves.png.
 
-    columns      for each column that is drawn its label
-    levels       for each level, a trivial baseline, say, where it is
-    logarithmic  from where on the scale is; below it is linear, so that 0 has a place
+    columns      the columns to draw, with their labels
+    levels       horizontal lines to compare with, such as a trivial baseline: {label: value}
+    logarithmic  the value above which the scale is logarithmic; below, it is linear, so that 0 can be shown
     """
     from matplotlib.figure import Figure
 
@@ -230,10 +253,10 @@ def curves(
 
 
 class Race(Task):
-    """Several learners, each with its own weights and batches, trained at the same time; a `Task` for `train`.
+    """Several learners, each with its own weights and batches, trained together; a `Task` for `train`.
 
-    learners  by name: a step is one of each
-    measure   the figure of their `validate` that is compared
+    learners  by name; a step of the race is one step of each learner
+    measure   the figure of their `validate` to compare
     """
 
     def __init__(self, out: Path, learners: Mapping[str, Learner], measure: str) -> None:
@@ -246,21 +269,21 @@ class Race(Task):
         }
 
     def step(self) -> Figures:
-        """A step of each; the mean of their losses."""
+        """One step of each learner; the figure is the mean of their losses."""
         return {"loss": sum(learner.step()["loss"] for learner in self.learners.values()) / len(self.learners)}
 
     def validate(self) -> Figures:
-        """What is compared."""
+        """The compared figure of each learner."""
         return {name: learner.validate()[self.measure] for name, learner in self.learners.items()}
 
     def finish(self) -> None:
-        """Nothing, unless a subclass leaves something in its folder."""
+        """Do nothing; a subclass may write results into `self.out`."""
 
     def state_dict(self) -> dict:
-        """That of each."""
+        """The state of each learner."""
         return {name: learner.state_dict() for name, learner in self.learners.items()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state`."""
+        """Restore what `state_dict` returned."""
         for name, learner in self.learners.items():
             learner.load_state_dict(state[name])

@@ -1,9 +1,9 @@
 """Saving and loading trees of tensors and plain values, in one file, without pickle.
 
-The file is a safetensors file: any program that reads those finds the arrays in it, each under the path
-that leads to it in the tree. How the tree is built and its plain values stand in the file's metadata as
-JSON, beside a SHA-256 sum of all, so that a damaged file is noticed and never half loaded. A file appears
-whole or not at all: it is written under another name, flushed to the disk, and renamed.
+The file is a safetensors file. Any program that reads this format finds the arrays in it, each named by its
+path in the tree. The structure of the tree and its plain values are in the metadata of the file, as JSON, with
+a SHA-256 checksum of everything: a damaged file is detected and never half loaded. A file appears whole or not
+at all: it is written under another name, flushed to the disk, and renamed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def save(path: str | os.PathLike, tree: object) -> None:
-    """Write `tree` to `path`, replacing what was there in one step.
+    """Write `tree` to `path`; an existing file is replaced in one step.
 
     tree  a tensor, an array, an int (of any size), float, bool, str or None, or a list, tuple or dict of
           trees; the keys of a dict are strings or ints
 
-    An interruption at any moment leaves the old file or the new one. TypeError, which says where, for
-    anything else in the tree; ModuleNotFoundError without safetensors; OSError as from open.
+    An interruption at any moment leaves either the old file or the new one. Raises TypeError, with the place in
+    the tree, for any other value; ModuleNotFoundError without safetensors; OSError as `open` does.
 
     >>> import tempfile, tinygrad_seq as ts
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,15 +42,16 @@ def save(path: str | os.PathLike, tree: object) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_encode(tree, "", arrays))
-    metadata = {FORMAT: f"{_digest(text, arrays)} {text}"}  # one entry: of several, the order is left to chance
+    # one entry of metadata, because the order of several is not fixed
+    metadata = {FORMAT: f"{_digest(text, arrays)} {text}"}
     write(path, _safetensors().numpy.save(arrays, metadata))
 
 
 def load(path: str | os.PathLike) -> object:
-    """The tree that `save` wrote to `path`: tensors on the CPU, leaves again, and NumPy arrays.
+    """The tree that `save` wrote to `path`, with tensors on the CPU, as leaves, and NumPy arrays.
 
-    FileNotFoundError if there is no such file; ValueError, which names it, if it is truncated, damaged
-    or none of ours; ModuleNotFoundError without safetensors.
+    Raises FileNotFoundError if there is no such file; ValueError, with its name, if it is truncated, damaged or
+    was not written by `save`; ModuleNotFoundError without safetensors.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -65,19 +66,19 @@ def load(path: str | os.PathLike) -> object:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file, or is truncated or damaged: {error}") from error
+        raise ValueError(f"{path} is not a safetensors file, or is truncated or damaged: {error}") from error
     if FORMAT not in metadata:
-        raise ValueError(f"{path} was not written by ts.save: it has no entry {FORMAT!r}")
+        raise ValueError(f"{path} was not written by ts.save: its metadata have no entry {FORMAT!r}")
     digest, _, text = metadata[FORMAT].partition(" ")
     if digest != _digest(text, arrays):
-        raise ValueError(f"{path} is damaged: its checksum does not fit its content")
+        raise ValueError(f"{path} is damaged: its checksum does not match its content")
     return _decode(json.loads(text), arrays)
 
 
 def write(path: str | os.PathLike, content: bytes) -> None:
-    """Make `content` the file at `path`, in one step, on the disk when this returns."""
+    """Write `content` to `path` in one step; it is on the disk when this returns."""
     path = Path(path)
     draft = path.with_name(path.name + ".tmp")
     try:
@@ -89,7 +90,7 @@ def write(path: str | os.PathLike, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    if hasattr(os, "O_DIRECTORY"):  # where a folder can be opened, its entries can be flushed too
+    if hasattr(os, "O_DIRECTORY"):  # if folders can be opened here, flush the new entry too
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -102,7 +103,7 @@ def _safetensors() -> ModuleType:
         import safetensors
         import safetensors.numpy
     except ModuleNotFoundError as error:
-        error.add_note('ts.save and ts.load need safetensors: pip install "tinygrad_seq[examples]"')
+        error.add_note('ts.save and ts.load need safetensors: pip install -e ".[examples]"')
         raise
     return safetensors
 
@@ -117,7 +118,7 @@ def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
 
 
 def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
-    """`tree` as JSON: plain values as they are, all else as {kind: content}; its arrays go to `arrays`."""
+    """`tree` as JSON: plain values unchanged, others as {kind: content}; arrays are added to `arrays`."""
     if type(tree) in PLAIN:
         return tree
     if isinstance(tree, Tensor) or backend.is_array(tree):
@@ -128,7 +129,7 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
         host = np.array(values, order="C", subok=False)
         if host.dtype.kind not in "fiub" or host.dtype.itemsize > 8:
             raise TypeError(
-                f"{path or 'the tree'} is {describe(host)}; floats, integers and booleans can be saved"
+                f"{path or 'the tree'} is {describe(host)}; only floats, integers and booleans can be saved"
             )
         arrays[name] = host.astype(host.dtype.newbyteorder("="), copy=False)
         if isinstance(tree, Tensor):
@@ -139,7 +140,7 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
         return {type(tree).__name__: [_encode(part, f"{join}{i}", arrays) for i, part in enumerate(tree)]}
     if type(tree) is dict and all(type(key) in (str, int) for key in tree):
         return {"dict": [[key, _encode(part, f"{join}{key}", arrays)] for key, part in tree.items()]}
-    what = "a dict with keys that are no strings or ints" if type(tree) is dict else f"a {type(tree).__name__}"
+    what = "a dict with keys that are not strings or ints" if type(tree) is dict else f"a {type(tree).__name__}"
     raise TypeError(
         f"{path or 'the tree'} is {what}; save a dict, list or tuple of tensors, arrays, plain values"
     )

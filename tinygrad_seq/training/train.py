@@ -1,12 +1,12 @@
-"""One training loop, for every example: progress, a log, checkpoints, and exact resumption.
+"""The training loop of all examples: progress, a log, checkpoints and exact resumption.
 
-What is trained is a `Task`: an object that makes one step at a time and can put all that its next step
-depends on, the parameters, the optimizer, its generators, its place in the data, into a tree. From that the
-rest follows: killed at any moment and resumed, a run ends bit for bit where it would have ended anyway.
+`train` trains a `Task`: an object that makes one step at a time, and that can save all that its next step
+depends on (the parameters, the state of the optimizer, the random generators, the position in the data) as a
+tree. A run that is killed at any moment and resumed therefore ends with the same bits as an undisturbed run.
 
-A run lives in a folder. `checkpoint.safetensors` holds the state at a step, `log.csv` a line of figures
-for every step up to it; what the log holds beyond the checkpoint is cut off on resumption and made again.
-The last checkpoint is written after `Task.finish`, so that where it exists the run is complete.
+A run has a folder. `checkpoint.safetensors` holds the state at one step; `log.csv` holds a line of figures for
+every step. On resumption, the lines after the step of the checkpoint are deleted, and those steps run again.
+The last checkpoint is written after `Task.finish`: if it exists, the run is complete.
 """
 
 from __future__ import annotations
@@ -23,27 +23,26 @@ from typing import Protocol, TextIO
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.training import serialize
 
-EVERY = 50  # steps from one checkpoint to the next: the most that an interruption can cost
-SHOWN = 10  # and from one figure on a bar to the next
+EVERY = 50  # steps between two checkpoints: an interruption costs at most this many
+SHOWN = 10  # steps between two updates of the figures on the progress bar
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
 FORMAT = "tinygrad_seq run 1"
 
-
-Figures = Mapping[str, "float | Tensor"]  # by name; a tensor of one element is read when its value is shown
+Figures = Mapping[str, "float | Tensor"]  # by name; the value of a one-element tensor is read when it is shown
 
 
 class CheckpointError(ValueError):
-    """A checkpoint from which a run cannot go on: it is damaged, or of another run."""
+    """A checkpoint that cannot be used: it is damaged, or belongs to another run."""
 
 
 class Task(Protocol):
     """What `train` trains.
 
-    columns      the names of all figures that step and validate return, in the order of the log
-    epoch        how many steps there are from one validation to the next
-    work         what a step works through, and how much of it, for the display: ("characters", 2048)
-    fingerprint  plain values that make the run what it is (seed, sizes, a hash of the data); a checkpoint
-                 of a run with other ones is refused
+    columns      the names of all figures that `step` and `validate` return, in the order of the log
+    epoch        the number of steps between two validations
+    work         what a step processes and how much of it, for the display: ("characters", 2048)
+    fingerprint  plain values that identify the run (seed, sizes, a hash of the data); a checkpoint whose
+                 fingerprint differs is refused
     """
 
     columns: tuple[str, ...]
@@ -52,30 +51,38 @@ class Task(Protocol):
     fingerprint: dict[str, object]
 
     def step(self) -> Figures:
-        """Train one step; its figures."""
+        """Train one step and return its figures."""
 
     def validate(self) -> Figures:
-        """Figures that are worth a line on the screen, after every epoch and after the last step."""
+        """The figures to print after every epoch and after the last step."""
 
     def finish(self) -> None:
-        """What remains to be done after the last step: test, write results."""
+        """Called once after the last step: test, write the results."""
 
     def state_dict(self) -> dict:
-        """All that the next step depends on: a tree that `ts.save` takes."""
+        """All that the next step depends on, as a tree that `ts.save` can write."""
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state`."""
+        """Restore what `state_dict` returned."""
 
 
-def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = False) -> None:
-    """Train `task` up to step `steps` in `folder`, or with `resume` go on from the checkpoint there.
+def train(
+    task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = False, overwrite: bool = False
+) -> None:
+    """Train `task` up to step `steps`; the run is kept in `folder`.
 
-    A checkpoint is written at step 0, every 50 steps, and at the end. Without `resume`, a run that the
-    folder holds is replaced; with it, a missing checkpoint means to start afresh, and a run that is at
-    its end is left alone. On Ctrl-C the process says how to go on and exits with code 130.
+    resume     continue from the checkpoint in the folder; start a new run if there is none; do nothing if the
+               run has already reached `steps`
+    overwrite  replace the run in the folder, if there is one: its checkpoint and log at once, what `finish`
+               writes at the end of the new run
 
-    CheckpointError (a ValueError) for a checkpoint that is damaged or of another run, with the
-    differences; errors of the task pass through.
+    With neither, a folder that already holds a run is an error, and the run is left as it is. A checkpoint is
+    written at step 0, every 50 steps, and at the end. On Ctrl-C the process prints how to continue and exits
+    with code 130.
+
+    Raises FileExistsError for a folder that holds a run; CheckpointError (a ValueError) for a checkpoint that
+    is damaged or belongs to another run, with the differences; ValueError for both `resume` and `overwrite`.
+    Errors of the task pass through.
 
     >>> import tempfile
     >>> class Count:
@@ -107,19 +114,26 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
     finished
     ['step,n,square', '1,1,', '2,2,4', '3,3,9']
     """
+    if resume and overwrite:
+        raise ValueError("train accepts resume=True or overwrite=True, got both; choose one")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    start = 0
-    if resume and (folder / CHECKPOINT).exists():
+    exists, start = (folder / CHECKPOINT).exists(), 0
+    if exists and not resume and not overwrite:
+        raise FileExistsError(
+            f"{folder} already holds a run. Continue it with --resume (which changes nothing if the run is "
+            "finished), start another run in another folder with --out FOLDER, or replace it with --overwrite"
+        )
+    if resume and exists:
         start = restore(task, folder, steps)
         if start >= steps:
             print(f"{folder} is at step {start} of {steps} and finished: nothing to do")
             return
-        print(f"going on from step {start} of {steps} in {folder}")
+        print(f"continuing from step {start} of {steps} in {folder}")
     else:
         if resume:
-            print(f"there is no checkpoint in {folder}: starting afresh")
-        (folder / CHECKPOINT).unlink(missing_ok=True)  # first: a checkpoint never stands beside a foreign log
+            print(f"there is no checkpoint in {folder}: starting a new run")
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # first, so that no checkpoint has the log of another run
         (folder / LOG).write_text(",".join(["step", *task.columns]) + "\n")
 
     saved = start
@@ -141,12 +155,14 @@ def train(task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = F
             task.finish()
             checkpoint(task, folder, steps, log)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; {folder} is at step {saved}: the same command with --resume goes on from there")
+        print(
+            f"\ninterrupted; {folder} is at step {saved}: the same command with --resume continues from there"
+        )
         raise SystemExit(130) from None
 
 
 class Log:
-    """The lines of a log, written when it is flushed or closed: a device is not waited for at every step."""
+    """The lines of a log. They are written on `flush` or `close`, so that a step does not wait for a device."""
 
     def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
         self.writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
@@ -163,12 +179,12 @@ class Log:
 
 
 def read(figures: Figures) -> dict[str, float]:
-    """The values of figures, for which a device is waited for."""
+    """The figures as numbers; waits for the device that computes them."""
     return {name: x.item() if isinstance(x, Tensor) else x for name, x in figures.items()}
 
 
 def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
-    """Put the state at `step` on the disk, after the log up to it."""
+    """Write the log up to `step` to the disk, then the state at `step`."""
     log.flush()
     os.fsync(log.fileno())
     state = {
@@ -182,9 +198,10 @@ def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
 
 
 def trained(task: Task, folder: str | os.PathLike) -> None:
-    """Put `task` into the state of the run in `folder`, to use what it has learned; its seed may be another.
+    """Load the state of the run in `folder` into `task`, to use the trained model; the seeds may differ.
 
-    CheckpointError where there is no run that has made a step, and for one that is damaged or another.
+    Raises CheckpointError if the folder holds no run that has made a step, or if the checkpoint is damaged or
+    belongs to another run.
     """
     path = Path(folder) / CHECKPOINT
     state = opened(path, task, but=("seed",)) if path.exists() else None
@@ -194,7 +211,7 @@ def trained(task: Task, folder: str | os.PathLike) -> None:
 
 
 def restore(task: Task, folder: Path, steps: int) -> int:
-    """The step of the checkpoint in `folder`; unless that is the end, `task` and the log are set back to it."""
+    """The step of the checkpoint in `folder`; if it is before `steps`, reset `task` and the log to it."""
     path, log = folder / CHECKPOINT, folder / LOG
     state = opened(path, task)
     if state["step"] < steps:
@@ -206,13 +223,13 @@ def restore(task: Task, folder: Path, steps: int) -> int:
 
 
 def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict:
-    """What the checkpoint at `path` holds, which is of the run that `task` is, but for these of its values."""
+    """The content of the checkpoint at `path`, whose fingerprint must be that of `task` except for `but`."""
     try:
         state = serialize.load(path)
     except ValueError as error:
         raise CheckpointError(str(error)) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of a run in the format {FORMAT!r}")
+        raise CheckpointError(f"{path} is not a checkpoint of a run in the format {FORMAT!r}")
     theirs, ours = state["fingerprint"], task.fingerprint
     differences = [
         f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
@@ -220,16 +237,16 @@ def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict:
         if name not in but and theirs.get(name) != ours.get(name)
     ]
     if differences:
-        raise CheckpointError(f"{path} is of another run: " + "; ".join(differences))
+        raise CheckpointError(f"{path} belongs to another run: " + "; ".join(differences))
     return state
 
 
 @contextmanager
 def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, Figures, Figures], None]]:
-    """A function that shows the figures of a step: on a bar, if there is a terminal and tqdm, else in lines.
+    """A function that shows the figures of a step: on a progress bar with a terminal and tqdm, else in lines.
 
-    A step with extra figures gets a line in any case, and without a bar so does every 50th; on a bar every
-    10th is shown.
+    A step with extra figures always gets a line. Without a bar, every 50th step gets one too; a bar is updated
+    every 10th step.
     """
     unit, amount = task.work
     begun = time.perf_counter()
@@ -238,7 +255,7 @@ def progress(task: Task, start: int, steps: int) -> Iterator[Callable[[int, Figu
         try:
             from tqdm import tqdm
         except ModuleNotFoundError:
-            print('for a progress bar: pip install "tinygrad_seq[examples]"')
+            print('a progress bar needs tqdm: pip install -e ".[examples]"')
         else:
             bar = tqdm(total=steps * amount, initial=start * amount, unit=f" {unit}", unit_scale=True)
 
