@@ -77,7 +77,7 @@ def _what(x) -> str:
 
 
 def _line_of_the_user() -> str:
-    """The innermost line on the stack that is no line of this package."""
+    """The innermost line on the stack that is outside this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
         frame = frame.f_back
