@@ -20,11 +20,12 @@ HERE = str(Path(__file__).parents[1])
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Within this block, in this thread, what is not finite is an error where it first appears.
+    """In this block and this thread, the first NaN or infinity raises an error.
 
-    FloatingPointError if an op makes NaN or infinity of finite arguments, or a derivative rule of a finite
-    cotangent; it names the op, its arguments, and the line of the program that called it. What was not
-    finite before (a mask of -inf) is let through. Every value is looked at, so it is slow: for debugging.
+    Raises FloatingPointError if an op returns NaN or infinity for finite arguments, or a derivative rule for a
+    finite cotangent. The error names the op, its arguments, and the line of the program that called it. Arguments
+    that already contain NaN or infinity (a mask of -inf) are accepted. Every value is checked, which is slow: use it
+    for debugging.
 
     >>> import tinygrad_seq as ts
     >>> with ts.detect_anomaly():
