@@ -23,9 +23,9 @@ def detect_anomaly() -> Iterator[None]:
     """In this block and this thread, the first NaN or infinity raises an error.
 
     Raises FloatingPointError if an op returns NaN or infinity for finite arguments, or a derivative rule for a
-    finite cotangent. The error names the op, its arguments, and the line of the program that called it. Arguments
-    that already contain NaN or infinity (a mask of -inf) are accepted. Every value is checked, which is slow: use it
-    for debugging.
+    finite cotangent. The error names the op, its arguments, and the line of the program that called it.
+    Arguments that already contain NaN or infinity (a mask of -inf) are accepted. Every value is checked, which
+    is slow: use it for debugging.
 
     >>> import tinygrad_seq as ts
     >>> with ts.detect_anomaly():
