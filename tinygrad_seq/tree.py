@@ -6,9 +6,12 @@ A leaf is whatever is none of these; None is a branch without leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+Tree = TypeVar("Tree")  # a tree and one of the same shape, whose leaves are of the same class
 
 
-def leaves(tree: object) -> list:
+def leaves(tree: object) -> list[Any]:
     """The leaves of a tree, from left to right; those of a dict in the order of its keys' insertion.
 
     >>> leaves(({"h": 1, "c": [2, None]}, 3))
@@ -17,7 +20,7 @@ def leaves(tree: object) -> list:
     return list(_walk(tree))
 
 
-def _walk(tree: object) -> Iterator:
+def _walk(tree: object) -> Iterator[Any]:
     if isinstance(tree, dict):
         tree = tuple(tree.values())
     if isinstance(tree, (tuple, list)):
@@ -27,7 +30,7 @@ def _walk(tree: object) -> Iterator:
         yield tree
 
 
-def like(tree, values: Iterable):
+def like(tree: object, values: Iterable[object]) -> Any:
     """A tree of the shape of `tree` with `values` for its leaves.
 
     >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
@@ -36,7 +39,8 @@ def like(tree, values: Iterable):
     return _build(tree, iter(values))
 
 
-def _build(branch, values: Iterator):  # no closure: one that calls itself would hold the leaves in a circle
+# no closure: one that calls itself would hold the leaves in a circle
+def _build(branch: object, values: Iterator[object]) -> Any:
     if isinstance(branch, dict):
         return {key: _build(value, values) for key, value in branch.items()}
     if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its parts one by one
@@ -46,12 +50,13 @@ def _build(branch, values: Iterator):  # no closure: one that calls itself would
     return None if branch is None else next(values)
 
 
-def each(function: Callable, tree):
+def each(function: Callable[[Any], object], tree: Tree) -> Tree:
     """The tree of the function's values at the leaves."""
-    return like(tree, map(function, leaves(tree)))
+    made: Tree = like(tree, map(function, leaves(tree)))
+    return made
 
 
-def beside(tree: object, other: object) -> list:
+def beside(tree: object, other: object) -> list[Any]:
     """What stands in `other` in the places of the leaves of `tree`; a ValueError where the shapes differ.
 
     >>> beside((1, [2]), ("a", ["b"]))
