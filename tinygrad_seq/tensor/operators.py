@@ -102,7 +102,7 @@ class Operators(Handle[R_co]):
     __lt__, __le__ = _comparison(comparison.less), _comparison(comparison.less_equal)
     __gt__, __ge__ = _comparison(comparison.greater), _comparison(comparison.greater_equal)
     __eq__ = _comparison(comparison.equal)  # type: ignore[assignment]  # elementwise: no bool, as object's
-    __ne__ = _comparison(comparison.not_equal)  # type: ignore[assignment]
+    __ne__ = _comparison(comparison.not_equal)  # type: ignore[assignment]  # the same
     __hash__ = object.__hash__
 
     sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
