@@ -53,7 +53,8 @@ def streams(ids: np.ndarray) -> np.ndarray:
 
 def bits(model: CharLM, ids: np.ndarray) -> float:
     """The bits per character of `model` on `ids`."""
-    text, state, nats = streams(ids), None, 0.0
+    text, state = streams(ids), None
+    nats: ts.Tensor | float = 0.0
     with ts.no_grad():
         for start in range(0, len(text) - 1, CHUNK):
             chunk = text[start : start + CHUNK + 1]

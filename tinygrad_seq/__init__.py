@@ -14,7 +14,7 @@ from tinygrad_seq import nn, optim
 from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_seq.engine.backend import devices
 from tinygrad_seq.engine.mode import no_grad
-from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
@@ -44,7 +44,6 @@ from tinygrad_seq.ops.elementwise import (
     multiply,
     negative,
     power,
-    safe_product,
     sqrt,
     square,
     subtract,

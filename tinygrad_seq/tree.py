@@ -6,9 +6,12 @@ Anything that is not a tuple, list, dict or None is a leaf; None is a branch wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+Tree = TypeVar("Tree")  # a tree, and one of the same form with leaves of the same class
 
 
-def leaves(tree: object) -> list:
+def leaves(tree: object) -> list[Any]:
     """The leaves of a tree, from left to right; those of a dict in the order of its keys.
 
     >>> leaves(({"h": 1, "c": [2, None]}, 3))
@@ -17,7 +20,7 @@ def leaves(tree: object) -> list:
     return list(_walk(tree))
 
 
-def _walk(tree: object) -> Iterator:
+def _walk(tree: object) -> Iterator[Any]:
     if isinstance(tree, dict):
         tree = tuple(tree.values())
     if isinstance(tree, (tuple, list)):
@@ -27,7 +30,7 @@ def _walk(tree: object) -> Iterator:
         yield tree
 
 
-def like(tree, values: Iterable):
+def like(tree: object, values: Iterable[object]) -> Any:
     """A tree of the form of `tree`, with `values` as its leaves.
 
     >>> like({"h": 1, "c": [2, None]}, ["a", "b"])
@@ -36,9 +39,8 @@ def like(tree, values: Iterable):
     return _build(tree, iter(values))
 
 
-def _build(
-    branch, values: Iterator
-):  # not a closure: a recursive one is a reference cycle that keeps the leaves
+# not a closure: a recursive one is a reference cycle that keeps the leaves
+def _build(branch: object, values: Iterator[object]) -> Any:
     if isinstance(branch, dict):
         return {key: _build(value, values) for key, value in branch.items()}
     if isinstance(branch, tuple) and hasattr(branch, "_fields"):  # a named tuple takes its fields one by one
@@ -48,12 +50,13 @@ def _build(
     return None if branch is None else next(values)
 
 
-def each(function: Callable, tree):
+def each(function: Callable[[Any], object], tree: Tree) -> Tree:
     """A tree of the same form, with `function` applied to each leaf."""
-    return like(tree, map(function, leaves(tree)))
+    made: Tree = like(tree, map(function, leaves(tree)))
+    return made
 
 
-def matching(tree: object, other: object) -> list:
+def matching(tree: object, other: object) -> list[Any]:
     """The parts of `other` at the positions of the leaves of `tree`; ValueError if their forms differ.
 
     >>> matching((1, [2]), ("a", ["b"]))

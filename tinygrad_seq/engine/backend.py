@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def device_of(x) -> str:
     return "cpu" if on_host(x) else f"cuda:{x.device.id}"
 
 
-def asarray(x, device: str):
+def asarray(x: Any, device: str) -> np.ndarray:
     """The array `x` moved to `device`, itself if it is there. RuntimeError if the device is not available."""
     number = parse_device(device)
     if number is None:
@@ -149,7 +149,7 @@ def together(arrays: tuple) -> tuple | list:
     return arrays if device == "cpu" else [x if is_array(x) else asarray(np.asarray(x), device) for x in arrays]
 
 
-def copy(x):
+def copy(x: Any) -> np.ndarray:
     """A writable copy of an array or a NumPy scalar, on the same device."""
     return np.array(x) if on_host(x) else x.copy()
 

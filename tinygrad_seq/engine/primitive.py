@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
@@ -23,18 +23,15 @@ from tinygrad_seq.engine.signature import Example
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 PRIMITIVES: dict[str, Primitive] = {}  # by name
 FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: the function that NumPy's protocols call for Tensors
 
 
-class Op(Protocol):
-    """What `@primitive` returns: a function, with the declarations of its Primitive as attributes.
-
-    If an argument is a Tensor it returns a Tensor, otherwise an array; as an attribute of a class it is a
-    method.
-    """
+class Declared(Protocol):
+    """A function with the declarations of its Primitive as attributes."""
 
     primitive: Primitive
     vjp: Callable[..., None]
@@ -48,6 +45,14 @@ class Op(Protocol):
     at_once: Callable[..., None]
     __name__: str
 
+
+class Op(Declared, Protocol):
+    """What `@primitive` returns: a function, with the declarations of its Primitive as attributes.
+
+    If an argument is a Tensor it returns a Tensor, otherwise an array; as an attribute of a class it is a
+    method.
+    """
+
     @overload
     def __call__(self, x: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
     @overload
@@ -59,13 +64,63 @@ class Op(Protocol):
     def __get__(self, x: Handle[T], kind: type | None = None, /) -> Callable[..., T]: ...
 
 
+class ManyOp(Declared, Protocol):
+    """What `@primitive(many=True)` returns: an op that returns a tuple of Tensors, or of arrays."""
+
+    @overload
+    def __call__(self, x: Handle[T], /, *arrays: object, **metadata: object) -> tuple[T, ...]: ...
+    @overload
+    def __call__(self, *arrays: object, **metadata: object) -> tuple[np.ndarray, ...]: ...
+    def __get__(self, x: Handle[T], kind: type | None = None, /) -> Callable[..., tuple[T, ...]]: ...
+
+
+class Composition(Protocol[P, R_co]):
+    """What `@numpy_function` returns: a function that, like an op, returns a Tensor if an argument is one.
+
+    The first argument may also be a sequence of Tensors. P are the other arguments, R_co is what the function
+    returns if there is no Tensor. As an attribute of a class it is a method.
+    """
+
+    __name__: str
+
+    @overload
+    def __call__(self, x: Handle[T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def __call__(
+        self, xs: Sequence[Handle[T]] | Iterator[Handle[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    def __call__(self, x: object, y: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
+    @overload
+    def __call__(self, x: object, y: object, z: Handle[T], /, *arrays: object, **metadata: object) -> T: ...
+    @overload
+    def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def __get__(self, x: Handle[T], kind: type | None = None, /) -> Callable[P, T]: ...
+
+
+@overload
+def primitive(
+    signature: str | None = None,
+    *,
+    examples: Iterable[Example] = (),
+    domain: dict[str, Domain] | None = None,
+    many: Literal[False] = False,
+) -> Callable[[Callable], Op]: ...
+@overload
+def primitive(
+    signature: str | None = None,
+    *,
+    examples: Iterable[Example] = (),
+    domain: dict[str, Domain] | None = None,
+    many: Literal[True],
+) -> Callable[[Callable], ManyOp]: ...
 def primitive(
     signature: str | None = None,
     *,
     examples: Iterable[Example] = (),
     domain: dict[str, Domain] | None = None,
     many: bool = False,
-) -> Callable[[Callable], Op]:
+) -> Callable[[Callable], Op] | Callable[[Callable], ManyOp]:
     """Make the decorated forward function a primitive and register it under its name.
 
     signature  NumPy's gufunc notation, or
@@ -196,7 +251,7 @@ safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a
 safe_product.bilinear()
 
 
-def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
+def numpy_function(function: Callable[Concatenate[Any, P], R]) -> Composition[P, R]:
     """Register a composition of ops: a Tensor answers NumPy's function of the same name with it.
 
     Like a primitive, it answers an unknown keyword with an error that names the right one.
@@ -214,7 +269,7 @@ def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
     known = {p.name for p in parameters}
 
     @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args, **kwargs):
         if kwargs and (unknown := [name for name in kwargs if name not in known]):
             refuse(function.__name__, takes, unknown)
         try:
@@ -224,4 +279,4 @@ def numpy_function(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     FUNCTIONS[function.__name__] = call
-    return call
+    return cast("Composition[P, R]", call)

@@ -8,7 +8,7 @@ gradient is wanted. A `Handle` joins an array to its line; the class `Tensor` is
 from __future__ import annotations
 
 import itertools
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Handle(Generic[R_co]):
 
     __slots__ = ("_data", "line", "buffer")
 
-    _data: Any  # an array or a scalar, of NumPy or CuPy
+    _data: np.ndarray  # or a scalar; of NumPy or CuPy
     line: Line | None
     buffer: Buffer | None
     result: ClassVar[type]

@@ -62,7 +62,7 @@ def keep(x, ours: bool = False):
     return x if ours or immutable(x) or not backend.is_array(x) else frozen(backend.copy(x))
 
 
-def frozen(array):
+def frozen(array: np.ndarray) -> np.ndarray:
     """The array, made read-only if its library can."""
     if isinstance(array, np.ndarray):
         array.setflags(write=False)

@@ -9,6 +9,7 @@ then NaN.
 from __future__ import annotations
 
 import math
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
-Indices = Tensor | np.ndarray | list
+Array = TypeVar("Array", bound=Tensor | np.ndarray)
+Indices = Tensor | np.ndarray | list[Any]  # of integers, nested to any depth
 
 
 def indices(
@@ -43,7 +45,7 @@ def indices(
     return WITHIN.function(given, count=count, name=name, ignore=ignore), None
 
 
-def integers(x, name: str):
+def integers(x: Array, name: str) -> Array:
     """`x`, an array or a tensor; raise TypeError if it is not of integers."""
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {describe(x)}")
@@ -69,7 +71,7 @@ def rows(inside: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     return where(inside.reshape(inside.shape + (1,) * (x.ndim - inside.ndim)), x, y)
 
 
-def _within(x, /, *, count, name, ignore):
+def _within(x: np.ndarray, /, *, count: int, name: str, ignore: int | None) -> np.ndarray:
     """z = x, integers within 0 ... count - 1, or equal to `ignore`"""
     refuse_outside(x, count, name, ignore)
     return x

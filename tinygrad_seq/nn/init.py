@@ -121,7 +121,8 @@ def sparse(
     for column in w.T:
         column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)
     # every column has a nonzero weight, so the graph of the units has a cycle, and some eigenvalue is not 0
-    return (w * (spectral_radius / np.abs(np.linalg.eigvals(w)).max())).astype(dtype)
+    radius: float = np.abs(np.linalg.eigvals(w)).max()
+    return (w * (spectral_radius / radius)).astype(dtype)
 
 
 def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.float32) -> np.ndarray:

@@ -153,7 +153,7 @@ class Trace:
     def end(self) -> None:
         """The step is over: using one of its tensors is an error from now on."""
         for t in self._tensors:
-            t._data = Escaped(t._data)
+            t._data = Escaped(t._data)  # type: ignore[assignment]  # whatever reads it raises an error
 
 
 def _user():

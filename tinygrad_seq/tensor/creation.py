@@ -69,7 +69,7 @@ def ones(
     return _filled(1, (shape, *more), dtype, device, requires_grad)
 
 
-def _filled(value: int, sizes: tuple, dtype: DTypeLike, device: str, requires_grad: bool) -> Tensor:
+def _filled(value: int, sizes: tuple[Shape, ...], dtype: DTypeLike, device: str, requires_grad: bool) -> Tensor:
     if len(sizes) != 1:
         raise TypeError(f"the shape is one argument, as in NumPy: ts.{'ones' if value else 'zeros'}({sizes})")
     values = backend.empty(sizes[0], np.dtype(dtype), device)

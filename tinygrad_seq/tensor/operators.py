@@ -6,7 +6,7 @@ Each of them is an op of `tinygrad_seq.ops` under another name; `Tensor` inherit
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,18 +24,31 @@ from tinygrad_seq.ops import (
     shape,
 )
 
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)  # the class of results
 
 
-def _reflected(op: Callable) -> Callable:
+class OfFirst(Protocol):
+    """An op of two arguments, the first a Tensor."""
+
+    def __call__(self, x: Handle[T], y: object, /) -> T: ...
+
+
+class OfSecond(Protocol):
+    """An op of two arguments, the second a Tensor."""
+
+    def __call__(self, x: object, y: Handle[T], /) -> T: ...
+
+
+def _reflected(op: OfSecond) -> Callable[[Handle[T], object], T]:
     """other <op> self, for an `other` that is not a Tensor."""
     return lambda self, other: op(other, self)
 
 
-def _in_place(op: Callable, symbol: str) -> Callable:
+def _in_place(op: OfFirst, symbol: str) -> Callable[[Operators[T], object], T]:
     """`t += x` makes a new tensor. For a leaf that requires a gradient that is an error: it would be lost."""
 
-    def update(self, other):
+    def update(self: Operators[T], other: object) -> T:
         if self.is_leaf and self.requires_grad:
             raise RuntimeError(
                 f"{symbol} would replace a leaf that requires a gradient with a result: change its values with "
@@ -46,10 +59,10 @@ def _in_place(op: Callable, symbol: str) -> Callable:
     return update
 
 
-def _comparison(op: Callable) -> Callable:
+def _comparison(op: OfFirst) -> Callable[[Handle[T], object], T]:
     """Elementwise, unless `other` cannot be compared with a tensor."""
 
-    def compare(self, other):
+    def compare(self: Handle[T], other: object) -> T:
         known = isinstance(other, (Operators, float, int, np.generic, list, tuple)) or backend.is_array(other)
         return op(self, other) if known else NotImplemented
 
@@ -60,6 +73,13 @@ class Operators(Handle[R_co]):
     """The operators and NumPy's methods, which return `R_co`."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def is_leaf(self) -> bool: ...
+        @property
+        def requires_grad(self) -> bool: ...
 
     __add__, __radd__ = elementwise.add, _reflected(elementwise.add)
     __sub__, __rsub__ = elementwise.subtract, _reflected(elementwise.subtract)
@@ -81,7 +101,8 @@ class Operators(Handle[R_co]):
 
     __lt__, __le__ = _comparison(comparison.less), _comparison(comparison.less_equal)
     __gt__, __ge__ = _comparison(comparison.greater), _comparison(comparison.greater_equal)
-    __eq__, __ne__ = _comparison(comparison.equal), _comparison(comparison.not_equal)
+    __eq__ = _comparison(comparison.equal)  # type: ignore[assignment]  # elementwise: no bool, as object's
+    __ne__ = _comparison(comparison.not_equal)  # type: ignore[assignment]  # the same
     __hash__ = object.__hash__
 
     sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
@@ -90,11 +111,11 @@ class Operators(Handle[R_co]):
     swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
     take, astype = indexing.take, elementwise.astype
 
-    def reshape(self, *shape_) -> R_co:
+    def reshape(self, *shape_: int | tuple[int, ...]) -> R_co:
         """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""
         return shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
 
-    def transpose(self, *axes) -> R_co:
+    def transpose(self, *axes: int | tuple[int, ...] | None) -> R_co:
         """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
         return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 

@@ -8,7 +8,7 @@ which is plain NumPy, can itself be differentiated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,9 @@ class Protocols:
             )
         return counterpart(ufunc.__name__)(*inputs, **kwargs)
 
-    def __array_function__(self, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
+    def __array_function__(
+        self, function: Callable[..., object], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> object:
         name = function.__name__
         if name in OF_SHAPES and isinstance(args[0], Protocols):
             whole = len(args) == 1 and not kwargs  # otherwise the size along an axis
@@ -63,7 +65,7 @@ class Protocols:
         return counterpart(name)(*args, **kwargs)
 
 
-def counterpart(name: str) -> Callable:
+def counterpart(name: str) -> Callable[..., Any]:
     """Our function of the same name as NumPy's; TypeError if there is none."""
     name = ALIASES.get(name, name)
     if name in habits.NAMES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn, cast
 
 import numpy as np
@@ -60,7 +60,7 @@ class Tensor(Operators["Tensor"], Protocols):
 
     __slots__ = ()
 
-    def __init__(self, data, line: Line | None = None, buffer: Buffer | None = None) -> None:
+    def __init__(self, data: np.ndarray, line: Line | None = None, buffer: Buffer | None = None) -> None:
         if not backend.is_array(data) and not isinstance(data, np.generic):
             raise TypeError("only ops call Tensor(...); make a tensor with ts.tensor(data)")
         self._data, self.line, self.buffer = data, line, buffer
@@ -139,7 +139,8 @@ class Tensor(Operators["Tensor"], Protocols):
         >>> x.to("cpu") is x
         True
         """
-        return moved(self, device)
+        there: Tensor = moved(self, device)
+        return there
 
     # --- reverse mode ---------------------------------------------------------------------------------
 
@@ -202,7 +203,8 @@ class Tensor(Operators["Tensor"], Protocols):
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number; ValueError if there are more."""
-        return self._one("value as a Python number").item()
+        number: float | int | bool = self._one("value as a Python number").item()
+        return number
 
     def mutable(self) -> np.ndarray:
         """The array, to be changed in place by the caller: its memory is stamped.
@@ -285,7 +287,7 @@ class Tensor(Operators["Tensor"], Protocols):
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         if not self.is_leaf:
             raise TypeError("a tensor on the tape cannot be copied deeply or pickled: detach() it first")
         return _rebuild, (type(self), self.numpy(), self.device, self.requires_grad, self.grad)
@@ -357,14 +359,14 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
     return t.line, (seed if recorded else seed._data)
 
 
-def own(share) -> Tensor:
+def own(share: Tensor | np.ndarray) -> Tensor:
     """A cotangent as a Tensor with memory of its own, which no change of another value can reach."""
     if isinstance(share, Tensor):
         return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
     return Tensor(backend.copy(share), None, Buffer())
 
 
-def accumulated(total: Tensor | None, share) -> Tensor:
+def accumulated(total: Tensor | None, share: Tensor | np.ndarray) -> Tensor:
     """A leaf's gradient with another share added."""
     if total is None:
         return own(share)

@@ -12,6 +12,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell
 from tinygrad_seq.nn.cells.depth import DepthGatedLSTM
@@ -29,17 +30,17 @@ from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.cells.timescales import ClockworkRNNCell, LeakyCell, SkipCell
 
 
-def rectified(*sizes: int, **options) -> Cell:
+def rectified(*sizes: int, **options: Any) -> Cell:
     """The vanilla network with relu; if Wh is the identity, it is the IRNN."""
     return RNNCell(*sizes, activation="relu", **options)
 
 
-def leaky(*sizes: int, **options) -> Cell:
+def leaky(*sizes: int, **options: Any) -> Cell:
     """The vanilla network with one learned time constant, initially 2."""
     return LeakyCell(RNNCell(*sizes, **options), 2.0, learned=True)
 
 
-def clockwork(input_size: int, hidden_size: int, **options) -> Cell:
+def clockwork(input_size: int, hidden_size: int, **options: Any) -> Cell:
     """Periods 1, 2, 4, ...; the number of modules is the largest one up to 5 that divides the units."""
     modules = next(m for m in (5, 4, 3, 2, 1) if hidden_size % m == 0)
     return ClockworkRNNCell(input_size, hidden_size, periods=[2**m for m in range(modules)], **options)

@@ -32,6 +32,9 @@ from tinygrad_seq.scan import scan
 from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
+Visited = tuple[State, Tensor]  # the state after a visit, and h_1 + ... + h_n
+Made = tuple[tuple[State, Tensor], Tensor, Tensor]  # (state, output), h_1 + ... + h_{n-1}, and h_n
+
 
 class VisitingCell(Cell):
     """A cell with an inner cell that receives [x; 1] at the first visit and [x; 0] at later visits."""
@@ -127,7 +130,7 @@ class ACTCell(VisitingCell):
 
         return tree.each(mean, states), (mean(ys), astype(steps, remainder.dtype) + remainder, steps)
 
-    def _visits(self, state: State, x: Tensor):
+    def _visits(self, state: State, x: Tensor) -> Made:
         """The results of all visits, each (n, B, ...): (states, outputs), h_1 + ... + h_{n-1}, and h_n."""
         first, again = self._flagged(x)
         visited, made = self._visit((state, zeros_like(x, shape=x.shape[:-1])), first)
@@ -140,9 +143,10 @@ class ACTCell(VisitingCell):
         while len(every) < self.max_steps and total(self._goes_on(visited[1])).item():
             visited, made = self._visit(visited, again)
             every.append(made)
-        return tree.like(made, map(stack, zip(*map(tree.leaves, every), strict=True)))
+        together: Made = tree.like(made, map(stack, zip(*map(tree.leaves, every), strict=True)))
+        return together
 
-    def _visit(self, visited, x: Tensor):
+    def _visit(self, visited: Visited, x: Tensor) -> tuple[Visited, Made]:
         """One visit: rows that go on get the new state, halted rows keep the state before their last visit."""
         s, before = visited
         after, y = self.cell(s, x)

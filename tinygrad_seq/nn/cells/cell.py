@@ -11,6 +11,7 @@ Every parameter is drawn from U(-1/sqrt H, 1/sqrt H).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -49,7 +50,7 @@ class Cell(Module):
         """The state before the first step for `batch` rows, with the dtype and the device of `like`."""
         raise NotImplementedError(f"{type(self).__name__} does not define `initial_state(batch, like)`")
 
-    def __call__(self, state, x):
+    def __call__(self, state: Any, x: Tensor) -> tuple[Any, Any]:
         """One step: return the next state and the output."""
         raise NotImplementedError(f"{type(self).__name__} does not define `__call__(state, x)`")
 

@@ -221,7 +221,7 @@ class NTMCell(Cell):
         """
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
 
-        def step(state, x):
+        def step(state: State, x: Tensor) -> tuple[TapeState, tuple[Tensor, ...]]:
             (s, r, w, m), y, (erase, add) = self._step(state, x)
             wr, ww = split(w, [self.reads], axis=1)
             return (s, r, w, m), (y, wr, ww, r, erase, add, m)

@@ -22,6 +22,9 @@ from tinygrad_seq.ops.shape import broadcast_to, concatenate
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 
+Moments = tuple[Tensor, Tensor]  # m (B, S) and P (S, S)
+Steps = tuple[Tensor, Tensor, Tensor, Tensor]  # v, L, and m and P after the observation
+
 
 class LinearDynamicalSystem(Module):
     """z_1 ~ N(m, P), z_t ~ N(z_{t-1} A, Q), x_t ~ N(z_t C + b, R), for states z (S,) and vectors x (O,).
@@ -82,19 +85,20 @@ class LinearDynamicalSystem(Module):
 
         def noise(covariance: Covariance) -> np.ndarray:
             factor = covariance.factor().numpy()
-            return rng.standard_normal((batch, len(factor))) @ factor.T
+            drawn: np.ndarray = rng.standard_normal((batch, len(factor))) @ factor.T
+            return drawn
 
         z, xs = self.initial.numpy() + noise(self.initial_noise), np.empty((steps, batch, len(b)), b.dtype)
         for t in range(steps):
             xs[t], z = z @ c + b + noise(self.emission_noise), z @ a + noise(self.transition_noise)
         return xs
 
-    def _run(self, xs: Tensor, lengths: Lengths) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _run(self, xs: Tensor, lengths: Lengths) -> Steps:
         """v and L of every step, and the moments m and P after its observation."""
         a, c, states = self.transition, self.emission, self.transition.shape[0]
         one, q, r = unit(a), self.transition_noise(), self.emission_noise()
 
-        def step(state: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple, tuple]:
+        def step(state: Moments, x: Tensor) -> tuple[Moments, Steps]:
             m, p = state
             factor = cholesky(c.T @ p @ c + r)
             e = x - m @ c - self.bias
@@ -107,6 +111,7 @@ class LinearDynamicalSystem(Module):
 
         xs = vectors(xs, c.shape[1], lengths)
         m = broadcast_to(self.initial, (xs.shape[1], states))
+        ys: Steps
         _, ys = scan(step, (m, self.initial_noise()), xs)
         return ys
 

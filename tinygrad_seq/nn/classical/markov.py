@@ -106,7 +106,8 @@ class HiddenMarkovModel(Module):
         rng, xs = np.random.default_rng(rng), np.empty((steps, batch), np.int64)
 
         def drawn(logits: np.ndarray) -> np.ndarray:
-            return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # the Gumbel-max trick
+            z: np.ndarray = np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # the Gumbel-max trick
+            return z
 
         z = drawn(np.broadcast_to(self.initial.numpy(), (batch, len(self.initial))))
         for t in range(steps):
@@ -133,5 +134,6 @@ class HiddenMarkovModel(Module):
             joint = a + emitted
             return logsumexp(expand_dims(log_softmax(joint), -1) + transition, axis=-2), joint
 
+        joint: Tensor
         _, joint = scan(step, self._first(emitted), emitted)
         return joint

@@ -80,7 +80,8 @@ def rows(states: Tensor, targets: Tensor, washout: int) -> Pair:
         raise ValueError(
             f"ridge needs a washout within 0 ... {len(states) - 1}, got {washout} of {len(states)} steps"
         )
-    return tuple(reshape(x[washout:], (-1, x.shape[2])).astype(np.float64) for x in (states, targets))
+    x, y = (reshape(t[washout:], (-1, t.shape[2])).astype(np.float64) for t in (states, targets))
+    return x, y
 
 
 def linear(weight: Tensor, bias: Tensor, like: Tensor) -> Linear:

@@ -39,7 +39,7 @@ class Annotations(NamedTuple):
     inside: Tensor | None = None
 
 
-class AttentionDecoder(Decoder):
+class AttentionDecoder(Decoder[Annotations]):
     """A decoder that attends to annotations h_1 ... h_N before every step (Bahdanau, Cho & Bengio 2015).
 
         e_tn = score(s_{t-1}, h_n),   alpha_t = softmax e_t,   c_t = sum_n alpha_tn h_n
@@ -101,7 +101,7 @@ class AttentionDecoder(Decoder):
         given = self._checked(annotations)
         cell = self._stepper(given)
 
-        def step(state, x):
+        def step(state: State, x: Tensor) -> tuple[State, Tensor]:
             state, _, weights = cell.step(state, x)
             return state, weights
 

@@ -20,6 +20,8 @@ from tinygrad_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 
+Beam = tuple[State, Tensor, Tensor, Tensor, Tensor]  # state, next x, scores, counts, whether it goes on
+
 
 def beam_search(
     step: Callable[[State, Tensor], tuple[State, Tensor]],
@@ -48,7 +50,7 @@ def beam_search(
     first = expand_dims(counted(batch, x) * width, -1)  # the index of the first of each K rows
     score = where(place == 0, zeros_like(x, shape=(batch, width)), -math.inf)  # only one beginning, the empty
 
-    def longer(beam, _):
+    def longer(beam: Beam, _: None) -> tuple[Beam, tuple[Tensor, Tensor]]:
         state, x, score, count, going = beam
         state, logs = step(state, x)
         every = batch, width, logs.shape[-1]  # every beginning, extended by every symbol
@@ -71,10 +73,12 @@ def beam_search(
 
     _, (parents, symbols) = scan(longer, (state, x, score, zeros_like(score), place >= 0), length=longest)
 
-    def back(where_from, step):
+    def back(where_from: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """One step back along the best sequence, from its last symbol to its first."""
-        return tuple(take_along_axis(part, where_from, axis=-1) for part in step)
+        parent, symbol = (take_along_axis(part, where_from, axis=-1) for part in step)
+        return parent, symbol
 
+    found: Tensor
     _, found = scan(back, zeros_like(first), (parents, symbols), reverse=True)
     return squeeze(found, -1)
 

@@ -12,6 +12,8 @@ some of the steps (scheduled sampling; Bengio et al. 2015).
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 import numpy as np
 
 from tinygrad_seq import tree
@@ -40,8 +42,12 @@ from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
+Given = TypeVar("Given")  # what a decoder is given: a vector, or an encoded sequence
+Carry = tuple[State, Tensor]  # the state, and the next input after the step's own choice
+Written = tuple[Tensor, Tensor]  # the logits of a step, and its choice
 
-class Decoder(Module):
+
+class Decoder(Module, Generic[Given]):
     """Writes a sequence of symbols for every row of a batch, from what it is given.
 
         s_t, h_t = cell(s_{t-1}, x_t),   o_t = readout(h_t),   x_t from embedding(y_{t-1}),   y_0 = end
@@ -84,28 +90,28 @@ class Decoder(Module):
 
     # --- what is given, and how it enters the cell: defined by subclasses ---------------------------------
 
-    def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None):
+    def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None) -> Given:
         """The argument `given` of the other methods, computed by an encoder from a sequence xs (T, B, ...)."""
         raise NotImplementedError(f"{type(self).__name__} does not define encoded")
 
-    def _checked(self, given):
+    def _checked(self, given: Given) -> Given:
         """`given`, checked and passed through the bridge: a tree of tensors whose first axis is the batch."""
         raise NotImplementedError(f"{type(self).__name__} does not define _checked")
 
-    def _stepper(self, given) -> Cell:
+    def _stepper(self, given: Given) -> Cell:
         """The cell that is run for this batch."""
         return self.cell
 
-    def _start(self, given) -> State:
+    def _start(self, given: Given) -> State:
         """The state before the first step."""
         like = tree.leaves(given)[0]
         return self.cell.initial_state(len(like), like=like)
 
-    def _inputs(self, given, symbols: Indices) -> Tensor:
+    def _inputs(self, given: Given, symbols: Indices) -> Tensor:
         """The inputs of the steps after `symbols`, (B,) or (T, B)."""
         return self.embedding(symbols)
 
-    def _first(self, given) -> Tensor:
+    def _first(self, given: Given) -> Tensor:
         """The input of the first step, (B, I)."""
         like = tree.leaves(given)[0]
         return self._inputs(given, astype(zeros_like(like, shape=like.shape[:1]), np.int64) + self.end)
@@ -113,7 +119,12 @@ class Decoder(Module):
     # --- the same for all decoders ------------------------------------------------------------------------
 
     def __call__(
-        self, given, targets: Indices, lengths: Lengths = None, *, forced: np.ndarray | Tensor | None = None
+        self,
+        given: Given,
+        targets: Indices,
+        lengths: Lengths = None,
+        *,
+        forced: np.ndarray | Tensor | None = None,
     ) -> Tensor:
         """The logits (T, B, C) of `targets` (T, B), 0 past the lengths.
 
@@ -135,7 +146,7 @@ class Decoder(Module):
                 f"forced must be booleans of the shape of targets, {xs.shape[:2]}, got {describe(forced)}"
             )
 
-        def step(carry, now):
+        def step(carry: Carry, now: tuple[Tensor, Tensor]) -> tuple[Carry, Written]:
             state, own = carry
             x, true = now
             return self._free_step(given, cell, state, rows(true, x, own))
@@ -144,13 +155,18 @@ class Decoder(Module):
         return cut(logits, lengths)
 
     def loss(
-        self, given, targets: Indices, lengths: Lengths = None, *, forced: np.ndarray | Tensor | None = None
+        self,
+        given: Given,
+        targets: Indices,
+        lengths: Lengths = None,
+        *,
+        forced: np.ndarray | Tensor | None = None,
     ) -> Tensor:
         """The cross-entropy of `targets`, in nats per symbol, end symbols included; arguments as for a call."""
         logits = self(given, targets, lengths, forced=forced)
         return mean_within(cross_entropy(logits, targets, reduction="none"), lengths)
 
-    def free(self, given, steps: int) -> tuple[Tensor, Tensor]:
+    def free(self, given: Given, steps: int) -> tuple[Tensor, Tensor]:
         """Logits (T, B, C) and symbols (T, B) of `steps` steps, each of which writes the likeliest symbol.
 
         Gradients flow through the logits and the states, not through the choice of a symbol.
@@ -164,7 +180,7 @@ class Decoder(Module):
         )
         return logits, symbols
 
-    def greedy(self, given, longest: int) -> tuple[Tensor, Tensor]:
+    def greedy(self, given: Given, longest: int) -> tuple[Tensor, Tensor]:
         """Sequences (T, B) of up to `longest` symbols, the likeliest at every step, and their lengths (B,).
 
         A length does not count the end symbol; after the first end symbol there are only end symbols. Nothing
@@ -173,7 +189,7 @@ class Decoder(Module):
         with no_grad():
             return self._ended(self.free(given, longest)[1])
 
-    def beam(self, given, longest: int, width: int) -> tuple[Tensor, Tensor]:
+    def beam(self, given: Given, longest: int, width: int) -> tuple[Tensor, Tensor]:
         """The best sequences (T, B) that a beam search finds, and their lengths (B,), as returned by `greedy`.
 
         The search keeps the `width` best beginnings of each row. The best sequence has the largest mean of
@@ -186,7 +202,7 @@ class Decoder(Module):
             many = tree.each(lambda part: repeat(part, width, axis=0), given)
             cell = self._stepper(many)
 
-            def step(state, x):
+            def step(state: State, x: Tensor) -> tuple[State, Tensor]:
                 state, h = cell(state, x)
                 return state, log_softmax(self.readout(h))
 
@@ -194,7 +210,7 @@ class Decoder(Module):
             symbols = beam_search(step, lambda s: self._inputs(many, s), start, self.end, longest, width)
             return self._ended(symbols)
 
-    def _forced(self, given, targets: Indices) -> Tensor:
+    def _forced(self, given: Given, targets: Indices) -> Tensor:
         """The inputs (T, B, I) of all steps by teacher forcing."""
         first = expand_dims(self._first(given), 0)
         targets = np.asarray(targets) if isinstance(targets, list) else targets
@@ -205,7 +221,7 @@ class Decoder(Module):
             )
         return concatenate([first, self._inputs(given, targets[:-1])]) if len(targets) > 1 else first
 
-    def _free_step(self, given, cell: Cell, state: State, x: Tensor):
+    def _free_step(self, given: Given, cell: Cell, state: State, x: Tensor) -> tuple[Carry, Written]:
         """One step: (the state, the next input after the step's own choice), (its logits, its choice)."""
         state, h = cell(state, x)
         logits = self.readout(h)

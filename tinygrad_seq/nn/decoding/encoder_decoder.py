@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinygrad_seq.engine.mode import no_grad
@@ -44,11 +46,11 @@ class EncoderDecoder(Module):
     ((10, 2), (2, 16))
     """
 
-    def __init__(self, features: Layer, encoder: Runner, decoder: Decoder) -> None:
+    def __init__(self, features: Layer, encoder: Runner, decoder: Decoder[Any]) -> None:
         self.features, self.encoder = features, time_first(encoder, "EncoderDecoder")
         self.decoder = decoder
 
-    def context(self, xs: Tensor, lengths: Lengths = None):
+    def context(self, xs: Tensor, lengths: Lengths = None) -> Any:
         """C, which the decoder is given for xs: the encoder's summary (B, H), or `Annotations`."""
         return self.decoder.encoded(self.encoder, apply_features(self.features, xs, lengths), lengths)
 

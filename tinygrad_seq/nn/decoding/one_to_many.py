@@ -22,7 +22,7 @@ from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
-class OneToMany(Decoder):
+class OneToMany(Decoder[Tensor]):
     """The base class of decoders that are given a vector v (B, V); the subclasses define how v enters.
 
     bridge  a layer that is applied to v first, to bring it to the required size; None for no layer

@@ -87,7 +87,7 @@ def gradient_flow(
     for n in zeros:
         n.requires_grad = True
 
-    def step(s, given):
+    def step(s: State, given: tuple[Tensor, list[Tensor]]) -> tuple[State, tuple[Tensor, State]]:
         x, noise = given
         after, y = cell(s, x)
         added = iter(noise)

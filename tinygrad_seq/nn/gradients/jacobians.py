@@ -53,7 +53,7 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
         states, inputs = tree.each(as_rows, before), as_rows(xs)
         after, pullback = vjp(lambda s: flat(cell(parted(s, states), inputs)[0]), flat(states))
         identity = on_device_of(after, np.eye(after.shape[-1], dtype=after.dtype), "identity")
-        rows = [pullback(zeros_like(after) + e)[0] for e in identity]
+        rows: list[Tensor] = [pullback(zeros_like(after) + e)[0] for e in identity]
         return reshape(stack(rows, axis=1), (*xs.shape[:2], len(rows), len(rows)))
 
 
@@ -134,7 +134,8 @@ def separate_factors(cell: RNNCell, hs: Tensor | ArrayLike) -> np.ndarray:
         )
     hs = on_host(hs)
     slopes = 1 - hs**2 if cell.activation == "tanh" else hs > 0
-    return slopes.max(-1) * singular_values(cell.Wh)[0]
+    bound: np.ndarray = slopes.max(-1) * singular_values(cell.Wh)[0]
+    return bound
 
 
 # --- powers of a matrix ---------------------------------------------------------------------------------
@@ -170,7 +171,8 @@ def linear_recurrence(matrix: Tensor | ArrayLike, start: Tensor | ArrayLike, ste
             f"{matrix.tolist()}"
         )
     _, eigenvectors = np.linalg.eigh(matrix)
-    return start @ eigenvectors * eigenvalue_powers(matrix, steps) @ eigenvectors.T
+    h: np.ndarray = start @ eigenvectors * eigenvalue_powers(matrix, steps) @ eigenvectors.T
+    return h
 
 
 def on_host(x: Tensor | ArrayLike) -> np.ndarray:

@@ -7,7 +7,7 @@ products over time; a value of 0 is clipped at the lower edge.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def norms(axes: Axes, lengths: Tensor | ArrayLike, **look) -> None:
+def norms(axes: Axes, lengths: Tensor | ArrayLike, **look: Any) -> None:
     """Draws |dL/dh_t|, or a bound of it, (T, B), over t = 1 ... T: one line.
 
     >>> from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def norms(axes: Axes, lengths: Tensor | ArrayLike, **look) -> None:
     over_time(axes, 1, np.median(on_host(lengths), axis=1), **look)
 
 
-def singular_values(axes: Axes, values: ArrayLike, **look) -> None:
+def singular_values(axes: Axes, values: ArrayLike, **look: Any) -> None:
     """Draws the largest singular value of (T, B, S) over t = 1 ... T, and the smallest, dotted: two lines.
 
     >>> from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def singular_values(axes: Axes, values: ArrayLike, **look) -> None:
     over_time(axes, 1, largest_first[:, -1], **look | {"linestyle": ":", "label": None})
 
 
-def powers(axes: Axes, values: ArrayLike, **look) -> None:
+def powers(axes: Axes, values: ArrayLike, **look: Any) -> None:
     """Draws |lambda^t|, (T + 1, n), over t = 0 ... T: a line for each of the n eigenvalues.
 
     >>> from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def powers(axes: Axes, values: ArrayLike, **look) -> None:
     over_time(axes, 0, np.abs(np.asarray(values)), **look)
 
 
-def over_time(axes: Axes, first: int, ys: np.ndarray, **look) -> None:
+def over_time(axes: Axes, first: int, ys: np.ndarray, **look: Any) -> None:
     """Draws ys (T, ...) as lines over the times first, first + 1, ..."""
     axes.plot(np.arange(first, first + len(ys)), ys, **look)
     axes.set_xlabel("t")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def over_steps(axes: Axes, values: Tensor | ArrayLike, **look) -> None:
+def over_steps(axes: Axes, values: Tensor | ArrayLike, **look: Any) -> None:
     """Draws vectors (T, K) as an image with a column for each of t = 1 ... T.
 
     The vectors of several heads, (T, H, K), are drawn below each other in one image. The keyword arguments

@@ -129,9 +129,12 @@ class Recurrent(Runner):
         after, y = self.cell(state, x)
         return frozen(inside, after, state), tree.each(lambda part: rows(inside, part, 0), y)
 
-    def _swapped(self, ys):
+    def _swapped(self, ys: Tensor) -> Tensor:
         """`ys` with the time and batch axes swapped if batch_first, else unchanged."""
         return tree.each(lambda y: swapaxes(y, 0, 1), ys) if self.batch_first else ys
+
+
+Run = Callable[[Recurrent, Tensor, State | None, Lengths], tuple[Tensor, State]]
 
 
 class Bidirectional(Runner):
@@ -166,7 +169,7 @@ class Bidirectional(Runner):
         """The last output that each direction computed, concatenated, (B, Hf + Hb); and the final state."""
         return self._both(Recurrent.summary, xs, state, lengths)
 
-    def _both(self, run: Callable, xs: Tensor, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
+    def _both(self, run: Run, xs: Tensor, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
         """Run both directions, and concatenate their outputs."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         sf, sb = (None, None) if state is None else parts(state, 2, "directions")

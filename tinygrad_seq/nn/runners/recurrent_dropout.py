@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 from tinygrad_seq import tree
 from tinygrad_seq.nn import init
@@ -13,6 +14,8 @@ from tinygrad_seq.nn.module import Module
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.tensor.tensor import Tensor
+
+M = TypeVar("M", bound=Module)
 
 
 class RecurrentDropout(Runner):
@@ -54,10 +57,10 @@ class RecurrentDropout(Runner):
         return Wh * self.rows._mask((Wh.shape[0], 1), Wh)
 
 
-def with_weights(module: Module, change: Callable[[Tensor], Tensor]):
+def with_weights(module: M, change: Callable[[Tensor], Tensor]) -> M:
     """A copy of a module that shares all tensors except every Wh, which is replaced by `change(Wh)`."""
 
-    def changed(part):
+    def changed(part: object) -> object:
         return with_weights(part, change) if isinstance(part, Module) else part
 
     twin = copy.copy(module)

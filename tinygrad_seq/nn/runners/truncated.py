@@ -113,7 +113,7 @@ class Truncated:
         if self.lengths is None:
             ys, state = self.model(self.xs[start:end], state)
         else:
-            lengths = np.clip(self.lengths - start, 0, end - start)
+            lengths: Tensor | np.ndarray = np.clip(self.lengths - start, 0, end - start)
             # lengths on a GPU were not checked: the model receives those out of range, and gives NaN for them
             valid = np.logical_and(self.lengths >= 0, self.lengths <= len(self.xs))
             ys, state = self.model(self.xs[start:end], state, lengths=np.where(valid, lengths, self.lengths))

@@ -1,0 +1,70 @@
+"""What a type checker says of a user's expressions: a result is a Tensor, and a wrong argument is an error."""
+
+from __future__ import annotations
+
+import pytest
+from places import ROOT
+
+api = pytest.importorskip("mypy.api", reason="mypy is not installed; it is in the extra dev")
+
+PRELUDE = """
+import numpy as np
+import tinygrad_seq as ts
+from tinygrad_seq import nn
+
+x, y, p = ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), nn.Parameter([[5.0, 6.0]])
+array, mask = np.ones((1, 2)), np.array([True, False])
+
+@ts.numpy_function
+def diff(x):
+    return x[1:] - x[:-1]
+"""
+TENSOR = "tinygrad_seq.tensor.tensor.Tensor"
+TYPES = {
+    TENSOR: [
+        *("x + y", "x * 2.0", "2.0 * x", "1 - x", "x / array", "x**2", "-x", "x @ y.T", "p @ x.T"),
+        *("x == y", "x != y", "x < 1", "1 < x", "~(x > 0)", "(x > 0) & mask"),
+        *("x[0]", "x[:, None]", "x.T", "x.mT", "x.reshape(-1)", "x.transpose(1, 0)", "x.astype(int)"),
+        *("x.mean()", "p.mean()", "x.sum(axis=0, keepdims=True)", "x.to('cpu')", "next(iter(x))"),
+        *("ts.tanh(x)", "ts.mean(x)", "ts.mean(p, axis=0)", "ts.norm(x)", "ts.matmul(array, y)"),
+        *("ts.stack([x, y])", "ts.concatenate((x, p), axis=1)", "ts.stack(row for row in x)"),
+        *("ts.where(mask, x, y)", "ts.where(mask, 0.0, y)", "ts.where(x > 0, x, 0.0)"),
+        *("ts.einsum('ij,kj->ik', x, y)", "ts.einsum('ij,kj->ik', array, y)"),
+        *("nn.Linear(2, 3)(x)", "nn.mse(x, y)", "diff(x)"),
+    ],
+    f"tuple[{TENSOR}, ...]": ["ts.split(x, 2, axis=-1)", "ts.unstack(x)"],
+}
+ERRORS = ["ts.mean(x, axes=0)", "x.mean(dim=0)", "ts.swapaxes(x, 1)", "ts.split(x, 2).shape"]
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """What mypy says of a line that is one of these expressions."""
+    monkeypatch.chdir(ROOT)
+
+    def of(lines: list[str]) -> list[list[str]]:
+        file, first = tmp_path / "user.py", PRELUDE.count("\n") + 1
+        file.write_text(PRELUDE + "\n".join(lines) + "\n")
+        out, err, _ = api.run(["--config-file=pyproject.toml", "--hide-error-context", str(file)])
+        assert not err, err
+        found: list[list[str]] = [[] for _ in lines]
+        for message in out.splitlines():
+            path, _, rest = message.partition(".py:")
+            if path == str(file.with_suffix("")):
+                number, _, text = rest.partition(": ")
+                found[int(number) - first].append(text)
+        return found
+
+    return of
+
+
+def test_a_result_is_a_tensor(said):
+    wanted = {expression: name for name, expressions in TYPES.items() for expression in expressions}
+    answers = said([f"reveal_type({expression})" for expression in wanted])
+    for (expression, name), answer in zip(wanted.items(), answers, strict=True):
+        assert answer == [f'note: Revealed type is "{name}"'], expression
+
+
+def test_a_wrong_argument_is_an_error(said):
+    for expression, answer in zip(ERRORS, said(ERRORS), strict=True):
+        assert any(text.startswith("error: ") for text in answer), expression
