@@ -7,7 +7,6 @@ that needs the old values is an error and not a wrong number.
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn, cast
@@ -24,6 +23,7 @@ from tinygrad_seq.engine.tape import reverse
 from tinygrad_seq.ops.device import moved
 from tinygrad_seq.ops.shape import unstack
 from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.conversions import Conversions
 from tinygrad_seq.tensor.operators import Operators
 from tinygrad_seq.tensor.protocols import Protocols
 from tinygrad_seq.tensor.values import array_of
@@ -31,7 +31,7 @@ from tinygrad_seq.tensor.values import array_of
 accumulating = threading.Lock()  # a leaf's gradient is read and replaced by one thread at a time
 
 
-class Tensor(Operators["Tensor"], Protocols):
+class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
     """An array with a place on the tape; made by `ts.tensor` and by ops.
 
     Operators, NumPy's functions and most of NumPy's methods work on it and are recorded if one of their
@@ -196,16 +196,6 @@ class Tensor(Operators["Tensor"], Protocols):
         """A read-only view of the array, on its device; later changes by `assign_` show in it."""
         return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
 
-    def numpy(self) -> np.ndarray:
-        """The values as a read-only NumPy array on the host (for a leaf, a copy). Waits for the device."""
-        changes = self.buffer is not None and backend.on_host(self._data)
-        return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
-
-    def item(self) -> float | int | bool:
-        """The only element, as a Python number; ValueError if there are more."""
-        number: float | int | bool = self._one("value as a Python number").item()
-        return number
-
     def mutable(self) -> np.ndarray:
         """The array, to be changed in place by the caller: its memory is stamped.
 
@@ -261,52 +251,10 @@ class Tensor(Operators["Tensor"], Protocols):
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(habits.say(name, "a tensor", habits.METHODS), name=name, obj=self)
 
-    def _one(self, what: str) -> np.ndarray:
-        if self.size != 1:
-            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self)}")
-        return self.numpy()
-
-    def __float__(self) -> float:
-        return float(self._one("float value").item())
-
-    def __int__(self) -> int:
-        return int(self._one("int value").item())
-
-    def __bool__(self) -> bool:
-        return bool(self._one("truth value (an elementwise choice is where)").item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu":
-            raise TypeError(f"an index is an integer, not {describe(self)}")
-        return int(self._one("value as an index").item())
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        if not backend.on_host(self._data):
-            raise TypeError(
-                f"{describe(self)} on {self.device} is not converted to NumPy implicitly: write t.numpy()"
-            )
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
     def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         if not self.is_leaf:
             raise TypeError("a tensor on the tape cannot be copied deeply or pickled: detach() it first")
         return _rebuild, (type(self), self.numpy(), self.device, self.requires_grad, self.grad)
-
-    def __repr__(self) -> str:
-        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
-        tape = (
-            "" if self.line is None else ", requires_grad" if self.is_leaf else f", from {self.line[0].op.name}"
-        )
-        return f"tensor({values}, {self.dtype}, {self.device}{tape})"
-
-    def _repr_html_(self) -> str:
-        """Shown by notebooks: the values, and below them dtype, shape, device and origin."""
-        tape = "constant" if self.line is None else "leaf" if self.is_leaf else f"from {self.line[0].op.name}"
-        values = html.escape(np.array2string(self.numpy(), separator=", "))
-        return f"<pre>{values}</pre><small>{describe(self)}, {self.device}, {tape}</small>"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._one("format").item() if spec else str(self), spec)
 
 
 Handle.result = Tensor  # the class of what ops return

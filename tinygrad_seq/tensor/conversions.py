@@ -1,0 +1,84 @@
+"""How a tensor becomes a NumPy array, a Python number, or text. Each waits for the device of the tensor."""
+
+from __future__ import annotations
+
+import html
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.record import Handle, Leaf
+from tinygrad_seq.engine.recording import frozen
+
+R_co = TypeVar("R_co", covariant=True)  # the class of results
+
+
+class Conversions(Handle[R_co]):
+    """The methods that convert a tensor; `Tensor` inherits them."""
+
+    __slots__ = ()
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array on the host (for a leaf, a copy). Waits for the device."""
+        changes = self.buffer is not None and backend.on_host(self._data)
+        return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
+
+    def item(self) -> float | int | bool:
+        """The only element, as a Python number; ValueError if there are more."""
+        number: float | int | bool = self._one("value as a Python number").item()
+        return number
+
+    def _one(self, what: str) -> np.ndarray:
+        if self._data.size != 1:
+            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self._data)}")
+        return self.numpy()
+
+    def __float__(self) -> float:
+        return float(self._one("float value").item())
+
+    def __int__(self) -> int:
+        return int(self._one("int value").item())
+
+    def __bool__(self) -> bool:
+        return bool(self._one("truth value (an elementwise choice is where)").item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer, not {describe(self._data)}")
+        return int(self._one("value as an index").item())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        if not backend.on_host(self._data):
+            raise TypeError(
+                f"{describe(self._data)} on {self._place} is not converted to NumPy implicitly: write t.numpy()"
+            )
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        tape = "" if self.line is None else ", requires_grad" if self._is_leaf else f", {self._origin}"
+        return f"tensor({values}, {self._data.dtype}, {self._place}{tape})"
+
+    def _repr_html_(self) -> str:
+        """Shown by notebooks: the values, and below them dtype, shape, device and origin."""
+        values = html.escape(np.array2string(self.numpy(), separator=", "))
+        return f"<pre>{values}</pre><small>{describe(self._data)}, {self._place}, {self._origin}</small>"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._one("format").item() if spec else str(self), spec)
+
+    @property
+    def _place(self) -> str:
+        return backend.device_of(self._data)
+
+    @property
+    def _is_leaf(self) -> bool:
+        return self.line is not None and isinstance(self.line[0], Leaf)
+
+    @property
+    def _origin(self) -> str:
+        """Where the tensor comes from: "constant", "leaf" or "from matmul"."""
+        return "constant" if self.line is None else "leaf" if self._is_leaf else f"from {self.line[0].op.name}"
