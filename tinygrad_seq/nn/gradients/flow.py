@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from tinygrad_seq import tree
 from tinygrad_seq.derive import grad
@@ -151,8 +150,7 @@ def gradients_by(
     create_graph: bool,
 ) -> list[Tensor]:
     """The gradients of `outputs` with respect to `inputs`; the graph is kept."""
-    found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
-    return cast("list[Tensor]", found)
+    return grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
 
 
 def as_rows(x: Tensor) -> Tensor:
