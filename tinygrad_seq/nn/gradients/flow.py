@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tinygrad_seq import tree
 from tinygrad_seq.derive import grad
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import norm
@@ -54,7 +55,7 @@ class Flow:
 
 def gradient_flow(
     cell: Cell,
-    xs: Tensor,
+    xs: Input,
     loss: Callable[[Tensor], Tensor],
     *,
     state: State | None = None,
