@@ -12,7 +12,7 @@ any order (`grad` with `create_graph=True`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import Any, Generic, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,17 +27,60 @@ from tinygrad_seq.engine.tape import reverse, tape
 from tinygrad_seq.ops.shape import reshape, stack
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor, on_device_of, own, seed_of
+from tinygrad_seq.tree import Tree
+
+Direction = ArrayLike | Tensor | None  # a cotangent or a tangent; None if it is missing
 
 
+@overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    cotangents: ArrayLike | Tensor | Sequence | None = None,
+    inputs: Tensor,
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: Literal[True],
+) -> Tensor: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor,
+    cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
     zeros: bool = False,
-) -> Tensor | list[Tensor | None] | None:
+) -> Tensor | None: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: Literal[True],
+) -> list[Tensor]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> list[Tensor | None]: ...
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> Tensor | list[Tensor] | list[Tensor | None] | None:
     """The gradient of `outputs` with respect to `inputs`; no `t.grad` is changed.
 
     outputs     a tensor or a sequence of tensors; their contributions add up
@@ -62,9 +105,8 @@ def grad(
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:
         raise TypeError(f"grad expects tensors, got {describe(others[0])}")
-    given: Sequence = (
-        [cotangents] if isinstance(outputs, Tensor) else [None] * len(ys) if cotangents is None else cotangents  # type: ignore
-    )
+    several = [None] * len(ys) if cotangents is None else cotangents
+    given = cast("Sequence[Direction]", [cotangents] if isinstance(outputs, Tensor) else several)
     if len(given) != len(ys):
         raise ValueError(
             f"grad of {len(ys)} outputs needs {len(ys)} cotangents (None is one), got {len(given)}"
@@ -86,7 +128,7 @@ def grad(
     return result[0] if isinstance(inputs, Tensor) else result
 
 
-def vjp(f: Callable, *primals) -> tuple:
+def vjp(f: Callable[..., Tree], *primals: object) -> tuple[Tree, Callable[[object], tuple[Any, ...]]]:
     """`f(*primals)` and its pullback, g -> J'g.
 
     primals   trees of tensors; derivatives are with respect to floats, integers and booleans are constants
@@ -103,7 +145,7 @@ def vjp(f: Callable, *primals) -> tuple:
     """
     call = _Call(f, primals)
 
-    def pullback(cotangents) -> tuple:
+    def pullback(cotangents: object) -> tuple[Any, ...]:
         given = tree.matching(call.value, cotangents)
         if any(g is None for g in given):
             raise ValueError(
@@ -114,7 +156,7 @@ def vjp(f: Callable, *primals) -> tuple:
     return tree.each(call.public, call.value), pullback
 
 
-def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
+def jvp(f: Callable[..., Tree], primals: Sequence[object], tangents: Sequence[object]) -> tuple[Tree, Tree]:
     """`f(*primals)` and its derivative along `tangents`, J v, by one pass forward along the tape.
 
     primals   trees of tensors, as for `vjp`
@@ -132,7 +174,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
     if len(primals) != len(tangents):
         raise ValueError(f"{len(primals)} primals need {len(primals)} tangents, got {len(tangents)}")
     call = _Call(f, primals)
-    pushed: dict[Record, Sequence] = {}
+    pushed: dict[Record, Sequence[Any]] = {}
     along = tree.matching(tuple(primals), tuple(tangents))
     for x, v in zip(tree.leaves(call.primals), along, strict=True):
         if (v is None) != (x.dtype.kind != "f"):
@@ -163,7 +205,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple:
     return tree.each(call.public, call.value), tree.like(call.value, map(call.public, dys))
 
 
-def jacobian(f: Callable, *primals):
+def jacobian(f: Callable[..., object], *primals: object) -> Any:
     """All partial derivatives of `f` at `primals`, by one reverse pass for each element of its value.
 
     Returns a tree like the value of f. In the place of each tensor y it has a tree like the primals (a tuple of
@@ -189,7 +231,7 @@ def jacobian(f: Callable, *primals):
     return tree.like(call.value, rows)
 
 
-def hessian(f: Callable, *primals):
+def hessian(f: Callable[..., object], *primals: object) -> Any:
     """All second derivatives of `f`, whose value is one number: the Jacobian of its gradient.
 
     Returns a tree like the primals (a tuple of trees if there are several). In the place of each tensor x it
@@ -203,7 +245,7 @@ def hessian(f: Callable, *primals):
     return jacobian(_gradient(f), *primals)
 
 
-def hvp(f: Callable, primals: Sequence, tangents: Sequence):
+def hvp(f: Callable[..., object], primals: Sequence[object], tangents: Sequence[object]) -> Any:
     """The Hessian of `f` times `tangents`, as the JVP of the gradient; the Hessian itself is not computed.
 
     Returns a tree like the primals (a tuple of trees if there are several).
@@ -218,10 +260,10 @@ def hvp(f: Callable, primals: Sequence, tangents: Sequence):
 # --- helpers -------------------------------------------------------------------------------------------
 
 
-class _Call:
+class _Call(Generic[Tree]):
     """One call of a function. Each float primal gets a new line, so that only its use in this call counts."""
 
-    def __init__(self, f: Callable, primals: Sequence) -> None:
+    def __init__(self, f: Callable[..., Tree], primals: Sequence[object]) -> None:
         self.primals = tuple(tree.each(_own_line, x) for x in primals)
         given, own_lines = tree.leaves(tuple(primals)), tree.leaves(self.primals)
         self.inputs = [x for x in own_lines if x.dtype.kind == "f"]
@@ -233,15 +275,16 @@ class _Call:
         with recording(True):
             self.value = f(*self.primals)
         self.outputs: list[Tensor] = tree.leaves(self.value)
-        for y in self.outputs or [self.value]:
+        returned: Sequence[object] = self.outputs or [self.value]
+        for y in returned:
             if not isinstance(y, Tensor) or y.dtype.kind != "f":
                 raise TypeError(f"a function to differentiate must return float tensors, got {describe(y)}")
 
-    def floats(self) -> tuple:
+    def floats(self) -> tuple[object, ...]:
         """The primals, with None for integers and booleans."""
         return tuple(tree.each(lambda x: x if x.dtype.kind == "f" else None, x) for x in self.primals)
 
-    def gradients(self, outputs: Sequence[Tensor], cotangents: Sequence) -> tuple:
+    def gradients(self, outputs: Sequence[Tensor], cotangents: Sequence[Direction]) -> tuple[Any, ...]:
         """For each primal, a tree of the gradients of <outputs, cotangents>."""
         if not self.inputs:
             return self.floats()
@@ -253,9 +296,10 @@ class _Call:
             create_graph=self.live(cotangents),
             zeros=True,
         )
-        return tree.like(self.floats(), map(self.public, cast(list[Tensor], found)))
+        made: tuple[Any, ...] = tree.like(self.floats(), map(self.public, found))
+        return made
 
-    def live(self, directions: Sequence) -> bool:
+    def live(self, directions: Sequence[Direction]) -> bool:
         """Whether a derivative along `directions` may itself be differentiated, and so must be recorded."""
         moving = any(isinstance(v, Tensor) and v.line is not None for v in directions)
         return mode.recording and (moving or mode.trace is not None or self.exposed(self.outputs))
@@ -281,10 +325,10 @@ def _own_line(x: ArrayLike | Tensor) -> Tensor:
         return reshape(x, x.shape)
 
 
-def _gradient(f: Callable) -> Callable:
+def _gradient(f: Callable[..., object]) -> Callable[..., object]:
     """The function that returns the gradient of f, whose value is one number; a tuple for several primals."""
 
-    def gradient(*primals):
+    def gradient(*primals: object) -> object:
         value, pullback = vjp(f, *primals)
         if not isinstance(value, Tensor) or value.size != 1:
             given = describe(value) if isinstance(value, Tensor) else f"a {type(value).__name__}"
@@ -294,7 +338,7 @@ def _gradient(f: Callable) -> Callable:
     return gradient
 
 
-def _alone(parts: tuple):
+def _alone(parts: tuple[object, ...]) -> object:
     return parts[0] if len(parts) == 1 else parts
 
 

@@ -10,14 +10,18 @@ api = pytest.importorskip("mypy.api", reason="mypy is not installed; it is in th
 PRELUDE = """
 import numpy as np
 import tinygrad_seq as ts
-from tinygrad_seq import nn
+from tinygrad_seq import nn, optim, testing, training
 
 x, y, p = ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), nn.Parameter([[5.0, 6.0]])
 array, mask = np.ones((1, 2)), np.array([True, False])
+task: training.Task
 
 @ts.numpy_function
 def diff(x):
     return x[1:] - x[:-1]
+
+def pair(x: ts.Tensor) -> tuple[ts.Tensor, ts.Tensor]:
+    return x, x * x
 """
 TENSOR = "tinygrad_seq.tensor.tensor.Tensor"
 TYPES = {
@@ -30,11 +34,28 @@ TYPES = {
         *("ts.stack([x, y])", "ts.concatenate((x, p), axis=1)", "ts.stack(row for row in x)"),
         *("ts.where(mask, x, y)", "ts.where(mask, 0.0, y)", "ts.where(x > 0, x, 0.0)"),
         *("ts.einsum('ij,kj->ik', x, y)", "ts.einsum('ij,kj->ik', array, y)"),
-        *("nn.Linear(2, 3)(x)", "nn.mse(x, y)", "diff(x)"),
+        *("nn.Linear(2, 3)(x)", "nn.mse(x, y)", "diff(x)", "ts.grad(y, x, zeros=True)"),
+        *("nn.Linear(2, 3)(array)", "nn.Sequential(nn.Linear(2, 3), ts.tanh)(array)", "nn.mse(array, array)"),
+        *("nn.cross_entropy(array, np.array([0]))", "nn.Recurrent(nn.GRUCell(2, 3))(array[None])[0]"),
+        "nn.ManyToMany(nn.Embedding(9, 2), nn.Recurrent(nn.GRUCell(2, 3)), ts.tanh)(np.array([[1]]))",
     ],
+    f"{TENSOR} | None": ["ts.grad(y, x)", "ts.grad([x, y], p, [array, None], create_graph=True)"],
+    f"list[{TENSOR}]": ["ts.grad(y, [x, p], zeros=True)"],
+    f"list[{TENSOR} | None]": ["ts.grad(y, nn.Linear(2, 3).parameters())"],
     f"tuple[{TENSOR}, ...]": ["ts.split(x, 2, axis=-1)", "ts.unstack(x)"],
+    f"tuple[{TENSOR}, {TENSOR}]": ["ts.vjp(pair, x)[0]", "ts.jvp(pair, [x], [array])[1]"],
+    "tuple[Any, ...]": ["ts.vjp(pair, x)[1]([x, y])"],
+    "dict[str, object]": ["optim.Adam([p]).state_dict()"],
+    "None": [
+        *("optim.Adam([p]).step()", "training.train(task, 'runs', steps=3, resume=True)"),
+        *("testing.check_grad(pair, x)", "testing.check_grad(ts.tanh, array)"),
+        *("testing.check_primitive(ts.tanh)", "testing.check_primitive(ts.split)"),
+    ],
 }
-ERRORS = ["ts.mean(x, axes=0)", "x.mean(dim=0)", "ts.swapaxes(x, 1)", "ts.split(x, 2).shape"]
+ERRORS = [
+    *("ts.mean(x, axes=0)", "x.mean(dim=0)", "ts.swapaxes(x, 1)", "ts.split(x, 2).shape"),
+    *("ts.grad(pair, x)", "ts.grad(y, 'x')", "ts.jvp(pair, [x])", "testing.check_grad(lambda x: 1.0, x)"),
+]
 
 
 @pytest.fixture

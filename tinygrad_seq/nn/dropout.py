@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -37,7 +37,7 @@ class Dropout(Module):
             raise ValueError(f"dropout needs a probability 0 <= p < 1, got {p}")
         self.p, self.rng = p, np.random.default_rng(rng)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Input) -> Tensor:
         x = x if isinstance(x, Tensor) else tensor(x)
         return x if not self.training or self.p == 0 else x * self._mask(x.shape, x)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,9 +12,10 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
-from tinygrad_seq.nn.module import Module, Parameter
-from tinygrad_seq.ops.elementwise import sqrt, square
+from tinygrad_seq.nn.module import Input, Module, Parameter
+from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
+from tinygrad_seq.ops.linalg import matmul
 from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -44,8 +46,8 @@ class Linear(Module):
         self.weight = Parameter(init.uniform((input, output), bound, rng=rng, dtype=dtype))
         self.bias = Parameter(init.uniform((output,), bound, rng=rng, dtype=dtype)) if bias else None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        y = x @ self.weight
+    def __call__(self, x: Input) -> Tensor:
+        y = matmul(x, self.weight)
         return y if self.bias is None else y + self.bias
 
 
@@ -87,13 +89,14 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(size, dtype))
         self.eps = eps
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Input) -> Tensor:
         if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
         d = x - mean(x, -1, keepdims=True)
-        return self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
+        y: Tensor = self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
+        return y
 
 
 class Sequential(Module):
@@ -106,13 +109,13 @@ class Sequential(Module):
     (4, 2)
     """
 
-    def __init__(self, *layers: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, *layers: Callable[[Any], Tensor]) -> None:
         self.layers = layers
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Input) -> Tensor:
         for layer in self.layers:
             x = layer(x)
-        return x
+        return cast(Tensor, x)  # an array only if there is no layer
 
 
 class Shortcut(Sequential):
@@ -126,15 +129,15 @@ class Shortcut(Sequential):
     (4, 3)
     """
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Input) -> Tensor:
         return add_input(x, super().__call__(x))
 
 
-def add_input(x: Tensor, y: Tensor) -> Tensor:
+def add_input(x: Input, y: Tensor) -> Tensor:
     """x + y, for an input x and an output y of the same shape."""
     if x.shape != y.shape:  # an axis of length 1 would broadcast
         raise ValueError(
             f"a shortcut needs an output of the shape of its input, got output {describe(y)} for input "
             f"{describe(x)}; make the two sizes equal"
         )
-    return x + y
+    return add(x, y)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import Indices, found, indices
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import clip, maximum, where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import square
@@ -27,7 +28,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 def cross_entropy(
-    logits: Tensor,
+    logits: Input,
     targets: Indices,
     *,
     ignore_index: int | None = None,
@@ -76,9 +77,7 @@ def cross_entropy(
     return reduced(where(counts, losses, 0), reduction, total(counts))
 
 
-def binary_cross_entropy_with_logits(
-    logits: Tensor, targets: Tensor | np.ndarray, *, reduction: Reduction = "mean"
-) -> Tensor:
+def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
     """The negative log-likelihood of `targets` under p = sigmoid(logits).
 
         L = -y log p - (1 - y) log(1 - p) = y softplus(-o) + (1 - y) softplus(o)
@@ -98,7 +97,7 @@ def binary_cross_entropy_with_logits(
     return reduced(y * softplus(-o) + (1 - y) * softplus(o), reduction, o.size)
 
 
-def mse(predictions: Tensor, targets: Tensor | np.ndarray, *, reduction: Reduction = "mean") -> Tensor:
+def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
     """The squared error, L = (x - y)^2, of `predictions` x and `targets` y of the same shape.
 
     Raises TypeError if the predictions are not floats, ValueError if the targets have another shape or the
@@ -114,8 +113,8 @@ def mse(predictions: Tensor, targets: Tensor | np.ndarray, *, reduction: Reducti
 
 
 def huber(
-    predictions: Tensor,
-    targets: Tensor | np.ndarray,
+    predictions: Input,
+    targets: Input,
     *,
     delta: float = 1.0,
     reduction: Reduction = "mean",
@@ -141,7 +140,7 @@ def huber(
     return reduced(near * (d - 0.5 * near), reduction, x.size)
 
 
-def alike(predictions: Tensor, targets: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor]:
     """Predictions and targets as tensors of one shape; the targets are cast to the predictions' float dtype."""
     x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
     y = targets if isinstance(targets, Tensor) else tensor(targets)

@@ -21,6 +21,8 @@ from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
+Input = Tensor | np.ndarray  # what layers, runners and losses are called with
+
 
 class Parameter(Tensor):
     """A leaf tensor that requires a gradient and that a Module trains. It holds a copy of `data`.

@@ -5,6 +5,8 @@ An element that is read twice receives the sum of two cotangents, so the adjoint
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinygrad_seq.engine import backend
@@ -92,7 +94,7 @@ def getitem(x, key):
     return _getitem(x, *indices_on_device_of(data_of(x), parts, indices), key=parts)
 
 
-def data_of(x):
+def data_of(x: object) -> Any:
     """The array of a Tensor; any other value as it is."""
     return getattr(x, "_data", x)
 

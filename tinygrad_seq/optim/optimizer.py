@@ -7,7 +7,8 @@ resumed run continues exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Optimizer:
         copies = {name: [np.array(backend.to_numpy(a)) for a in slot] for name, slot in self.slots().items()}
         return {"lr": self.lr, "steps": self.steps, **copies}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`, the `state_dict()` of an optimizer of the same class and parameter shapes.
 
         ValueError lists everything that does not fit, and nothing is loaded.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tinygrad_seq.engine.primitive import Op, Primitive
+from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
@@ -63,7 +63,7 @@ def broken(op: Primitive, law: Law, call: Call | None) -> str:
     return f"{op.name} breaks the law {law.__name__}: {says}\n    smallest call found: {call}"
 
 
-def check_primitive(op: Op | Primitive, *, device: str = "cpu") -> None:
+def check_primitive(op: Op | ManyOp | Primitive, *, device: str = "cpu") -> None:
     """Test a primitive on a device with all laws that apply to it, the same as for the ops of this package.
 
     AssertionError for the first law that is broken, with the law, the smallest call that Hypothesis found to

@@ -7,11 +7,12 @@ in the step. In float64 about ten digits are right, so a rule that is wrong by a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 import tinygrad_seq as ts
+from tinygrad_seq.derive import Direction
 from tinygrad_seq.engine import backend
 
 STEP = 1e-3
@@ -22,6 +23,9 @@ TOLERANCE = {  # relative to the sum of the magnitudes of the terms; never incre
     "identity": 1e-10,  # two ways to compute one number in float64
     "rounding": 1e-11,  # two ways to compute one array, with sums in another order
 }
+
+Function = Callable[..., ts.Tensor | Sequence[ts.Tensor]]  # what a check takes,
+Sequenced = Callable[..., Sequence[ts.Tensor]]  # and the same with its value as a sequence
 
 
 def slope(f: Callable[[float], float]) -> float:
@@ -69,13 +73,14 @@ def same(what: str, found: np.ndarray, expected: np.ndarray, *, exactly: bool = 
     assert close, f"{what}: {found}, expected {expected}"
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
+def noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarray:
     """A direction: random numbers with magnitudes between 1/2 and 3/2, and random signs."""
-    return (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)).astype(dtype)
+    signed: np.ndarray = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return signed.astype(dtype)
 
 
 def gradients(
-    f: Callable, xs: Sequence[ts.Tensor], gs: Sequence[np.ndarray], *, create_graph: bool = False
+    f: Function, xs: Sequence[ts.Tensor], gs: Sequence[np.ndarray], *, create_graph: bool = False
 ) -> list[ts.Tensor]:
     """The gradient of <f(xs), gs>; zeros where f does not depend on an argument."""
     on_tape = [(z, g) for z, g in zip(sequence(f(*xs)), gs, strict=True) if z.requires_grad]
@@ -86,17 +91,16 @@ def gradients(
 def pulled_back(
     outputs: Sequence[ts.Tensor],
     inputs: Sequence[ts.Tensor],
-    cotangents: Sequence,
+    cotangents: Sequence[Direction],
     *,
     create_graph: bool = False,
 ) -> list[ts.Tensor]:
     """`ts.grad` of sequences, with zeros for inputs that no output depends on: always a list of Tensors."""
-    found = ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
-    return cast("list[ts.Tensor]", found)
+    return ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
 
 
 def moved(
-    f: Callable,
+    f: Sequenced,
     arrays: Sequence[np.ndarray],
     cotangents: Sequence[np.ndarray],
     directions: Sequence[np.ndarray],
@@ -111,13 +115,13 @@ def moved(
     return along
 
 
-def pullback(f: Callable, cotangents: Sequence[np.ndarray]) -> Callable:
+def pullback(f: Function, cotangents: Sequence[np.ndarray]) -> Sequenced:
     """The gradient of f, for fixed cotangents, as a function of Tensors."""
     return lambda *xs: gradients(f, xs, cotangents, create_graph=True)
 
 
 def agree_along(
-    f: Callable,
+    f: Sequenced,
     arrays: Sequence[np.ndarray],
     cotangents: Sequence[np.ndarray],
     rng: np.random.Generator,

@@ -7,7 +7,7 @@ are wrong, by how much, and because of which rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,8 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.testing.differences import (
     DisagreementError,
+    Function,
+    Sequenced,
     agree_along,
     gradients,
     leaf,
@@ -35,7 +37,7 @@ NOTICEABLE = 1e-6  # an element with a larger relative error counts as wrong
 Arrays = Sequence[np.ndarray]
 
 
-def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed: int = 0) -> None:
+def check_grad(f: Function, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed: int = 0) -> None:
     """Compare the derivatives of `f`, up to `order`, with finite differences.
 
     f       a function of Tensors that returns a Tensor, or a sequence of Tensors
@@ -70,7 +72,8 @@ def check_grad(f: Callable, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
 
     arrays = [given[i].astype(np.float64) for i in floats]
     name = what = getattr(f, "__name__", "f")
-    g, tolerance = of_floats, "difference"
+    g: Sequenced = of_floats
+    tolerance = "difference"
     _refuse_what_is_no_function(g, arrays, name, device)
     rng = np.random.default_rng(seed)
     for level in range(1, order + 1):
@@ -98,7 +101,7 @@ def leaves(arrays: Arrays, device: str) -> list[ts.Tensor]:
     return [leaf(a, device) for a in arrays]
 
 
-def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str, device: str) -> None:
+def _refuse_what_is_no_function(f: Sequenced, arrays: Arrays, name: str, device: str) -> None:
     """TypeError unless f returns float64 Tensors, ValueError unless two calls return the same values."""
     first, second = (list(f(*leaves(arrays, device))) for _ in range(2))
     for z, again in zip(first, second, strict=True):
@@ -113,7 +116,7 @@ def _refuse_what_is_no_function(f: Callable, arrays: Arrays, name: str, device: 
             )
 
 
-def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str], device: str) -> Iterator[str]:
+def where(f: Sequenced, arrays: Arrays, cotangents: Arrays, names: Sequence[str], device: str) -> Iterator[str]:
     """The lines of the report: one for every input, and one for each of its worst elements."""
     grads = [dx.numpy() for dx in gradients(f, leaves(arrays, device), cotangents)]
     for i, (name, array, grad) in enumerate(zip(names, arrays, grads, strict=True)):
@@ -141,4 +144,4 @@ def where(f: Callable, arrays: Arrays, cotangents: Arrays, names: Sequence[str],
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:
-    return abs(found - expected) / max(1.0, abs(found), abs(expected))
+    return float(abs(found - expected) / max(1.0, abs(found), abs(expected)))

@@ -9,10 +9,12 @@ pure functions. The laws about values, dtypes and layouts are in `values.py`, th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 import tinygrad_seq as ts
+from tinygrad_seq.derive import Direction
 from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.testing.differences import (
     agree,
@@ -52,7 +54,7 @@ def leaves(call: Call, arrays: Arrays | None = None) -> list[ts.Tensor | np.ndar
     return [leaf(a, call.device) if on else a for a, on in zip(given, call.active, strict=True)]
 
 
-def actives(call: Call, values: Sequence) -> list:
+def actives(call: Call, values: Sequence[Any]) -> list[Any]:
     """The elements of `values` (one per argument) that belong to active arguments."""
     return [value for value, on in zip(values, call.active, strict=True) if on]
 
@@ -63,7 +65,11 @@ def cotangents(call: Call, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def pulled(
-    call: Call, gs: Sequence, arrays: Sequence | None = None, *, create_graph: bool = False
+    call: Call,
+    gs: Sequence[Direction],
+    arrays: Sequence[ts.Tensor | np.ndarray] | None = None,
+    *,
+    create_graph: bool = False,
 ) -> list[ts.Tensor]:
     """The gradient of <z, gs> with respect to every active argument."""
     xs = leaves(call) if arrays is None else arrays
@@ -148,7 +154,7 @@ def jvp2(call: Call) -> None:
 
 
 def pushed(
-    call: Call, f: Callable[[list], Sequence[ts.Tensor]], vs: Arrays, arrays: Arrays | None = None
+    call: Call, f: Callable[[list[Any]], Sequence[ts.Tensor]], vs: Arrays, arrays: Arrays | None = None
 ) -> list[np.ndarray]:
     """The derivative of f, a function of all arguments, along the directions `vs` of the active ones."""
     at = call.placed(call.arrays if arrays is None else arrays)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import FunctionType
-from typing import NamedTuple, cast
+from typing import NamedTuple
+
+import numpy as np
 
 from tinygrad_seq.engine.declaration import Rule
 from tinygrad_seq.engine.primitive import Primitive
@@ -79,10 +80,10 @@ def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
         recorded.finish()
         function = copy.function = recorded.function
 
-        def on_tangents(*arrays, **meta):
+        def on_tangents(*arrays: np.ndarray, **meta: object) -> object:
             return function(*(factor * a if k == i else a for k, a in enumerate(arrays)), **meta)
 
-        recorded.function = cast(FunctionType, on_tangents)
+        recorded.function = on_tangents
         return copy
     pushes = op.pushes
     if op.kind == "bilinear":  # the product rule, one rule per argument
@@ -95,7 +96,7 @@ def product_rule(op: Primitive) -> tuple[Rule, Rule]:
     """The JVP of a bilinear op as one rule per argument: op(dx, y) and op(x, dy)."""
     (x, y), names = op.arguments, tuple(p.name for p in op.metadata)
 
-    def term(*values):
+    def term(*values: object) -> object:
         return op.function(*values[:2], **dict(zip(names, values[2:], strict=True)))
 
     return Rule(term, ("g", y, *names)), Rule(term, (x, "g", *names))

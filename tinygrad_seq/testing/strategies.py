@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import Primitive
@@ -44,7 +45,7 @@ class Call:
     seed: int = 0
     device: str = "cpu"
 
-    def placed(self, arrays: Sequence[np.ndarray]) -> list:
+    def placed(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The arrays, on the device of the call."""
         return [backend.asarray(a, self.device) for a in arrays]
 
@@ -63,7 +64,7 @@ class Call:
         ] + [f"{name}={value!r}" for name, value in self.meta.items()]
         return f"{self.op.name}({', '.join(given)})  # seed {self.seed}"
 
-    def _repr_pretty_(self, printer, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))  # Hypothesis prints a call that breaks a law in this form
 
 
@@ -80,13 +81,13 @@ def interval(op: Primitive, i: int) -> tuple[float, float]:
     return domain if isinstance(domain, tuple) else (-math.inf, math.inf)
 
 
-def lawful(op: Primitive, i: int) -> Callable | None:
+def lawful(op: Primitive, i: int) -> Callable[[np.ndarray], np.ndarray] | None:
     """The function from a drawn array to a valid i-th argument (an invertible matrix), if the op has one."""
     domain = _domain(op, i)
     return None if isinstance(domain, tuple) else domain
 
 
-def _domain(op: Primitive, i: int) -> tuple[float, float] | Callable | None:
+def _domain(op: Primitive, i: int) -> tuple[float, float] | Callable[[np.ndarray], np.ndarray] | None:
     return op.domain.get(op.arguments[i] if i < len(op.arguments) else op.variadic or "")
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,15 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.record import Record, next_serial
 from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.tensor.tensor import Tensor
-from tinygrad_seq.testing.differences import DisagreementError, agree_along, leaf, noise, pullback, sequence
+from tinygrad_seq.testing.differences import (
+    DisagreementError,
+    Sequenced,
+    agree_along,
+    leaf,
+    noise,
+    pullback,
+    sequence,
+)
 
 OURS = (str(Path(tinygrad_seq.__file__).parent), str(Path(np.__file__).parent), "<the call of ")
 
@@ -32,12 +40,12 @@ OURS = (str(Path(tinygrad_seq.__file__).parent), str(Path(np.__file__).parent), 
 class Noted(NamedTuple):
     """A call of a forward function: its arrays and metadata, and the line of user code that led to it."""
 
-    arrays: tuple
+    arrays: tuple[np.ndarray, ...]
     meta: dict[str, object]
     line: str
 
 
-def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int, device: str) -> Iterator[str]:
+def suspects(f: Sequenced, arrays: Sequence[np.ndarray], order: int, device: str) -> Iterator[str]:
     """Lines for every rule on the tape of f(*arrays) that is wrong there, to first or to second order."""
     found = False
     seen = set()
@@ -57,7 +65,7 @@ def suspects(f: Callable, arrays: Sequence[np.ndarray], order: int, device: str)
         )
 
 
-def calls_on_tape(f: Callable, leaves: Sequence[Tensor]) -> list[tuple[Record, Noted]]:
+def calls_on_tape(f: Sequenced, leaves: Sequence[Tensor]) -> list[tuple[Record, Noted]]:
     """The records of f(*leaves), oldest first, each with the call of its op."""
     noted: dict[int, Noted] = {}
     with noting([record.op for record in records(f, leaves)], noted):
@@ -65,7 +73,7 @@ def calls_on_tape(f: Callable, leaves: Sequence[Tensor]) -> list[tuple[Record, N
     return [(record, noted[record.serial]) for record in made if record.serial in noted]
 
 
-def records(f: Callable, leaves: Sequence[Tensor]) -> list[Record]:
+def records(f: Sequenced, leaves: Sequence[Tensor]) -> list[Record]:
     """The tape of f(*leaves), without its leaves."""
     with np.errstate(all="ignore"):
         lines = [z.line for z in f(*leaves) if z.line is not None]
@@ -87,10 +95,10 @@ def noting(ops: Iterable[Declaration], noted: dict[int, Noted]) -> Iterator[None
             recording.specialise(op)
 
 
-def _note(op: Declaration, forward: Callable, noted: dict[int, Noted]) -> Callable:
+def _note(op: Declaration, forward: Callable[..., Any], noted: dict[int, Noted]) -> Callable[..., Any]:
     signature = inspect.signature(forward)
 
-    def note(*args, **kwargs):
+    def note(*args: object, **kwargs: object) -> Any:
         z = forward(*args, **kwargs)
         given = signature.bind(*args, **kwargs).arguments
         arrays = [given[name] for name in op.arguments] + list(given.get(op.variadic or "", ()))
@@ -119,7 +127,7 @@ def wrong(record: Record, noted: Noted, i: int, order: int, device: str) -> str 
     name = op.arguments[i] if i < len(op.arguments) else f"{op.variadic}[{i - len(op.arguments)}]"
     rule = f"VJP rule of {name} in {op.name}({', '.join(map(describe, noted.arrays))}){declared(op, i)}"
 
-    def of(places: Sequence[int]) -> Callable:
+    def of(places: Sequence[int]) -> Sequenced:
         """The op as a function of only the arguments at `places`."""
 
         def f(*xs: Tensor) -> Sequence[Tensor]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Learner(Task):
         self.optimizer: optim.Optimizer = optim.Adam(self.model.parameters(), lr=self.lr)
         self.fingerprint: dict[str, object] = {"task": type(self).__name__, "seed": seed}
 
-    def build(self, rng: np.random.Generator):
+    def build(self, rng: np.random.Generator) -> Any:  # a Module, of the subclass's own class
         """The model, with weights drawn from `rng`."""
         raise NotImplementedError(f"{type(self).__name__} does not define build(rng), which returns the model")
 
@@ -92,7 +92,7 @@ class Learner(Task):
     def finish(self) -> None:
         """Do nothing; a subclass may write results into `self.out`."""
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """The weights, the state of the optimizer, and the state of the generator."""
         return {
             "model": self.model.state_dict(),
@@ -100,7 +100,7 @@ class Learner(Task):
             "rng": self.rng.bit_generator.state,
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -279,11 +279,11 @@ class Race(Task):
     def finish(self) -> None:
         """Do nothing; a subclass may write results into `self.out`."""
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """The state of each learner."""
         return {name: learner.state_dict() for name, learner in self.learners.items()}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         for name, learner in self.learners.items():
             learner.load_state_dict(state[name])

@@ -13,6 +13,7 @@ import json
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ FORMAT = "tinygrad_seq tree 1"
 PLAIN = (bool, int, float, str, type(None))
 
 
-def save(path: str | os.PathLike, tree: object) -> None:
+def save(path: str | os.PathLike[str], tree: object) -> None:
     """Write `tree` to `path`; an existing file is replaced in one step.
 
     tree  a tensor, an array, an int (of any size), float, bool, str or None, or a list, tuple or dict of
@@ -47,7 +48,7 @@ def save(path: str | os.PathLike, tree: object) -> None:
     write(path, _safetensors().numpy.save(arrays, metadata))
 
 
-def load(path: str | os.PathLike) -> object:
+def load(path: str | os.PathLike[str]) -> object:
     """The tree that `save` wrote to `path`, with tensors on the CPU, as leaves, and NumPy arrays.
 
     Raises FileNotFoundError if there is no such file; ValueError, with its name, if it is truncated, damaged or
@@ -77,7 +78,7 @@ def load(path: str | os.PathLike) -> object:
     return _decode(json.loads(text), arrays)
 
 
-def write(path: str | os.PathLike, content: bytes) -> None:
+def write(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to `path` in one step; it is on the disk when this returns."""
     path = Path(path)
     draft = path.with_name(path.name + ".tmp")
@@ -146,7 +147,7 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
     )
 
 
-def _decode(code, arrays: dict[str, np.ndarray]) -> object:
+def _decode(code: Any, arrays: dict[str, np.ndarray]) -> object:
     if type(code) in PLAIN:
         return code
     kind, content = next(iter(code.items()))

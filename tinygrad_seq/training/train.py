@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.training import serialize
@@ -59,15 +59,15 @@ class Task(Protocol):
     def finish(self) -> None:
         """Called once after the last step: test, write the results."""
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, as a tree that `ts.save` can write."""
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
 
 
 def train(
-    task: Task, folder: str | os.PathLike, steps: int, *, resume: bool = False, overwrite: bool = False
+    task: Task, folder: str | os.PathLike[str], steps: int, *, resume: bool = False, overwrite: bool = False
 ) -> None:
     """Train `task` up to step `steps`; the run is kept in `folder`.
 
@@ -197,7 +197,7 @@ def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
     serialize.save(folder / CHECKPOINT, state)
 
 
-def trained(task: Task, folder: str | os.PathLike) -> None:
+def trained(task: Task, folder: str | os.PathLike[str]) -> None:
     """Load the state of the run in `folder` into `task`, to use the trained model; the seeds may differ.
 
     Raises CheckpointError if the folder holds no run that has made a step, or if the checkpoint is damaged or
@@ -214,15 +214,16 @@ def restore(task: Task, folder: Path, steps: int) -> int:
     """The step of the checkpoint in `folder`; if it is before `steps`, reset `task` and the log to it."""
     path, log = folder / CHECKPOINT, folder / LOG
     state = opened(path, task)
-    if state["step"] < steps:
+    step: int = state["step"]
+    if step < steps:
         if not log.exists() or log.stat().st_size < state["log"]:
             raise CheckpointError(f"{log} is shorter than it was when {path} was written")
         os.truncate(log, state["log"])
         task.load_state_dict(state["task"])
-    return state["step"]
+    return step
 
 
-def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict:
+def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict[str, Any]:
     """The content of the checkpoint at `path`, whose fingerprint must be that of `task` except for `but`."""
     try:
         state = serialize.load(path)

@@ -8,6 +8,7 @@ from tinygrad_seq.nn.attention import Score, attend
 from tinygrad_seq.nn.cells.cell import Cell
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.indices import rows
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.shape import concatenate, expand_dims, squeeze
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
@@ -40,7 +41,7 @@ class Attending(Cell):
     ((2, 11), (2, 4))
     """
 
-    def __init__(self, cell: Cell, score: Score, annotations: Tensor, keep: Tensor | None = None) -> None:
+    def __init__(self, cell: Cell, score: Score, annotations: Input, keep: Input | None = None) -> None:
         annotations = annotations if isinstance(annotations, Tensor) else tensor(annotations)
         keep = keep if keep is None or isinstance(keep, Tensor) else tensor(keep, device=annotations.device)
         self.cell, self.score, self.annotations, self.keep = cell, score, annotations, keep

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.classical.gaussian import Covariance, diagonal, log_normal, unit, vectors
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.exponential import log
@@ -68,12 +68,12 @@ class LinearDynamicalSystem(Module):
         self.bias = Parameter(np.zeros(size, dtype))
         self.emission_noise = Covariance(size, dtype=dtype)
 
-    def log_likelihoods(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def log_likelihoods(self, xs: Input, lengths: Lengths = None) -> Tensor:
         """log p(x_t | x_1 ... x_{t-1}), (T, B), 0 past the lengths; their sum over t is log p(x_1 ... x_T)."""
         v, factor, *_ = self._run(xs, lengths)
         return cut(log_normal(v) - total(log(diagonal(factor)), -1, keepdims=True), lengths)
 
-    def filtered(self, xs: Tensor, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+    def filtered(self, xs: Input, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """The moments of p(z_t | x_1 ... x_t): means (T, B, S), 0 past the lengths; covariances (T, S, S)."""
         _, _, mean, covariance = self._run(xs, lengths)
         return cut(mean, lengths), covariance
@@ -93,7 +93,7 @@ class LinearDynamicalSystem(Module):
             xs[t], z = z @ c + b + noise(self.emission_noise), z @ a + noise(self.transition_noise)
         return xs
 
-    def _run(self, xs: Tensor, lengths: Lengths) -> Steps:
+    def _run(self, xs: Input, lengths: Lengths) -> Steps:
         """v and L of every step, and the moments m and P after its observation."""
         a, c, states = self.transition, self.emission, self.transition.shape[0]
         one, q, r = unit(a), self.transition_noise(), self.emission_noise()

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular, unit, vectors
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.patterns import Layer, apply_features
+from tinygrad_seq.nn.runners.patterns import Features, Layer, apply_features
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import sum as total
@@ -44,10 +44,10 @@ class FixedWindow(Module):
     ((4, 2, 10), ())
     """
 
-    def __init__(self, features: Layer, network: Layer, *, steps: int) -> None:
+    def __init__(self, features: Features, network: Layer, *, steps: int) -> None:
         self.features, self.network, self.steps = features, network, positive(steps)
 
-    def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
         return cut(self.network(past(apply_features(self.features, xs, lengths), self.steps)), lengths)
 
 
@@ -83,11 +83,11 @@ class Autoregressive(Module):
         self.bias = Parameter(np.zeros(size, dtype))
         self.whitening = Parameter(np.zeros((size, size), dtype))
 
-    def predictions(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def predictions(self, xs: Input, lengths: Lengths = None) -> Tensor:
         """The mean of x_t given the steps before it, (T, B, O), 0 past the lengths."""
         return cut(self._expected(vectors(xs, self.bias.size, lengths)), lengths)
 
-    def log_likelihoods(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def log_likelihoods(self, xs: Input, lengths: Lengths = None) -> Tensor:
         """log p(x_t | x_1 ... x_{t-1}), (T, B), 0 past the lengths; their sum over t is log p(x_1 ... x_T)."""
         xs = vectors(xs, self.bias.size, lengths)
         z = (xs - self._expected(xs)) @ triangular(self.whitening)

@@ -13,6 +13,7 @@ from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.decoding.one_to_many import as_state
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.layers import Embedding
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.patterns import Layer
@@ -79,7 +80,7 @@ class AttentionDecoder(Decoder[Annotations]):
         super().__init__(embedding, cell, readout, bridge=bridge, end=end)
         self.score = score
 
-    def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None) -> Annotations:
+    def encoded(self, encoder: Runner, xs: Input, lengths: Lengths = None) -> Annotations:
         """h_n = [forward; backward] for every input symbol, and the backward state at the first symbol."""
         last = encoder.runners[-1] if isinstance(encoder, Layers) else encoder
         if not isinstance(last, Bidirectional):

@@ -24,7 +24,7 @@ from tinygrad_seq.nn.decoding.beam import beam_search
 from tinygrad_seq.nn.indices import Indices, rows
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut, mean_within
 from tinygrad_seq.nn.runners.patterns import Layer
@@ -90,7 +90,7 @@ class Decoder(Module, Generic[Given]):
 
     # --- what is given, and how it enters the cell: defined by subclasses ---------------------------------
 
-    def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None) -> Given:
+    def encoded(self, encoder: Runner, xs: Input, lengths: Lengths = None) -> Given:
         """The argument `given` of the other methods, computed by an encoder from a sequence xs (T, B, ...)."""
         raise NotImplementedError(f"{type(self).__name__} does not define encoded")
 

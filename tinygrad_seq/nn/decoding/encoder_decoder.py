@@ -9,9 +9,9 @@ import numpy as np
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
-from tinygrad_seq.nn.runners.patterns import Layer, apply_features, time_first
+from tinygrad_seq.nn.runners.patterns import Features, apply_features, time_first
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -46,17 +46,17 @@ class EncoderDecoder(Module):
     ((10, 2), (2, 16))
     """
 
-    def __init__(self, features: Layer, encoder: Runner, decoder: Decoder[Any]) -> None:
+    def __init__(self, features: Features, encoder: Runner, decoder: Decoder[Any]) -> None:
         self.features, self.encoder = features, time_first(encoder, "EncoderDecoder")
         self.decoder = decoder
 
-    def context(self, xs: Tensor, lengths: Lengths = None) -> Any:
+    def context(self, xs: Input, lengths: Lengths = None) -> Any:
         """C, which the decoder is given for xs: the encoder's summary (B, H), or `Annotations`."""
         return self.decoder.encoded(self.encoder, apply_features(self.features, xs, lengths), lengths)
 
     def __call__(
         self,
-        xs: Tensor,
+        xs: Input,
         targets: Indices,
         lengths: Lengths = None,
         target_lengths: Lengths = None,
@@ -67,7 +67,7 @@ class EncoderDecoder(Module):
 
     def loss(
         self,
-        xs: Tensor,
+        xs: Input,
         targets: Indices,
         lengths: Lengths = None,
         target_lengths: Lengths = None,
@@ -77,16 +77,16 @@ class EncoderDecoder(Module):
         """The cross-entropy of `targets`, in nats per symbol, end symbols included."""
         return self.decoder.loss(self.context(xs, lengths), targets, target_lengths, forced=forced)
 
-    def free(self, xs: Tensor, steps: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+    def free(self, xs: Input, steps: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """Logits (T, B, C) and symbols (T, B) of `steps` steps of the decoder, running free."""
         return self.decoder.free(self.context(xs, lengths), steps)
 
-    def greedy(self, xs: Tensor, longest: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+    def greedy(self, xs: Input, longest: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """Sequences of up to `longest` symbols, the likeliest at every step, and their lengths."""
         with no_grad():
             return self.decoder.greedy(self.context(xs, lengths), longest)
 
-    def beam(self, xs: Tensor, longest: int, width: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+    def beam(self, xs: Input, longest: int, width: int, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """The best sequences of up to `longest` symbols that a beam of `width` finds, and their lengths."""
         with no_grad():
             return self.decoder.beam(self.context(xs, lengths), longest, width)

@@ -15,6 +15,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.shape import broadcast_to, concatenate, reshape, split
@@ -39,7 +40,7 @@ class OneToMany(Decoder[Tensor]):
     ((10, 2), (2,))
     """
 
-    def encoded(self, encoder: Runner, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def encoded(self, encoder: Runner, xs: Input, lengths: Lengths = None) -> Tensor:
         """The encoder's summary of xs, (B, H)."""
         return encoder.summary(xs, lengths=lengths)[0]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from tinygrad_seq import tree
 from tinygrad_seq.derive import grad
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import norm
@@ -55,7 +55,7 @@ class Flow:
 
 def gradient_flow(
     cell: Cell,
-    xs: Tensor,
+    xs: Input,
     loss: Callable[[Tensor], Tensor],
     *,
     state: State | None = None,
@@ -151,8 +151,7 @@ def gradients_by(
     create_graph: bool,
 ) -> list[Tensor]:
     """The gradients of `outputs` with respect to `inputs`; the graph is kept."""
-    found = grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
-    return cast("list[Tensor]", found)
+    return grad(outputs, inputs, cotangents, create_graph=create_graph, retain_graph=True, zeros=True)
 
 
 def as_rows(x: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ that is applied to every step separately. A runner computes an output for every 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.recurrent import Runner
@@ -20,9 +21,10 @@ from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 Layer = Callable[[Tensor], Tensor]
+Features = Callable[[Any], Tensor]  # receives the input as it is given: a tensor or an array
 
 
-def apply_features(features: Layer, xs: Tensor, lengths: Lengths) -> Tensor:
+def apply_features(features: Features, xs: Input, lengths: Lengths) -> Tensor:
     """features(xs); floats past the lengths, NaN included, are replaced by 0 first."""
     if lengths is not None and isinstance(xs, (Tensor, np.ndarray)) and xs.dtype.kind == "f":
         xs = cut(xs if isinstance(xs, Tensor) else tensor(xs), lengths)
@@ -51,11 +53,11 @@ class ManyToOne(Module):
     (2, 2)
     """
 
-    def __init__(self, features: Layer, runner: Runner, readout: Layer) -> None:
+    def __init__(self, features: Features, runner: Runner, readout: Layer) -> None:
         self.features, self.runner = features, time_first(runner, type(self).__name__)
         self.readout = readout
 
-    def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
         summary, _ = self.runner.summary(apply_features(self.features, xs, lengths), lengths=lengths)
         return self.readout(summary)
 
@@ -76,11 +78,11 @@ class ManyToMany(Module):
     (4, 2, 3)
     """
 
-    def __init__(self, features: Layer, runner: Runner, readout: Layer) -> None:
+    def __init__(self, features: Features, runner: Runner, readout: Layer) -> None:
         self.features, self.runner = features, time_first(runner, type(self).__name__)
         self.readout = readout
 
-    def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
         ys, _ = self.runner(apply_features(self.features, xs, lengths), lengths=lengths)
         return cut(self.readout(ys), lengths)
 
@@ -98,6 +100,6 @@ class PerFrame(ManyToMany):
     (20, 3, 10)
     """
 
-    def __call__(self, xs: Tensor, lengths: Lengths = None) -> Tensor:
+    def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         return super().__call__(reshape(xs, (*xs.shape[:2], -1)), lengths)

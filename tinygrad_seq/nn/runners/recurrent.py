@@ -8,13 +8,14 @@ called in the same way, `ys, state = rnn(xs, state=None, lengths=None)`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
@@ -41,11 +42,11 @@ class Runner(Module):
 
     batch_first: bool
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The outputs of all steps, and the state after the last."""
         raise NotImplementedError(f"{type(self).__name__} does not define __call__")
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The output of the last step that was computed, (B, H), and the state after it.
 
         It depends on the whole sequence. In a row of length 0 it is 0.
@@ -89,7 +90,7 @@ class Recurrent(Runner):
     ) -> None:
         self.cell, self.reverse, self.batch_first, self.unroll = cell, reverse, batch_first, unroll
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if self.batch_first:
             xs = swapaxes(xs, 0, 1)
@@ -111,7 +112,7 @@ class Recurrent(Runner):
                 ys = tree.each(lambda y: found(y, valid[None]), ys)
         return self._swapped(ys), state
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The output (B, H) of the last step within each length, of step 0 if reverse; and the final state."""
         ys, state = self(xs, state, lengths)
         ys = self._swapped(ys)
@@ -134,7 +135,7 @@ class Recurrent(Runner):
         return tree.each(lambda y: swapaxes(y, 0, 1), ys) if self.batch_first else ys
 
 
-Run = Callable[[Recurrent, Tensor, State | None, Lengths], tuple[Tensor, State]]
+Run = Callable[[Recurrent, Input, State | None, Lengths], tuple[Tensor, State]]
 
 
 class Bidirectional(Runner):
@@ -162,14 +163,14 @@ class Bidirectional(Runner):
         self.backward = Recurrent(backward_cell, reverse=True, batch_first=batch_first)
         self.batch_first = batch_first
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         return self._both(Recurrent.__call__, xs, state, lengths)
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The last output that each direction computed, concatenated, (B, Hf + Hb); and the final state."""
         return self._both(Recurrent.summary, xs, state, lengths)
 
-    def _both(self, run: Run, xs: Tensor, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
+    def _both(self, run: Run, xs: Input, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
         """Run both directions, and concatenate their outputs."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         sf, sb = (None, None) if state is None else parts(state, 2, "directions")
@@ -202,7 +203,7 @@ class Layers(Runner):
     ((2, 10), 2)
     """
 
-    def __init__(self, *layers: Runner | Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, *layers: Runner | Callable[[Any], Tensor]) -> None:
         self.layers = layers
         if not layers or not isinstance(layers[-1], Runner):
             raise ValueError("Layers needs at least one runner, and the last layer must be a runner")
@@ -212,20 +213,20 @@ class Layers(Runner):
             )
         self.batch_first = layers[-1].batch_first
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         xs, after, s = self._below(xs, state, lengths)
         ys, s = self.runners[-1](xs, s, lengths)
         return ys, (*after, s)
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The summary (B, H) by the last runner, of the outputs of the layers below; and the final state."""
         xs, after, s = self._below(xs, state, lengths)
         y, s = self.runners[-1].summary(xs, s, lengths)
         return y, (*after, s)
 
     def _below(
-        self, xs: Tensor, state: State | None, lengths: Lengths
-    ) -> tuple[Tensor, list[State], State | None]:
+        self, xs: Input, state: State | None, lengths: Lengths
+    ) -> tuple[Input, list[State], State | None]:
         """The input of the last runner, the final states of the other runners, and its initial state."""
         count = len(self.runners)
         before = iter([None] * count if state is None else parts(state, count, "layers"))

@@ -10,7 +10,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.dropout import Dropout
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.tensor.tensor import Tensor
@@ -44,10 +44,10 @@ class RecurrentDropout(Runner):
                 f"RecurrentDropout needs a runner whose cells have a Wh; {type(runner).__name__} has none"
             )
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         return with_weights(self.runner, self._dropped)(xs, state, lengths)
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """`summary` of the runner, with dropped rows."""
         return with_weights(self.runner, self._dropped).summary(xs, state, lengths)
 

@@ -11,7 +11,7 @@ from tinygrad_seq.nn import init
 from tinygrad_seq.nn.attention import ScaledDotScore, attend
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.layers import Linear
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.recurrent import Runner
@@ -63,7 +63,7 @@ class SelfAttention(Runner):
         self.output = Linear(size, size, rng=rng, dtype=dtype)
         self.score = ScaledDotScore()
 
-    def attended(self, xs: Tensor, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
+    def attended(self, xs: Input, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """The outputs (T, B, size), and the weights (B, heads, T, T) of each step over all steps."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if xs.ndim != 3 or not len(xs):
@@ -81,12 +81,12 @@ class SelfAttention(Runner):
         """xs (T, B, size) rearranged to (B, heads, T, d)."""
         return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
 
-    def __call__(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         if tree.leaves(state):
             raise ValueError(f"self-attention has no state, got {describe(state)}; pass None or ()")
         return self.attended(xs, lengths)[0], ()
 
-    def summary(self, xs: Tensor, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def summary(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         """The mean of the outputs within the lengths, (B, size), 0 for a row of length 0; and the state ()."""
         ys, state = self(xs, state, lengths)
         if lengths is None:
@@ -110,7 +110,7 @@ class Positions(Module):
            [ 0.909, -0.416]], dtype=float32)
     """
 
-    def __call__(self, xs: Tensor) -> Tensor:
+    def __call__(self, xs: Input) -> Tensor:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
         if xs.ndim != 3:
             raise ValueError(f"Positions needs xs (T, B, size), got {describe(xs)}")

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn.cells import State
-from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
 from tinygrad_seq.nn.runners.recurrent import Recurrent
 from tinygrad_seq.ops.shape import concatenate
@@ -62,7 +62,7 @@ class Truncated:
     def __init__(
         self,
         model: Model,
-        xs: Tensor,
+        xs: Input,
         *,
         back: int,
         every: int | None = None,
