@@ -95,6 +95,7 @@ def test_the_table_of_laws():
         "-m",
         "pytest",
         "-q",
+        "-n0",
         "--laws",
         "-p",
         "no:cacheprovider",
