@@ -9,6 +9,7 @@ import os
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before NumPy is imported; a process is busy already on every core
 
+import gc
 import importlib.metadata
 from collections import defaultdict
 
@@ -70,6 +71,11 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if doors.NAME != "numpy" and (mark := item.get_closest_marker("host")):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+def pytest_collection_finish():
+    """What was collected stays to the end: ten thousand tests that the garbage collector need not look at."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

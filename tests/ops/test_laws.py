@@ -9,13 +9,13 @@ import conftest
 import doors
 import numpy as np
 import pytest
+from drawing import drawn
 from hypothesis import settings
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.testing import (
     EXEMPT,
     derivative_mutants,
-    drawn,
     hold,
     killer,
     laws_of,
@@ -37,12 +37,6 @@ def tried(op):
     calls = []
     hold(op, calls.append)
     return calls
-
-
-@functools.cache
-def held_against(op):
-    """The calls that mutants are held against."""
-    return drawn(op, DRAWN)
 
 
 def holds(law, calls):
@@ -68,7 +62,7 @@ def likeliest(mutant):
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_every_mutant_is_killed(op, record_property):
-    calls = held_against(op)
+    calls = drawn(op, DRAWN)
     mutants = [*riding_mutants(op, calls), *(derivative_mutants(op) if differentiable(op) else ())]
     alive = [mutant.wound for mutant in mutants if killer(mutant.op, likeliest(mutant), calls) is None]
     assert not alive, f"no law notices that in {op.name} is wrong: {'; '.join(alive)}"
@@ -78,7 +72,7 @@ def test_every_mutant_is_killed(op, record_property):
 @pytest.mark.parametrize("op", [*filter(differentiable, OPS)], ids=lambda op: op.name)
 def test_a_mutant_dies_of_its_wound(op):
     """Mutants that are multiplied by 1 live: it is not the surgery that kills."""
-    calls = held_against(op)
+    calls = drawn(op, DRAWN)
     for mutant in derivative_mutants(op, {"left alone": 1.0}):
         assert killer(mutant.op, [vjp, jvp], calls) is None, mutant.wound
 
@@ -90,7 +84,7 @@ def test_an_exemption_is_needed(name):
     assert EXEMPT[name].reason
     for point in EXEMPT[name].points:
         broken = 0
-        for call in held_against(op):
+        for call in drawn(op, DRAWN):
             try:
                 zero_at(call, [point])
             except AssertionError:
@@ -102,7 +96,7 @@ def test_an_exemption_is_needed(name):
 def test_an_exemption_from_half_precision_is_needed(name):
     op = PRIMITIVES[name]
     assert NO_HALF[name]
-    for call in held_against(op):
+    for call in drawn(op, DRAWN):
         with pytest.raises(TypeError, match="float16"):
             op.function(*(a.astype("f2") for a in call.arrays))
 
@@ -112,7 +106,7 @@ def test_an_exemption_from_half_precision_is_needed(name):
 )
 def test_only_lawful_matrices_are_drawn(op):
     """What its domain makes of a drawn array has a value; some of the arrays that it was made of have none."""
-    for call in held_against(op):
+    for call in drawn(op, DRAWN):
         assert np.all(np.isfinite(op.function(*call.arrays)))
     zeros = [np.zeros((2, 2)) for _ in op.arguments]
     with pytest.raises(np.linalg.LinAlgError):

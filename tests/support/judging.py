@@ -42,6 +42,7 @@ def judge_all(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     for report in reporter.getreports("passed"):
         if report.when == "call" and report.nodeid == TEST and (complaints := judged(heard)):
-            report.outcome, report.longrepr = "failed", "\n".join(complaints)
+            reporter.stats["passed"].remove(report)
+            report.outcome, report.longrepr = "failed", "\n".join(dict.fromkeys(complaints))
             session.config.hook.pytest_runtest_logreport(report=report)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
