@@ -8,6 +8,7 @@ the loop reads of what was made before it; t1, t2, ... a term of an expression; 
 from __future__ import annotations
 
 import dis
+import functools
 import itertools
 import keyword
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
     return {v: f"t_{name[1:]}" if TERM.fullmatch(name) else name for v, name in names.items()}
 
 
+@functools.lru_cache(4096)  # a step is scanned again and again, and to take its code apart is slow
 def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     """The variables that the result of the call at an instruction is stored in at once."""
     behind = [i for i in dis.get_instructions(code) if i.offset > instruction and i.opname != "CACHE"]
