@@ -35,7 +35,7 @@ MUTANTS = {
         f"{LAWS} -k zeros_like",
     ),
     "the shape () for no shape": Mutant(
-        "backend.py",
+        "engine/backend.py",
         "    if shape:\n        return make(x, shape=shape)",
         "    if True:\n        return make(x, shape=shape)",
         "tests/ops/test_forms.py -k zeros_like",
@@ -74,10 +74,13 @@ MUTANTS = {
         f"{LAWS} -k sqrt",
     ),
     "add.at by ufunc method": Mutant(
-        "backend.py", "        _cupy().add.at(z, key, g)", "        np.add.at(z, key, g)", f"{LAWS} -k scatter"
+        "engine/backend.py",
+        "        _cupy().add.at(z, key, g)",
+        "        np.add.at(z, key, g)",
+        f"{LAWS} -k scatter",
     ),
     "assignment for addition": Mutant(
-        "backend.py", "        _cupy().add.at(z, key, g)", "        z[key] += g", f"{LAWS} -k scatter"
+        "engine/backend.py", "        _cupy().add.at(z, key, g)", "        z[key] += g", f"{LAWS} -k scatter"
     ),
     "np.asarray": Mutant(
         "ops/elementwise.py",
@@ -111,7 +114,7 @@ MUTANTS = {
         "tests/scan/test_scan_emitted.py",
     ),
     "devices that mix": Mutant(
-        "recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
+        "engine/recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"
     ),
     "a mask that is drawn on the host and stays there": Mutant(
         "nn/dropout.py",
@@ -126,7 +129,7 @@ MUTANTS = {
         f"{DEVICES} -k waits",
     ),
     "a figure that is read at every step": Mutant(
-        "train.py",
+        "training/train.py",
         'rows.append({"step": step, **figures, **extra})',
         'rows.append(read({"step": step, **figures, **extra}))',
         f"{DEVICES} -k figures",
