@@ -4,15 +4,22 @@ quick     the default: few examples, the same ones in every run
 thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure prints how to repeat it
 """
 
-import importlib.metadata
 import os
+
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before NumPy is imported; a process is busy already on every core
+
+import gc
+import importlib.metadata
 from collections import defaultdict
 
 import doors
+import judging
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
+from tinygrad_seq.testing import LAWS
 
 settings.register_profile(
     "quick", max_examples=20, derandomize=True, deadline=None, database=None, print_blob=True
@@ -66,6 +73,25 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
+def pytest_collection_finish():
+    """What was collected stays to the end: ten thousand tests that the garbage collector need not look at."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker has ended."""
+    judging.heard += getattr(node, "workeroutput", {}).get("reached", [])
+
+
+def pytest_sessionfinish(session):
+    """What the workers reached of the double is judged where all of it is known."""
+    if doors.NAME == "double" and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["reached"] = judging.reached()
+    elif judging.heard:
+        judging.judge_all(session)
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--backend",
@@ -90,7 +116,8 @@ def pytest_terminal_summary(terminalreporter, config):
                 table[op][law] = entry
     if not table:
         return
-    laws = list(dict.fromkeys(law for entries in table.values() for law in entries))
+    held = {law for entries in table.values() for law in entries}
+    laws = [law for law in [*(law.__name__ for law in LAWS), "mutants"] if law in held]
     width = max(map(len, table)) + 1
     columns = [max(len(law), 7) + 2 for law in laws]
     write = terminalreporter.write_line

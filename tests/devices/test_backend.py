@@ -128,7 +128,7 @@ def test_the_suite_does_not_start_on_a_device_that_there_is_not():
         pytest.skip("there is a device")
     code = "import sys; sys.modules['cupy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     here = Path(__file__)
-    command = [sys.executable, "-c", code, "--backend=cupy", "-p", "no:cacheprovider", str(here)]
+    command = [sys.executable, "-c", code, "-n0", "--backend=cupy", "-p", "no:cacheprovider", str(here)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--backend=cupy: CuPy is not installed" in run.stderr

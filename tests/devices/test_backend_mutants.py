@@ -156,7 +156,8 @@ def copied(tmp_path_factory):
 
 def fails(root, tests):
     """Whether tests fail on the double, in a separate process, and their output."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--backend=double", *tests]
+    options = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--backend=double"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert run.returncode in (0, 1), run.stdout + run.stderr  # 5 would mean that no test was run

@@ -133,6 +133,15 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(whole, text, tmp_path)
     assert content(folder) == content(whole[0])
 
 
+@pytest.fixture
+def interruptible():
+    """What is started hears an interrupt, though this process may not: in the background it ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_says_how_to_go_on(whole, text, tmp_path):
     process = start("--text", text, "--steps", STEPS, "--out", tmp_path)
     wait(process, (tmp_path / "checkpoint.safetensors").exists)

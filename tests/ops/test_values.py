@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from drawing import drawn
 from results import assert_allclose
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.ops.indexing import ARRAY, MASK
-from tinygrad_seq.testing import drawn
 from tinygrad_seq.testing.strategies import SINGULAR, sprinkled
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from combined import COMBINED
+from drawing import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops
@@ -18,7 +19,6 @@ from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.scan import scan, unrolled
-from tinygrad_seq.testing import drawn
 from tinygrad_seq.testing.differences import noise
 from tinygrad_seq.testing.riding import variant
 

@@ -2,6 +2,8 @@
 
 import csv
 import importlib
+import itertools
+import shutil
 import sys
 
 import numpy as np
@@ -33,31 +35,47 @@ def losses(out):
 
 
 def check_example(name, task, pictures, said, folder, capsys):
-    """It learns, draws `pictures`, prints the texts `said`, and an interruption changes nothing."""
+    """It learns, an interruption changes nothing, and it draws `pictures` and prints the texts `said`.
+
+    The run that is interrupted continues a copy of the undisturbed run, from its checkpoint at step 50. Only the
+    task that resumes it draws and prints.
+    """
     whole, parts = folder / "whole", folder / "parts"
-    train(made(name, task, whole), whole, 80)
-    printed = capsys.readouterr().out
-    assert f"the results are in {whole}" in printed
-    assert all(trivial in printed for trivial in said)
-    assert all((whole / picture).stat().st_size > 10_000 for picture in pictures)
+    undisturbed, resumed = made(name, task, whole), made(name, task, parts)
+    np.testing.assert_equal(resumed.state_dict(), undisturbed.state_dict())  # they start from one seed
+    before(undisturbed, 55, lambda: shutil.copytree(whole, parts))
+    undisturbed.finish = lambda: None
+    train(undisturbed, whole, 80)
     found = losses(whole)
     assert len(found) == 80
     assert np.mean(found[-10:]) < np.mean(found[:10])
 
-    interrupted, steps = made(name, task, parts), iter(range(60))
-    step = interrupted.step
+    before(undisturbed, 5, interrupt)
+    with pytest.raises(SystemExit):
+        train(undisturbed, parts, 80, resume=True)
+    assert "is at step 50: the same command with --resume" in capsys.readouterr().out
+    train(resumed, parts, 80, resume=True)
+    assert (parts / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()
+    printed = capsys.readouterr().out
+    assert f"the results are in {parts}" in printed
+    assert all(trivial in printed for trivial in said)
+    assert all((parts / picture).stat().st_size > 10_000 for picture in pictures)
 
-    def until_then():
-        if next(steps, None) is None:
-            raise KeyboardInterrupt
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def before(task, count, act):
+    """Make `task` call `act` before its step number `count`."""
+    step, steps = task.step, itertools.count(1)
+
+    def after_that():
+        if next(steps) == count:
+            act()
         return step()
 
-    interrupted.step = until_then
-    with pytest.raises(SystemExit):
-        train(interrupted, parts, 80)
-    assert "is at step 50: the same command with --resume" in capsys.readouterr().out
-    train(made(name, task, parts), parts, 80, resume=True)
-    assert (parts / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()
+    task.step = after_that
 
 
 def check_that_it_says_how_to_run(name):

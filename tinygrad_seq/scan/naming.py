@@ -8,6 +8,7 @@ and read in it, t1, t2, ... for a term of an expression, and a, a1, ... for any 
 from __future__ import annotations
 
 import dis
+import functools
 import itertools
 import keyword
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
     return {v: f"t_{name[1:]}" if TERM.fullmatch(name) else name for v, name in names.items()}
 
 
+@functools.lru_cache(4096)  # a step is scanned again and again, and to take its code apart is slow
 def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     """The variables in which the code stores the result of the call at an instruction, right after it."""
     behind = [i for i in dis.get_instructions(code) if i.offset > instruction and i.opname != "CACHE"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from hypothesis import strategies as st
@@ -59,6 +60,11 @@ class Call:
         return {**defaults, **self.meta}
 
     def __repr__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        """What a law says when it is broken; it puts the words together whether it is or not."""
         given = [
             f"{'d ' if on else ''}{array!r}" for array, on in zip(self.arrays, self.active, strict=True)
         ] + [f"{name}={value!r}" for name, value in self.meta.items()]

@@ -82,15 +82,16 @@ class LinearDynamicalSystem(Module):
         """Observations (T, B, O) drawn from the system, together with their hidden states; on the host."""
         rng = np.random.default_rng(rng)
         a, c, b = (p.numpy() for p in (self.transition, self.emission, self.bias))
+        covariances = self.initial_noise, self.transition_noise, self.emission_noise
+        first, moving, seen = (covariance.factor().numpy() for covariance in covariances)
 
-        def noise(covariance: Covariance) -> np.ndarray:
-            factor = covariance.factor().numpy()
+        def noise(factor: np.ndarray) -> np.ndarray:
             drawn: np.ndarray = rng.standard_normal((batch, len(factor))) @ factor.T
             return drawn
 
-        z, xs = self.initial.numpy() + noise(self.initial_noise), np.empty((steps, batch, len(b)), b.dtype)
+        z, xs = self.initial.numpy() + noise(first), np.empty((steps, batch, len(b)), b.dtype)
         for t in range(steps):
-            xs[t], z = z @ c + b + noise(self.emission_noise), z @ a + noise(self.transition_noise)
+            xs[t], z = z @ c + b + noise(seen), z @ a + noise(moving)
         return xs
 
     def _run(self, xs: Input, lengths: Lengths) -> Steps:
