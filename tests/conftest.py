@@ -7,7 +7,7 @@ thorough  TINYGRAD_SEQ_PROFILE=thorough: a thousand random examples; a failure p
 import os
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # before NumPy is imported; a process is busy already on every core
+    os.environ.setdefault(name, "1")  # before NumPy is imported: every core already runs a process
 
 import gc
 import importlib.metadata
@@ -38,7 +38,7 @@ settings.load_profile(os.environ.get("TINYGRAD_SEQ_PROFILE", "quick"))
 
 @pytest.fixture(autouse=True)
 def registry():
-    """What a test registers is forgotten after it."""
+    """Remove what a test registered."""
     before = dict(PRIMITIVES), dict(FUNCTIONS)
     yield
     for table, kept in zip((PRIMITIVES, FUNCTIONS), before, strict=True):
@@ -47,7 +47,7 @@ def registry():
 
 
 def pytest_report_header(config):
-    """What the suite runs on, and whether the oracle can be asked: else the tests marked so are skipped."""
+    """The backend, and whether PyTorch is installed; without it the tests marked `oracle` are skipped."""
     try:
         oracle = f"oracle: PyTorch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
@@ -60,10 +60,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The judge comes last. On other backends than NumPy the examples are left out, which are processes of
-    their own, and what is said of NumPy alone is skipped, with the reason.
+    """Put the judge last. On other backends than NumPy, leave out the examples, which run in separate
+    processes, and skip the tests that hold on NumPy only, with the reason.
     """
-    items.sort(key=lambda item: item.path.name == "test_judge.py")  # which speaks of all that went before
+    items.sort(key=lambda item: item.path.name == "test_judge.py")  # it checks what all other tests used
     if doors.NAME != "numpy":
         examples = [item for item in items if item.get_closest_marker("examples")]
         config.hook.pytest_deselected(items=examples)
@@ -74,21 +74,21 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """What was collected stays to the end: ten thousand tests that the garbage collector need not look at."""
+    """Exclude the ten thousand collected tests from garbage collection; they stay until the end."""
     gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    """A worker has ended."""
-    judging.heard += getattr(node, "workeroutput", {}).get("reached", [])
+    """Collect the notes of a worker that has ended."""
+    judging.collected += getattr(node, "workeroutput", {}).get("reached", [])
 
 
 def pytest_sessionfinish(session):
-    """What the workers reached of the double is judged where all of it is known."""
+    """Return the notes of a worker to the main process; check there the notes of all workers."""
     if doors.NAME == "double" and hasattr(session.config, "workeroutput"):
         session.config.workeroutput["reached"] = judging.reached()
-    elif judging.heard:
+    elif judging.collected:
         judging.judge_all(session)
 
 

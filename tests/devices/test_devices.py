@@ -590,9 +590,8 @@ def test_figures_are_read_when_they_are_saved(tmp_path):
     with sys.modules["cupy"].watch() as counts:
         train(task, tmp_path, 60)
     assert task.seen[:50] == [1] * 50  # the state before the first step
-    assert (
-        task.seen[50:] == [1 + 1 + 50 + 1] * 10
-    )  # plus the line of step 50, the figures of 50 lines, and the state
+    # then also the line of step 50, the figures of 50 lines, and the state
+    assert task.seen[50:] == [1 + 1 + 50 + 1] * 10
     rows = (tmp_path / "log.csv").read_text().split()
     assert rows[:3] == ["step,loss", "1,2.0", "2,1.0"]
     assert len(rows) == 61

@@ -135,7 +135,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(whole, text, tmp_path)
 
 @pytest.fixture
 def interruptible():
-    """What is started hears an interrupt, though this process may not: in the background it ignores them."""
+    """Child processes can be interrupted, even if this process ignores interrupts, as in `pytest &`."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -217,9 +217,8 @@ def test_sort_keeps_the_order_of_ties_and_puts_nan_last():
     z, dx = gradient(lambda x: ts.sort(x) * weights, [2.0, NAN, 2.0, 1.0])
     assert_array_equal(z, [1.0, 4.0, 6.0, NAN])
     assert_array_equal(dx, [2.0, 4.0, 3.0, 1.0])
-    many = np.tile(
-        [1.0, 0.0], 500
-    )  # longer than the arrays for which NumPy uses insertion sort, which is always stable
+    # longer than the arrays for which NumPy uses insertion sort, which is always stable
+    many = np.tile([1.0, 0.0], 500)
     assert_array_equal(ts.argsort(leaf(many)).numpy(), np.r_[1:1000:2, 0:1000:2])
 
 

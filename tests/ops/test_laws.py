@@ -33,7 +33,7 @@ DRAWN = 12  # calls per example with which a mutant is tested
 
 @functools.cache
 def tried(op):
-    """The calls on which a derandomised Hypothesis tries a law: the same for every law, so drawn once."""
+    """The calls that a derandomised Hypothesis draws: the same for every law, so they are drawn once."""
     calls = []
     hold(op, calls.append)
     return calls
@@ -51,12 +51,12 @@ def holds(law, calls):
 @pytest.mark.parametrize(("op", "law"), CASES, ids=[f"{op.name}-{law.__name__}" for op, law in CASES])
 def test_law(op, law, record_property):
     once = settings().derandomize and holds(law, tried(op))
-    count = len(tried(op)) if once else hold(op, law)  # which looks for the smallest call that breaks it
+    count = len(tried(op)) if once else hold(op, law)  # which finds the smallest call that fails
     record_property("law", (op.name, law.__name__, count))
 
 
 def likeliest(mutant):
-    """The laws that a mutant is under, that of the rule which is wrong in it first."""
+    """The laws of a mutant, beginning with the law of the rule that is wrong in it."""
     return sorted(laws_of(mutant.op), key=lambda law: f"the {law.__name__} " not in mutant.wound.lower())
 
 

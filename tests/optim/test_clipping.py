@@ -20,9 +20,8 @@ def test_clipping_scales_all_gradients_to_the_norm():
     ps = with_gradients(np.array([3.0, 0.0]), np.array([[4.0], [12.0]]))
     norm = optim.clip_grad_norm_(ps, 1.0)
     assert norm == 13.0
-    assert isinstance(
-        norm, float if doors.NAME == "numpy" else ts.Tensor
-    )  # a tensor on a device, for which the host does not wait
+    # on a device it is a tensor, for which the host does not wait
+    assert isinstance(norm, float if doors.NAME == "numpy" else ts.Tensor)
     assert_allclose(ps[0].grad.numpy(), np.array([3.0, 0.0]) / 13, rtol=1e-15)
     assert_allclose(ps[1].grad.numpy(), np.array([[4.0], [12.0]]) / 13, rtol=1e-15)
 

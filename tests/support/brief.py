@@ -37,8 +37,8 @@ def losses(out):
 def check_example(name, task, pictures, said, folder, capsys):
     """It learns, an interruption changes nothing, and it draws `pictures` and prints the texts `said`.
 
-    The run that is interrupted continues a copy of the undisturbed run, from its checkpoint at step 50. Only the
-    task that resumes it draws and prints.
+    The run that is interrupted continues a copy of the undisturbed run, from its checkpoint at step 50. Only
+    the task that resumes it draws and prints.
     """
     whole, parts = folder / "whole", folder / "parts"
     undisturbed, resumed = made(name, task, whole), made(name, task, parts)

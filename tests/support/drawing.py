@@ -1,4 +1,4 @@
-"""Calls of primitives that many tests are held against: always the same ones, so drawn once in a process."""
+"""Calls of primitives for several tests: the draws are always the same, so they are made once per process."""
 
 import functools
 

@@ -1,7 +1,8 @@
-"""What the suite reached of CuPy, judged by the real wheel: in this process, and in all workers together.
+"""Every name and keyword of the double that the suite uses must exist in the real CuPy.
 
-The double notes in each process what is reached of it. A worker of pytest-xdist hands its notes over when it
-ends, and the process that gave out the tests puts them to the judge once more, all of them: it fails the run.
+In each process the double notes what is used of it, and a test checks the notes of its own process. A worker of
+pytest-xdist returns its notes when it ends; the main process then checks the notes of all workers together, and
+fails the run if something is missing.
 """
 
 import importlib.util
@@ -15,14 +16,14 @@ from places import TESTS
 JUDGE = TESTS / "support" / "double" / "judge.py"
 TEST = "tests/devices/test_judge.py::test_everything_that_was_reached_exists_in_cupy"
 
-heard: list[list] = []  # from all workers
+collected: list[list] = []  # the notes of all workers
 
 
 def judged(calls: list[list]) -> list[str] | None:
-    """What CuPy lacks of `calls`, lines; it is asked in a process of its own. None if it is not installed."""
+    """A line for each of `calls` that CuPy does not have, found in a separate process; None without CuPy."""
     if importlib.util.find_spec("cupy") is None and "cupy" not in sys.modules:
         return None
-    command = [sys.executable, "-P", str(JUDGE)]  # beside it lie modules with the names of others
+    command = [sys.executable, "-P", str(JUDGE)]  # -P: its folder has modules with the names of other modules
     asked = subprocess.run(command, input=json.dumps(calls), capture_output=True, text=True)
     if "No module named 'cupy'" in asked.stderr:
         return None
@@ -31,17 +32,17 @@ def judged(calls: list[list]) -> list[str] | None:
 
 
 def reached() -> list[list]:
-    """What this process reached."""
+    """The notes of this process."""
     from double import reached
 
     return [[*key, place] for key, place in reached.items()]
 
 
 def judge_all(session: pytest.Session) -> None:
-    """If the judge let pass what one worker had reached, he hears what all of them did."""
+    """Check the notes of all workers; if they fail, report the test as failed, though it passed in a worker."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     for report in reporter.getreports("passed"):
-        if report.when == "call" and report.nodeid == TEST and (complaints := judged(heard)):
+        if report.when == "call" and report.nodeid == TEST and (complaints := judged(collected)):
             reporter.stats["passed"].remove(report)
             report.outcome, report.longrepr = "failed", "\n".join(dict.fromkeys(complaints))
             session.config.hook.pytest_runtest_logreport(report=report)

@@ -85,9 +85,8 @@ def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np
     rows, columns = _matrix(shape)
     gaussian = generator(rng).standard_normal((max(shape), min(shape)))
     q, r = np.linalg.qr(gaussian)
-    q = q * np.sign(
-        np.diag(r)
-    )  # QR is unique only up to these signs; fixing them makes Q uniform (Mezzadri 2007)
+    # QR is unique only up to these signs; fixing them makes Q uniform (Mezzadri 2007)
+    q = q * np.sign(np.diag(r))
     return (q if rows >= columns else q.T).astype(dtype)
 
 

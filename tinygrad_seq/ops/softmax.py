@@ -31,9 +31,8 @@ def softmax(x, /, axis=-1):
     array([0.5, 0.5, 0. ], dtype=float32)
     """
     e = np.exp(shifted(x, axis))
-    return e / np.maximum(
-        np.sum(e, axis=axis, keepdims=True), 1
-    )  # the sum is at least e^0 = 1, unless all are -inf
+    # the sum is at least e^0 = 1, unless all are -inf
+    return e / np.maximum(np.sum(e, axis=axis, keepdims=True), 1)
 
 
 def symmetric(g, z, axis):

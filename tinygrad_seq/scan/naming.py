@@ -46,9 +46,8 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     for i in behind:
         if not i.opname.startswith("STORE_") or i.opname in ("STORE_ATTR", "STORE_SUBSCR"):
             break
-        names += (
-            i.argval if isinstance(i.argval, tuple) else [i.argval]
-        )  # since Python 3.13 one instruction can store two
+        # since Python 3.13 one instruction can store two variables
+        names += i.argval if isinstance(i.argval, tuple) else [i.argval]
     return names[:count] if len(names) >= count else []
 
 

@@ -64,7 +64,7 @@ class Call:
 
     @cached_property
     def _text(self) -> str:
-        """What a law says when it is broken; it puts the words together whether it is or not."""
+        """The text, formatted once: every law formats it for its message, whether it fails or not."""
         given = [
             f"{'d ' if on else ''}{array!r}" for array, on in zip(self.arrays, self.active, strict=True)
         ] + [f"{name}={value!r}" for name, value in self.meta.items()]
