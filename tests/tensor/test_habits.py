@@ -131,7 +131,7 @@ def run(line):
 
 
 HOST = {  # what is so on the host alone, and why
-    "np.asarray(t)": "a tensor on a device becomes no NumPy array in silence",
+    "np.asarray(t)": "a tensor on a device is not converted to NumPy implicitly",
     "t.data.fill(0)": "CuPy has no read-only arrays",
 }
 

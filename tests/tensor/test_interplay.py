@@ -51,7 +51,7 @@ def test_an_array_on_the_left_leaves_the_tape_alone():
     assert_array_equal(ts.grad((A.T @ t).sum(), t).numpy(), np.tile(A.sum(axis=1), (2, 1)).T)
 
 
-@pytest.mark.host("a tensor on a device becomes no NumPy array in silence")
+@pytest.mark.host("a tensor on a device is not converted to NumPy implicitly")
 def test_asarray_is_the_values_and_no_door_to_them():
     t = leaf(A)
     values = np.asarray(t)

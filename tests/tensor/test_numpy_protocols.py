@@ -136,7 +136,7 @@ def test_out_and_ufunc_methods_are_errors():
     assert_array_equal(a, A)
 
 
-@pytest.mark.host("a tensor on a device becomes no NumPy array in silence")
+@pytest.mark.host("a tensor on a device is not converted to NumPy implicitly")
 def test_conversion_leaves_the_tape():
     t = leaf(A)
     joined = np.array([t, t])
