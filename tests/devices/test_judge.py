@@ -1,5 +1,7 @@
 """The real CuPy must have every call that reached the double. `conftest.py` runs these tests last."""
 
+import os
+
 import doors
 import judging
 import pytest
@@ -17,9 +19,9 @@ def judged(calls):
 
 @pytest.mark.skipif(doors.NAME != "double", reason=WITHOUT)
 def test_everything_that_was_reached_exists_in_cupy():
-    """In this process: of those of other workers `judging` speaks when all have ended."""
+    """In this process; `judging` checks the notes of all workers together when they have ended."""
     calls = judging.reached()
-    assert len(calls) > 20
+    assert "PYTEST_XDIST_WORKER" in os.environ or len(calls) >= judging.LEAST
     assert judged(calls) == []
 
 
