@@ -1,6 +1,9 @@
 """Neural networks: modules, layers, losses, recurrent cells, and weights from and to PyTorch.
 
-A cell is one time step of a recurrent network; a runner applies a cell to every step of a sequence.
+A cell is one time step of a recurrent network; a runner applies a cell to every step of a sequence. The files
+directly in this folder are what cells are built from: modules, layers, losses, attention, memory. They may
+import `scan` and lower layers, but none of the folders here; this file collects the public names of all of
+them.
 
 >>> import numpy as np
 >>> from tinygrad_seq import nn

@@ -3,6 +3,7 @@
 Every task takes the number of rows or steps, and a random generator or a seed; it returns NumPy arrays, time
 first. Tasks on symbols are in `symbols.py`, on numbers in `signals.py`, on films in `films.py`, and on bits to
 remember in `memory.py`. Tasks for adaptive computation time are in `ponder.py`.
+Files here may import `nn` and lower layers; they draw data and train nothing.
 """
 
 from tinygrad_seq.tasks.films import moving_digits

@@ -1,5 +1,8 @@
 """Pictures of gradients, of attention and of a memory, drawn on matplotlib axes.
 
+Each function draws numbers that other functions computed, and imports matplotlib only then. A file here may
+import every other folder of `nn` and lower layers.
+
 >>> from matplotlib.figure import Figure
 >>> from tinygrad_seq import nn
 >>> cell, xs = nn.RNNCell(3, 5, rng=0), ts.ones((7, 2, 3))
