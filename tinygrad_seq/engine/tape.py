@@ -98,8 +98,9 @@ def reverse(
             except Exception as error:
                 error.add_note(f"in the reverse pass of {call_of(record)}")
                 raise
-            for watcher in watchers:
-                watcher.walked(record, slots, shares)
+            if watchers:  # most walks have none
+                for watcher in watchers:
+                    watcher.walked(record, slots, shares)
         if every or record in ends:
             yield record, slots, shares
         if shares and not retain_graph:
