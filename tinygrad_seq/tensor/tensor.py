@@ -270,10 +270,9 @@ def _rebuild(kind: type, values: np.ndarray, device: str, requires_grad: bool, g
 
 
 def on_device_of(t: Tensor, given: ArrayLike | Tensor, what: str, dtype: DTypeLike | None = None) -> Tensor:
-    """`given` as a tensor on the device of t: a list or a host array is uploaded, a tensor must be there
-    already.
+    """`given` as a tensor on the device of t, to which lists and host arrays are uploaded.
 
-    `what` names it in the error.
+    TypeError for a tensor on another device; `what` names it in the error.
     """
     if not isinstance(given, Tensor):
         given = Tensor(array_of(given, dtype, t.device if backend.on_host(given) else None), None, Buffer())
