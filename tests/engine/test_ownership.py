@@ -1,4 +1,4 @@
-"""Whose memory it is: arrays of the caller are copied and never flagged, results can only be read."""
+"""Ownership of memory: the caller's arrays are copied and never made read-only; results are read-only."""
 
 import doors
 import numpy as np

@@ -1,4 +1,4 @@
-"""Primitives of one's own: what the laws catch, what is summed back, what a record keeps."""
+"""User-defined primitives: which wrong rules the laws catch, which axes are summed, what a record keeps."""
 
 import doors
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is refused when a primitive is declared, and in which words."""
+"""Declarations of a primitive that are errors, their texts, and a definition that runs twice."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The map of the lecture, examples/README.md: what it names is where it says, and its commands run briefly."""
+"""The map of the lecture, examples/README.md: its line numbers are right, and tests run its commands."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What importing the package costs and promises: NumPy alone, one version, imports that run one way."""
+"""Importing the package: it needs only NumPy, has one version, and exports the names in `__all__`."""
 
 import importlib.metadata
 import subprocess

@@ -1,4 +1,4 @@
-"""Nothing public escapes the proof.
+"""Every public function is tested against the laws or by example calls.
 
 Every function is a primitive, and so under the laws, or a composition, and held against finite differences
 here, to second order.

@@ -1,4 +1,4 @@
-"""Trees: what is a branch, what is a leaf, and in which order they come."""
+"""Trees: which values are branches and which are leaves, and the order of the leaves."""
 
 from collections import OrderedDict, namedtuple
 

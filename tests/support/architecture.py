@@ -157,7 +157,7 @@ text { font: 11px Helvetica, Arial, sans-serif; fill: #222 }
 
 
 def picture() -> str:
-    """The layers, the highest at the top, and beside them the routes as lines from stop to stop, as SVG."""
+    """The layers, the highest at the top, and to the right the routes as lines from stop to stop, as SVG."""
     ways = routes(PAGE.read_text(encoding="utf-8"))
     height = ROW * len(LAYERS) + 46
     starts = list(

@@ -1,4 +1,4 @@
-"""What a PyTorch, JAX or NumPy user types by habit, and what it gives here.
+"""What users of PyTorch, JAX or NumPy write, and the result or the error that it gives here.
 
 A table to be read: a line of code, and either its value or the error, with the words that name our way. The
 lines see a float32 leaf `t`, integers `ids`, a `mask`, a `model` and a scalar `loss` computed from t.

@@ -1,4 +1,4 @@
-"""Tensors among arrays: what NumPy's functions make of them, and the errors that name our way."""
+"""Tensors as arguments of NumPy's functions: results, and errors that name what to write instead."""
 
 import numpy as np
 import pytest

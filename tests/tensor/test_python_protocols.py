@@ -1,4 +1,4 @@
-"""Tensors in Python: assignment, equality, numbers, copies, and the errors that name our way."""
+"""Tensors and Python's protocols: assignment, equality, numbers, copies, and errors that say what to write."""
 
 import copy
 import pickle
