@@ -1,7 +1,7 @@
 """Values that may change between forward and backward, because the tape holds a copy or needs none.
 
 Each derivative here is the right one, that of the values that the forward pass saw. The ways that are errors
-are in `test_never_silent.py`.
+are in `test_changed_values.py`.
 """
 
 import numpy as np
