@@ -190,6 +190,39 @@ OPS = {
 }
 
 
+def test_zero_times_infinity_is_zero_in_the_loop():
+    """safe_product by a value that is infinite at the steps where the other is 0, in its place in the loop."""
+
+    def step(h, x):
+        h = ts.safe_product(h, 1 / h) - 1 + x  # 0 1/0 = 0, and otherwise 1
+        return h, h
+
+    xs = np.array([[1.0, 2.0], [0.0, 1.0], [0.0, -1.0]])
+    with np.errstate(divide="ignore"):
+        finals, hs = ts.scan(step, ts.tensor(np.zeros(2)), xs)
+    assert finals.numpy().tolist() == [0.0, -1.0]
+    assert hs.numpy().tolist() == [[0.0, 1.0], [-1.0, 1.0], [0.0, -1.0]]
+
+
+def test_zero_times_an_infinite_number_is_zero_in_the_loop():
+    """A singular partial derivative that is a number: safe_product(g, inf), in the loop backwards."""
+
+    @ts.primitive("()->()")
+    def jump(x, /):
+        """z = x, and infinitely steep"""
+        return x + 0
+
+    jump.partials(lambda: np.inf, singular=True)
+    c, xs = leaf(np.array([1.0, 2.0])), leaf(normal(3, 2))
+
+    def step(h, x):
+        return ts.where(x > 9, jump(h * h), 0.5 * h) + x, h  # jump gets the cotangent 0
+
+    is_the_loop(step, c, xs, [c, xs])
+    h, hs = ts.scan(step, c, xs)
+    assert_array_equal(ts.grad(hs.sum() + h.sum(), c).numpy(), [1.875, 1.875])
+
+
 @given(names=st.lists(st.sampled_from(sorted(OPS)), min_size=1, max_size=6), seed=st.integers(0, 9))
 def test_no_op_overwrites_what_it_reads(names, seed):
     """And every loop gives the right values, for any order in which values reuse the memory of others."""
