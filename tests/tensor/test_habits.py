@@ -53,7 +53,6 @@ WORKS = {  # the line -> the value that its habit expects
     "np.linalg.norm(t, axis=1)": np.linalg.norm(A, axis=1),
     "np.concatenate([t, t], axis=1)": np.hstack([A, A]),
     "np.mean(t), t.mean(), ts.mean(t)": (2.5, 2.5, 2.5),
-    "np.asarray(t)": A,
     "t.astype(np.float64).dtype": np.float64,
 }
 
@@ -93,6 +92,8 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "optim.lr_scheduler.StepLR": (AttributeError, "schedule"),
     "np.vstack([t, t])": (TypeError, r"ts\.concatenate"),
     "np.dot(t, t)": (TypeError, "t @ u"),
+    "np.asarray(t)": (TypeError, r"t\.numpy\(\) or t\.detach\(\)"),
+    "np.array([t, t])": (TypeError, r"ts\.stack"),
     "np.median(t)": (TypeError, r"leave the tape with t\.numpy\(\)"),
     # arguments
     "t.sum(dim=1)": (TypeError, "dim is called axis"),
@@ -131,7 +132,6 @@ def run(line):
 
 
 HOST = {  # what is so on the host alone, and why
-    "np.asarray(t)": "a tensor on a device is not converted to NumPy implicitly",
     "t.data.fill(0)": "CuPy has no read-only arrays",
 }
 

@@ -136,21 +136,6 @@ def test_out_and_ufunc_methods_are_errors():
     assert_array_equal(a, A)
 
 
-@pytest.mark.host("a tensor on a device is not converted to NumPy implicitly")
-def test_conversion_leaves_the_tape():
-    t = leaf(A)
-    joined = np.array([t, t])
-    assert type(joined) is np.ndarray
-    assert_array_equal(joined, [A, A])
-    b = np.zeros((2, 2))
-    b[...] = t
-    assert_array_equal(b, A)
-    assert_array_equal(A[ts.tensor([1, 0])], A[[1, 0]])
-    assert type(np.asarray(t)) is np.ndarray
-    assert_array_equal(np.asarray(t), t.numpy())
-    assert np.asarray(t, dtype=np.float32).dtype == np.float32
-
-
 def test_numpys_habits_for_names_and_pytorchs_translated():
     t = leaf(A)
     with pytest.raises(TypeError, match="axis"):
