@@ -79,3 +79,28 @@ def a_network_in_float64():
     ys, _ = model(np.zeros((4, 5, 3)))
     optim.Adam(model.parameters(), lr=0.1)
     return ys.sum() - ys.sum()
+
+
+powers = refused(
+    ValueError, "negative integer powers", by="2^-1 = 1/2 is no integer; NumPy 2.4 refuses it, CuPy gives 0"
+)
+
+
+@powers
+def a_negative_power_of_integers():
+    return ts.tensor([2, 3]) ** -1
+
+
+@powers
+def a_negative_power_in_a_tensor():
+    return ts.tensor([2, 3]) ** ts.tensor([1, -1])
+
+
+@powers
+def a_negative_power_of_a_number():
+    return 2 ** ts.tensor([1, -1])
+
+
+@powers
+def a_negative_power_in_a_scan():
+    return ts.scan(lambda c, _: (c, c**-1), ts.tensor([2, 3]), length=2)
