@@ -7,6 +7,7 @@ resumed run continues exactly.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ class Optimizer:
         self.lr, self.steps = lr, 0
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
+        warn_if_mixed(type(self).__name__, self.parameters)
         for p in self.parameters:
             if not (isinstance(p, Tensor) and p.is_leaf and p.dtype.kind == "f"):
                 raise TypeError(f"{type(self).__name__} needs leaf tensors of floats, got {describe(p)}")
@@ -133,3 +135,17 @@ class Optimizer:
         for name, arrays in given.items():
             for own, array in zip(slots[name], arrays, strict=True):
                 backend.overwrite(own, array)
+
+
+def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:
+    """Warn if some parameters are float64 and some are not: all that is computed from both is float64."""
+    widths = {p.dtype for p in parameters}
+    if np.dtype(np.float64) in widths and len(widths) > 1:
+        wide = next(p for p in parameters if p.dtype == np.float64)
+        other = next(p for p in parameters if p.dtype != np.float64)
+        warnings.warn(
+            f"{owner} received parameters of {other.dtype} and of float64, as {describe(wide)}, so that "
+            f"results are float64 and take twice the time: nn.Parameter(array) keeps the dtype of the array; "
+            f"pass dtype=np.{other.dtype}, or use model.to(dtype=...)",
+            stacklevel=4,
+        )
