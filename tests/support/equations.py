@@ -1,7 +1,7 @@
 """One step of every cell of `nn.CELLS`, transcribed to NumPy from the lecture and the papers, gate by gate.
 
 An equation is `state, y = f(w, state, x, **options)`, where `w` maps the names of a cell's tensors to arrays;
-`options` are those of the cell that do not follow from its tensors. It knows nothing of tensors, scans or batches.
+`options` are those of the cell that do not follow from its tensors.
 """
 # ruff: noqa: N806 (cells and weights have the names that they have in the sources)
 
