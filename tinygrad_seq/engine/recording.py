@@ -36,7 +36,9 @@ def operand(x, op: Declaration):
         x = array_of(x, op)
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
-    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
+    foreign = hasattr(x, "dtype") and not (backend.is_array(x) or isinstance(x, np.generic))
+    what = f"a {type(x).__name__}: give its values, as in np.asarray(x)" if foreign else describe(x)
+    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {what}")
 
 
 def array_of(given: list | tuple, op: Declaration) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.exponential import tanh
 from tinygrad_seq.ops.shape import expand_dims
@@ -79,7 +79,7 @@ class ScaledDotScore(Module):
     """
 
     def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        return (queries * (1 / math.sqrt(queries.shape[-1]))) @ annotations.mT
+        return (queries * (1 / math.sqrt(max(queries.shape[-1], 1)))) @ annotations.mT
 
 
 class GeneralScore(Module):
@@ -95,6 +95,7 @@ class GeneralScore(Module):
     def __init__(
         self, query_size: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        query_size, size = natural(self, "query_size", query_size), natural(self, "size", size)
         self.W = Parameter(init.uniform((query_size, size), 1 / math.sqrt(size), rng=rng, dtype=dtype))
 
     def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
@@ -116,7 +117,8 @@ class AdditiveScore(Module):
     def __init__(
         self, query_size: int, size: int, units: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
-        rng = np.random.default_rng(rng)
+        query_size, size = natural(self, "query_size", query_size), natural(self, "size", size)
+        units, rng = natural(self, "units", units), np.random.default_rng(rng)
         self.W = Parameter(init.uniform((query_size, units), 1 / math.sqrt(query_size), rng=rng, dtype=dtype))
         self.U = Parameter(init.uniform((size, units), 1 / math.sqrt(size), rng=rng, dtype=dtype))
         self.v = Parameter(init.uniform((units,), 1 / math.sqrt(units), rng=rng, dtype=dtype))

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.record import Buffer
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.creation import tensor
@@ -205,6 +206,11 @@ class Module:
                 constant = "" if isinstance(child, Parameter) else ", constant"
                 lines.append(f"  {name}: {describe(child)}{constant}")
         return lines
+
+
+def natural(owner: Module, name: str, value: object, least: int = 1) -> int:
+    """A size or a count that `owner` is made with: an integer, `least` or more."""
+    return integer(type(owner).__name__, name, value, f"[{least}, inf)")
 
 
 def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:

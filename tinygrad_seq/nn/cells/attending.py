@@ -6,6 +6,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.attention import Score, attend
 from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.nn.cells.fitting import checked, remaining
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Input
@@ -55,10 +56,14 @@ class Attending(Cell):
                 f"{describe(annotations)}, got {describe(keep)}"
             )
 
+        context = annotations.shape[-1]
+        self.input_size = remaining(self, cell.input_size, context, f"a context of size {context}")
+
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the cell."""
         return self.cell.initial_state(batch, like)
 
+    @checked
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor, Tensor]:
         """The next state, the output, and the attention weights (B, N)."""
         h, keep = self.annotations, self.keep

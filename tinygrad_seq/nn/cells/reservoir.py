@@ -14,6 +14,8 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.nn.cells.state import parts
+from tinygrad_seq.nn.module import natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
@@ -42,6 +44,7 @@ class Reservoir(Cell):
         rng: init.Rng,
         dtype: DTypeLike,
     ) -> None:
+        self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -94,7 +97,8 @@ class EchoStateCell(Reservoir):
         if not 0 < leak <= 1:
             raise ValueError(f"EchoStateCell needs 0 < leak <= 1, got {leak}")
         super().__init__(
-            [input_scale] * input_size + [feedback_scale] * feedback,
+            [input_scale] * natural(self, "input_size", input_size, least=0)
+            + [feedback_scale] * natural(self, "feedback", feedback, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -147,7 +151,7 @@ class LiquidStateCell(Reservoir):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__(
-            [input_scale] * input_size,
+            [input_scale] * natural(self, "input_size", input_size, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -162,7 +166,7 @@ class LiquidStateCell(Reservoir):
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
-        v, s, r = state
+        v, s, r = parts(state, 3, "parts (v, s, r)")
         v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
         s = astype(v >= self.threshold, v.dtype)
         r = self.filter * r + (1 - self.filter) * s

@@ -24,7 +24,7 @@ from tinygrad_seq.nn.decoding.beam import beam_search
 from tinygrad_seq.nn.indices import Indices, rows
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
-from tinygrad_seq.nn.module import Input, Module
+from tinygrad_seq.nn.module import Input, Module, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut, mean_within
 from tinygrad_seq.nn.runners.patterns import Layer
@@ -176,7 +176,7 @@ class Decoder(Module, Generic[Given]):
         _, (logits, symbols) = scan(
             lambda carry, _: self._free_step(given, cell, *carry),
             (self._start(given), self._first(given)),
-            length=steps,
+            length=natural(self, "steps", steps),
         )
         return logits, symbols
 
@@ -187,7 +187,7 @@ class Decoder(Module, Generic[Given]):
         is recorded on the tape.
         """
         with no_grad():
-            return self._ended(self.free(given, longest)[1])
+            return self._ended(self.free(given, natural(self, "longest", longest))[1])
 
     def beam(self, given: Given, longest: int, width: int) -> tuple[Tensor, Tensor]:
         """The best sequences (T, B) that a beam search finds, and their lengths (B,), as returned by `greedy`.
@@ -195,8 +195,7 @@ class Decoder(Module, Generic[Given]):
         The search keeps the `width` best beginnings of each row. The best sequence has the largest mean of
         log p(y_t | ...) over its symbols, its end symbol included. Raises ValueError if width < 1.
         """
-        if width < 1:
-            raise ValueError(f"a beam search needs width >= 1, got {width}")
+        longest, width = natural(self, "longest", longest), natural(self, "width", width)
         with no_grad():
             given = self._checked(given)
             many = tree.each(lambda part: repeat(part, width, axis=0), given)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tinygrad_seq import tree
 from tinygrad_seq.derive import grad
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
@@ -23,7 +24,6 @@ from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -81,8 +81,7 @@ def gradient_flow(
     >>> bool((flow.gradients[0].numpy()[-1] == 1).all())
     True
     """
-    xs = xs if isinstance(xs, Tensor) else tensor(xs)
-    state = cell.initial_state(xs.shape[1], like=xs) if state is None else state
+    xs, state = over_time(cell, xs, state)
     zeros = [zeros_like(part, shape=(len(xs), *part.shape)) for part in floats(state)]
     for n in zeros:
         n.requires_grad = True

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.module import Input, Module
@@ -71,9 +71,10 @@ class Recurrent(Runner):
     Returns ys (T, B, H) and the state after the last step. If the output of the cell is a tree of tensors, as
     for `ACTCell`, ys is such a tree. Gradients flow to xs, state and parameters.
 
-    Raises ValueError if there is no time step, or if lengths have the wrong shape, are negative or exceed T;
-    TypeError if they are not integers. Lengths in a tensor on a GPU are not checked: a length that is negative
-    or exceeds T gives NaN in its row of ys and of the state.
+    Raises ValueError if xs has another rank or size or no time step, if the state has another batch size, or if
+    lengths have the wrong shape, are negative or exceed T; TypeError if they are not integers. Lengths in a
+    tensor on a GPU are not checked: a length that is negative or exceeds T gives NaN in its row of ys and of
+    the state.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -91,16 +92,7 @@ class Recurrent(Runner):
         self.cell, self.reverse, self.batch_first, self.unroll = cell, reverse, batch_first, unroll
 
     def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        if self.batch_first:
-            xs = swapaxes(xs, 0, 1)
-        if xs.ndim < 2 or not xs.shape[0]:
-            axes = "(B, T, ...)" if self.batch_first else "(T, B, ...)"
-            raise ValueError(
-                f"a recurrent network needs xs {axes} with at least one time step T, got {describe(xs)}"
-            )
-        if state is None:
-            state = self.cell.initial_state(xs.shape[1], like=xs)
+        xs, state = over_time(self.cell, xs, state, batch_first=self.batch_first)
         loop = unrolled if self.unroll else scan
         if lengths is None:
             state, ys = loop(self.cell, state, xs, reverse=self.reverse)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
@@ -69,11 +70,8 @@ class Truncated:
         state: State | None = None,
         lengths: Lengths = None,
     ) -> None:
-        every = back if every is None else every
-        if back < 1 or every < 1:
-            raise ValueError(
-                f"Truncated needs back >= 1 and every >= 1, in steps, got back={back} and every={every}"
-            )
+        back = integer("Truncated", "back", back, "[1, inf)")
+        every = back if every is None else integer("Truncated", "every", every, "[1, inf)")
         inside: Iterable[Module] = model.modules() if isinstance(model, Module) else ()
         if any(isinstance(part, Recurrent) and (part.reverse or part.batch_first) for part in inside):
             raise ValueError(

@@ -1,0 +1,134 @@
+"""The tape: values that would leave it in silence, so that a result is right and its gradient is not."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as ts
+from silent import T, refused, right
+
+w = [1.0, 2.0]
+leaves = refused(
+    TypeError,
+    "is on the tape",
+    "t.numpy()",
+    "t.detach()",
+    "ts.stack",
+    by="the result depends on the tensors, so their gradient is not the 0 that an array gives",
+)
+
+
+def pair():
+    """Two numbers on the tape."""
+    return [T(1.0), T(2.0)]
+
+
+@leaves
+def scipys_logsumexp():
+    special = pytest.importorskip("scipy.special")
+    x = T(w)
+    return ts.grad((x * x).sum() - special.logsumexp(x), x)
+
+
+@right([1.7310585786300049, 3.2689414213699951], by="d/dw (w.w - log sum exp w) = 2 w - softmax w", rtol=1e-6)
+def our_logsumexp():
+    x = T(w)
+    return ts.grad((x * x).sum() - ts.logsumexp(x), x)
+
+
+@leaves
+def mean_of_a_list():
+    return np.mean(pair())
+
+
+@leaves
+def sum_of_a_list():
+    return np.sum(pair())
+
+
+@leaves
+def max_of_a_list():
+    return np.max(pair())
+
+
+@leaves
+def exp_of_a_list():
+    return np.exp(pair())
+
+
+@leaves
+def an_array_filled_with_a_tensor():
+    return np.full(2, T(1.0))
+
+
+@leaves
+def rows_by_r():
+    return np.r_[T(w), 1.0]
+
+
+@leaves
+def columns_by_c():
+    return np.c_[T(w), T(w)]
+
+
+@leaves
+def a_vectorized_function():
+    return np.vectorize(lambda x: x + 1)(T(w))
+
+
+@leaves
+def assignment_into_an_array():
+    a = np.zeros(2)
+    a[...] = T(w)
+
+
+@refused(ValueError, "setting an array element", by="as for a[...]; NumPy puts our TypeError into the cause")
+def assignment_of_an_element():
+    a = np.zeros(2)
+    a[0] = T(1.0)
+
+
+@refused(ValueError, "setting an array element", by="as for a[0] = t")
+def addition_to_an_element():
+    a = np.zeros(2)
+    a[0] += T(1.0)
+
+
+@leaves
+def a_draw_from_a_distribution():
+    return np.random.default_rng(0).normal(T(1.0))
+
+
+@leaves
+def a_product_with_a_list():
+    return np.eye(2) @ pair()
+
+
+@leaves
+def a_series_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    return pandas.Series(w) * T(w)
+
+
+@leaves
+def a_tensor_of_tensors():
+    return ts.tensor(pair())
+
+
+@leaves
+def a_captured_leaf_in_a_scan():
+    x = T(w)
+    return ts.scan(lambda c, _: (c + np.mean([x, x]), None), ts.tensor(0.0), length=2)
+
+
+@leaves
+def a_gradient_that_is_recorded():
+    x = T(w)
+    return np.asarray(ts.grad((x**3).sum(), x, create_graph=True))
+
+
+@right([1.0], by="math.exp(t) asks for a number, as float(t) does: d/dx x = 1, and exp(x) is a constant")
+def a_python_number_is_a_constant():
+    x = T([1.0])
+    return ts.grad(x + math.exp(x), x)
