@@ -170,8 +170,8 @@ def test_parameters_without_gradient_are_skipped(make):
 
 @every_optimizer
 def test_a_step_is_in_place_and_allocates_nothing(make):
-    big = nn.Parameter(np.zeros(100_000, np.float32))
-    big.grad = ts.tensor(np.ones(100_000, np.float32))
+    big = nn.Parameter(np.zeros(1_000_000, np.float32))
+    big.grad = ts.tensor(np.ones(1_000_000, np.float32))
     optimizer = make([big])
     optimizer.step()
     memory = big.data
