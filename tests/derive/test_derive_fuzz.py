@@ -1,15 +1,15 @@
 """Awkward calls of the functional derivatives and of scan, compared with differences, and with the loop.
 
-The calls are drawn in `fuzzing/derivatives.py`.
+The calls are drawn in `fuzzing/derivatives.py` and `fuzzing/loops.py`.
 """
 
 import pytest
-from fuzzing import derivatives  # noqa: F401  # it registers the subjects
+from fuzzing import derivatives, loops  # noqa: F401  # they register the subjects
 from fuzzing.calls import hold, names_in
 
 from tinygrad_seq import derive
 
-NAMES = names_in("derivatives")
+NAMES = names_in("derivatives", "loops")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,12 +6,36 @@ The calls are drawn in `fuzzing/`. A failure prints the call and what repeats it
 import inspect
 
 import pytest
-from fuzzing import attention, cells, classical, decoders, layers, losses, runners, wrapped
+from fuzzing import (
+    attention,
+    cells,
+    classical,
+    decoders,
+    flow,
+    layers,
+    losses,
+    machines,
+    patterns,
+    runners,
+    wrapped,
+)
 from fuzzing.calls import SUBJECTS, hold, names_in
 
 from tinygrad_seq import nn
 
-FILES = (attention, cells, classical, decoders, layers, losses, runners, wrapped)
+FILES = (
+    attention,
+    cells,
+    classical,
+    decoders,
+    flow,
+    layers,
+    losses,
+    machines,
+    patterns,
+    runners,
+    wrapped,
+)
 NAMES = names_in(*(file.__name__.removeprefix("fuzzing.") for file in FILES))
 ELSEWHERE = {  # names without calls of their own, and why
     "Annotations": "plain data, of AttentionDecoder",

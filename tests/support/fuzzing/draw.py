@@ -15,119 +15,16 @@ from typing import Any
 import numpy as np
 
 import tinygrad_seq as ts
+from fuzzing.judged import EITHER, INVALID, VALID, Values, extended
+from fuzzing.scalars import TROUBLE, Scalars
 from fuzzing.values import FLOATS, FOREIGN, LAYOUTS, NONSENSE, RAGGED
 from tinygrad_seq import nn
 
-VALID, EITHER, INVALID = "valid", "either", "invalid"
-TROUBLE = 0.05  # the share of arguments that are not valid
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 6e4, -6e4, 1e-7, 1e30, -1e30]
-NOT_NUMBERS = [
-    "0.1",
-    None,
-    True,
-    np.True_,
-    1j,
-    [0.5],
-    {},
-    object(),
-    math.nan,
-    np.array([0.5, 0.5]),
-    np.float64("nan"),
-]
-NOT_INTEGERS = ["2", None, True, 2.0, np.float32(2), [2], math.nan, {}, 1j, object()]
 
 
-class Values(dict):
-    """What the oracle receives: the values of the arguments, by name."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
-
-    def under(self, prefix: str) -> Values:
-        """The values whose names begin with `prefix`, without it."""
-        return Values({k.removeprefix(prefix): v for k, v in self.items() if k.startswith(prefix)})
-
-
-class Draw:
-    """The arguments of one call, drawn by `rng`, and what is known of it."""
-
-    def __init__(self, seed: Sequence[int]) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.verdict = VALID
-        self.values = Values()
-        self.leaves: dict[str, ts.Tensor] = {}  # what requires a gradient
-        self.dtypes: list[np.dtype] = []  # of the floats among the arguments
-        self.kept: list[tuple[Any, Any, tuple]] = []
-        self.said: list[str] = []
-        self.hostile = self.chance(0.3)
-        self.errors: tuple[type[Exception], ...] = ()  # that are right besides the usual ones
-
-    # --- chance -----------------------------------------------------------------------------------------------
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
-
-    def one_of(self, choices: Sequence) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def judged(self, verdict: str) -> None:
-        """Note that an argument makes the call EITHER or INVALID; the worst counts."""
-        order = [VALID, EITHER, INVALID]
-        self.verdict = max(self.verdict, verdict, key=order.index)
-
-    def given(self, name: str, value: Any, plain: Any) -> Any:
-        """Note an argument, and what the oracle receives for it."""
-        self.values[name] = plain
-        self.said.append(f"{name}={value!r:.200}")
-        return value
-
-    # --- numbers ----------------------------------------------------------------------------------------------
-
-    def number(self, name: str, choices: Sequence[float], interval: str) -> Any:
-        """A number: one of `choices`, Python's or NumPy's; sometimes outside `interval`, or no number."""
-        if self.chance(TROUBLE):
-            self.judged(INVALID)
-            return self.given(name, self.one_of(NOT_NUMBERS + 2 * outside(interval)), None)
-        x = self.one_of(choices)
-        kinds: list[Callable] = [lambda x: x, lambda x: x, np.float64, np.float32, np.asarray]
-        value = self.one_of(kinds)(x)
-        return self.given(name, value, float(value))
-
-    def integer(
-        self, name: str, choices: Sequence[int], interval: str = "[1, inf)", *, none: bool = False
-    ) -> Any:
-        """An integer: one of `choices`, Python's or NumPy's; sometimes outside `interval`, or no integer.
-
-        With `none`, None is no such trouble.
-        """
-        if self.chance(TROUBLE):
-            self.judged(INVALID)
-            beyond = [int(x) for x in outside(interval) if math.isfinite(x) and x == int(x)]
-            wrong = [x for x in NOT_INTEGERS if not (none and x is None)]
-            return self.given(name, self.one_of(wrong + 2 * beyond), None)
-        x = self.one_of(choices)
-        kinds: list[Callable] = [lambda x: x, lambda x: x, np.int64, np.int32, np.asarray]
-        return self.given(name, self.one_of(kinds)(x), x)
-
-    def size(self, name: str, choices: Sequence[int]) -> Any:
-        """An integer >= 1; sometimes 0, which a library may refuse."""
-        if self.chance(TROUBLE / 2):
-            self.judged(EITHER)
-            return self.given(name, 0, 0)
-        return self.integer(name, choices, "[0, inf)")
-
-    def choice(self, name: str, choices: Sequence, wrong: Sequence = ("no such", None, 3, ["a"])) -> Any:
-        """One of `choices`; sometimes another value."""
-        if self.chance(TROUBLE):
-            self.judged(INVALID)
-            return self.given(name, self.one_of(wrong), None)
-        x = self.one_of(choices)
-        return self.given(name, x, x)
-
-    def flag(self, name: str) -> bool:
-        return self.given(name, flag := self.chance(0.5), flag)
-
-    # --- arrays -----------------------------------------------------------------------------------------------
+class Draw(Scalars):
+    """A draw of any arguments, and of the parameters of a model."""
 
     def floats(
         self,
@@ -248,15 +145,6 @@ class Draw:
             )
         return self.kept_(name, ts.tensor(array) if self.chance(0.5) else array)
 
-    def dtype(self, name: str = "dtype") -> Any:
-        """A dtype for parameters."""
-        if self.chance(TROUBLE):
-            self.judged(INVALID)
-            return self.given(name, self.one_of(["i8", "no such", int, bool]), None)
-        return self.given(name, x := self.one_of(["f4", np.float32, "f8", np.float64, np.dtype("f8"), "f2"]), x)
-
-    # --- models -----------------------------------------------------------------------------------------------
-
     def model(self, module: Any, *, prefix: str = "", scale: float | None = 0.7) -> Any:
         """Note all tensors of a model under their names; its parameters get new values of this scale."""
         for name, t in module.named_tensors():
@@ -269,42 +157,5 @@ class Draw:
             self.values[prefix + name] = extended(t.numpy())
         return module
 
-    def floats_(self) -> list[np.ndarray]:
-        """The values of all arguments that are floats."""
-        return [x for x in self.values.values() if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
 
-    # --- the arguments stay as they are -----------------------------------------------------------------------
-
-    def kept_(self, name: str, value: Any) -> Any:
-        array = value.numpy() if isinstance(value, ts.Tensor) else value
-        state = (
-            (value.line, value.shape)
-            if isinstance(value, ts.Tensor)
-            else (value.flags.writeable, value.strides)
-        )
-        self.kept.append((value, array.copy(), state))
-        return self.given(name, value, extended(array))
-
-    def unchanged(self) -> None:
-        """Assert that no argument was changed."""
-        for value, array, state in self.kept:
-            if isinstance(value, ts.Tensor):
-                assert (value.line, value.shape) == state, "an argument was put on another line of the tape"
-                assert value.numpy().tobytes() == array.tobytes(), "an argument was changed"
-            else:
-                assert (value.flags.writeable, value.strides) == state, "an argument was reflagged"
-                assert value.tobytes() == array.tobytes(), "an argument was changed"
-
-
-def outside(interval: str) -> list[float]:
-    """Numbers that are not within an interval, written as in `tinygrad_seq.engine.numbers`."""
-    low, high = map(float, interval[1:-1].split(","))
-    found = [low - 1.0, high + 1.0, -math.inf, math.inf]
-    found += [low] * (interval[0] == "(") + [high] * (interval[-1] == ")")
-    inside = [low] * (interval[0] == "[") + [high] * (interval[-1] == "]")
-    return [x for x in found if not math.isnan(x) and x not in inside]
-
-
-def extended(array: np.ndarray) -> np.ndarray:
-    """Floats in extended precision; other arrays as they are."""
-    return np.array(array, np.longdouble if array.dtype.kind == "f" else None)
+__all__ = ["EITHER", "INVALID", "VALID", "Draw", "Values", "extended"]

@@ -9,7 +9,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from fuzzing.calls import Call, Draw, Values, subject
-from fuzzing.draw import EITHER, INVALID, extended
+from fuzzing.draw import INVALID, extended
 from tinygrad_seq import nn, optim
 
 SHAPES = [(), (0,), (1,), (3,), (2, 3), (0, 2)]
@@ -96,7 +96,7 @@ LR = ([0.0, 0.1, 1e-3, 1, 0.5], "[0, inf)")
 @subject("SGD", 300)
 def sgd(d: Draw) -> Call:
     lr = d.number("lr", *LR)
-    options = options_of(d, momentum=([0.0, 0.5, 0.9, 0], "[0, inf)"))
+    options = options_of(d, momentum=([0.0, 0.5, 0.9, 0, 1], "[0, 1]"))
     if d.chance(0.3):
         options["nesterov"] = d.flag("nesterov")
     if options.get("nesterov") and not d.values.get("momentum"):
@@ -115,9 +115,9 @@ def rmsprop(d: Draw) -> Call:
     options = options_of(
         d,
         lr=LR,
-        alpha=([0.5, 0.9, 0.99, 0], "[0, 1]"),
-        eps=([1e-8, 1e-3, 1e-2], "[0, inf)"),
-        momentum=([0.0, 0.9], "[0, inf)"),
+        alpha=([0.5, 0.9, 0.99, 0], "[0, 1)"),
+        eps=([1e-8, 1e-3, 1e-2], "(0, inf)"),
+        momentum=([0.0, 0.9], "[0, 1]"),
     )
     if d.chance(0.4):
         options["centered"] = d.flag("centered")
@@ -144,7 +144,7 @@ def adam_formula(p, g, slots, lr, v):
 
 
 def adam_options(d: Draw) -> dict[str, Any]:
-    options = options_of(d, lr=LR, eps=([1e-8, 1e-3, 1e-4], "[0, inf)"))
+    options = options_of(d, lr=LR, eps=([1e-8, 1e-3, 1e-4], "(0, inf)"))
     if d.chance(0.5):
         valid = d.one_of([(0.9, 0.999), (0.5, 0.9), [0.0, 0.5], (np.float32(0.5), np.float64(0.25)), (0, 0)])
         if d.chance(0.12):
@@ -187,7 +187,7 @@ def adamw(d: Draw) -> Call:
     return trained(d, lambda ps: optim.AdamW(ps, **options), formula)
 
 
-@subject("Optimizer", 60)
+@subject("Optimizer", 60, also=("Signs",))
 def base(d: Draw) -> Call:
     """Signs: p <- p - lr sign g, an optimizer of one's own."""
 
@@ -197,104 +197,3 @@ def base(d: Draw) -> Call:
 
     lr = d.number("lr", *LR)
     return trained(d, lambda ps: Signs(ps, lr), lambda p, g, slots, lr, v: p - lr * np.sign(g))
-
-
-# --- clipping ---------------------------------------------------------------------------------------------
-
-
-def with_gradients(d: Draw, special) -> list[ts.Tensor]:
-    ps = parameters(d, special)
-    if isinstance(ps, list) and "gradients" in d.values:
-        for p, g in zip(ps, d.values["gradients"][0], strict=True):
-            if g is not None:
-                p.grad = ts.tensor(g)
-    return ps
-
-
-def gradients_of(ps: list[ts.Tensor]) -> list[Any]:
-    return [p.grad.detach() for p in ps if p.grad is not None]
-
-
-@subject("clip_grad_norm_", 200)
-def clip_norm(d: Draw) -> Call:
-    limit = d.number("max_norm", [0.5, 1, 100.0, math.inf], "(0, inf]")
-    ps = with_gradients(d, [0.0, 1e4, 1e-4, 1e18])
-    norm = optim.clip_grad_norm_(ps, limit)
-
-    def oracle(v: Values):
-        gs = [extended(g) for g in v.gradients[0] if g is not None]
-        norm = np.sqrt(sum((np.sum(g * g) for g in gs), np.longdouble(0)))
-        factor = 1 if norm <= v.max_norm else v.max_norm / norm
-        return [norm, *(g * factor for g in gs)]
-
-    found = gradients_of(ps)
-    return Call([np.float64(norm), *found], oracle, dtype=["f8", *(g.dtype for g in found)], derivative=False)
-
-
-@subject("clip_grad_value_", 120)
-def clip_value(d: Draw) -> Call:
-    limit = d.number("max_value", [0.5, 1, 100.0, math.inf], "(0, inf]")
-    ps = with_gradients(d, SPECIAL)
-    optim.clip_grad_value_(ps, limit)
-
-    def oracle(v: Values):
-        return [np.clip(extended(g), -v.max_value, v.max_value) for g in v.gradients[0] if g is not None]
-
-    found = gradients_of(ps)
-    return Call(found, oracle, dtype=[g.dtype for g in found], derivative=False)
-
-
-# --- schedules --------------------------------------------------------------------------------------------
-
-
-def scheduled(d: Draw, make: Any, formula: Any) -> Call:
-    schedule = make()
-    times = [0, 1, 2, 5, 100]
-    found = [np.float64(schedule(t)) for t in times]
-    return Call(found, lambda v: [np.float64(formula(t, v)) for t in times], dtype="f8")
-
-
-RATE = ([0.1, 1, 1e-3], "[0, inf)")
-
-
-@subject("constant", 60)
-def constant(d: Draw) -> Call:
-    lr = d.number("lr", *RATE)
-    return scheduled(d, lambda: optim.constant(lr), lambda t, v: v.lr)
-
-
-@subject("step_decay", 120)
-def step_decay(d: Draw) -> Call:
-    lr, every = d.number("lr", *RATE), d.integer("every", [1, 2, 3])
-    options = options_of(d, factor=([0.1, 0.5, 1, 0], "[0, inf)"))
-    factor = lambda v: v.get("factor", 0.1)  # noqa: E731
-    return scheduled(
-        d, lambda: optim.step_decay(lr, every, **options), lambda t, v: v.lr * factor(v) ** (t // v.every)
-    )
-
-
-@subject("cosine", 120)
-def cosine(d: Draw) -> Call:
-    lr, steps = d.number("lr", *RATE), d.integer("steps", [1, 4, 30])
-    options = options_of(d, final=([0.0, 0.01], "[0, inf)"))
-
-    def formula(t, v):
-        final = v.get("final", 0)
-        return final if t >= v.steps else final + (v.lr - final) * (1 + math.cos(math.pi * t / v.steps)) / 2
-
-    return scheduled(d, lambda: optim.cosine(lr, steps, **options), formula)
-
-
-@subject("warmup", 120)
-def warmup(d: Draw) -> Call:
-    steps = d.integer("steps", [0, 1, 3], "[0, inf)")
-    inner = optim.cosine(0.5, 10)
-    if d.chance(0.05):
-        d.judged(EITHER)
-        inner = d.given("schedule", d.one_of([0.1, None, "cosine"]), None)
-        d.judged(INVALID)
-
-    def formula(t, v):
-        return inner(0) * (t + 1) / (v.steps + 1) if t < v.steps else inner(t - v.steps)
-
-    return scheduled(d, lambda: optim.warmup(steps, inner), formula)
