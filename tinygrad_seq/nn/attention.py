@@ -20,6 +20,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.choice import where
@@ -46,8 +47,8 @@ def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[
     (array([[2.]], dtype=float32), array([[0.5, 0.5, 0. ]], dtype=float32))
     """
     kept = scores if keep is None else where(keep, scores, -math.inf)
-    weights = softmax(kept)
-    return weights @ values, weights
+    weights = softmax(wide(kept))
+    return rounded(weights @ wide(values), scores, values), rounded(weights, scores)
 
 
 # --- scores -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural
@@ -98,9 +99,15 @@ class LayerNorm(Module):
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
-        d = x - mean(x, -1, keepdims=True)
-        y: Tensor = self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
-        return y
+        return self.weight * standardized(x, self.eps) + self.bias
+
+
+@rounded_once
+def standardized(x: Input, eps: float) -> Tensor:
+    """(x - m) / sqrt(v + eps), with m, v the mean and variance of x along the last axis."""
+    d = x - mean(x, -1, keepdims=True)
+    y: Tensor = d / sqrt(mean(square(d), -1, keepdims=True) + eps)
+    return y
 
 
 class Sequential(Module):

@@ -1,7 +1,8 @@
 """Losses that training minimises. Logarithms are natural, so losses are in nats; divide by log 2 for bits.
 
 Every loss takes `reduction`: "mean" over the targets that count, 0 if there are none; "sum"; or "none", one
-loss for every target. Targets must have exactly the documented shape: nothing is broadcast.
+loss for every target. Targets must have exactly the documented shape: nothing is broadcast. Losses of float16
+are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.precision import wide
+from tinygrad_seq.engine.primitive import safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import clip, maximum, where
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.elementwise import square
+from tinygrad_seq.ops.elementwise import abs, square
 from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
-from tinygrad_seq.ops.reduction import logsumexp, mean
+from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
+from tinygrad_seq.ops.softmax import log_softmax
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -37,7 +41,7 @@ def cross_entropy(
 ) -> Tensor:
     """The negative log-likelihood of `targets` under softmax(logits).
 
-        L_i = -sum_c q_ic log softmax(o_i)_c = logsumexp(o_i) - sum_c q_ic o_ic
+        L_i = -sum_c q_ic log softmax(o_i)_c
         q_i = (1 - s) onehot(y_i) + s / C
 
     logits           o (..., C)
@@ -56,7 +60,8 @@ def cross_entropy(
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
-    logits = logits if isinstance(logits, Tensor) else tensor(logits)
+    given = logits if isinstance(logits, Tensor) else tensor(logits)
+    logits = wide(given)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
             f"cross_entropy needs logits (..., C) and targets (...), got logits of shape {logits.shape} and "
@@ -68,13 +73,13 @@ def cross_entropy(
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
-    expected = found(squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1), inside)
+    log_p = log_softmax(logits)
+    likelihood = found(squeeze(take_along_axis(log_p, expand_dims(y, -1), axis=-1), -1), inside)
     if label_smoothing:
-        expected = (1 - label_smoothing) * expected + label_smoothing * mean(logits, -1)
-    losses = logsumexp(logits, axis=-1) - expected
+        likelihood = (1 - label_smoothing) * likelihood + label_smoothing * mean(log_p, -1)
     if ignore_index is None:
-        return reduced(losses, reduction, y.size)
-    return reduced(where(counts, losses, 0), reduction, total(counts))
+        return reduced(-likelihood, reduction, y.size, given.dtype)
+    return reduced(where(counts, -likelihood, 0), reduction, total(counts), given.dtype)
 
 
 def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -93,8 +98,9 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
-    o, y = alike(logits, targets)
-    return reduced(y * softplus(-o) + (1 - y) * softplus(o), reduction, o.size)
+    o, y, dtype = alike(logits, targets)
+    losses = safe_product(y, softplus(-o)) + safe_product(1 - y, softplus(o))  # 0 where 0 meets infinity
+    return reduced(losses, reduction, o.size, dtype)
 
 
 def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -108,8 +114,8 @@ def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") ->
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
     tensor(2., float32, cpu)
     """
-    x, y = alike(predictions, targets)
-    return reduced(square(x - y), reduction, x.size)
+    x, y, dtype = alike(predictions, targets)
+    return reduced(square(x - y), reduction, x.size, dtype)
 
 
 def huber(
@@ -134,30 +140,32 @@ def huber(
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, not {delta}")
-    x, y = alike(predictions, targets)
+    x, y, dtype = alike(predictions, targets)
     d = x - y
     near = clip(d, -delta, delta)
-    return reduced(near * (d - 0.5 * near), reduction, x.size)
+    return reduced(0.5 * square(near) + delta * (abs(d) - abs(near)), reduction, x.size, dtype)
 
 
-def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor]:
-    """Predictions and targets as tensors of one shape; the targets are cast to the predictions' float dtype."""
+def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor, np.dtype]:
+    """Predictions and targets as tensors of one shape and dtype, and the dtype of their loss."""
     x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
     y = targets if isinstance(targets, Tensor) else tensor(targets)
     if x.dtype.kind != "f":
         raise TypeError(f"predictions must be floats, not {describe(x)}")
     if y.shape != x.shape:
         raise ValueError(f"targets must have the shape of the predictions, {x.shape}, not {y.shape}")
-    return x, y if y.dtype == x.dtype else y.astype(x.dtype)
+    dtype, x = x.dtype, wide(x)
+    return x, y if y.dtype == x.dtype else y.astype(x.dtype), dtype
 
 
-def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor) -> Tensor:
-    """The mean of the losses over the `count` targets that count, their sum, or all losses."""
+def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype) -> Tensor:
+    """The mean of the losses over the `count` targets that count, their sum, or all losses, as `dtype`."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
-    if reduction == "none":
-        return losses
+    losses = wide(losses)
     if reduction == "sum":
-        return total(losses)
-    count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
-    return total(losses) / count
+        losses = total(losses)
+    if reduction == "mean":
+        count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
+        losses = total(losses) / count
+    return losses if losses.dtype == dtype else losses.astype(dtype)

@@ -32,7 +32,6 @@ EXEMPT = {
     "contract": Exemption((np.inf, -np.inf), PLAIN),
     "solve": Exemption((np.inf, -np.inf), PLAIN),
     "softmax": Exemption((np.inf,), UNSHIFTED),
-    "log_softmax": Exemption((np.inf,), UNSHIFTED),
 }
 
 

@@ -58,6 +58,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     3.0
     """
     if lengths is None:
-        return reduced(losses, "mean", losses.size)
+        return reduced(losses, "mean", losses.size, losses.dtype)
     inside, _ = within(lengths, losses)
-    return reduced(cut(losses, lengths), "mean", total(inside))
+    return reduced(cut(losses, lengths), "mean", total(inside), losses.dtype)
