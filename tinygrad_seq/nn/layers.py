@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input, Module, Parameter
@@ -87,7 +88,7 @@ class LayerNorm(Module):
     def __init__(self, size: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
         self.weight = Parameter(np.ones(size, dtype))
         self.bias = Parameter(np.zeros(size, dtype))
-        self.eps = eps
+        self.eps = number("LayerNorm", "eps", eps, "[0, inf)")
 
     def __call__(self, x: Input) -> Tensor:
         if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
