@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.mode import refuse_in_a_step as _refuse_in_a_step
+from tinygrad_seq.engine.numbers import integer, number
 
 Rng = np.random.Generator | int | None
 
@@ -56,6 +57,7 @@ def uniform(
     >>> uniform((2, 3), 0.5, rng=0).shape
     (2, 3)
     """
+    bound = number("uniform", "bound", bound, "[0, inf)")
     return generator(rng).uniform(-bound, bound, shape).astype(dtype)
 
 
@@ -70,6 +72,7 @@ def xavier(
     >>> xavier((2, 4), rng=0).shape
     (2, 4)
     """
+    gain = number("xavier", "gain", gain, "[0, inf)")
     return uniform(shape, gain * math.sqrt(6 / sum(_matrix(shape))), rng=rng, dtype=dtype)
 
 
@@ -97,6 +100,8 @@ def identity(size: int, *, scale: float = 1.0, dtype: DTypeLike = np.float32) ->
     array([[0.5, 0. ],
            [0. , 0.5]], dtype=float32)
     """
+    size = integer("identity", "size", size, "[0, inf)")
+    scale = number("identity", "scale", scale, "(-inf, inf)")
     return (scale * np.eye(size)).astype(dtype)
 
 
@@ -113,8 +118,9 @@ def sparse(
     >>> int((w != 0).sum()), float(np.abs(np.linalg.eigvals(w)).max().round(6))
     (750, 0.95)
     """
-    if not 1 <= nonzeros <= size:
-        raise ValueError(f"sparse needs 1 <= nonzeros <= size, got nonzeros={nonzeros} for size={size}")
+    size = integer("sparse", "size", size, "[1, inf)")
+    nonzeros = integer("sparse", "nonzeros", nonzeros, f"[1, {size}]")
+    spectral_radius = number("sparse", "spectral_radius", spectral_radius, "[0, inf)")
     rng = generator(rng)
     w = np.zeros((size, size))
     for column in w.T:
@@ -133,6 +139,8 @@ def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.f
     >>> forget_bias(2)
     array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
     """
+    hidden_size = integer("forget_bias", "hidden_size", hidden_size, "[0, inf)")
+    value = number("forget_bias", "value", value, "(-inf, inf)")
     return np.repeat(np.array([0, value, 0, 0], dtype), hidden_size)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
@@ -92,7 +93,7 @@ class LayerNorm(Module):
         size = natural(self, "size", size)
         self.weight = Parameter(np.ones(size, dtype))
         self.bias = Parameter(np.zeros(size, dtype))
-        self.eps = eps
+        self.eps = number("LayerNorm", "eps", eps, "[0, inf)")
 
     def __call__(self, x: Input) -> Tensor:
         if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.engine.primitive import safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
@@ -67,8 +68,9 @@ def cross_entropy(
             f"cross_entropy needs logits (..., C) and targets (...), got logits of shape {logits.shape} and "
             f"targets of shape {np.shape(targets)}"
         )
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"cross_entropy needs 0 <= label_smoothing < 1, got {label_smoothing}")
+    label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
+    if ignore_index is not None:
+        ignore_index = integer("cross_entropy", "ignore_index", ignore_index, "(-inf, inf)")
     y, inside = indices(targets, logits.shape[-1], logits.device, "targets", ignore=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
@@ -138,8 +140,7 @@ def huber(
     >>> nn.huber(ts.tensor([1.0, 2.0]), ts.tensor([2.0, -3.0]), reduction="none")
     tensor([0.5, 4.5], float32, cpu)
     """
-    if not delta > 0:
-        raise ValueError(f"delta must be positive, not {delta}")
+    delta = number("huber", "delta", delta, "(0, inf)")
     x, y, dtype = alike(predictions, targets)
     d = x - y
     near = clip(d, -delta, delta)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -106,8 +107,8 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    if remat is not None and (not isinstance(remat, int) or remat < 1):
-        raise ValueError(f"remat must be a number of steps, 1 or more, got {remat!r}")
+    if remat is not None:
+        remat = integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)

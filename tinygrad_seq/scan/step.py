@@ -11,6 +11,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import tracing
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
 from tinygrad_seq.scan.trace import Trace
@@ -131,7 +132,7 @@ def steps_of(xs, length: int | None) -> int:
         if not np.ndim(x):
             raise ValueError(f"an input of a scan needs time as its first axis, got {describe(x)}")
         sizes.add(np.shape(x)[0])
-    sizes |= set() if length is None else {length}
+    sizes |= set() if length is None else {integer("scan", "length", length, "[1, inf)")}
     if len(sizes) != 1:
         raise ValueError(
             f"the inputs of a scan (and length=) must have one number of steps, got {sorted(sizes)}"

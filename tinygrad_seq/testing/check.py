@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
 from tinygrad_seq.testing.riding import riding
@@ -88,7 +89,7 @@ def check_primitive(op: Op | ManyOp | Primitive, *, device: str = "cpu") -> None
 
 def drawn(op: Primitive, count: int, device: str = "cpu") -> list[Call]:
     """Some calls of `op`, the same at every time, with which mutants are tested."""
-    found: list[Call] = []
+    count, found = integer("drawn", "count", count, "[1, inf)"), list[Call]()
     for example in families(op):
         once = settings(
             max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],

@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.training import serialize
 
@@ -114,6 +115,7 @@ def train(
     finished
     ['step,n,square', '1,1,', '2,2,4', '3,3,9']
     """
+    steps = integer("train", "steps", steps, "[1, inf)")
     if resume and overwrite:
         raise ValueError("train accepts resume=True or overwrite=True, got both; choose one")
     folder = Path(folder)

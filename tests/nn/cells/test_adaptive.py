@@ -545,7 +545,7 @@ def test_a_cell_of_more_than_one_output():
 
 @pytest.mark.parametrize("epsilon", [1, 1.0, -0.01, math.nan, 2])
 def test_an_invalid_epsilon(epsilon):
-    with pytest.raises(ValueError, match=f"ACTCell needs 0 <= epsilon < 1, got {epsilon}"):
+    with pytest.raises(ValueError, match=rf"ACTCell needs a number epsilon in \[0, 1\), got {epsilon}"):
         nn.ACTCell(nn.GRUCell(I + 1, H), epsilon=epsilon)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import tree
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import probe
@@ -93,8 +94,7 @@ class ACTCell(VisitingCell):
     def __init__(
         self, cell: Cell, *, epsilon: float = 0.01, max_steps: int = 100, rng: init.Rng = None
     ) -> None:
-        if not 0 <= epsilon < 1:
-            raise ValueError(f"ACTCell needs 0 <= epsilon < 1, got {epsilon}")
+        epsilon = number("ACTCell", "epsilon", epsilon, "[0, 1)")
         super().__init__(cell)
         self.epsilon, self.max_steps = epsilon, natural(self, "max_steps", max_steps)
         _, y = probe(cell)

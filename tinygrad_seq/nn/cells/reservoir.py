@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
 from tinygrad_seq.nn.cells.state import parts
@@ -45,6 +46,10 @@ class Reservoir(Cell):
         dtype: DTypeLike,
     ) -> None:
         self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
+        owner = type(self).__name__
+        spectral_radius = number(owner, "spectral_radius", spectral_radius, "[0, inf)")
+        if nonzeros is not None:
+            nonzeros = integer(owner, "nonzeros", nonzeros, f"[1, {hidden_size}]")
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -94,8 +99,9 @@ class EchoStateCell(Reservoir):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if not 0 < leak <= 1:
-            raise ValueError(f"EchoStateCell needs 0 < leak <= 1, got {leak}")
+        self.leak = number("EchoStateCell", "leak", leak, "(0, 1]")
+        input_scale = number("EchoStateCell", "input_scale", input_scale, "[0, inf)")
+        feedback_scale = number("EchoStateCell", "feedback_scale", feedback_scale, "[0, inf)")
         super().__init__(
             [input_scale] * natural(self, "input_size", input_size, least=0)
             + [feedback_scale] * natural(self, "feedback", feedback, least=0),
@@ -106,7 +112,6 @@ class EchoStateCell(Reservoir):
             rng=rng,
             dtype=dtype,
         )
-        self.leak = leak
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
         """h = 0, (batch, H), with the dtype and the device of `like`."""
@@ -150,6 +155,10 @@ class LiquidStateCell(Reservoir):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        self.decay = number("LiquidStateCell", "decay", decay, "[0, 1]")
+        self.filter = number("LiquidStateCell", "filter", filter, "[0, 1]")
+        self.threshold = number("LiquidStateCell", "threshold", threshold, "(-inf, inf)")
+        input_scale = number("LiquidStateCell", "input_scale", input_scale, "[0, inf)")
         super().__init__(
             [input_scale] * natural(self, "input_size", input_size, least=0),
             hidden_size,
@@ -159,7 +168,6 @@ class LiquidStateCell(Reservoir):
             rng=rng,
             dtype=dtype,
         )
-        self.decay, self.filter, self.threshold = decay, filter, threshold
 
     def initial_state(self, batch: int, like: Tensor) -> Spiking:
         """v = s = r = 0, each (batch, H), with the dtype and the device of `like`."""

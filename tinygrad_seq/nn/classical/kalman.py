@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.classical.gaussian import Covariance, diagonal, log_normal, unit, vectors
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural
@@ -81,6 +82,9 @@ class LinearDynamicalSystem(Module):
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
         """Observations (T, B, O) drawn from the system, together with their hidden states; on the host."""
+        steps, batch = (
+            integer("sample", name, given, "[0, inf)") for name, given in (("steps", steps), ("batch", batch))
+        )
         rng = np.random.default_rng(rng)
         a, c, b = (p.numpy() for p in (self.transition, self.emission, self.bias))
         covariances = self.initial_noise, self.transition_noise, self.emission_noise

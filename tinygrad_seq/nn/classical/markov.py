@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices, rows
 from tinygrad_seq.nn.module import Module, Parameter, natural
@@ -103,6 +104,9 @@ class HiddenMarkovModel(Module):
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
         """Symbols drawn from the model, together with their hidden states: integers (T, B), on the host."""
+        steps, batch = (
+            integer("sample", name, given, "[0, inf)") for name, given in (("steps", steps), ("batch", batch))
+        )
         rng, xs = np.random.default_rng(rng), np.empty((steps, batch), np.int64)
 
         def drawn(logits: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from tinygrad_seq import tree
 from tinygrad_seq.derive import vjp
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, RNNCell, State
 from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.gradients.flow import as_rows, floats
@@ -149,7 +150,7 @@ def eigenvalue_powers(matrix: Tensor | ArrayLike, steps: int) -> np.ndarray:
     >>> eigenvalue_powers([[0.0, 1.0], [1.0, 1.0]], 10)[[1, 10]].round(4).tolist()
     [[-0.618, 1.618], [0.0081, 122.9919]]
     """
-    matrix = on_host(matrix)
+    matrix, steps = on_host(matrix), integer("eigenvalue_powers", "steps", steps, "[0, inf)")
     symmetric = np.array_equal(matrix, matrix.T)
     values = np.linalg.eigvalsh(matrix) if symmetric else np.linalg.eigvals(matrix)
     return values ** np.arange(steps + 1)[:, None]
@@ -164,6 +165,7 @@ def linear_recurrence(matrix: Tensor | ArrayLike, start: Tensor | ArrayLike, ste
     array([1., 1., 2., 3., 5., 8.])
     """
     matrix, start = on_host(matrix), on_host(start)
+    steps = integer("linear_recurrence", "steps", steps, "[0, inf)")
     if not np.array_equal(matrix, matrix.T):
         raise ValueError(
             "linear_recurrence needs a symmetric W, so that W = Q L Q' with an orthogonal Q, got "
