@@ -55,7 +55,27 @@ def grad(
 @overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: list[Tensor],
+    inputs: tuple[Any, ...],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> tuple[Any, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: dict[Any, Any],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> dict[Any, Any]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
     cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
@@ -65,7 +85,7 @@ def grad(
 @overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: list[Tensor],
+    inputs: Sequence[Tensor],
     cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
@@ -75,13 +95,13 @@ def grad(
 @overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: object,
+    inputs: list[Any],
     cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
     zeros: bool = False,
-) -> Any: ...
+) -> list[Any]: ...
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: object,

@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_seq as ts
 from silent import T, refused, right
+from tinygrad_seq.engine.primitive import Primitive
 
 w = [1.0, 2.0]
 leaves = refused(
@@ -132,3 +133,75 @@ def a_gradient_that_is_recorded():
 def a_python_number_is_a_constant():
     x = T([1.0])
     return ts.grad(x + math.exp(x), x)
+
+
+undeclared = refused(TypeError, "sine", "no_derivative()", by="d/dx sin x = cos x, and not the 0 of a constant")
+
+
+def sine():
+    """sin, as an op that does not say what its derivative is."""
+
+    def sine(x, /):
+        return np.sin(x)
+
+    return Primitive(sine, "()->()").function
+
+
+@undeclared
+def an_op_without_a_rule():
+    x = T(w)
+    return ts.grad((x + sine()(x)).sum(), x)
+
+
+@undeclared
+def an_op_without_a_rule_in_a_scan():
+    f, x = sine(), T(1.0)
+    return ts.grad(ts.scan(lambda c, _: (f(c), None), x, length=3)[0], x)
+
+
+@undeclared
+def an_op_without_a_rule_under_remat():
+    f, x = sine(), T(1.0)
+    return ts.grad(ts.scan(lambda c, _: (f(c), None), x, length=3, remat=2)[0], x)
+
+
+@undeclared
+def an_op_without_a_rule_forward():
+    return ts.jvp(sine(), [ts.tensor(1.0)], [1.0])
+
+
+@undeclared
+def an_op_with_a_forward_rule_only():
+    f = sine()
+    f.jvp(lambda g, x: g * np.cos(x))
+    x = T(w)
+    return ts.grad((x + f(x)).sum(), x)
+
+
+@right([1.5403023058681398, 0.5838531634528576], by="d/dx (x + sin x) = 1 + cos x")
+def a_rule_declared_after_a_call():
+    f, x = sine(), T(w, np.float64)
+    f(1.0)
+    f.partials(lambda x: np.cos(x))
+    return ts.grad((x + f(x)).sum(), x)
+
+
+@refused(TypeError, "joint_vjp", "*more", by="d/dw_i sum_j w_j = 1 for all of them, and not for the first only")
+def arguments_that_no_rule_covers():
+    def total(x, /, *more):
+        return sum(more, x)
+
+    op = Primitive(total, examples=[ts.example("(a)", "(a)")])
+    op.vjp(lambda g: g)
+    x = T(w)
+    return ts.grad(op.function(x, x).sum(), x)
+
+
+@refused(
+    TypeError, "raw", "rename it", by="the argument would be overwritten: raw = True, and the op returns 2"
+)
+def an_argument_named_like_a_local():
+    def double(raw, /):
+        return 2 * raw
+
+    return Primitive(double, "()->()").function(5.0)
