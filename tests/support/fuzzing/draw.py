@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import doors
 import numpy as np
 
 import tinygrad_seq as ts
@@ -105,17 +106,21 @@ class Draw(Scalars):
             high = low + 1
         array = self.rng.integers(low, max(high, low + 1), shape)
         if self.chance(2 * TROUBLE):
-            kind = self.one_of(["shape", "range", "float", "bool", "nonsense"])
+            kind, before = self.one_of(["shape", "range", "float", "bool", "nonsense"]), self.verdict
             self.judged(INVALID)
             if kind == "shape" and len(wrong):
                 return self.given(name, np.zeros(self.one_of(wrong), int) + low, None)
             if kind == "range" and size and len(beyond):
                 array.flat[0] = self.one_of(beyond)
-                return self.given(name, ts.tensor(array) if self.chance(0.5) else array, None)
-            if kind == "float":
+                on_host = doors.NAME == "numpy"  # a tensor on a device is not checked
+                return self.given(name, ts.tensor(array) if on_host and self.chance(0.5) else array, None)
+            if kind == "float" and size:
                 return self.given(name, array.astype("f4"), None)
             if kind == "bool" and size:
                 return self.given(name, array.astype(bool), None)
+            if kind in ("float", "bool"):  # nothing is in an empty array of them
+                self.verdict = before if before == INVALID else EITHER
+                return self.given(name, array.astype("f4"), array)
             return self.given(name, self.one_of([x for x in NONSENSE if x is not None]), None)
         if low >= 0 and self.chance(0.2):
             array = array.astype("u1")

@@ -16,7 +16,7 @@ from fuzzing.draw import EITHER, INVALID
 from fuzzing.layers import linear_of
 from tinygrad_seq import nn, tree
 
-DTYPES = ["f4", "f8"]
+DTYPES = ["f4", "f8", "f2"]
 ROUGH = [math.nan, math.inf, 0.0, -0.0, 1e3]
 
 

@@ -17,7 +17,7 @@ from fuzzing.layers import linear_of
 from tinygrad_seq import nn, tree
 
 ROUGH = [math.nan, math.inf, 0.0, -0.0, 1e3]
-DTYPES = ["f4", "f8"]
+DTYPES = ["f4", "f8", "f2"]
 BATCHES = [0, 1, 2, 3]
 
 
