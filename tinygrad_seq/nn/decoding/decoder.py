@@ -19,6 +19,7 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.decoding.beam import beam_search
 from tinygrad_seq.nn.indices import Indices, rows
@@ -86,7 +87,7 @@ class Decoder(Module, Generic[Given]):
         self, embedding: Embedding, cell: Cell, readout: Layer, *, bridge: Layer | None = None, end: int = 0
     ) -> None:
         self.embedding, self.cell, self.readout, self.bridge = embedding, cell, readout, bridge
-        self.end = end
+        self.end = integer(type(self).__name__, "end", end, f"[0, {embedding.weight.shape[0]})")
 
     # --- what is given, and how it enters the cell: defined by subclasses ---------------------------------
 

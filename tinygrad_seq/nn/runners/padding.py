@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
 from tinygrad_seq.nn.runners.lengths import Lengths, within
@@ -17,8 +18,8 @@ from tinygrad_seq.tensor.tensor import Tensor
 def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray, np.ndarray]:
     """Sequences (n_i, ...) as an array (T, B, ...), time first, and their lengths n_i, (B,).
 
-    Past its end a row holds `fill`. Raises ValueError if there is no sequence, or if the steps of the sequences
-    have different shapes.
+    Past its end a row holds `fill`, a number that may be NaN; for sequences of integers it is an integer.
+    Raises ValueError if there is no sequence, or if the steps of the sequences have different shapes.
 
     >>> from tinygrad_seq import nn
     >>> xs, lengths = nn.padded([[1, 2, 3], [4]])
@@ -33,8 +34,12 @@ def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray,
             "padded needs one or more sequences (n, ...) whose steps have one shape, got steps of shapes "
             f"{sorted(shapes)}"
         )
-    lengths = np.array([len(array) for array in arrays])
-    together = np.full((lengths.max(), len(arrays), *shapes.pop()), fill, np.result_type(*arrays))
+    lengths, dtype = np.array([len(array) for array in arrays]), np.result_type(*arrays)
+    if dtype.kind in "iu":
+        fill = integer("padded", "fill", fill, "(-inf, inf)")
+    elif not (isinstance(fill, (float, np.floating)) and np.isnan(fill)):
+        fill = number("padded", "fill", fill, "[-inf, inf]")
+    together = np.full((lengths.max(), len(arrays), *shapes.pop()), fill, dtype)
     for i, array in enumerate(arrays):
         together[: len(array), i] = array
     return together, lengths
