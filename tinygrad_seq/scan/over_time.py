@@ -107,16 +107,15 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    if remat is not None:
-        remat = integer("scan", "remat", remat, "[1, inf)")
+    k = None if remat is None else integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
-    if remat is None:
+    if k is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
-        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
+        finals, ys = in_segments(compiled, arguments, n, reverse, k)
     return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
 
 
