@@ -54,7 +54,7 @@ class Draw(Scalars):
         array = np.asarray(values).astype(dtype)
         layout = self.one_of(LAYOUTS)
         self.dtypes.append(dtype)
-        if tensor or self.chance(0.6):
+        if self.chance(0.6) or tensor or doors.NAME != "numpy":  # a function of arrays runs on one device
             leaf = ts.tensor(array, requires_grad=self.chance(0.8))
             value = layout(leaf)
             if leaf.requires_grad:
@@ -79,7 +79,7 @@ class Draw(Scalars):
             array = np.ones(shape, "i8").astype(self.one_of(FOREIGN[2:]))
             return self.given(name, array, None)
         self.judged(EITHER)
-        if kind == "list":
+        if kind == "list" and doors.NAME == "numpy":
             array = self.rng.normal(size=shape).astype("f4")
             return self.given(name, array.tolist(), extended(array))
         array = (np.abs(self.rng.normal(size=shape)) * 3).astype(self.one_of(["i8", "i1", "u1", "?"]))

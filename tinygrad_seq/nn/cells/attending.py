@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.nn.attention import Score, attend
+from tinygrad_seq.nn.attention import Score, attend, refuse_mask
 from tinygrad_seq.nn.cells.cell import Cell
 from tinygrad_seq.nn.cells.fitting import checked, remaining
 from tinygrad_seq.nn.cells.state import State
@@ -50,12 +50,10 @@ class Attending(Cell):
             raise ValueError(
                 f"Attending needs float annotations (B, N, D) or (N, D), got {describe(annotations)}"
             )
-        if keep is not None and (keep.shape != annotations.shape[:-1] or keep.dtype != bool):
-            raise ValueError(
-                f"Attending needs keep to be booleans of shape {annotations.shape[:-1]} for annotations "
-                f"{describe(annotations)}, got {describe(keep)}"
-            )
-
+        if keep is not None:
+            shape = annotations.shape[:-1]
+            wanted = f"shape {shape} for annotations {describe(annotations)}"
+            refuse_mask("Attending", keep, keep.shape == shape, wanted)
         context = annotations.shape[-1]
         self.input_size = remaining(self, cell.input_size, context, f"a context of size {context}")
 

@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular, unit, vectors
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
-from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.patterns import Features, Layer, apply_features
+from tinygrad_seq.nn.runners.padding import cut, visible
+from tinygrad_seq.nn.runners.patterns import Features, Layer
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import sum as total
@@ -48,7 +48,7 @@ class FixedWindow(Module):
         self.features, self.network, self.steps = features, network, natural(self, "steps", steps)
 
     def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
-        return cut(self.network(past(apply_features(self.features, xs, lengths), self.steps)), lengths)
+        return cut(self.network(past(self.features(visible(xs, lengths)), self.steps)), lengths)
 
 
 class Autoregressive(Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import Indices, integers
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.creation import ones_like
@@ -20,6 +21,8 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
 
     The second is None if the lengths were checked on the host.
     """
+    if xs.ndim < 2:
+        raise ValueError(f"lengths need a batch of sequences (T, B, ...), got {describe(xs)}; pass xs[:, None]")
     steps, batch, *_ = xs.shape
     given = checked_lengths(lengths, steps, batch)
     if isinstance(given, Tensor) and given.device != "cpu":
@@ -36,9 +39,11 @@ def checked_lengths(lengths: Indices, steps: int, batch: int) -> Tensor | np.nda
         given = lengths
     else:
         given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
-    if integers(given, "lengths").shape != (batch,):
+    given = integers(given, "lengths")
+    if given.shape != (batch,):
         raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}"
+            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}: xs is "
+            f"(T, B, ...) with T = {steps} and B = {batch}"
         )
     if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
         host = np.asarray(given)

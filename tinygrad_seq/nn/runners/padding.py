@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.reduction import sum as total
+from tinygrad_seq.ops.shape import swapaxes
+from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -52,6 +55,18 @@ def cut(ys: Tensor, lengths: Lengths) -> Tensor:
     inside, valid = within(lengths, ys)
     zeroed = rows(inside, ys, 0)
     return zeroed if valid is None else found(zeroed, valid[None])
+
+
+def visible(xs: Input, lengths: Lengths, *, batch_first: bool = False) -> Input:
+    """`xs` (T, B, ...), or (B, T, ...) if batch_first, with 0 in place of floats past the lengths.
+
+    What is applied to the steps of a sequence before a runner would spread a NaN from there: it reads the
+    values, and 0 times NaN is NaN in a gradient. So what receives lengths first calls this. Ids are unchanged.
+    """
+    if lengths is None or not hasattr(xs, "dtype") or xs.dtype.kind != "f":
+        return xs
+    xs = xs if isinstance(xs, Tensor) else tensor(xs)
+    return swapaxes(cut(swapaxes(xs, 0, 1), lengths), 0, 1) if batch_first else cut(xs, lengths)
 
 
 def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:

@@ -17,6 +17,7 @@ from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, within
+from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.reduction import sum as total
@@ -180,7 +181,8 @@ class Layers(Runner):
     other functions of one tensor, may be placed before a runner: `Dropout`, for example, draws its masks for
     all time steps at once.
 
-    Arguments and errors are as for `Recurrent`; the state is the tuple of the runners' states. Raises
+    Arguments and errors are as for `Recurrent`: what lies past a length has no influence, whatever the first
+    layer is. The state is the tuple of the runners' states. Raises
     ValueError unless the last layer is a runner, or if some layers are `batch_first` and others are not.
 
     >>> import numpy as np
@@ -221,6 +223,7 @@ class Layers(Runner):
     ) -> tuple[Input, list[State], State | None]:
         """The input of the last runner, the final states of the other runners, and its initial state."""
         count = len(self.runners)
+        xs = visible(xs, lengths, batch_first=self.batch_first)
         before = iter([None] * count if state is None else parts(state, count, "layers"))
         after = []
         for layer in self.layers[:-1]:

@@ -80,7 +80,8 @@ class SelfAttention(Runner):
 
     def _by_head(self, xs: Tensor) -> Tensor:
         """xs (T, B, size) rearranged to (B, heads, T, d)."""
-        return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
+        steps, batch, size = xs.shape
+        return transpose(reshape(xs, (steps, batch, self.heads, size // self.heads)), (1, 2, 0, 3))
 
     def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         if tree.leaves(state):

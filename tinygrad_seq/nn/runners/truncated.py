@@ -18,6 +18,7 @@ from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
+from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.nn.runners.recurrent import Recurrent
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor.creation import tensor
@@ -108,13 +109,15 @@ class Truncated:
         """[the outputs of steps start ... end - 1], or [] if there is no step; and the state after them."""
         if end <= start:
             return [], state
+        xs = self.xs[start:end]
         if self.lengths is None:
-            ys, state = self.model(self.xs[start:end], state)
+            ys, state = self.model(xs, state)
         else:
             lengths: Tensor | np.ndarray = np.clip(self.lengths - start, 0, end - start)
             # lengths on a GPU were not checked: the model receives those out of range, and gives NaN for them
             valid = np.logical_and(self.lengths >= 0, self.lengths <= len(self.xs))
-            ys, state = self.model(self.xs[start:end], state, lengths=np.where(valid, lengths, self.lengths))
+            lengths = np.where(valid, lengths, self.lengths)
+            ys, state = self.model(visible(xs, lengths), state, lengths=lengths)
         return [ys], state
 
 
