@@ -105,6 +105,8 @@ def state_of(d: Draw, cell: nn.Cell, batch: int, dtype: Any, name: str = "state"
         leaf = ts.tensor(values, requires_grad=part.dtype.kind == "f" and d.chance(0.7))
         if leaf.requires_grad:
             d.leaves[k] = leaf
+        if leaf.dtype.kind == "f":
+            d.dtypes.append(leaf.dtype)
         parts.append(d.kept_(k, leaf))
         return leaf
 

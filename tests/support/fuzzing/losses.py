@@ -78,7 +78,8 @@ def alike(d: Draw, loss, formula, special=BIG, targets=lambda x: x, target_speci
         options["reduction"] = d.choice("reduction", REDUCTIONS)
     dtype = dtypes[0] if dtypes else None
     if dtype and isinstance(d.values.targets, np.ndarray):  # they are cast to the dtype of the predictions
-        d.values["targets"] = extended(d.values.targets.astype(dtype))
+        wide = np.float32 if dtype == np.float16 else dtype
+        d.values["targets"] = extended(d.values.targets.astype(wide))
 
     def oracle(v: Values):
         losses = formula(v.predictions, v.targets, v)
