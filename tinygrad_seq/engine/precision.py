@@ -55,7 +55,7 @@ def rounded_once(f: Callable[P, R]) -> Callable[P, R]:
     @wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for x in args:
-            if getattr(x, "dtype", None) is HALF:
+            if getattr(x, "dtype", None) == HALF:
                 z = f(*map(wide, args), **kwargs)
                 given = [x for x in args if hasattr(x, "dtype") and not isinstance(x, np.integer)]  # no axis
                 return cast(R, rounded(z, *given))
@@ -77,11 +77,12 @@ def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fa
     """
     if not isinstance(x, np.ndarray):  # CuPy accumulates float16 in float32, and sums in blocks
         return np.sum(x, axis=axis, keepdims=keepdims)
-    if x.dtype is HALF:
+    if x.dtype == HALF:
         return total(x.astype(SINGLE), axis, keepdims).astype(HALF)
     if x.ndim > 1 and x.size > BLOCK and x.dtype.kind == "f":
         axis = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        nearest = x.strides.index(min(x.strides, key=abs))  # the axis along which NumPy adds pairwise
+        strides = [abs(step) if step else x.nbytes for step in x.strides]
+        nearest = strides.index(min(strides))  # the axis along which NumPy adds pairwise
         for a in axis:
             if -x.ndim <= a < x.ndim and x.shape[a] > BLOCK and a % x.ndim != nearest:
                 x = in_blocks(x, a % x.ndim)

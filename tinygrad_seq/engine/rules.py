@@ -75,7 +75,7 @@ def half(record: Record) -> bool:
     Joint rules are those of ops that join or separate arrays, which do not compute, and of whole loops, which
     consist of other ops.
     """
-    return record.dtypes[0] is HALF and record.op.joint_rule is None
+    return record.dtypes[0] == HALF and record.op.joint_rule is None
 
 
 def pull(

@@ -89,6 +89,9 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
 
         L = -y log p - (1 - y) log(1 - p) = y softplus(-o) + (1 - y) softplus(o)
 
+    (Computed as softplus(-|o|) + (1 - y) o for o > 0, or - y o for o <= 0: no term is negative, and 0 times an
+    infinite o is 0.)
+
     logits   o, floats of any shape
     targets  y, of the same shape: probabilities within 0 ... 1, as floats, integers or booleans
 
@@ -101,7 +104,8 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
     o, y, dtype = alike(logits, targets)
-    losses = safe_product(y, softplus(-o)) + safe_product(1 - y, softplus(o))  # 0 where 0 meets infinity
+    up = o > 0
+    losses = softplus(where(up, -o, o)) + safe_product(where(up, 1 - y, -y), o)
     return reduced(losses, reduction, o.size, dtype)
 
 
