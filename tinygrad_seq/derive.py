@@ -352,7 +352,7 @@ class _Call(Generic[Tree]):
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:
     """`x` on a new line, if it is a float."""
-    x = x if isinstance(x, Tensor) else tensor(x)
+    x = as_tensor(x)
     if x.dtype.kind != "f":
         return x
     if x.line is None:
@@ -380,5 +380,5 @@ def _alone(parts: tuple[object, ...]) -> object:
 
 def _line(x: Tensor) -> Line:
     if x.line is None:
-        raise RuntimeError(f"the input {describe(x)} is not on the tape; create it with requires_grad=True")
+        raise RuntimeError(f"grad needs inputs on the tape, the input {describe(x)} is not on the tape; create it with requires_grad=True")
     return x.line

@@ -26,7 +26,7 @@ from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.ops.softmax import log_softmax
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 Reduction = Literal["mean", "sum", "none"]
@@ -51,9 +51,9 @@ def cross_entropy(
                      2016, Rethinking the Inception architecture for computer vision)
 
     Returns the mean or the sum of L over the targets that count; with "none", every L (...), which is 0 for
-    ignored targets. Raises TypeError if targets are not integers, IndexError if a target is out of range, and
-    ValueError if the shape, label_smoothing or reduction is invalid. Targets in a tensor that is already on a
-    GPU are not checked: there, an out-of-range target gives a loss of NaN.
+    ignored targets. Raises TypeError if the logits are not floats or the targets are not integers, IndexError
+    if a target is out of range, and ValueError if the shape, label_smoothing or reduction is invalid. Targets
+    in a tensor that is already on a GPU are not checked: there, an out-of-range target gives a loss of NaN.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -61,7 +61,9 @@ def cross_entropy(
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
-    given = logits if isinstance(logits, Tensor) else tensor(logits)
+    given = as_tensor(logits)
+    if given.dtype.kind != "f":
+        raise TypeError(f"cross_entropy needs logits of floats, got {describe(given)}")
     logits = wide(given)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
@@ -71,7 +73,7 @@ def cross_entropy(
     label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
     if ignore_index is not None:
         ignore_index = integer("cross_entropy", "ignore_index", ignore_index, "(-inf, inf)")
-    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", ignore=ignore_index)
+    y, inside = indices(targets, logits.shape[-1], logits.device, "cross_entropy: targets", ignore=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
@@ -80,8 +82,8 @@ def cross_entropy(
     if label_smoothing:
         likelihood = (1 - label_smoothing) * likelihood + label_smoothing * mean(log_p, -1)
     if ignore_index is None:
-        return reduced(-likelihood, reduction, y.size, given.dtype)
-    return reduced(where(counts, -likelihood, 0), reduction, total(counts), given.dtype)
+        return reduced("cross_entropy", -likelihood, reduction, y.size, given.dtype)
+    return reduced("cross_entropy", where(counts, -likelihood, 0), reduction, total(counts), given.dtype)
 
 
 def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -103,10 +105,11 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
-    o, y, dtype = alike(logits, targets)
+    owner = "binary_cross_entropy_with_logits"
+    o, y, dtype = alike(owner, logits, targets)
     up = o > 0
     losses = softplus(where(up, -o, o)) + safe_product(where(up, 1 - y, -y), o)
-    return reduced(losses, reduction, o.size, dtype)
+    return reduced(owner, losses, reduction, o.size, dtype)
 
 
 def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -120,8 +123,8 @@ def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") ->
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
     tensor(2., float32, cpu)
     """
-    x, y, dtype = alike(predictions, targets)
-    return reduced(square(x - y), reduction, x.size, dtype)
+    x, y, dtype = alike("mse", predictions, targets)
+    return reduced("mse", square(x - y), reduction, x.size, dtype)
 
 
 def huber(
@@ -145,28 +148,30 @@ def huber(
     tensor([0.5, 4.5], float32, cpu)
     """
     delta = number("huber", "delta", delta, "(0, inf)")
-    x, y, dtype = alike(predictions, targets)
+    x, y, dtype = alike("huber", predictions, targets)
     d = x - y
     near = clip(d, -delta, delta)
-    return reduced(0.5 * square(near) + delta * (abs(d) - abs(near)), reduction, x.size, dtype)
+    losses = 0.5 * square(near) + delta * (abs(d) - abs(near))
+    return reduced("huber", losses, reduction, x.size, dtype)
 
 
-def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor, np.dtype]:
+def alike(owner: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, np.dtype]:
     """Predictions and targets as tensors of one shape and dtype, and the dtype of their loss."""
-    x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
-    y = targets if isinstance(targets, Tensor) else tensor(targets)
+    x, y = as_tensor(predictions), as_tensor(targets)
     if x.dtype.kind != "f":
-        raise TypeError(f"predictions must be floats, not {describe(x)}")
+        raise TypeError(f"{owner}: predictions must be floats, not {describe(x)}")
     if y.shape != x.shape:
-        raise ValueError(f"targets must have the shape of the predictions, {x.shape}, not {y.shape}")
+        raise ValueError(f"{owner}: targets must have the shape of the predictions, {x.shape}, not {y.shape}")
     dtype, x = x.dtype, wide(x)
     return x, y if y.dtype == x.dtype else y.astype(x.dtype), dtype
 
 
-def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype) -> Tensor:
+def reduced(
+    owner: str, losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype
+) -> Tensor:
     """The mean of the losses over the `count` targets that count, their sum, or all losses, as `dtype`."""
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
+        raise ValueError(f'{owner}: reduction must be "mean", "sum" or "none", not {reduction!r}')
     losses = wide(losses)
     if reduction == "sum":
         losses = total(losses)

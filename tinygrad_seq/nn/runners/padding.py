@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
@@ -30,6 +31,8 @@ def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray,
     (array([[1, 2, 3],
            [4, 0, 0]]), array([3, 1]))
     """
+    if not isinstance(sequences, Iterable):
+        raise TypeError(f"padded needs one or more sequences (n, ...), got {describe(sequences)}")
     arrays = [np.asarray(sequence) for sequence in sequences]
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) != 1 or any(not array.ndim for array in arrays):
@@ -78,6 +81,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     3.0
     """
     if lengths is None:
-        return reduced(losses, "mean", losses.size, losses.dtype)
+        return reduced("mean_within", losses, "mean", losses.size, losses.dtype)
     inside, _ = within(lengths, losses)
-    return reduced(cut(losses, lengths), "mean", total(inside), losses.dtype)
+    return reduced("mean_within", cut(losses, lengths), "mean", total(inside), losses.dtype)
