@@ -216,15 +216,21 @@ def test_squares_are_in_the_dtype_of_the_step_until_one_overflows():
     assert [v.dtype for v in optim.Adam(ps, eps=1e-13).v] == [np.float64, np.float64]
 
 
-@pytest.mark.host("on a device nobody waits for an overflow")
 @pytest.mark.parametrize("kind", [optim.Adam, optim.RMSprop])
-def test_a_float64_gradient_that_cannot_be_squared_is_an_error(kind):
+def test_a_float64_gradient_that_cannot_be_squared_is_an_error_or_nan(kind):
+    """On a device nobody waits for the overflow: the weight shows it."""
     p = nn.Parameter(np.ones(2))
     p.grad = ts.tensor(np.array([1.0, 1e160]))
     optimizer = kind([p])
-    with pytest.raises(FloatingPointError, match=rf"{kind.__name__} cannot square a gradient of float64\[2\]"):
+    if doors.NAME == "numpy":
+        with pytest.raises(
+            FloatingPointError, match=rf"{kind.__name__} cannot square a gradient of float64\[2\]"
+        ):
+            optimizer.step()
+        assert_array_equal(p.numpy(), [1, 1])
+    else:
         optimizer.step()
-    assert_array_equal(p.numpy(), [1, 1])
+        assert_array_equal(np.isnan(p.numpy()), [False, True])
 
 
 def test_a_state_moves_between_narrow_and_wide_squares():

@@ -194,3 +194,35 @@ def test_without_safetensors_the_error_says_how_to_install_it(file, monkeypatch)
         with pytest.raises(ModuleNotFoundError) as caught:
             call()
         assert "pip install" in caught.value.__notes__[0]
+
+
+# --- content that is wrong although its checksum is right ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        "{}",
+        '{"array": "absent"}',
+        '{"array": 3}',
+        '{"array": "w", "more": 1}',
+        '{"tensor": "w"}',
+        '{"tensor": "w", "requires_grad": 1}',
+        '{"tensor": "n", "requires_grad": true}',
+        '{"set": []}',
+        '{"list": 3}',
+        '{"tuple": {"a": 1}}',
+        '{"dict": [["a"]]}',
+        '{"dict": [[["a"], 1]]}',
+        '{"dict": {"a": 1}}',
+        '{"list": ' * 5000 + "[]" + "}" * 5000,
+    ],
+)
+def test_metadata_that_describe_no_tree_are_an_error(tmp_path, text):
+    arrays = {"w": np.zeros(2, np.float32), "n": np.zeros(2, np.int64)}
+    metadata = {serialize.FORMAT: f"{serialize._digest(text, arrays)} {text}"}
+    serialize.write(tmp_path / "file.safetensors", safetensors_numpy.save(arrays, metadata))
+    assert "are not a tree of its arrays" in refused(tmp_path / "file.safetensors")

@@ -246,3 +246,15 @@ def test_the_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert [line.split(":")[0] for line in out.split("\n") if line] == ["step 40 of 60", "step 60 of 60"]
     assert "60.0/60.0" in err
     assert "position" in err
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, "10", True, np.nan])
+def test_the_number_of_steps_is_an_integer_of_1_or_more(tmp_path, steps):
+    with pytest.raises((TypeError, ValueError), match=r"train needs an integer steps in \[1, inf\), got"):
+        train(Walk(), tmp_path / "run", steps)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_number_of_steps_may_be_of_numpy(whole, tmp_path):
+    train(Walk(), tmp_path / "run", np.int64(130))
+    assert content(tmp_path / "run") == content(whole)

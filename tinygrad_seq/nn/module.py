@@ -136,8 +136,10 @@ class Module:
         """Overwrite every tensor of the tree, in place, with the array of the same name.
 
         Raises ValueError if a name is missing or unexpected, or an array has the wrong shape or dtype. The
-        error lists all of them, and nothing is loaded.
+        error lists all of them, and nothing is loaded. TypeError if `state` is not a dict.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{type(self).__name__} needs the dict of a state, got {describe(state)}")
         own = dict(self.named_tensors())
         given = {
             name: given.numpy() if isinstance(given, Tensor) else backend.to_numpy(given)

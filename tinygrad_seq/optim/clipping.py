@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.numbers import number
+from tinygrad_seq.optim.parameters import each_once
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -43,7 +44,7 @@ def clip_grad_norm_(
     array([0.6, 0.8], dtype=float32)
     """
     max_norm = number("clip_grad_norm_", "max_norm", max_norm, "(0, inf]")
-    unique = {id(p): p for p in parameters}.values()
+    unique = each_once("clip_grad_norm_", parameters)
     gradients = [g for p in unique if (g := p.grad) is not None]
     devices = {g.device for g in gradients}
     if len(devices) > 1:
@@ -105,7 +106,7 @@ def clip_grad_value_(parameters: Iterable[Tensor], max_value: float) -> None:
     array([ 0.5, -1. ], dtype=float32)
     """
     max_value = number("clip_grad_value_", "max_value", max_value, "(0, inf]")
-    for p in parameters:
+    for p in each_once("clip_grad_value_", parameters):
         if p.grad is not None:
             array = p.grad.mutable()
             with np.errstate(over="ignore"):  # a bound above all numbers of the dtype bounds nothing

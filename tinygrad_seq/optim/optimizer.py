@@ -19,6 +19,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.optim.parameters import each_once
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -68,18 +69,10 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        if hasattr(parameters, "parameters"):
-            raise TypeError(
-                f"{type(self).__name__} needs the parameters of a model, got the model; "
-                f"write {type(self).__name__}(model.parameters(), lr=...)"
-            )
-        self.parameters = list({id(p): p for p in parameters}.values())
+        self.parameters = each_once(type(self).__name__, parameters)
         self.lr, self.steps = lr, 0
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
-        for p in self.parameters:
-            if not (isinstance(p, Tensor) and p.is_leaf and p.dtype.kind == "f"):
-                raise TypeError(f"{type(self).__name__} needs leaf tensors of floats, got {describe(p)}")
         self.dtypes = [p.dtype for p in self.parameters]
         self.scratch = [np.empty_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
         self.masters = {

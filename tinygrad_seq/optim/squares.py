@@ -25,7 +25,7 @@ class MeanSquares(Optimizer):
     """The base class of RMSprop and Adam: `squares` holds, for each parameter, the running mean of g^2.
 
     It is a slot, which a subclass lists under a name of its own. FloatingPointError for a float64 gradient
-    above 1.3e154, whose square overflows even float64.
+    above 1.3e154, whose square overflows even float64; on a device its element of the parameter becomes NaN.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, eps: float) -> None:
@@ -50,6 +50,8 @@ class MeanSquares(Optimizer):
                 ) from error
             self._widen(i)
             np.multiply(g, g, out=self.scratch[i], dtype=np.float64)
+        if g.dtype.itemsize >= 8 and not backend.on_host(g):
+            np.copyto(self.scratch[i], np.nan, where=np.isinf(self.scratch[i]))
         average(self.squares[i], self.scratch[i], decay, self.scratch[i])
         return self.scratch[i]
 

@@ -55,7 +55,7 @@ def tensors(
     if shape is None:
         axes: Sequence[int | None] = [None] * draw(st.integers(0, 3))
     else:
-        axes = shape if isinstance(shape, (tuple, list)) else [shape]
+        axes = shape if isinstance(shape, Sequence) else [shape]
     sizes = tuple(draw(SIZES) if n is None else integer("tensors", "shape", n, "[0, inf)") for n in axes)
     (array,) = grid(
         [sizes], [limits("tensors", interval)], np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -22,7 +22,9 @@ import numpy as np
 from tinygrad_seq import optim
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.tensor.tensor import Tensor
-from tinygrad_seq.training.train import CheckpointError, Figures, Task, train, trained
+from tinygrad_seq.training.checkpoints import CheckpointError
+from tinygrad_seq.training.task import Figures, Task, all_or_nothing
+from tinygrad_seq.training.train import train, trained
 
 T = TypeVar("T", bound=Task)
 
@@ -103,10 +105,11 @@ class Learner(Task):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.bit_generator.state = state["rng"]
+        """Restore what `state_dict` returned; if a part of it does not fit, nothing is loaded."""
+        with all_or_nothing(self):
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.rng.bit_generator.state = state["rng"]
 
 
 def command(
@@ -289,6 +292,7 @@ class Race(Task):
         return {name: learner.state_dict() for name, learner in self.learners.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        for name, learner in self.learners.items():
-            learner.load_state_dict(state[name])
+        """Restore what `state_dict` returned; if a part of it does not fit, nothing is loaded."""
+        with all_or_nothing(self):
+            for name, learner in self.learners.items():
+                learner.load_state_dict(state[name])
