@@ -174,3 +174,30 @@ def test_a_seed_makes_a_layer_reproducible():
     assert (a.weight.numpy() == b.weight.numpy()).all()
     assert (a.weight.numpy() != c.weight.numpy()).all()
     assert nn.Linear(3, 2, rng=5, dtype=np.float64).weight.dtype == np.float64
+
+
+def test_a_parameter_is_replaced_by_tensors_or_removed():
+    model = nn.Linear(3, 2, rng=0)
+    model.weight = weight = nn.Parameter(np.zeros((3, 2), np.float32))
+    assert model.parameters()[0] is weight
+    model.bias = None
+    assert model.state_dict().keys() == {"weight"}
+    model.bias = 0.0  # nothing is lost
+    model.weight = 2 * weight  # a function of another parameter
+    x = np.ones(3, np.float32)
+    assert ts.grad(model(x).sum(), weight).numpy().tolist() == [[2, 2]] * 3
+    model.weight = weight
+    for value in (np.zeros((3, 2)), 0.0, [[0.0, 0.0]], np.float32(0)):
+        with pytest.raises(
+            TypeError, match=rf"weight of Linear is float32\[3,2\], and a {type(value).__name__} in"
+        ):
+            model.weight = value
+    model.weight = [weight, nn.Parameter(np.ones(2))]
+    assert [name for name, _ in model.named_parameters()] == ["weight.0", "weight.1"]
+
+
+def test_a_parameter_that_is_deleted_is_missed():
+    model = nn.Linear(3, 2, rng=0)
+    del model.bias
+    with pytest.raises(AttributeError, match="a Linear has no attribute 'bias'"):
+        model(np.ones(3, np.float32))

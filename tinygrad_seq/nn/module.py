@@ -83,6 +83,10 @@ class Module:
 
     training: bool = True
 
+    def __setattr__(self, name: str, value: object) -> None:
+        refuse_loss(self, name, value)
+        super().__setattr__(name, value)
+
     # --- the tree -------------------------------------------------------------------------------------
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -219,6 +223,28 @@ def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
     """The modules and tensors on the attributes of `module`, also inside lists, tuples and dicts."""
     for name, value in vars(module).items():
         yield from _within(name, value)
+
+
+def refuse_loss(module: Module, name: str, value: object) -> None:
+    """TypeError for an attribute without a tensor in the place of a parameter, which would be lost in silence.
+
+    A parameter can be replaced by tensors, as in a function of the parameters that is differentiated, by
+    modules, or by None; any other tensor by anything but an array.
+    """
+    before = vars(module).get(name)
+    if not isinstance(before, Tensor) or value is None or any(_within(name, value)):
+        return
+    if isinstance(before, Parameter):
+        lost, new = "trained", "nn.Parameter"
+    elif backend.is_array(value):
+        lost, new = "saved", "ts.tensor"
+    else:
+        return
+    raise TypeError(
+        f"{name} of {type(module).__name__} is {describe(before)}, and a {type(value).__name__} in its place "
+        f"would not be {lost}: write .{name}.assign_(values) for new values, .{name} = {new}(values) to "
+        f"replace it, or .{name} = None to remove it"
+    )
 
 
 def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:

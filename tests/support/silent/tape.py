@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_seq as ts
 from silent import T, refused, right
+from tinygrad_seq import nn
 from tinygrad_seq.engine.primitive import Primitive
 
 w = [1.0, 2.0]
@@ -205,3 +206,35 @@ def an_argument_named_like_a_local():
         return 2 * raw
 
     return Primitive(double, "()->()").function(5.0)
+
+
+untrained = refused(
+    TypeError,
+    "would not be trained",
+    "assign_",
+    "nn.Parameter",
+    by="Linear(3, 2) has 8 numbers to train, and not 2",
+)
+
+
+@untrained
+def an_array_in_place_of_a_parameter():
+    model = nn.Linear(3, 2, rng=0)
+    model.weight = np.zeros((3, 2))
+    return sum(p.size for p in model.parameters())
+
+
+@untrained
+def a_number_in_place_of_a_parameter():
+    model = nn.Linear(3, 2, rng=0)
+    model.bias = 0.0
+    return sum(p.size for p in model.parameters())
+
+
+@refused(
+    TypeError, "would not be saved", "assign_", "ts.tensor", by="a clockwork network is saved with its mask"
+)
+def an_array_in_place_of_a_constant():
+    cell = nn.ClockworkRNNCell(2, 4, periods=(1, 2), rng=0)
+    cell.hears = np.ones((4, 4), np.float32)
+    return len(cell.state_dict())
