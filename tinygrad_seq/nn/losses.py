@@ -166,9 +166,7 @@ def alike(owner: str, predictions: Input, targets: Input) -> tuple[Tensor, Tenso
     return x, y if y.dtype == x.dtype else y.astype(x.dtype), dtype
 
 
-def reduced(
-    owner: str, losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype
-) -> Tensor:
+def reduced(owner: str, losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype) -> Tensor:
     """The mean of the losses over the `count` targets that count, their sum, or all losses, as `dtype`."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'{owner}: reduction must be "mean", "sum" or "none", not {reduction!r}')

@@ -40,7 +40,10 @@ class Parameter(Tensor):
     def __init__(
         self, data: ArrayLike | Tensor, *, dtype: DTypeLike | None = None, device: str = "cpu"
     ) -> None:
-        super().__init__(tensor(data, dtype=dtype, device=device)._data, None, Buffer())
+        values = tensor(data, dtype=dtype, device=device)
+        if values.dtype.kind != "f":
+            raise TypeError(f"Parameter needs floats, got {describe(values)}; pass a float dtype")
+        super().__init__(values._data, None, Buffer())
         self.requires_grad = True
 
 

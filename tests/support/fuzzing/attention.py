@@ -114,7 +114,7 @@ def weighting(x):
 
 
 def part(d: Draw, name, shape, change=lambda x: x, special=ROUGH, scales=(1.0, 3.0)):
-    wrong = [shape[:-1], (*shape, 1), (shape[0] + 1, *shape[1:])]
+    wrong = [(*shape, 1, 1), (shape[0] + 1, *shape[1:])]
     return d.floats(name, shape, wrong=wrong, change=change, special=special, scales=scales)
 
 

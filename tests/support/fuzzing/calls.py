@@ -18,8 +18,11 @@ from fuzzing.comparing import Call, compare, differentiate
 from fuzzing.draw import EITHER, INVALID, VALID, Draw, Values
 
 CLEAR = (ValueError, TypeError, IndexError)
-# the errors of an op within the call, of data that no tensor holds, and of a dtype that NumPy does not have
-GENERAL = r"^in \w+|^\w+ takes |a tensor holds floats, integers or booleans|data type .* not understood"
+# the errors of an op within the call, of data that no tensor holds, and of a dtype
+GENERAL = (
+    r"^in \w+|^\w+ takes |a tensor holds floats, integers or booleans|^Parameter needs floats"
+    r"|needs a float dtype|data type .* not understood"
+)
 
 
 @dataclass

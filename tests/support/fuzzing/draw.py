@@ -81,9 +81,12 @@ class Draw(Scalars):
         self.judged(EITHER)
         if kind == "list" and doors.NAME == "numpy":
             array = self.rng.normal(size=shape).astype("f4")
+            self.dtypes.append(array.dtype)
             return self.given(name, array.tolist(), extended(array))
         array = (np.abs(self.rng.normal(size=shape)) * 3).astype(self.one_of(["i8", "i1", "u1", "?"]))
-        return self.kept_(name, ts.tensor(array) if self.chance(0.5) else array)
+        value = self.kept_(name, ts.tensor(array) if self.chance(0.5) else array)
+        self.values[name] = array.astype(np.longdouble)
+        return value
 
     def integers(
         self,

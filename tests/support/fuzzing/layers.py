@@ -149,7 +149,7 @@ def options_of(d: Draw) -> dict:
 
 @subject("init.zeros", 60)
 def zeros(d: Draw) -> Call:
-    shape, options = shape_of(d), {"dtype": d.dtype()} if d.chance(0.5) else {}
+    shape, options = shape_of(d), {"dtype": d.dtype(integers=True)} if d.chance(0.5) else {}
     values = nn.init.zeros(shape, **options)
     return initial(d, values, shape, not values.any())
 

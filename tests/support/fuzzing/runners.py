@@ -37,7 +37,8 @@ def sequence(d: Draw, steps: int, batch: int, inputs: int, dtype: str, batch_fir
     lengths = d.lengths(steps, batch)
     shape = (batch, steps, inputs) if batch_first else (steps, batch, inputs)
     wrong = [(*shape[:2], inputs + 1), (), (inputs,)]
-    xs = d.floats("xs", shape, wrong=wrong, special=ROUGH, scales=(1.0, 3.0), dtypes=[dtype])
+    other = dtype if d.chance(0.8) else d.one_of(DTYPES)
+    xs = d.floats("xs", shape, wrong=wrong, special=ROUGH, scales=(1.0, 3.0), dtypes=[other])
     if steps == 0:
         d.judged(INVALID)
     known = d.values["lengths"]

@@ -74,9 +74,11 @@ class Scalars(Judged):
     def flag(self, name: str) -> bool:
         return self.given(name, flag := self.chance(0.5), flag)
 
-    def dtype(self, name: str = "dtype") -> Any:
-        """A dtype for parameters."""
+    def dtype(self, name: str = "dtype", *, integers: bool = False) -> Any:
+        """A dtype for parameters; `integers`: another one is no trouble."""
         if self.chance(TROUBLE):
+            if integers:
+                return self.given(name, x := self.one_of(["i8", int, bool]), x)
             self.judged(INVALID)
             return self.given(name, self.one_of(["i8", "no such", int, bool]), None)
         return self.given(name, x := self.one_of(["f4", np.float32, "f8", np.float64, np.dtype("f8"), "f2"]), x)

@@ -79,7 +79,14 @@ def over_time(
     xs = xs if isinstance(xs, Tensor) else tensor(xs)
     refuse_sequence(type(cell).__name__, xs, cell.input_size, batch_first=batch_first)
     xs = swapaxes(xs, 0, 1) if batch_first else xs
-    return xs, cell.initial_state(xs.shape[1], like=xs) if state is None else state
+    return xs, start(cell, xs.shape[1], like=xs) if state is None else state
+
+
+def start(cell: Cell, batch: int, like: Tensor) -> State:
+    """The initial state, in the dtype that inputs like `like` and the weights of the cell have together."""
+    weights = [t.dtype for _, t in cell.named_tensors() if t.dtype.kind == "f"]
+    dtype = np.result_type(like.dtype, *weights)
+    return cell.initial_state(batch, like if like.dtype == dtype else zeros_like(like).astype(dtype))
 
 
 def probe(cell: Cell) -> tuple[int, Tensor]:

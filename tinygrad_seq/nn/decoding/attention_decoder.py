@@ -20,6 +20,7 @@ from tinygrad_seq.nn.runners.patterns import Layer
 from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Runner
 from tinygrad_seq.ops.shape import swapaxes, transpose
 from tinygrad_seq.scan import scan
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -110,10 +111,11 @@ class AttentionDecoder(Decoder[Annotations]):
         return cut(weights, lengths)
 
     def _checked(self, given: Annotations) -> Annotations:
-        vectors, backward, inside = given
-        if vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
+        vectors, backward, inside = as_tensor(given.vectors), as_tensor(given.backward), given.inside
+        floats = vectors.dtype.kind == backward.dtype.kind == "f"
+        if not floats or vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
             raise ValueError(
-                "AttentionDecoder needs annotations (B, N, D) with a backward state (B, V), got "
+                "AttentionDecoder needs annotations (B, N, D) of floats with a backward state (B, V), got "
                 f"{describe(vectors)} and {describe(backward)}"
             )
         return Annotations(vectors, backward if self.bridge is None else self.bridge(backward), inside)
