@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -201,3 +202,19 @@ def test_a_parameter_that_is_deleted_is_missed():
     del model.bias
     with pytest.raises(AttributeError, match="a Linear has no attribute 'bias'"):
         model(np.ones(3, np.float32))
+
+
+def test_one_warning_of_a_wide_input_for_each_line():
+    layer, x = nn.Linear(3, 2, rng=0), np.zeros((5, 3))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            layer(x)
+        layer(x)
+    assert [w.filename for w in caught] == [__file__] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(x.astype(np.float32))
+        layer(np.zeros((5, 3), np.float16))
+        layer.to(dtype="float64")(x)
+        nn.Embedding(3, 2, rng=0)([0, 1])

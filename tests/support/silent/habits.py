@@ -1,9 +1,12 @@
 """Habits: what users of other libraries write, and what would then be another result without a word."""
 
+from functools import partial
+
 import numpy as np
 
 import tinygrad_seq as ts
 from silent import T, refused, right
+from tinygrad_seq import nn, optim
 
 counterpart = "has no counterpart for tensors"
 
@@ -44,3 +47,60 @@ def the_gradient_of_a_dict():
     loss = (parameters["w"] ** 2).sum() + (parameters["b"] ** 2).sum()
     found = ts.grad(loss, parameters)
     return found["w"], found["b"]
+
+
+wider = partial(refused, UserWarning, "float64", "take twice the time", "astype", "model.to")
+slow = "NumPy: float32 times float64 is float64, of which a processor computes half as many in the same time"
+
+
+@wider(by=slow)
+def a_wide_input_of_a_layer():
+    return nn.Linear(3, 2, rng=0)(np.zeros((5, 3)))
+
+
+@wider(by=slow)
+def a_wide_input_of_a_runner():
+    return nn.Recurrent(nn.LSTMCell(3, 2, rng=0))(np.zeros((4, 5, 3)))
+
+
+@refused(UserWarning, "as float64[2]", "nn.Parameter(array) keeps the dtype", by=slow)
+def a_wide_parameter_among_others():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(3, 2, rng=0)
+            self.scale = nn.Parameter(np.ones(2))
+
+    return optim.Adam(Scaled().parameters(), lr=0.1)
+
+
+@right(0.0, by="a float64 network with float64 data, as a gradient check uses it, has nothing to warn of")
+def a_network_in_float64():
+    model = nn.Recurrent(nn.RNNCell(3, 2, rng=0, dtype=np.float64))
+    ys, _ = model(np.zeros((4, 5, 3)))
+    optim.Adam(model.parameters(), lr=0.1)
+    return ys.sum() - ys.sum()
+
+
+powers = refused(
+    ValueError, "negative integer powers", by="2^-1 = 1/2 is no integer; NumPy 2.4 refuses it, CuPy gives 0"
+)
+
+
+@powers
+def a_negative_power_of_integers():
+    return ts.tensor([2, 3]) ** -1
+
+
+@powers
+def a_negative_power_in_a_tensor():
+    return ts.tensor([2, 3]) ** ts.tensor([1, -1])
+
+
+@powers
+def a_negative_power_of_a_number():
+    return 2 ** ts.tensor([1, -1])
+
+
+@powers
+def a_negative_power_in_a_scan():
+    return ts.scan(lambda c, _: (c, c**-1), ts.tensor([2, 3]), length=2)

@@ -15,7 +15,7 @@ from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
-from tinygrad_seq.nn.module import Input, Module
+from tinygrad_seq.nn.module import Input, Module, warn_if_wider
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.ops.comparison import logical_and, logical_not
@@ -94,6 +94,7 @@ class Recurrent(Runner):
 
     def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         xs, state = over_time(self.cell, xs, state, batch_first=self.batch_first)
+        warn_if_wider(self.cell, xs)
         loop = unrolled if self.unroll else scan
         if lengths is None:
             state, ys = loop(self.cell, state, xs, reverse=self.reverse)
