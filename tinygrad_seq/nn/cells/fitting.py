@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 
@@ -20,10 +22,11 @@ def checked(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(call)
     def fitting(self: Any, state: Any, x: Any) -> Any:
-        refuse_input(type(self).__name__, "x", x, ("B",), self.input_size, "x[None]")
-        inputs = tree.leaves(x)
-        if inputs:
-            refuse_state(type(self).__name__, state, inputs[0])
+        shape, size = getattr(x, "shape", None), self.input_size
+        if size is not None and (shape is None or shape[1:] != (size,)):
+            refuse_input(type(self).__name__, "x", x, ("B",), size, "x[None]")
+        if shape is not None:  # x may be a tree
+            refuse_state(type(self).__name__, state, x)
         return call(self, state, x)
 
     return fitting
@@ -34,13 +37,14 @@ def refuse_input(owner: str, name: str, x: Any, axes: tuple[str, ...], size: int
 
     `batched` is x with an axis B, which the error advises if an axis is missing.
     """
-    if size is None or (x.ndim == len(axes) + 1 and x.shape[-1] == size):
+    shape = np.shape(x)
+    if size is None or (len(shape) == len(axes) + 1 and shape[-1] == size):
         return
     advice = ""
-    if x.ndim == len(axes):
+    if len(shape) == len(axes):
         advice = f"; for one sequence without the axis B, pass {batched}"
-    elif x.ndim == len(axes) + 1:
-        advice = f"; for inputs of size {x.shape[-1]}, make a cell of that input size"
+    elif len(shape) == len(axes) + 1:
+        advice = f"; for inputs of size {shape[-1]}, make a cell of that input size"
     raise ValueError(f"{owner} needs {name} ({', '.join(axes)}, {size}), got {describe(x)}{advice}")
 
 
@@ -67,17 +71,25 @@ def remaining(owner: object, size: int | None, added: int, what: str) -> int | N
 
 
 def refuse_state(owner: str, state: Any, x: Any) -> None:
-    """Raise ValueError unless every tensor of the state has as many rows as x."""
+    """Raise ValueError unless every tensor of the state has as many rows as x; a number is for all rows."""
     rows = x.shape[:1]
     for part in tree.leaves(state):
-        if part.shape[:1] != rows:
+        found = getattr(part, "shape", ())[:1]
+        if found and found != rows:
+            given = f"a batch of {rows[0]}" if rows else "no batch"
             raise ValueError(
-                f"{owner} needs a state with the rows of its input, got a state {describe(part)} for an input "
-                f"{describe(x)}: {counted(part)} and {counted(x)}. The last batch of an epoch is often shorter "
-                f"than those before it: drop it, start it with state=None, or pass the state of its rows"
+                f"{owner} needs a state with the rows of its input, got a state {describe(part)} of a batch of "
+                f"{found[0]} for an input {describe(x)} of {given}. The last batch of an epoch is often "
+                f"shorter: leave it out, start it with state=None, or pass the state of its rows"
             )
 
 
-def counted(x: Any) -> str:
-    """The number of rows of x, in words."""
-    return f"a batch of {x.shape[0]}" if x.ndim else "no batch"
+def refuse_shapes(owner: str, state: Any, initial: Any) -> None:
+    """Raise ValueError if a tensor of the state has as many rows as the initial state, but another shape."""
+    for part, wanted in zip(tree.leaves(state), tree.leaves(initial), strict=False):
+        shape = np.shape(part)
+        if shape[:1] == wanted.shape[:1] and shape != wanted.shape:
+            raise ValueError(
+                f"{owner} needs a state of the shapes of its initial state, {describe(wanted)}, got "
+                f"{describe(part)}"
+            )
