@@ -257,7 +257,7 @@ def warn_if_wider(module: Module, x: Input) -> None:
 
     All that is computed from x is then float64. Python shows the warning once for every line that causes it.
     """
-    if x.dtype != np.float64:
+    if getattr(x, "dtype", None) != np.float64:  # a list has none
         return
     p = next((p for p in vars(module).values() if isinstance(p, Parameter)), None)
     if p is not None and p.dtype != x.dtype:

@@ -61,7 +61,8 @@ def a_vector_without_a_batch():
     ValueError,
     "a state float32[4,5]",
     "an input float32[1,3]",
-    "a batch of 4 and a batch of 1",
+    "a batch of 4",
+    "a batch of 1",
     "epoch",
     by=CARRIED,
 )
@@ -70,12 +71,12 @@ def a_state_carried_to_a_last_short_batch():
     return nn.Recurrent(CELL)(np.ones((7, 1, 3), np.float32), state)
 
 
-@refused(ValueError, "a batch of 1 and a batch of 2", "epoch", by=CARRIED)
+@refused(ValueError, "a batch of 1", "a batch of 2", "epoch", by=CARRIED)
 def a_state_of_one_row_for_two():
     return nn.Recurrent(CELL, unroll=True)(XS, CELL.initial_state(1, like=ts.ones((1, 3))))
 
 
-@refused(ValueError, "a batch of 1 and a batch of 2", "epoch", by=CARRIED)
+@refused(ValueError, "a batch of 1", "a batch of 2", "epoch", by=CARRIED)
 def a_state_carried_to_a_truncated_sequence():
     state = CELL.initial_state(1, like=ts.ones((1, 3)))
     return list(nn.Truncated(nn.Recurrent(CELL), XS, back=2, state=state))
@@ -86,6 +87,12 @@ def a_state_carried_to_a_truncated_sequence():
 )
 def one_tensor_for_h_and_c():
     return CELL(ts.ones((2, 5)), ts.ones((2, 3)))
+
+
+@refused(ValueError, "shapes of its initial state, float32[1,5], got float32[1,1,5]", by="h is (B, H): (1, 5)")
+def a_state_with_an_axis_of_layers():
+    h = ts.zeros((1, 1, 5))
+    return nn.Recurrent(CELL)(XS[:, :1], (h, h))
 
 
 # --- what lies past a length ----------------------------------------------------------------------------
@@ -127,6 +134,11 @@ def nan_past_a_length_in_a_truncated_network():
     xs = np.array([[[1.0, 1.0]], [[np.nan, np.nan]]], np.float32)
     ((_, ys),) = nn.Truncated(network, xs, back=2, state=ts.zeros((1, 1)), lengths=[1])
     return ts.grad(ys.sum(), layer.weight)
+
+
+@refused(ValueError, "mean_within needs losses (T, B)", "got float32[7,2,3]", by="a step has one loss, not 3")
+def losses_of_several_numbers_for_each_step():
+    return nn.mean_within(ts.ones((7, 2, 3)), [7, 4])
 
 
 # --- batches without rows, and sizes of 0 ---------------------------------------------------------------

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.cells.fitting import checked, refuse_sequence
+from tinygrad_seq.nn.cells.fitting import checked, refuse_sequence, refuse_shapes
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
@@ -30,8 +30,9 @@ from tinygrad_seq.tensor.tensor import Tensor
 class Cell(Module):
     """The interface between a runner and a cell: an initial state and a step. Your own cells inherit from it.
 
-    `input_size` is the size I of an input (B, I). A cell that sets it raises ValueError for any other input;
-    None, as here, accepts everything. A state must have as many rows as the input, else ValueError is raised.
+    `input_size` is the size I of an input (B, I). A cell that sets it raises ValueError for any other input,
+    and a runner for a state of other shapes than the initial state; None, as here, accepts every size. A state
+    of another number of rows than the input always raises ValueError.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -79,7 +80,12 @@ def over_time(
     xs = xs if isinstance(xs, Tensor) else tensor(xs)
     refuse_sequence(type(cell).__name__, xs, cell.input_size, batch_first=batch_first)
     xs = swapaxes(xs, 0, 1) if batch_first else xs
-    return xs, start(cell, xs.shape[1], like=xs) if state is None else state
+    initial = start(cell, xs.shape[1], like=xs)
+    if state is None:
+        return xs, initial
+    if cell.input_size is not None:
+        refuse_shapes(type(cell).__name__, state, initial)
+    return xs, state
 
 
 def start(cell: Cell, batch: int, like: Tensor) -> State:

@@ -75,11 +75,20 @@ def visible(xs: Input, lengths: Lengths, *, batch_first: bool = False) -> Input:
 def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     """The mean of `losses` (T, B) over the steps within `lengths`, (B,); 0 if all lengths are 0.
 
+    Losses past the lengths, NaN included, do not count. But the gradient of a loss of NaN is NaN: if targets
+    are NaN there, the outputs must be constants there, as those of `ManyToMany` are. Raises ValueError if the
+    losses are not (T, B).
+
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
     >>> nn.mean_within(ts.tensor([[1.0, 5.0], [3.0, 70.0]]), [2, 1]).item()
     3.0
     """
+    if losses.ndim != 2:
+        raise ValueError(
+            f"mean_within needs losses (T, B), one for every step, got {describe(losses)}; sum or average the "
+            f"other axes first"
+        )
     if lengths is None:
         return reduced("mean_within", losses, "mean", losses.size, losses.dtype)
     inside, _ = within(lengths, losses)
