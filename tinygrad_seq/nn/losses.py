@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.precision import wide
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.engine.primitive import safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input
@@ -69,7 +69,7 @@ def cross_entropy(
         )
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"cross_entropy needs 0 <= label_smoothing < 1, got {label_smoothing}")
-    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", ignore=ignore_index)
+    y, inside = indices(targets, logits.shape[-1], logits.device, "cross_entropy: targets", ignore=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
@@ -78,8 +78,8 @@ def cross_entropy(
     if label_smoothing:
         likelihood = (1 - label_smoothing) * likelihood + label_smoothing * mean(log_p, -1)
     if ignore_index is None:
-        return reduced(-likelihood, reduction, y.size, given.dtype)
-    return reduced(where(counts, -likelihood, 0), reduction, total(counts), given.dtype)
+        return reduced("cross_entropy", -likelihood, reduction, y.size, given)
+    return reduced("cross_entropy", where(counts, -likelihood, 0), reduction, total(counts), given)
 
 
 def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -101,10 +101,10 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
-    o, y, dtype = alike(logits, targets)
+    o, y, given = alike("binary_cross_entropy_with_logits", logits, targets)
     up = o > 0
     losses = softplus(where(up, -o, o)) + safe_product(where(up, 1 - y, -y), o)
-    return reduced(losses, reduction, o.size, dtype)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction, o.size, given)
 
 
 def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -118,8 +118,8 @@ def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") ->
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
     tensor(2., float32, cpu)
     """
-    x, y, dtype = alike(predictions, targets)
-    return reduced(square(x - y), reduction, x.size, dtype)
+    x, y, given = alike("mse", predictions, targets)
+    return reduced("mse", square(x - y), reduction, x.size, given)
 
 
 def huber(
@@ -144,32 +144,38 @@ def huber(
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, not {delta}")
-    x, y, dtype = alike(predictions, targets)
+    x, y, given = alike("huber", predictions, targets)
     d = x - y
     near = clip(d, -delta, delta)
-    return reduced(0.5 * square(near) + delta * (abs(d) - abs(near)), reduction, x.size, dtype)
+    losses = 0.5 * square(near) + delta * (abs(d) - abs(near))
+    return reduced("huber", losses, reduction, x.size, given)
 
 
-def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor, np.dtype]:
-    """Predictions and targets as tensors of one shape and dtype, and the dtype of their loss."""
-    x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
+def alike(loss: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, Tensor]:
+    """Predictions and targets as `wide` tensors of one shape and dtype, and the given predictions."""
+    given = predictions if isinstance(predictions, Tensor) else tensor(predictions)
     y = targets if isinstance(targets, Tensor) else tensor(targets)
-    if x.dtype.kind != "f":
-        raise TypeError(f"predictions must be floats, not {describe(x)}")
-    if y.shape != x.shape:
-        raise ValueError(f"targets must have the shape of the predictions, {x.shape}, not {y.shape}")
-    dtype, x = x.dtype, wide(x)
-    return x, y if y.dtype == x.dtype else y.astype(x.dtype), dtype
+    if given.dtype.kind != "f":
+        raise TypeError(f"{loss}: predictions must be floats, not {describe(given)}")
+    if y.shape != given.shape:
+        raise ValueError(
+            f"{loss}: targets must have the shape of the predictions, {given.shape}, not {y.shape}"
+        )
+    x = wide(given)
+    return x, y if y.dtype == x.dtype else y.astype(x.dtype), given
 
 
-def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype) -> Tensor:
-    """The mean of the losses over the `count` targets that count, their sum, or all losses, as `dtype`."""
+def reduced(loss: str, losses: Tensor, reduction: Reduction, count: int | Tensor, given: Tensor) -> Tensor:
+    """The mean of the losses over the `count` targets that count, their sum, or all losses.
+
+    It is computed with `wide` losses, and rounded once if the predictions were `given` as float16.
+    """
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
-    losses = wide(losses)
-    if reduction == "sum":
+        raise ValueError(f'{loss}: reduction must be "mean", "sum" or "none", not {reduction!r}')
+    if reduction != "none":
         losses = total(losses)
     if reduction == "mean":
         count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
-        losses = total(losses) / count
-    return losses if losses.dtype == dtype else losses.astype(dtype)
+        losses = losses / count
+    z: Tensor = rounded(losses, given)
+    return z

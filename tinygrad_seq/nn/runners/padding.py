@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
 from tinygrad_seq.nn.runners.lengths import Lengths, within
@@ -58,6 +59,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     3.0
     """
     if lengths is None:
-        return reduced(losses, "mean", losses.size, losses.dtype)
+        return reduced("mean_within", wide(losses), "mean", losses.size, losses)
     inside, _ = within(lengths, losses)
-    return reduced(cut(losses, lengths), "mean", total(inside), losses.dtype)
+    return reduced("mean_within", wide(cut(losses, lengths)), "mean", total(inside), losses)
