@@ -1,7 +1,8 @@
 """In which precision sums accumulate: decided here, for sums, means, variances, norms, softmax and derivatives.
 
     float16   is computed in float32, and the result of an op, a layer or a loss is rounded once, at its end
-    float32   is added in blocks along a long axis, so that the error does not grow with the length
+    float32   is added in blocks along a long axis, so that the error does not grow with the length; on a device
+              it is added in float64
 
 A sum of float16 numbers that are added one by one stops growing at 2,048 ones and overflows at 65,504; a count
 above that is not a float16 at all. 1e6 float32 numbers added one by one are 1 % off. NumPy adds pairwise, but
@@ -15,6 +16,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
+
+from tinygrad_seq.engine import backend
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +39,7 @@ def wide(x: Any) -> Any:
     """
     if isinstance(x, tuple):
         return tuple(map(wide, x))
-    return x.astype(SINGLE) if getattr(x, "dtype", None) == HALF else x
+    return x.astype(SINGLE) if getattr(x, "dtype", DOUBLE) == HALF else x
 
 
 def rounded(z: Any, *given: Any) -> Any:
@@ -55,7 +58,7 @@ def rounded_once(f: Callable[P, R]) -> Callable[P, R]:
     @wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for x in args:
-            if getattr(x, "dtype", None) == HALF:
+            if getattr(x, "dtype", DOUBLE) == HALF:
                 z = f(*map(wide, args), **kwargs)
                 given = [x for x in args if hasattr(x, "dtype") and not isinstance(x, np.integer)]  # no axis
                 return cast(R, rounded(z, *given))
@@ -66,7 +69,8 @@ def rounded_once(f: Callable[P, R]) -> Callable[P, R]:
 
 def real(x: Any) -> Any:
     """`x` as floats: integers and booleans become float64, before their difference can wrap around."""
-    return x if isinstance(x, float) or getattr(x, "dtype", DOUBLE).kind == "f" else np.asarray(x, DOUBLE)
+    x = backend.array(x)
+    return x if x.dtype.kind == "f" else x.astype(DOUBLE)
 
 
 def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
@@ -75,8 +79,10 @@ def total(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fa
     >>> total(np.ones((3000, 2), np.float16), axis=0)
     array([3000., 3000.], dtype=float16)
     """
-    if not isinstance(x, np.ndarray):  # CuPy accumulates float16 in float32, and sums in blocks
-        return np.sum(x, axis=axis, keepdims=keepdims)
+    if not isinstance(x, np.ndarray):
+        if backend.is_array(x) and x.dtype == SINGLE and x.size > BLOCK:  # on a device: as fast, in one kernel
+            return np.sum(x, axis=axis, dtype=DOUBLE, keepdims=keepdims).astype(SINGLE)
+        return np.sum(x, axis=axis, keepdims=keepdims)  # CuPy accumulates float16 in float32
     if x.dtype == HALF:
         return total(x.astype(SINGLE), axis, keepdims).astype(HALF)
     if x.ndim > 1 and x.size > BLOCK and x.dtype.kind == "f":

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
-from tinygrad_seq.engine.precision import wide
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.engine.primitive import safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input
@@ -51,9 +51,9 @@ def cross_entropy(
                      2016, Rethinking the Inception architecture for computer vision)
 
     Returns the mean or the sum of L over the targets that count; with "none", every L (...), which is 0 for
-    ignored targets. Raises TypeError if the logits are not floats or the targets are not integers, IndexError
-    if a target is out of range, and ValueError if the shape, label_smoothing or reduction is invalid. Targets
-    in a tensor that is already on a GPU are not checked: there, an out-of-range target gives a loss of NaN.
+    ignored targets. Raises TypeError if targets are not integers, IndexError if a target is out of range, and
+    ValueError if the shape, label_smoothing or reduction is invalid. Targets in a tensor that is already on a
+    GPU are not checked: there, an out-of-range target gives a loss of NaN.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -62,8 +62,6 @@ def cross_entropy(
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
     given = as_tensor(logits)
-    if given.dtype.kind != "f":
-        raise TypeError(f"cross_entropy needs logits of floats, got {describe(given)}")
     logits = wide(given)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
@@ -82,8 +80,8 @@ def cross_entropy(
     if label_smoothing:
         likelihood = (1 - label_smoothing) * likelihood + label_smoothing * mean(log_p, -1)
     if ignore_index is None:
-        return reduced("cross_entropy", -likelihood, reduction, y.size, given.dtype)
-    return reduced("cross_entropy", where(counts, -likelihood, 0), reduction, total(counts), given.dtype)
+        return reduced("cross_entropy", -likelihood, reduction, y.size, given)
+    return reduced("cross_entropy", where(counts, -likelihood, 0), reduction, total(counts), given)
 
 
 def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -105,11 +103,10 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
-    owner = "binary_cross_entropy_with_logits"
-    o, y, dtype = alike(owner, logits, targets)
+    o, y, given = alike("binary_cross_entropy_with_logits", logits, targets)
     up = o > 0
     losses = softplus(where(up, -o, o)) + safe_product(where(up, 1 - y, -y), o)
-    return reduced(owner, losses, reduction, o.size, dtype)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction, o.size, given)
 
 
 def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -123,8 +120,8 @@ def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") ->
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
     tensor(2., float32, cpu)
     """
-    x, y, dtype = alike("mse", predictions, targets)
-    return reduced("mse", square(x - y), reduction, x.size, dtype)
+    x, y, given = alike("mse", predictions, targets)
+    return reduced("mse", square(x - y), reduction, x.size, given)
 
 
 def huber(
@@ -148,32 +145,38 @@ def huber(
     tensor([0.5, 4.5], float32, cpu)
     """
     delta = number("huber", "delta", delta, "(0, inf)")
-    x, y, dtype = alike("huber", predictions, targets)
+    x, y, given = alike("huber", predictions, targets)
     d = x - y
     near = clip(d, -delta, delta)
     losses = 0.5 * square(near) + delta * (abs(d) - abs(near))
-    return reduced("huber", losses, reduction, x.size, dtype)
+    return reduced("huber", losses, reduction, x.size, given)
 
 
-def alike(owner: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, np.dtype]:
-    """Predictions and targets as tensors of one shape and dtype, and the dtype of their loss."""
-    x, y = as_tensor(predictions), as_tensor(targets)
-    if x.dtype.kind != "f":
-        raise TypeError(f"{owner}: predictions must be floats, not {describe(x)}")
-    if y.shape != x.shape:
-        raise ValueError(f"{owner}: targets must have the shape of the predictions, {x.shape}, not {y.shape}")
-    dtype, x = x.dtype, wide(x)
-    return x, y if y.dtype == x.dtype else y.astype(x.dtype), dtype
+def alike(loss: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, Tensor]:
+    """Predictions and targets as `wide` tensors of one shape and dtype, and the given predictions."""
+    given = as_tensor(predictions)
+    y = as_tensor(targets)
+    if given.dtype.kind != "f":
+        raise TypeError(f"{loss}: predictions must be floats, not {describe(given)}")
+    if y.shape != given.shape:
+        raise ValueError(
+            f"{loss}: targets must have the shape of the predictions, {given.shape}, not {y.shape}"
+        )
+    x = wide(given)
+    return x, y if y.dtype == x.dtype else y.astype(x.dtype), given
 
 
-def reduced(owner: str, losses: Tensor, reduction: Reduction, count: int | Tensor, dtype: np.dtype) -> Tensor:
-    """The mean of the losses over the `count` targets that count, their sum, or all losses, as `dtype`."""
+def reduced(loss: str, losses: Tensor, reduction: Reduction, count: int | Tensor, given: Tensor) -> Tensor:
+    """The mean of the losses over the `count` targets that count, their sum, or all losses.
+
+    It is computed with `wide` losses, and rounded once if the predictions were `given` as float16.
+    """
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'{owner}: reduction must be "mean", "sum" or "none", not {reduction!r}')
-    losses = wide(losses)
-    if reduction == "sum":
+        raise ValueError(f'{loss}: reduction must be "mean", "sum" or "none", not {reduction!r}')
+    if reduction != "none":
         losses = total(losses)
     if reduction == "mean":
         count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
-        losses = total(losses) / count
-    return losses if losses.dtype == dtype else losses.astype(dtype)
+        losses = losses / count
+    z: Tensor = rounded(losses, given)
+    return z

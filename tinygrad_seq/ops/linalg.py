@@ -169,8 +169,18 @@ cholesky.jvp(lambda g, z: z @ half(between(z, np.tril(g) + np.tril(g, -1).mT)))
 @primitive(examples=EXAMPLES)
 @rounded_once
 def _norm(x, /, axis=None, *, keepdims=False):
-    """z = sqrt(sum_i x_i^2); dz/dx = 0 at the zero vector"""
-    return np.sqrt(total(np.square(x), axis, keepdims))
+    """z = sqrt(sum_i x_i^2), without overflow or underflow of the squares; dz/dx = 0 at the zero vector"""
+    with np.errstate(over="ignore"):
+        z = np.sqrt(total(np.square(x), axis, keepdims))
+    if not np.size(x) or (backend.on_host(z) and LEAST[z.dtype.char] < z.min() <= z.max() < math.inf):
+        return z
+    top = np.max(np.abs(x), axis=axis, keepdims=True)
+    top = np.where(np.logical_and(top > 0, top < np.inf), top, 1)
+    return np.reshape(top, np.shape(z)) * np.sqrt(total(np.square(x / top), axis, keepdims))
+
+
+# the least norm whose squares are not rounded to subnormal numbers
+LEAST = {dtype: 1e3 * math.sqrt(np.finfo(dtype).tiny) for dtype in "fd"}
 
 
 def quotient(g, z):

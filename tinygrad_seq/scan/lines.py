@@ -192,7 +192,7 @@ def written(
     elif (
         op.name in table
         and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape))
-        and (op.name not in SUMS or precise(call, specs))
+        and (op.name not in SUMS or precise(call, specs, host))
     ):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
@@ -247,12 +247,15 @@ def has_axes(shape: tuple[int, ...]) -> bool:
     return bool(shape) and 0 not in shape
 
 
-def precise(call: Operation, specs: Sequence[Spec]) -> bool:
-    """Whether a sum of NumPy is precise: not of float16, and not over a long axis other than the last."""
-    x, axis = specs[call.inputs[0]], call.metadata().get("axis", ())
-    return specs[call.outputs[0]].dtype != HALF and all(
-        x.shape[a] <= BLOCK for a in axes_of(axis, len(x.shape)) if a != len(x.shape) - 1
-    )
+def precise(call: Operation, specs: Sequence[Spec], host: bool) -> bool:
+    """Whether a sum in one line is precise: not of float16, and not along an axis that is added in blocks.
+
+    On the host, NumPy adds pairwise along the last axis.
+    """
+    x = specs[call.inputs[0]]
+    axes = axes_of(call.metadata().get("axis", ()), len(x.shape))
+    long = [a for a in axes if x.shape[a] > BLOCK and not (host and a == len(x.shape) - 1)]
+    return specs[call.outputs[0]].dtype != HALF and not long
 
 
 def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:

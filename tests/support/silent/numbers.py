@@ -65,6 +65,11 @@ def log_softmax_of_small_integers_far_apart():
     return ts.log_softmax(np.array([-100, 100], np.int8))
 
 
+@right(math.log(1 + math.e), by="-log(e / (e + e^2))")
+def cross_entropy_of_integers():
+    return nn.cross_entropy(np.array([[1, 2]], np.uint8), [0])
+
+
 @right(math.log(1 + math.e), by="log(e^0 + e^1)")
 def logsumexp_of_truth_values():
     return ts.logsumexp(ts.tensor([True, False]))
@@ -180,6 +185,18 @@ def cumsum_of_a_million_in_float32():
 
 
 # --- lengths of vectors -------------------------------------------------------------------------------
+
+
+@right((5e30, np.array([0.6, 0.8])), by="sqrt(3^2 + 4^2) = 5, and x / |x|")
+def norm_of_a_vector_whose_squares_overflow():
+    x = T([3e30, 4e30])
+    return ts.norm(x), ts.grad(ts.norm(x), x)
+
+
+@right((5e-30, np.array([0.6, 0.8])), by="sqrt(3^2 + 4^2) = 5, and x / |x|")
+def norm_of_a_vector_whose_squares_underflow():
+    x = T([3e-30, 4e-30])
+    return ts.norm(x), ts.grad(ts.norm(x), x)
 
 
 def addressed(length, key):

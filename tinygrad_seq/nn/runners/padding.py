@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
 from tinygrad_seq.nn.module import Input
@@ -90,6 +91,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
             f"other axes first"
         )
     if lengths is None:
-        return reduced("mean_within", losses, "mean", losses.size, losses.dtype)
+        return reduced("mean_within", wide(losses), "mean", losses.size, losses)
     inside, _ = within(lengths, losses)
-    return reduced("mean_within", cut(losses, lengths), "mean", total(inside), losses.dtype)
+    return reduced("mean_within", wide(cut(losses, lengths)), "mean", total(inside), losses)
