@@ -65,6 +65,14 @@ def test_clipping_neither_overflows_nor_underflows_in_float64(size):
     assert_allclose(ps[1].grad.numpy(), [[0.2 * size]], rtol=1e-3 if size < 1e-308 else 1e-15)
 
 
+def test_the_unit_of_the_norm_rounds_nothing():
+    """In units of a power of two the norm has the bits of the plain formula, where that does not overflow."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        g = rng.normal(size=100) * 10.0 ** rng.integers(-100, 100)
+        assert optim.clip_grad_norm_(with_gradients(g), np.inf) == np.sqrt(np.sum(np.square(g)))
+
+
 @pytest.mark.host("on a device nobody looks at the norm")
 def test_a_norm_that_overflows_float64_raises():
     ps = with_gradients(np.array([1.7e308, 1.7e308]))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 from hypothesis import given, settings
+from matplotlib.figure import Figure
 
 import tinygrad_seq as ts
 from tinygrad_seq import data, nn, optim, tasks, testing, training
@@ -80,6 +81,14 @@ def liquid_state(
     scales = {"spectral_radius": spectral_radius, "input_scale": input_scale}
     unit = {"decay": decay, "filter": filter, "threshold": threshold}
     return run(nn.LiquidStateCell(input_size, hidden_size, nonzeros=nonzeros, **scales, **unit, rng=0))
+
+
+def pictured(row=1):
+    """The images of a neural Turing machine."""
+    figure, xs = Figure(), ts.tensor(x3)
+    trace = nn.NTMCell(nn.GRUCell(3 + 4, 5, rng=0), 2, memory=(6, 4), rng=1).trace(xs)
+    nn.pictures.machine(figure, xs, trace.outputs, trace, row)
+    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
 def drawn(strategy):
@@ -191,6 +200,7 @@ CALLS: dict[str, Callable] = {
     ),
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
+    "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25: stepped(lambda ps: optim.Adam(ps, lr, eps=eps)),
     "optim.AdamW": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
         lambda ps: optim.AdamW(ps, lr, eps=eps, weight_decay=weight_decay)

@@ -80,6 +80,7 @@ WRONG = {  # a change of a valid checkpoint -> what the error says
     "log -1": (put(-1, "log"), "needs an integer log"),
     "log 7": (put(7, "log"), "the first 7 bytes"),
     "log 0": (put(0, "log"), "the first 0 bytes"),
+    "log in a line": (lambda state: state.update(log=state["log"] + 3), "and 60 lines, as they were"),
     "log 10**9": (put(10**9, "log"), "shorter than it was"),
     "fingerprint a list": (put([1], "fingerprint"), "needs a dict fingerprint"),
     "one more in the fingerprint": (put("abc", "fingerprint", "text"), "text is 'abc' there and None here"),
@@ -115,6 +116,8 @@ def test_a_checkpoint_with_wrong_content_is_one_error_and_nothing_changes(folder
     state = serialize.load(folder / CHECKPOINT)
     change(state)
     serialize.save(folder / CHECKPOINT, state)
+    with open(folder / LOG, "a") as log:
+        log.write("61,0.12")  # a line that was cut off when the process ended
     files, task = content(folder), Line(folder)
     task.step()
     before = copy.deepcopy(task.state_dict())

@@ -1,4 +1,8 @@
-"""SGD, RMSprop, Adam and AdamW. Each docstring states what a step does to a parameter p with gradient g."""
+"""SGD, RMSprop, Adam and AdamW. Each docstring states what a step does to a parameter p with gradient g.
+
+Hyperparameters are read when an optimizer is made: lr and weight_decay are 0 or more, eps is positive, momentum
+is at most 1, betas and alpha are below 1. Otherwise ValueError or TypeError.
+"""
 
 from __future__ import annotations
 

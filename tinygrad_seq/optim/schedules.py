@@ -7,6 +7,9 @@ same point:
     ...
     optimizer.lr = schedule(optimizer.steps)  # before every step
     optimizer.step()
+
+Raises TypeError or ValueError for a negative rate or factor, and for a number of steps that is not an integer
+or too small.
 """
 
 from __future__ import annotations

@@ -86,6 +86,7 @@ def train(
     ['step,n,square', '1,1,', '2,2,4', '3,3,9']
     """
     steps = integer("train", "steps", steps, "[1, inf)")
+    epoch = integer(type(task).__name__, "epoch", task.epoch, "[1, inf)")
     if resume and overwrite:
         raise ValueError("train accepts resume=True or overwrite=True, got both; choose one")
     folder = Path(folder)
@@ -116,7 +117,7 @@ def train(
             with progress(task, start, steps) as show, closing(Log(log, task.columns)) as rows:
                 for step in range(start + 1, steps + 1):
                     figures = task.step()
-                    extra = task.validate() if step % task.epoch == 0 or step == steps else {}
+                    extra = task.validate() if step % epoch == 0 or step == steps else {}
                     rows.append({"step": step, **figures, **extra})
                     show(step, figures, extra)
                     if step % EVERY == 0 and step < steps:

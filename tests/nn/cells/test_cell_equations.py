@@ -128,6 +128,9 @@ def test_errors_of_a_leaky_cell():
         nn.LeakyCell(nn.RNNCell(I, H, rng=0), [1.0, 0.5])
     with pytest.raises(ValueError, match=r"LeakyCell needs time constants >= 1 .* got nan"):
         nn.LeakyCell(nn.RNNCell(I, H, rng=0), np.nan)
+    for gamma in ("2", True, [1, None]):
+        with pytest.raises(ValueError, match=r"LeakyCell needs time constants >= 1"):
+            nn.LeakyCell(nn.RNNCell(I, H, rng=0), gamma)
     with pytest.raises(TypeError, match="LeakyCell needs a cell whose state is one tensor, got a tuple"):
         nn.Recurrent(nn.LeakyCell(nn.LSTMCell(I, H, rng=0), 2.0))(ts.tensor(xs.astype(np.float32)))
 

@@ -41,13 +41,13 @@ class LeakyCell(Cell):
     """
 
     def __init__(self, cell: Cell, gamma: ArrayLike, *, learned: bool = False) -> None:
-        gamma = np.asarray(gamma, np.float64)
-        if not np.all(gamma >= 1):
+        gamma = np.asarray(gamma)
+        if gamma.dtype.kind not in "iuf" or not np.all(gamma >= 1):
             raise ValueError(
                 f"LeakyCell needs time constants >= 1 (infinity for units that never change), got {gamma}"
             )
         self.cell, self.input_size = cell, cell.input_size
-        self.rate = Parameter((1 / gamma).astype(cell.parameters()[0].dtype))
+        self.rate = Parameter((1 / gamma.astype(np.float64)).astype(cell.parameters()[0].dtype))
         self.rate.requires_grad = learned
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells.turing import NTMTrace
 from tinygrad_seq.nn.gradients.jacobians import on_host
 from tinygrad_seq.tensor.tensor import Tensor
@@ -57,6 +58,8 @@ def machine(
     >>> [axes.get_title() for axes in figure.axes]
     ['inputs', 'outputs', 'adds', 'reads', 'write weightings', 'read weightings']
     """
+    batch = on_host(ys).shape[1]
+    row = integer("machine", "row", row, f"[{-batch}, {batch})")
     panels = figure.subplots(3, 2, sharex=True)
     shown = {"inputs": xs, "outputs": ys, "adds": trace.adds, "reads": trace.reads}
     for axes, (title, values) in zip(panels[:2].flat, shown.items(), strict=True):
