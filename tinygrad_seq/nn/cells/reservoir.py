@@ -45,6 +45,8 @@ class Reservoir(Cell):
         dtype: DTypeLike,
     ) -> None:
         self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"{type(self).__name__} needs a float dtype, got {np.dtype(dtype)}")
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -166,7 +168,7 @@ class LiquidStateCell(Reservoir):
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
-        v, s, r = parts(state, 3, "parts (v, s, r)")
+        v, s, r = parts(self, state, 3, "parts (v, s, r)")
         v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
         s = astype(v >= self.threshold, v.dtype)
         r = self.filter * r + (1 - self.filter) * s
