@@ -154,9 +154,9 @@ def test_without_distance_1_there_is_no_path_of_length_1():
     [
         ((), ValueError, r"one or more distinct distances, got \(\)"),
         ((1, 1), ValueError, r"one or more distinct distances, got \(1, 1\)"),
-        ((0,), ValueError, r"an integer distance in \[1, inf\), got 0"),
-        ((-1, 2), ValueError, r"an integer distance in \[1, inf\), got -1"),
-        ((1.5,), TypeError, r"an integer distance in \[1, inf\), got float 1.5"),
+        ((0,), ValueError, r"an integer distances in \[1, inf\), got 0"),
+        ((-1, 2), ValueError, r"an integer distances in \[1, inf\), got -1"),
+        ((1.5,), TypeError, r"an integer distances in \[1, inf\), got float 1.5"),
     ],
 )
 def test_invalid_distances(distances, kind, words):
@@ -187,7 +187,7 @@ def test_a_masked_clockwork_weight_has_no_gradient():
 def test_invalid_periods(periods, size):
     with pytest.raises(ValueError, match="ascending periods, whose number divides hidden_size; got periods"):
         nn.ClockworkRNNCell(I, size, periods=periods)
-    with pytest.raises(ValueError, match=r"ClockworkRNNCell needs an integer period in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"ClockworkRNNCell needs an integer periods in \[1, inf\), got 0"):
         nn.ClockworkRNNCell(I, size, periods=(0, *periods))
 
 

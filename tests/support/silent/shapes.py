@@ -54,6 +54,17 @@ def a_vector_without_a_batch():
     return nn.VectorAsState(letters, nn.GRUCell(3, 5, rng=0), readout).greedy(ts.ones(5), 4)
 
 
+@refused(TypeError, "LSTMCell needs xs of floats, got int64[7,2,3]", by="its state is of the dtype of xs")
+def inputs_of_integers():
+    return nn.Recurrent(CELL)(np.ones((7, 2, 3), np.int64))
+
+
+@refused(TypeError, "targets must be integers", by="a symbol is an integer, also where it is not embedded")
+def targets_of_floats():
+    letters, readout = nn.Embedding(6, 3, rng=0), nn.Linear(5, 6, rng=0)
+    return nn.VectorAsState(letters, nn.GRUCell(3, 5, rng=0), readout)(ts.ones((2, 5)), np.ones((1, 2)))
+
+
 # --- a state of another batch, and a tensor in the place of several --------------------------------------
 
 
@@ -139,6 +150,13 @@ def nan_past_a_length_in_a_truncated_network():
 @refused(ValueError, "mean_within needs losses (T, B)", "got float32[7,2,3]", by="a step has one loss, not 3")
 def losses_of_several_numbers_for_each_step():
     return nn.mean_within(ts.ones((7, 2, 3)), [7, 4])
+
+
+@right(np.zeros((2, 1, 2)), by="a row of length 0 has outputs of 0, in every chunk")
+def unsigned_lengths_in_chunks():
+    rnn = nn.Recurrent(nn.RNNCell(1, 2, rng=0))
+    chunks = nn.Truncated(rnn, np.ones((2, 1, 1), np.float32), back=1, lengths=np.array([0], np.uint8))
+    return ts.concatenate([ys for _, ys in chunks])
 
 
 # --- batches without rows, and sizes of 0 ---------------------------------------------------------------

@@ -61,7 +61,7 @@ class Stacked(Cell):
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         after, outputs, below = [], [], x
-        for cell, s in zip(self.cells, parts(state, len(self.cells), "cells"), strict=True):
+        for cell, s in zip(self.cells, parts(self, state, len(self.cells), "cells"), strict=True):
             s, y = cell(s, below)
             after.append(s)
             outputs.append(y)
@@ -196,7 +196,7 @@ class FedBack(Cell):
         return self.cell.initial_state(batch, like), zeros_like(like, shape=(batch, self.size))
 
     def __call__(self, state: tuple[State, Tensor], x: Tensor) -> tuple[tuple[State, Tensor], Tensor]:
-        s, y = parts(state, 2, "parts (cell state, last output)")
+        s, y = parts(self, state, 2, "parts (cell state, last output)")
         s, v = self.cell(s, concatenate([x, y], axis=-1))
         y = self.readout(v)
         return (s, y), y

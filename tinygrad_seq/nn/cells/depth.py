@@ -62,7 +62,7 @@ class DepthGatedLSTM(Cell):
         dtype: DTypeLike = np.float32,
     ) -> None:
         self.input_size = natural(self, "input_size", input_size, least=0)
-        layers = natural(self, "layers", layers)
+        hidden_size, layers = natural(self, "hidden_size", hidden_size), natural(self, "layers", layers)
         rng = np.random.default_rng(rng)
         sizes = [input_size] + [hidden_size] * (layers - 1)
         self.layers = [LSTMCell(size, hidden_size, rng=rng, dtype=dtype) for size in sizes]
@@ -73,7 +73,7 @@ class DepthGatedLSTM(Cell):
         return tuple(layer.initial_state(batch, like) for layer in self.layers)
 
     def __call__(self, state: tuple[Pair, ...], x: Tensor) -> tuple[tuple[Pair, ...], Tensor]:
-        state = parts(state, len(self.layers), "layers")
+        state = parts(self, state, len(self.layers), "layers")
         first, x = self.layers[0](state[0], x)
         after = [first]
         for layer, gate, (h, c) in zip(self.layers[1:], self.gates, state[1:], strict=True):

@@ -73,9 +73,14 @@ def refuse_input(owner: str, name: str, x: Any, axes: tuple[str, ...], size: int
 
 
 def refuse_sequence(owner: str, xs: Any, size: int | None, *, batch_first: bool = False) -> None:
-    """Raise ValueError unless xs is (T, B, size), or (B, T, size) if batch_first, with T >= 1."""
+    """Raise an error unless xs is (T, B, size), or (B, T, size) if batch_first, with T >= 1, of floats.
+
+    If size is None, of anything.
+    """
     axes, batched = (("B", "T"), "xs[None]") if batch_first else (("T", "B"), "xs[:, None]")
     refuse_input(owner, "xs", xs, axes, size, batched)
+    if size is not None and xs.dtype.kind != "f":
+        raise TypeError(f"{owner} needs xs of floats, got {describe(xs)}; pass xs.astype(np.float32)")
     if xs.ndim < 2 or not xs.shape[batch_first]:
         wanted = ", ".join([*axes, "..." if size is None else str(size)])
         raise ValueError(f"{owner} needs xs ({wanted}) with at least one time step T, got {describe(xs)}")

@@ -45,7 +45,7 @@ class LSTMCell(GatedCell):
         return zeros, zeros
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = parts(state, 2, "parts (h, c)")
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(c)
@@ -81,7 +81,7 @@ class PeepholeLSTMCell(LSTMCell):
         )
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = parts(state, 2, "parts (h, c)")
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         c_new = sigmoid(f + self.p_f * c) * c + sigmoid(i + self.p_i * c) * tanh(g)
         h = sigmoid(o + self.p_o * c_new) * tanh(c_new)
@@ -115,7 +115,7 @@ class FullPeepholeLSTMCell(LSTMCell):
         self.Wc = Parameter(init.uniform((hidden_size, 3 * hidden_size), bound, rng=rng, dtype=dtype))
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = parts(state, 2, "parts (h, c)")
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         before, after = split(self.Wc, [2 * self.Wh.shape[0]], axis=-1)
         c_i, c_f = split(c @ before, 2, axis=-1)
@@ -145,7 +145,7 @@ class CoupledLSTMCell(LSTMCell):
     gates = 3
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = parts(state, 2, "parts (h, c)")
+        h, c = parts(self, state, 2, "parts (h, c)")
         f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 3, axis=-1)
         f = sigmoid(f)
         c = f * c + (1 - f) * tanh(g)
@@ -189,7 +189,7 @@ class LayerNormLSTMCell(Cell):
         return zeros, zeros
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = parts(state, 2, "parts (h, c)")
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(self.norm_x(x @ self.Wx) + self.norm_h(h @ self.Wh), 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(self.norm_c(c))

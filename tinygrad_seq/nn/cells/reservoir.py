@@ -50,6 +50,8 @@ class Reservoir(Cell):
         spectral_radius = number(owner, "spectral_radius", spectral_radius, "[0, inf)")
         if nonzeros is not None:
             nonzeros = integer(owner, "nonzeros", nonzeros, f"[1, {hidden_size}]")
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -174,7 +176,7 @@ class LiquidStateCell(Reservoir):
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
-        v, s, r = parts(state, 3, "parts (v, s, r)")
+        v, s, r = parts(self, state, 3, "parts (v, s, r)")
         v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
         s = astype(v >= self.threshold, v.dtype)
         r = self.filter * r + (1 - self.filter) * s

@@ -21,18 +21,20 @@ def single(state: State, holder: str) -> Tensor:
 
 
 @overload
-def parts(state: Parts, count: int, of: str) -> Parts: ...
+def parts(owner: object, state: Parts, count: int, of: str) -> Parts: ...
 
 
 @overload
-def parts(state: State, count: int, of: str) -> tuple[State, ...]: ...
+def parts(owner: object, state: State, count: int, of: str) -> tuple[State, ...]: ...
 
 
-def parts(state: Any, count: int, of: str) -> Any:
+def parts(owner: object, state: Any, count: int, of: str) -> Any:
     """`state`; ValueError if it is not a tuple of `count` states. (A tensor would be unpacked into rows.)"""
     if not isinstance(state, tuple) or len(state) != count:
         given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
-        raise ValueError(f"the state of {count} {of} must be a tuple of {count} states, not {given}")
+        raise ValueError(
+            f"{type(owner).__name__}: the state of {count} {of} must be a tuple of {count} states, not {given}"
+        )
     return state
 
 

@@ -30,7 +30,7 @@ from tinygrad_seq.nn.memory import (
     sharpening,
     write,
 )
-from tinygrad_seq.nn.module import Parameter, natural
+from tinygrad_seq.nn.module import Parameter, natural, naturals
 from tinygrad_seq.ops.choice import clip
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.exponential import sigmoid, softplus
@@ -129,7 +129,11 @@ class NTMCell(Cell):
     ) -> None:
         if memory_start not in get_args(Start):
             raise ValueError(f"memory_start must be 'constant', 'random' or 'learned', not {memory_start!r}")
-        rows, width = (natural(self, "memory size", given) for given in memory)
+        sizes = naturals(self, "memory", memory)
+        if len(sizes) != 2:
+            raise ValueError(f"NTMCell needs a memory (N, M), got {memory}")
+        rows, width = sizes
+        output_size = natural(self, "output_size", output_size)
         self.reads = reads = natural(self, "reads", reads)
         self.writes = writes = natural(self, "writes", writes)
         self.shift = shift = natural(self, "shift", shift, least=0)
@@ -176,7 +180,7 @@ class NTMCell(Cell):
     def _step(self, state: State, x: Tensor) -> tuple[TapeState, Tensor, tuple[Tensor, Tensor]]:
         """The next state, the output, and the erase and add vectors."""
         s, r, w, m = cast(
-            TapeState, parts(state, 4, "parts (controller state, read vectors, weightings, memory)")
+            TapeState, parts(self, state, 4, "parts (controller state, read vectors, weightings, memory)")
         )
         batch, _, width = m.shape
         s, h = self.controller(s, concatenate([x, reshape(r, (batch, self.reads * width))], axis=-1))

@@ -111,7 +111,9 @@ class AttentionDecoder(Decoder[Annotations]):
         return cut(weights, lengths)
 
     def _checked(self, given: Annotations) -> Annotations:
-        vectors, backward, inside = as_tensor(given.vectors), as_tensor(given.backward), given.inside
+        if not isinstance(given, tuple) or len(given) != 3:
+            raise TypeError(f"AttentionDecoder needs Annotations, got {describe(given)}")
+        vectors, backward, inside = as_tensor(given[0]), as_tensor(given[1]), given[2]
         floats = vectors.dtype.kind == backward.dtype.kind == "f"
         if not floats or vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
             raise ValueError(

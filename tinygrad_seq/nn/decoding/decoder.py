@@ -12,7 +12,7 @@ some of the steps (scheduled sampling; Bengio et al. 2015).
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import start
 from tinygrad_seq.nn.decoding.beam import beam_search
-from tinygrad_seq.nn.indices import Indices, rows
+from tinygrad_seq.nn.indices import Indices, integers, rows
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
 from tinygrad_seq.nn.module import Input, Module, natural
@@ -214,12 +214,13 @@ class Decoder(Module, Generic[Given]):
     def _forced(self, given: Given, targets: Indices) -> Tensor:
         """The inputs (T, B, I) of all steps by teacher forcing."""
         first = expand_dims(self._first(given), 0)
-        targets = np.asarray(targets) if isinstance(targets, list) else targets
-        batch = first.shape[1]
-        if targets.ndim != 2 or targets.shape[1] != batch or not len(targets):
+        batch, owner = first.shape[1], type(self).__name__
+        ids = cast(Tensor | np.ndarray, targets if hasattr(targets, "shape") else np.asarray(targets))
+        if ids.ndim != 2 or ids.shape[1] != batch or not len(ids):
             raise ValueError(
-                f"a batch of {batch} needs targets (T, {batch}) with T >= 1, got {describe(targets)}"
+                f"{owner}: a batch of {batch} needs targets (T, {batch}) with T >= 1, got {describe(ids)}"
             )
+        targets = integers(ids, f"{owner}: targets")
         return concatenate([first, self._inputs(given, targets[:-1])]) if len(targets) > 1 else first
 
     def _free_step(self, given: Given, cell: Cell, state: State, x: Tensor) -> tuple[Carry, Written]:

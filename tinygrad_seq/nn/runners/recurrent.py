@@ -167,7 +167,7 @@ class Bidirectional(Runner):
     def _both(self, run: Run, xs: Input, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
         """Run both directions, and concatenate their outputs."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        sf, sb = (None, None) if state is None else parts(state, 2, "directions")
+        sf, sb = (None, None) if state is None else parts(self, state, 2, "directions")
         forward, sf = run(self.forward, xs, sf, lengths)
         backward, sb = run(self.backward, xs, sb, lengths)
         return concatenate([forward, backward], axis=-1), (sf, sb)
@@ -225,7 +225,7 @@ class Layers(Runner):
         """The input of the last runner, the final states of the other runners, and its initial state."""
         count = len(self.runners)
         xs = visible(xs, lengths, batch_first=self.batch_first)
-        before = iter([None] * count if state is None else parts(state, count, "layers"))
+        before = iter([None] * count if state is None else parts(self, state, count, "layers"))
         after = []
         for layer in self.layers[:-1]:
             if isinstance(layer, Runner):

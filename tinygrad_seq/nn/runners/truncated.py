@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tinygrad_seq import tree
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import State
@@ -81,9 +82,11 @@ class Truncated:
             )
         self.model, self.back, self.every = model, back, every
         self.xs = xs if hasattr(xs, "shape") else tensor(xs)
+        if not self.xs.ndim:
+            raise ValueError(f"Truncated needs xs (T, B, ...), got {describe(self.xs)}")
         self.state, self.lengths = state, None
         if lengths is not None:
-            self.lengths = checked_lengths(lengths, *self.xs.shape[:2])
+            self.lengths = checked_lengths(lengths, self.xs)
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """For each chunk, the slice of its steps and their outputs."""
