@@ -18,10 +18,10 @@ from fuzzing.comparing import Call, compare, differentiate
 from fuzzing.draw import EITHER, INVALID, VALID, Draw, Values
 
 CLEAR = (ValueError, TypeError, IndexError)
-# the errors of an op within the call, of data that no tensor holds, and of a dtype
+# the errors of an op within the call, of data that no tensor holds, of a dtype, of a ragged list
 GENERAL = (
     r"^in \w+|^\w+ takes |a tensor holds floats, integers or booleans|^Parameter needs floats"
-    r"|needs a float dtype|data type .* not understood"
+    r"|needs a float dtype|data type .* not understood|inhomogeneous shape"
 )
 
 

@@ -17,7 +17,9 @@ from tinygrad_seq import optim
 
 
 def with_gradients(d: Draw, special) -> list[ts.Tensor]:
-    ps = parameters(d, special)
+    before, ps = d.verdict, parameters(d, special)
+    if isinstance(ps, list) and not ps:  # of no parameters there is nothing to clip
+        d.verdict, d.values["gradients"] = before, [[]]
     if isinstance(ps, list) and "gradients" in d.values:
         for p, g in zip(ps, d.values["gradients"][0], strict=True):
             if g is not None:

@@ -126,4 +126,4 @@ class AttentionDecoder(Decoder[Annotations]):
         return Attending(self.cell, self.score, given.vectors, given.inside)
 
     def _start(self, given: Annotations) -> State:
-        return as_state(given.backward, super()._start(given))
+        return as_state("AttentionDecoder", given.backward, super()._start(given))

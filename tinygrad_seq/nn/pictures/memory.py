@@ -58,7 +58,7 @@ def machine(
     >>> [axes.get_title() for axes in figure.axes]
     ['inputs', 'outputs', 'adds', 'reads', 'write weightings', 'read weightings']
     """
-    batch = on_host(ys).shape[1]
+    batch = on_host("machine", ys).shape[1]
     row = integer("machine", "row", row, f"[{-batch}, {batch})")
     panels = figure.subplots(3, 2, sharex=True)
     shown = {"inputs": xs, "outputs": ys, "adds": trace.adds, "reads": trace.reads}
