@@ -25,7 +25,7 @@ from tinygrad_seq.engine.record import Leaf, Line, Record
 from tinygrad_seq.engine.rules import push, read
 from tinygrad_seq.engine.tape import reverse, tape
 from tinygrad_seq.ops.shape import reshape, stack
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor, on_device_of, own, seed_of
 from tinygrad_seq.tree import Tree
 
@@ -150,6 +150,8 @@ def grad(
         seed_of(y, g, recorded=live) for y, g in zip(ys, given, strict=True) if not (zeros and y.line is None)
     ]
     targets = [_line(x) for x in xs]
+    if mode.trace is not None:
+        mode.trace.differentiated([line for line, _ in seeds], targets)
     with walking(create_graph):
         walk = reverse(seeds, targets, retain_graph=retain_graph or live, create_graph=live)
         found = {record: cotangents for record, cotangents, _ in walk}
@@ -350,7 +352,7 @@ class _Call(Generic[Tree]):
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:
     """`x` on a new line, if it is a float."""
-    x = x if isinstance(x, Tensor) else tensor(x)
+    x = as_tensor(x)
     if x.dtype.kind != "f":
         return x
     if x.line is None:
@@ -378,5 +380,7 @@ def _alone(parts: tuple[object, ...]) -> object:
 
 def _line(x: Tensor) -> Line:
     if x.line is None:
-        raise RuntimeError(f"the input {describe(x)} is not on the tape; create it with requires_grad=True")
+        raise RuntimeError(
+            f"grad: the input {describe(x)} is not on the tape; create it with requires_grad=True"
+        )
     return x.line

@@ -380,7 +380,7 @@ def test_an_optimizer_says_so_when_its_parameters_moved_on():
     model.to("cuda")
     (model(there(A.astype(np.float32))) ** 2).sum().backward()
     with pytest.raises(
-        ValueError, match=r"on cuda:0, but .* on cpu; move a model before you create its optimizer"
+        ValueError, match=r"on cuda:0, but .* on cpu; move or convert a model before you create its optimizer"
     ):
         optimizer.step()
 

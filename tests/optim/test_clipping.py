@@ -1,5 +1,7 @@
 """Clipping by norm and by value, compared with the equations, also at special points."""
 
+import math
+
 import doors
 import numpy as np
 import pytest
@@ -63,6 +65,48 @@ def test_clipping_neither_overflows_nor_underflows_in_float32(size):
     assert p.grad.dtype == np.float32
 
 
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1.0, 1e200, 1.5e308])
+def test_clipping_neither_overflows_nor_underflows_in_float64(size):
+    """Nor where one gradient is in float64 and another in float16."""
+    ps = with_gradients(np.array([0.6, 0.0]) * size, np.array([[0.8]]) * size, np.zeros(1, np.float16))
+    assert_allclose(optim.clip_grad_norm_(ps, np.inf), size, rtol=1e-3 if size < 1e-308 else 1e-15)
+    optim.clip_grad_norm_(ps, size / 4)
+    assert_allclose(ps[1].grad.numpy(), [[0.2 * size]], rtol=1e-3 if size < 1e-308 else 1e-15)
+
+
+def test_the_unit_of_the_norm_rounds_nothing():
+    """In units of a power of two the norm has the bits of the plain formula, where that does not overflow."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        g = rng.normal(size=100) * 10.0 ** rng.integers(-100, 100)
+        assert optim.clip_grad_norm_(with_gradients(g), np.inf) == np.sqrt(np.sum(np.square(g)))
+
+
+@pytest.mark.host("on a device nobody looks at the norm")
+def test_a_norm_that_overflows_float64_raises():
+    ps = with_gradients(np.array([1.7e308, 1.7e308]))
+    with pytest.raises(FloatingPointError, match=r"norm inf"):
+        optim.clip_grad_norm_(ps, 1.0)
+    assert (ps[0].grad.numpy() == 1.7e308).all()
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 6e4])
+def test_clipping_in_float16(scale):
+    """The norm of 65,504 elements of 60,000 is above all numbers of float16, and so is a sum of squares."""
+    g = np.full(65_504, scale, np.float16)
+    (p,) = with_gradients(g)
+    norm = optim.clip_grad_norm_([p], 256 * float(g[0]) * 0.5)
+    assert_allclose(norm, math.sqrt(65_504) * float(g[0]), rtol=1e-12)
+    assert_allclose(p.grad.numpy(), g * np.float16(0.5), rtol=2e-3, atol=6e-8)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float16, 1e5), (np.float32, 1e39)])
+def test_a_bound_above_all_numbers_of_the_dtype_bounds_nothing(dtype, bound):
+    (p,) = with_gradients(np.array([1.0, np.finfo(dtype).max, -np.inf, np.nan], dtype))
+    optim.clip_grad_value_([p], bound)
+    assert_array_equal(p.grad.numpy(), np.array([1.0, np.finfo(dtype).max, -np.inf, np.nan], dtype))
+
+
 @pytest.mark.host("on a device nobody looks at the norm: see test_devices.py")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_norm_that_is_not_finite_raises_or_skips(bad):
@@ -80,7 +124,7 @@ def test_a_norm_that_is_not_finite_raises_or_skips(bad):
 
 @pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
 def test_a_bound_must_be_positive(bound):
-    with pytest.raises(ValueError, match="max_norm must be positive"):
+    with pytest.raises(ValueError, match=r"clip_grad_norm_ needs a number max_norm in \(0, inf\], got"):
         optim.clip_grad_norm_([], bound)
 
 
@@ -110,5 +154,5 @@ def test_clipping_by_value_at_its_awkward_points():
 
 @pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
 def test_a_bound_of_values_must_be_positive(bound):
-    with pytest.raises(ValueError, match="max_value must be positive"):
+    with pytest.raises(ValueError, match=r"clip_grad_value_ needs a number max_value in \(0, inf\], got"):
         optim.clip_grad_value_([], bound)

@@ -33,6 +33,20 @@ def random_gradients(ps, seed):
         p.grad = ts.tensor(rng.normal(size=p.shape).astype(p.dtype))
 
 
+@pytest.mark.parametrize("value", [-0.1, np.nan, np.inf])
+@every_optimizer
+def test_a_learning_rate_that_is_set_is_read_too(make, value):
+    optimizer = make(parameters())
+    with pytest.raises(ValueError, match=rf"{type(optimizer).__name__} needs a number lr in \[0, inf\), got"):
+        optimizer.lr = value
+    with pytest.raises(
+        TypeError, match=rf"{type(optimizer).__name__} needs a number lr in \[0, inf\), got str"
+    ):
+        optimizer.lr = "0.1"
+    optimizer.lr = np.float32(0.25)
+    assert type(optimizer.lr) is float
+
+
 def test_sgd():
     ps = parameters()
     before = [p.numpy() for p in ps]
@@ -173,8 +187,8 @@ def test_parameters_without_gradient_are_skipped(make):
 
 @every_optimizer
 def test_a_step_is_in_place_and_allocates_nothing(make):
-    big = nn.Parameter(np.zeros(100_000, np.float32))
-    big.grad = ts.tensor(np.ones(100_000, np.float32))
+    big = nn.Parameter(np.zeros(1_000_000, np.float32))
+    big.grad = ts.tensor(np.ones(1_000_000, np.float32))
     optimizer = make([big])
     optimizer.step()
     memory = big.data
@@ -270,6 +284,29 @@ def test_errors():
         optim.Adam([p * p])
     with pytest.raises(TypeError, match="leaf tensor"):
         optim.Adam([np.ones(2)])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *[
+            lambda ps, kind=kind: kind(ps, lr=0.1)
+            for kind in (optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW)
+        ],
+        lambda ps: optim.clip_grad_norm_(ps, 1.0),
+        lambda ps: optim.clip_grad_value_(ps, 1.0),
+    ],
+)
+def test_what_is_not_a_list_of_parameters_is_one_clear_error(call):
+    p = nn.Parameter(np.ones(2))
+    with pytest.raises(TypeError, match=r"\w+ needs the parameters of a model, got the model; write \w+\("):
+        call(nn.Linear(2, 2, rng=0))
+    for given in (None, 3, p, ts.ones(2)):
+        with pytest.raises(TypeError, match=r"\w+ needs a list of parameters, got .*; write \[p\] for one"):
+            call(given)
+    for given in ([None], [np.ones(2)], [p, p * p], "ab", [ts.tensor([1])], {"p": p}):
+        with pytest.raises(TypeError, match=r"\w+ needs leaf tensors of floats, got"):
+            call(given)
 
 
 def test_training_is_reproducible_bit_for_bit():

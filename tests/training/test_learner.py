@@ -281,3 +281,18 @@ def test_what_a_learner_must_define(tmp_path):
 )
 def test_a_verdict_says_when_the_trivial_answer_is_not_beaten(ours, trivial, less, beaten):
     assert ("does not beat" in verdict(ours, trivial, less=less)) == (not beaten)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "0", True, None])
+def test_a_seed_is_an_integer_of_0_or_more(tmp_path, seed):
+    with pytest.raises((TypeError, ValueError), match=r"Line needs an integer seed in \[0, inf\), got"):
+        Line(tmp_path, seed=seed)
+    same = Line(tmp_path, seed=np.int64(3))
+    assert same.fingerprint == Line(tmp_path, seed=3).fingerprint
+    assert type(same.fingerprint["seed"]) is int
+
+
+@pytest.mark.parametrize("logarithmic", [0.0, -1.0, np.nan, "1", True])
+def test_a_scale_is_logarithmic_above_a_positive_number(tmp_path, logarithmic):
+    with pytest.raises((TypeError, ValueError), match=r"curves needs a number logarithmic in \(0, inf\), got"):
+        curves(tmp_path, {}, ylabel="", logarithmic=logarithmic)

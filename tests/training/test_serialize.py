@@ -180,6 +180,19 @@ def test_a_file_with_any_byte_changed_is_an_error(file):
     refused(file)
 
 
+@pytest.mark.parametrize("change", [lambda a: a.view(np.int64), lambda a: a.reshape(2, 2)])
+def test_the_same_bytes_in_another_shape_or_dtype_are_an_error(tmp_path, change):
+    """The checksum covers the shapes and dtypes, which the header of the file states."""
+    path = tmp_path / "file"
+    ts.save(path, {"w": np.arange(4.0)})
+    with pytest.importorskip("safetensors").safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        arrays = {name: change(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+    safetensors_numpy.save_file(arrays, path, metadata)
+    with pytest.raises(ValueError, match="checksum does not match"):
+        ts.load(path)
+
+
 def test_a_foreign_file_is_an_error(file):
     for content in (b"", b"hello", pickle.dumps(1), struct.pack("<Q", 2) + b"{}", os.urandom(1000)):
         file.write_bytes(content)
@@ -223,3 +236,35 @@ def test_without_safetensors_the_error_says_how_to_install_it(file, monkeypatch)
         with pytest.raises(ModuleNotFoundError) as caught:
             call()
         assert "pip install" in caught.value.__notes__[0]
+
+
+# --- content that is wrong although its checksum is right ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        "{}",
+        '{"array": "absent"}',
+        '{"array": 3}',
+        '{"array": "w", "more": 1}',
+        '{"tensor": "w"}',
+        '{"tensor": "w", "requires_grad": 1}',
+        '{"tensor": "n", "requires_grad": true}',
+        '{"set": []}',
+        '{"list": 3}',
+        '{"tuple": {"a": 1}}',
+        '{"dict": [["a"]]}',
+        '{"dict": [[["a"], 1]]}',
+        '{"dict": {"a": 1}}',
+        '{"list": ' * 5000 + "[]" + "}" * 5000,
+    ],
+)
+def test_metadata_that_describe_no_tree_are_an_error(tmp_path, text):
+    arrays = {"w": np.zeros(2, np.float32), "n": np.zeros(2, np.int64)}
+    metadata = {serialize.FORMAT: f"{serialize._digest(text, arrays)} {text}"}
+    serialize.write(tmp_path / "file.safetensors", safetensors_numpy.save(arrays, metadata))
+    assert "are not a tree of its arrays" in refused(tmp_path / "file.safetensors")

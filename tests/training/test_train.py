@@ -284,3 +284,24 @@ def test_the_bar_of_a_continued_run_begins_where_it_continues(tmp_path, capsys, 
     train(Walk(), tmp_path, 60, resume=True)
     _, err = capsys.readouterr()
     assert "60.0/60.0" in err
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, "10", True, np.nan])
+def test_the_number_of_steps_is_an_integer_of_1_or_more(tmp_path, steps):
+    with pytest.raises((TypeError, ValueError), match=r"train needs an integer steps in \[1, inf\), got"):
+        train(Walk(), tmp_path / "run", steps)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_number_of_steps_may_be_of_numpy(whole, tmp_path):
+    train(Walk(), tmp_path / "run", np.int64(130))
+    assert content(tmp_path / "run") == content(whole)
+
+
+@pytest.mark.parametrize("epoch", [0, -1, 1.5, "10"])
+def test_an_epoch_is_an_integer_of_1_or_more(tmp_path, epoch):
+    task = Walk()
+    task.epoch = epoch
+    with pytest.raises((TypeError, ValueError), match=r"Walk needs an integer epoch in \[1, inf\), got"):
+        train(task, tmp_path / "run", 3)
+    assert not (tmp_path / "run").exists()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.init import Rng
 
 Option = TypeVar("Option")
@@ -49,7 +50,7 @@ def tagged_sentences(count: int, *, rng: Rng = None) -> list[tuple[list[str], li
     man VERB
     they PRON
     """
-    rng = np.random.default_rng(rng)
+    count, rng = integer("tagged_sentences", "count", count, "[0, inf)"), np.random.default_rng(rng)
 
     def written(symbol: str) -> list[tuple[str, str]]:
         if symbol in RULES:
@@ -79,7 +80,7 @@ def opinions(count: int, *, rng: Rng = None) -> tuple[list[list[str]], np.ndarra
     1 although the wine was not poor the wine was fine
     1 the service was good
     """
-    rng = np.random.default_rng(rng)
+    count, rng = integer("opinions", "count", count, "[0, inf)"), np.random.default_rng(rng)
 
     def clause(label: int) -> list[str]:
         negated = int(rng.integers(2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.tensor.creation import tensor
@@ -33,9 +34,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float, *, rng: init.Rng = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout needs a probability 0 <= p < 1, got {p}")
-        self.p, self.rng = p, np.random.default_rng(rng)
+        self.p, self.rng = number(type(self).__name__, "p", p, "[0, 1)"), np.random.default_rng(rng)
 
     def __call__(self, x: Input) -> Tensor:
         x = x if isinstance(x, Tensor) else tensor(x)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.mode import refuse_in_a_step as _refuse_in_a_step
+from tinygrad_seq.engine.numbers import integer, number
 
 Rng = np.random.Generator | int | None
 
@@ -45,7 +46,7 @@ def zeros(shape: tuple[int, ...], *, dtype: DTypeLike = np.float32) -> np.ndarra
     >>> zeros((2,))
     array([0., 0.], dtype=float32)
     """
-    return np.zeros(shape, dtype)
+    return np.zeros(_sizes("zeros", shape), dtype)
 
 
 def uniform(
@@ -56,7 +57,8 @@ def uniform(
     >>> uniform((2, 3), 0.5, rng=0).shape
     (2, 3)
     """
-    return generator(rng).uniform(-bound, bound, shape).astype(dtype)
+    bound = number("uniform", "bound", bound, "[0, inf)")
+    return _as_floats("uniform", generator(rng).uniform(-bound, bound, _sizes("uniform", shape)), dtype)
 
 
 def xavier(
@@ -70,7 +72,8 @@ def xavier(
     >>> xavier((2, 4), rng=0).shape
     (2, 4)
     """
-    return uniform(shape, gain * math.sqrt(6 / sum(_matrix(shape))), rng=rng, dtype=dtype)
+    gain = number("xavier", "gain", gain, "[0, inf)")
+    return uniform(shape, gain * math.sqrt(6 / sum(_matrix("xavier", shape))), rng=rng, dtype=dtype)
 
 
 def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -82,12 +85,12 @@ def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np
     >>> np.allclose(q.T @ q, np.eye(3))
     True
     """
-    rows, columns = _matrix(shape)
-    gaussian = generator(rng).standard_normal((max(shape), min(shape)))
+    rows, columns = _matrix("orthogonal", shape)
+    gaussian = generator(rng).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)
     # QR is unique only up to these signs; fixing them makes Q uniform (Mezzadri 2007)
     q = q * np.sign(np.diag(r))
-    return (q if rows >= columns else q.T).astype(dtype)
+    return _as_floats("orthogonal", q if rows >= columns else q.T, dtype)
 
 
 def identity(size: int, *, scale: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -97,6 +100,8 @@ def identity(size: int, *, scale: float = 1.0, dtype: DTypeLike = np.float32) ->
     array([[0.5, 0. ],
            [0. , 0.5]], dtype=float32)
     """
+    size = integer("identity", "size", size, "[0, inf)")
+    scale = number("identity", "scale", scale, "(-inf, inf)")
     return (scale * np.eye(size)).astype(dtype)
 
 
@@ -113,15 +118,16 @@ def sparse(
     >>> int((w != 0).sum()), float(np.abs(np.linalg.eigvals(w)).max().round(6))
     (750, 0.95)
     """
-    if not 1 <= nonzeros <= size:
-        raise ValueError(f"sparse needs 1 <= nonzeros <= size, got nonzeros={nonzeros} for size={size}")
+    size = integer("sparse", "size", size, "[1, inf)")
+    nonzeros = integer("sparse", "nonzeros", nonzeros, f"[1, {size}]")
+    spectral_radius = number("sparse", "spectral_radius", spectral_radius, "[0, inf)")
     rng = generator(rng)
     w = np.zeros((size, size))
     for column in w.T:
         column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)
     # every column has a nonzero weight, so the graph of the units has a cycle, and some eigenvalue is not 0
     radius: float = np.abs(np.linalg.eigvals(w)).max()
-    return (w * (spectral_radius / radius)).astype(dtype)
+    return _as_floats("sparse", w * (spectral_radius / radius), dtype)
 
 
 def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -133,10 +139,25 @@ def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.f
     >>> forget_bias(2)
     array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
     """
+    hidden_size = integer("forget_bias", "hidden_size", hidden_size, "[0, inf)")
+    value = number("forget_bias", "value", value, "(-inf, inf)")
     return np.repeat(np.array([0, value, 0, 0], dtype), hidden_size)
 
 
-def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if len(shape) != 2:
-        raise ValueError(f"this initialiser needs the shape (input, output) of a matrix, got {shape}")
-    return shape
+def _sizes(owner: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"{owner} needs a shape, a tuple of sizes, got {shape!r:.40}")
+    return tuple(integer(owner, "size of a shape", n, "[0, inf)") for n in shape)
+
+
+def _matrix(owner: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = _sizes(owner, shape)
+    if len(sizes) != 2:
+        raise ValueError(f"{owner} needs the shape (input, output) of a matrix, got {shape}")
+    return sizes
+
+
+def _as_floats(owner: str, values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    if np.dtype(dtype).kind != "f":  # integers would round most weights to 0
+        raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
+    return values.astype(dtype)

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import number
+from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
-from tinygrad_seq.nn.module import Input, Module, Parameter, warn_if_wider
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural, warn_if_wider
 from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.linalg import matmul
 from tinygrad_seq.ops.reduction import mean
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -24,7 +27,8 @@ class Linear(Module):
     """y = x W + b, for x (..., input), W (input, output) and b (output,): y (..., output).
 
     W and b are drawn from U(-k, k), k = 1/sqrt(input) (LeCun et al. 1998, Efficient BackProp). With
-    `bias=False` there is no b. The matrix product raises ValueError if the last axis of x is not `input`.
+    `bias=False` there is no b. With input = 0, y = b = 0. Raises ValueError if the last axis of x is not
+    `input`.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -41,8 +45,9 @@ class Linear(Module):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        input, output = natural(self, "input", input, least=0), natural(self, "output", output, least=0)
         rng = np.random.default_rng(rng)
-        bound = 1 / math.sqrt(input)
+        bound = 1 / math.sqrt(input) if input else 0.0
         self.weight = Parameter(init.uniform((input, output), bound, rng=rng, dtype=dtype))
         self.bias = Parameter(init.uniform((output,), bound, rng=rng, dtype=dtype)) if bias else None
 
@@ -65,6 +70,7 @@ class Embedding(Module):
     """
 
     def __init__(self, count: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
+        count, size = natural(self, "count", count), natural(self, "size", size)
         self.weight = Parameter(init.uniform((count, size), math.sqrt(3), rng=rng, dtype=dtype))
 
     def __call__(self, ids: Indices) -> Tensor:
@@ -86,18 +92,26 @@ class LayerNorm(Module):
     """
 
     def __init__(self, size: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
+        size = natural(self, "size", size)
         self.weight = Parameter(np.ones(size, dtype))
         self.bias = Parameter(np.zeros(size, dtype))
-        self.eps = eps
+        self.eps = number("LayerNorm", "eps", eps, "[0, inf)")
 
     def __call__(self, x: Input) -> Tensor:
+        x = as_tensor(x)
         if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
-        d = x - mean(x, -1, keepdims=True)
-        y: Tensor = self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
-        return y
+        return self.weight * standardized(x, self.eps) + self.bias
+
+
+@rounded_once
+def standardized(x: Input, eps: float) -> Tensor:
+    """(x - m) / sqrt(v + eps), with m, v the mean and variance of x along the last axis."""
+    d = x - mean(x, -1, keepdims=True)
+    y: Tensor = d / sqrt(mean(square(d), -1, keepdims=True) + eps)
+    return y
 
 
 class Sequential(Module):
@@ -131,6 +145,7 @@ class Shortcut(Sequential):
     """
 
     def __call__(self, x: Input) -> Tensor:
+        x = as_tensor(x)
         return add_input(x, super().__call__(x))
 
 

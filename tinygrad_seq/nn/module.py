@@ -9,7 +9,7 @@ other tensor is a constant, which is saved and moved with the model. The name of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.record import Buffer
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.creation import tensor
@@ -41,7 +42,10 @@ class Parameter(Tensor):
     def __init__(
         self, data: ArrayLike | Tensor, *, dtype: DTypeLike | None = None, device: str = "cpu"
     ) -> None:
-        super().__init__(tensor(data, dtype=dtype, device=device)._data, None, Buffer())
+        values = tensor(data, dtype=dtype, device=device)
+        if values.dtype.kind != "f":
+            raise TypeError(f"Parameter needs floats, got {describe(values)}; pass a float dtype")
+        super().__init__(values._data, None, Buffer())
         self.requires_grad = True
 
 
@@ -141,8 +145,10 @@ class Module:
         """Overwrite every tensor of the tree, in place, with the array of the same name.
 
         Raises ValueError if a name is missing or unexpected, or an array has the wrong shape or dtype. The
-        error lists all of them, and nothing is loaded.
+        error lists all of them, and nothing is loaded. TypeError if `state` is not a dict.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{type(self).__name__} needs the dict of a state, got {describe(state)}")
         own = dict(self.named_tensors())
         given = {
             name: given.numpy() if isinstance(given, Tensor) else backend.to_numpy(given)
@@ -213,6 +219,18 @@ class Module:
         return lines
 
 
+def natural(owner: Module, name: str, value: object, least: int = 1) -> int:
+    """A size or a count that `owner` is made with: an integer, `least` or more."""
+    return integer(type(owner).__name__, name, value, f"[{least}, inf)")
+
+
+def naturals(owner: Module, name: str, values: Iterable[object]) -> tuple[int, ...]:
+    """Several sizes or counts, integers of 1 or more."""
+    if not isinstance(values, Iterable) or isinstance(values, (str, bytes)):
+        raise TypeError(f"{type(owner).__name__} needs several integers as {name}, got {describe(values)}")
+    return tuple(natural(owner, name, value) for value in values)
+
+
 def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
     """The modules and tensors on the attributes of `module`, also inside lists, tuples and dicts."""
     for name, value in vars(module).items():
@@ -246,7 +264,7 @@ def warn_if_wider(module: Module, x: Input) -> None:
 
     All that is computed from x is then float64. Python shows the warning once for every line that causes it.
     """
-    if x.dtype != np.float64:
+    if getattr(x, "dtype", None) != np.float64:  # a list has none
         return
     p = next((p for p in vars(module).values() if isinstance(p, Parameter)), None)
     if p is not None and p.dtype != x.dtype:

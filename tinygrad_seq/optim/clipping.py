@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.numbers import number
+from tinygrad_seq.optim.parameters import each_once
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -20,7 +23,7 @@ def clip_grad_norm_(
         g <- v g / |g|          else,           v = max_norm
 
     (Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent neural networks.) The returned norm
-    is the one before clipping. It is accumulated in float64, so that no float32 gradient overflows it.
+    is the one before clipping. It is computed in float64, in which only the norm itself can overflow.
     Parameters without a gradient are skipped.
 
     If the norm is infinite or NaN, the gradient has no direction to keep: FloatingPointError. With
@@ -40,20 +43,19 @@ def clip_grad_norm_(
     >>> p.grad.numpy()
     array([0.6, 0.8], dtype=float32)
     """
-    if not max_norm > 0:
-        raise ValueError(f"max_norm must be positive, got {max_norm}")
-    unique = {id(p): p for p in parameters}.values()
+    max_norm = number("clip_grad_norm_", "max_norm", max_norm, "(0, inf]")
+    unique = each_once("clip_grad_norm_", parameters)
     gradients = [g for p in unique if (g := p.grad) is not None]
     devices = {g.device for g in gradients}
     if len(devices) > 1:
         raise ValueError(
             f"clip_grad_norm_ needs all gradients on one device, got {' and '.join(sorted(devices))}"
         )
-    norm = np.sqrt(sum((np.sum(np.square(g._data, dtype=np.float64)) for g in gradients), np.float64(0)))
-    if error_if_nonfinite and backend.device_of(norm) != "cpu":
-        scale(gradients, np.where(np.isfinite(norm), np.minimum(max_norm / norm, 1), np.nan))
-        return Tensor(norm)
-    norm = float(norm)
+    there = norm_of([g._data for g in gradients])
+    if error_if_nonfinite and backend.device_of(there) != "cpu":
+        scale(gradients, np.where(np.isfinite(there), np.minimum(max_norm / there, 1), np.nan))
+        return Tensor(there)
+    norm = float(there)
     if not math.isfinite(norm):
         if error_if_nonfinite:
             raise FloatingPointError(f"clip_grad_norm_ needs a finite gradient, got one with norm {norm}")
@@ -61,6 +63,24 @@ def clip_grad_norm_(
             p.zero_grad()
     elif norm > max_norm:
         scale(gradients, np.float64(max_norm / norm))
+    return norm
+
+
+def norm_of(arrays: list[np.ndarray]) -> np.ndarray:
+    """The Euclidean norm of all elements of all arrays, in float64, on their device.
+
+    float64 holds the square of every smaller float. Squares of float64 are taken in units of a power of two
+    near the largest element: none of them overflows, nor do all of them underflow, and no rounding differs.
+    """
+    unit: float | np.ndarray = 1.0
+    if wide := [np.max(np.abs(a)) for a in arrays if a.dtype.itemsize >= 8 and a.size]:
+        largest = functools.reduce(np.maximum, wide)
+        largest = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+        unit = largest / (2 * np.frexp(largest)[0])  # exact
+        arrays = [np.divide(a, unit, dtype=np.float64) for a in arrays]
+    squares = (np.sum(np.square(a, dtype=np.float64)) for a in arrays)
+    with np.errstate(over="ignore"):  # of the norm itself
+        norm: np.ndarray = np.sqrt(sum(squares, np.float64(0))) * unit
     return norm
 
 
@@ -85,10 +105,9 @@ def clip_grad_value_(parameters: Iterable[Tensor], max_value: float) -> None:
     >>> p.grad.numpy()
     array([ 0.5, -1. ], dtype=float32)
     """
-    if not max_value > 0:
-        raise ValueError(f"max_value must be positive, got {max_value}")
-    for p in parameters:
+    max_value = number("clip_grad_value_", "max_value", max_value, "(0, inf]")
+    for p in each_once("clip_grad_value_", parameters):
         if p.grad is not None:
             array = p.grad.mutable()
-            np.maximum(array, -max_value, out=array)
-            np.minimum(array, max_value, out=array)
+            with np.errstate(over="ignore"):  # a bound above all numbers of the dtype bounds nothing
+                np.clip(array, -max_value, max_value, out=array)

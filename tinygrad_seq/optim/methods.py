@@ -1,4 +1,8 @@
-"""SGD, RMSprop, Adam and AdamW. Each docstring states what a step does to a parameter p with gradient g."""
+"""SGD, RMSprop, Adam and AdamW. Each docstring states what a step does to a parameter p with gradient g.
+
+Hyperparameters are read when an optimizer is made: lr and weight_decay are 0 or more, eps is positive, momentum
+is at most 1, betas and alpha are below 1. Otherwise ValueError or TypeError.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.optim.optimizer import Optimizer
+from tinygrad_seq.optim.squares import MeanSquares, average
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -31,10 +37,11 @@ class SGD(Optimizer):
         self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.0, *, nesterov: bool = False
     ) -> None:
         super().__init__(parameters, lr)
-        if nesterov and not momentum:
+        self.momentum = number(type(self).__name__, "momentum", momentum, "[0, 1]")
+        self.nesterov = nesterov
+        if nesterov and not self.momentum:
             raise ValueError("SGD with nesterov=True needs a momentum; write SGD(..., momentum=0.9)")
-        self.momentum, self.nesterov = momentum, nesterov
-        self.v = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+        self.v = self.zeros() if self.momentum else []
 
     def slots(self) -> dict[str, list[np.ndarray]]:
         return {"v": self.v} if self.momentum else {}
@@ -52,7 +59,7 @@ class SGD(Optimizer):
         np.subtract(p, scratch, out=p)
 
 
-class RMSprop(Optimizer):
+class RMSprop(MeanSquares):
     """RMSprop (Tieleman & Hinton 2012), centered and with momentum mu (Graves 2013):
 
         n <- alpha n + (1 - alpha) g^2
@@ -80,24 +87,24 @@ class RMSprop(Optimizer):
         *,
         centered: bool = False,
     ) -> None:
-        super().__init__(parameters, lr)
-        self.alpha, self.eps, self.momentum, self.centered = alpha, eps, momentum, centered
-        self.n = [np.zeros_like(p.data) for p in self.parameters]
-        self.m = [np.zeros_like(p.data) for p in self.parameters] if centered else []
-        self.v = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+        super().__init__(parameters, lr, eps)
+        self.alpha = number(type(self).__name__, "alpha", alpha, "[0, 1)")
+        self.momentum = number(type(self).__name__, "momentum", momentum, "[0, 1]")
+        self.centered, self.n = centered, self.squares
+        self.m = self.zeros() if centered else []
+        self.v = self.zeros() if self.momentum else []
 
     def slots(self) -> dict[str, list[np.ndarray]]:
         slots = {"n": self.n, "m": self.m, "v": self.v}
         return {name: slot for name, slot in slots.items() if slot}
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        scratch = self._mean_square(i, g, self.alpha)
         n = self.n[i]
-        np.multiply(g, g, out=scratch)
-        average(n, scratch, self.alpha, scratch)
         if self.centered:
             m = self.m[i]
             average(m, g, self.alpha, scratch)
-            np.multiply(m, m, out=scratch)
+            np.multiply(m, m, out=scratch, dtype=scratch.dtype)
             np.subtract(n, scratch, out=scratch)
             np.maximum(scratch, 0, out=scratch)  # rounding can make the variance negative
             np.sqrt(scratch, out=scratch)
@@ -115,7 +122,7 @@ class RMSprop(Optimizer):
         np.subtract(p, scratch, out=p)
 
 
-class Adam(Optimizer):
+class Adam(MeanSquares):
     """Adam (Kingma & Ba 2015). At the t-th step of a parameter, with beta1, beta2 = `betas`:
 
         m <- beta1 m + (1 - beta1) g
@@ -138,10 +145,12 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        super().__init__(parameters, lr)
-        self.betas, self.eps = betas, eps
-        self.m = [np.zeros_like(p.data) for p in self.parameters]
-        self.v = [np.zeros_like(p.data) for p in self.parameters]
+        super().__init__(parameters, lr, eps)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"{type(self).__name__} needs two numbers betas in [0, 1), got {betas!r:.40}")
+        beta1, beta2 = (number(type(self).__name__, "betas", beta, "[0, 1)") for beta in betas)
+        self.betas = beta1, beta2
+        self.m, self.v = self.zeros(), self.squares
         self.t = [
             np.zeros((), np.int64) for _ in self.parameters
         ]  # one each: a parameter without a gradient is skipped
@@ -150,12 +159,12 @@ class Adam(Optimizer):
         return {"m": self.m, "v": self.v, "t": self.t}
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
-        m, v, (beta1, beta2) = self.m[i], self.v[i], self.betas
+        beta1, beta2 = self.betas
+        scratch = self._mean_square(i, g, beta2)
+        m, v = self.m[i], self.v[i]
         self.t[i] += 1
         t = int(self.t[i])
         average(m, g, beta1, scratch)
-        np.multiply(g, g, out=scratch)
-        average(v, scratch, beta2, scratch)
         np.multiply(v, 1 / (1 - beta2**t), out=scratch)
         np.sqrt(scratch, out=scratch)
         np.add(scratch, self.eps, out=scratch)
@@ -189,15 +198,8 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(parameters, lr, betas, eps)
-        self.weight_decay = weight_decay
+        self.weight_decay = number(type(self).__name__, "weight_decay", weight_decay, "[0, inf)")
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
         np.multiply(p, 1 - self.lr * self.weight_decay, out=p)
         super().update(i, p, g, scratch)
-
-
-def average(a: np.ndarray, x: np.ndarray, decay: float, scratch: np.ndarray) -> None:
-    """a <- decay a + (1 - decay) x, in place; x may be the scratch array."""
-    np.multiply(a, decay, out=a)
-    np.multiply(x, 1 - decay, out=scratch)
-    np.add(a, scratch, out=a)

@@ -3,6 +3,10 @@
 An optimizer holds each parameter once, and changes it in `step()`; parameters without a gradient are skipped.
 `lr` may be changed between steps, and `steps` counts them. With `state_dict()` and `load_state_dict()` a
 resumed run continues exactly.
+
+A step is computed in float32 or wider. For a float16 parameter the optimizer therefore keeps a *master copy* in
+float32, updates it, and rounds it to the parameter: in float16 a step of 1e-4 does not change a weight of 1, an
+eps of 1e-8 is 0, and the square of 300 is infinite (Micikevicius et al. 2018, Mixed precision training).
 """
 
 from __future__ import annotations
@@ -15,30 +19,34 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.optim.parameters import each_once
 from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Optimizer:
     """The base class of optimizers: the parameters, the learning rate, the step and the saved state.
 
-    ValueError without parameters; TypeError for a parameter that is not a leaf tensor of floats. An optimizer
-    of your own defines `update`, and lists in `slots` the arrays that it keeps between steps:
+    ValueError without parameters and for a negative `lr`; TypeError for a parameter that is not a leaf tensor
+    of floats. An optimizer of your own defines `update`, and lists in `slots` the arrays that it keeps between
+    steps. `zeros` makes a slot, in the precision in which steps are computed:
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
     >>> class Signs(optim.Optimizer):
-    ...     "p <- p - lr sign(g) (Bernstein et al. 2018), and a count of the updates"
+    ...     "m <- (m + g) / 2,  p <- p - lr sign m (Bernstein et al. 2018, with momentum 1/2)"
     ...
     ...     def __init__(self, parameters, lr):
     ...         super().__init__(parameters, lr)
-    ...         self.count = [np.zeros((), np.int64) for _ in self.parameters]
+    ...         self.m = self.zeros()
     ...
     ...     def slots(self):
-    ...         return {"count": self.count}
+    ...         return {"m": self.m}
     ...
     ...     def update(self, i, p, g, scratch):
-    ...         self.count[i] += 1
-    ...         np.subtract(p, self.lr * np.sign(g), out=p)
+    ...         np.add(self.m[i], g, out=self.m[i])
+    ...         np.multiply(self.m[i], 0.5, out=self.m[i])
+    ...         np.subtract(p, self.lr * np.sign(self.m[i]), out=p)
     >>> p = ts.tensor([3.0, -2.0], requires_grad=True)
     >>> optimizer = Signs([p], lr=0.5)
     >>> for _ in range(2):
@@ -49,50 +57,74 @@ class Optimizer:
     array([ 2., -1.], dtype=float32)
     >>> state = optimizer.state_dict()
     >>> state
-    {'lr': 0.5, 'steps': 2, 'count': [array(2)]}
+    {'lr': 0.5, 'steps': 2, 'm': [array([ 4. , -2.5], dtype=float32)]}
     >>> Signs([p], lr=1.0).load_state_dict(state)
 
     `update` and `slots` are called by `step` and `state_dict`:
 
     >>> optimizer.slots()
-    {'count': [array(2)]}
+    {'m': [array([ 4. , -2.5], dtype=float32)]}
     >>> optimizer.update(0, array := np.ones(2, np.float32), np.ones(2), np.empty(2))
     >>> array
-    array([0.5, 0.5], dtype=float32)
+    array([0.5, 1.5], dtype=float32)
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        if hasattr(parameters, "parameters"):
-            raise TypeError(
-                f"{type(self).__name__} needs the parameters of a model, got the model; "
-                f"write {type(self).__name__}(model.parameters(), lr=...)"
-            )
-        self.parameters = list({id(p): p for p in parameters}.values())
+        self.parameters = each_once(type(self).__name__, parameters)
         self.lr, self.steps = lr, 0
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
         warn_if_mixed(type(self).__name__, self.parameters)
-        for p in self.parameters:
-            if not (isinstance(p, Tensor) and p.is_leaf and p.dtype.kind == "f"):
-                raise TypeError(f"{type(self).__name__} needs leaf tensors of floats, got {describe(p)}")
-        self.scratch = [np.empty_like(p.data) for p in self.parameters]
+        self.dtypes = [p.dtype for p in self.parameters]
+        self.scratch = [np.empty_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
+        self.masters = {
+            i: p.data.astype(precision(p.dtype))
+            for i, p in enumerate(self.parameters)
+            if p.dtype != precision(p.dtype)
+        }
+
+    @property
+    def lr(self) -> float:
+        """The learning rate: a number in [0, inf), which may be set between steps."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = number(type(self).__name__, "lr", value, "[0, inf)")
+
+    def zeros(self) -> list[np.ndarray]:
+        """Zeros for a slot: for each parameter an array of its shape, in the precision of its step."""
+        return [np.zeros_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
+        if self.masters:
+            self._refuse_narrow_slots()
         self.steps += 1
         for i, p in enumerate(self.parameters):
             if (g := p.grad) is not None:
                 scratch = self.scratch[i]
-                if type(scratch) is not type(p._data):
+                if type(scratch) is not type(p._data) or p.dtype != self.dtypes[i]:
                     raise ValueError(
-                        f"the parameter {describe(p)} is on {p.device}, but the optimizer's arrays for it are "
-                        f"on {backend.device_of(scratch)}; move a model before you create its optimizer"
+                        f"the parameter {describe(p)} is on {p.device}, but its optimizer was created for "
+                        f"{self.dtypes[i]} on {backend.device_of(scratch)}; move or convert a model before you "
+                        "create its optimizer"
                     )
-                self.update(i, p.mutable(), g._data, scratch)
+                array, master = p.mutable(), self.masters.get(i)
+                if master is None:
+                    self.update(i, array, g._data, scratch)
+                else:
+                    # an element that is not the rounded master was assigned since the last step
+                    np.copyto(master, array, where=master.astype(array.dtype) != array)
+                    self.update(i, master, g._data.astype(master.dtype), scratch)
+                    array[...] = master
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
-        """Change the array `p` of parameter number `i`, whose gradient is `g`, in place."""
-        raise NotImplementedError
+        """Change the array `p` in place: parameter number `i`, or its master copy. Its gradient is `g`.
+
+        All three arrays have the same shape and dtype; `scratch` is memory for intermediate results.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define update(i, p, g, scratch)")
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
@@ -105,8 +137,13 @@ class Optimizer:
         return {}
 
     def state_dict(self) -> dict[str, object]:
-        """The learning rate, the step count and a copy of every slot, on the host: a tree for `ts.save`."""
-        copies = {name: [np.array(backend.to_numpy(a)) for a in slot] for name, slot in self.slots().items()}
+        """The learning rate, the step count and a copy of every slot, on the host: a tree for `ts.save`.
+
+        With float16 parameters, `masters` are their copies in float32, in the order of the parameters.
+        """
+        copies = {
+            name: [np.array(backend.to_numpy(a)) for a in slot] for name, slot in self._all_slots().items()
+        }
         return {"lr": self.lr, "steps": self.steps, **copies}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -114,27 +151,65 @@ class Optimizer:
 
         ValueError lists everything that does not fit, and nothing is loaded.
         """
-        slots = self.slots()
-        problems = [f"{name} is missing" for name in ("lr", "steps", *slots) if name not in state]
-        problems += [f"{name} is unexpected" for name in state if name not in ("lr", "steps", *slots)]
-        given = {name: [backend.to_numpy(a) for a in state[name]] for name in slots if name in state}
-        for name, arrays in given.items():
-            if len(arrays) != len(slots[name]):
-                problems.append(f"{name} needs {len(slots[name])} arrays, one per parameter, got {len(arrays)}")
-            problems += [
-                f"{name}[{i}] needs {describe(own)}, got {describe(array)}"
-                for i, (own, array) in enumerate(zip(slots[name], arrays, strict=False))
-                if own.shape != array.shape or own.dtype != array.dtype
-            ]
-        if problems:
-            kind = type(self).__name__
+        kind, slots = type(self).__name__, self._all_slots()
+        if problems := self._misfits(state):
             raise ValueError(
                 "\n  ".join([f"the state does not fit this {kind}; nothing was loaded", *problems])
             )
-        self.lr, self.steps = state["lr"], state["steps"]
-        for name, arrays in given.items():
-            for own, array in zip(slots[name], arrays, strict=True):
-                backend.overwrite(own, array)
+        self.lr, self.steps = state["lr"], integer(kind, "steps", state["steps"], "[0, inf)")
+        for name, slot in slots.items():
+            for i, given in enumerate(state[name]):
+                self._restore(slot, i, backend.to_numpy(given))
+
+    def _misfits(self, state: Mapping[str, Any]) -> list[str]:
+        """Everything in `state` that `load_state_dict` cannot load, in words."""
+        if not isinstance(state, Mapping):
+            return [f"a state is a dict, got {type(state).__name__}"]
+        kind, slots = type(self).__name__, self._all_slots()
+        problems = [f"{name} is missing" for name in ("lr", "steps", *slots) if name not in state]
+        problems += [f"{name} is unexpected" for name in state if name not in ("lr", "steps", *slots)]
+        for read, name in (number, "lr"), (integer, "steps"):
+            try:
+                read(kind, name, state.get(name, 0), "[0, inf)")
+            except (TypeError, ValueError) as error:
+                problems.append(str(error))
+        for name, slot in slots.items():
+            given = state.get(name, slot)
+            if not isinstance(given, (list, tuple)):
+                problems.append(f"{name} needs a list of arrays, got {type(given).__name__}")
+                continue
+            if len(given) != len(slot):
+                problems.append(f"{name} needs {len(slot)} arrays, one per parameter, got {len(given)}")
+            problems += [
+                f"{name}[{i}] needs {describe(own)}, got {describe(array)}"
+                for i, (own, array) in enumerate(zip(slot, given, strict=False))
+                if not backend.is_array(array) or not self._accepts(name, own, array)
+            ]
+        return problems
+
+    def _accepts(self, name: str, own: np.ndarray, given: np.ndarray) -> bool:
+        """Whether `given` can replace the array `own` of the slot `name`."""
+        return own.shape == given.shape and own.dtype == given.dtype
+
+    def _restore(self, slot: list[np.ndarray], i: int, given: np.ndarray) -> None:
+        """Give the array `slot[i]` the values of `given`, an array on the host that it accepts."""
+        backend.overwrite(slot[i], given)
+
+    def _all_slots(self) -> dict[str, list[np.ndarray]]:
+        return {**({"masters": list(self.masters.values())} if self.masters else {}), **self.slots()}
+
+    def _refuse_narrow_slots(self) -> None:
+        for name, slot in self.slots().items():
+            if any(precision(array.dtype) != array.dtype for array in slot if array.dtype.kind == "f"):
+                raise TypeError(
+                    f"{type(self).__name__} keeps float16 arrays in its slot {name}, but a step is computed in "
+                    f"float32: make the slot with self.zeros()"
+                )
+
+
+def precision(dtype: np.dtype) -> np.dtype:
+    """The dtype in which a parameter of this dtype is updated: float32 or wider."""
+    return np.result_type(dtype, np.float32)
 
 
 def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:

@@ -7,12 +7,18 @@ same point:
     ...
     optimizer.lr = schedule(optimizer.steps)  # before every step
     optimizer.step()
+
+Raises TypeError or ValueError for a negative rate or factor, and for a number of steps that is not an integer
+or too small.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer, number
 
 Schedule = Callable[[int], float]
 
@@ -23,6 +29,7 @@ def constant(lr: float) -> Schedule:
     >>> constant(0.5)(100)
     0.5
     """
+    lr = number("constant", "lr", lr, "[0, inf)")
     return lambda t: lr
 
 
@@ -33,6 +40,9 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     >>> [schedule(t) for t in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
+    lr = number("step_decay", "lr", lr, "[0, inf)")
+    every = integer("step_decay", "every", every, "[1, inf)")
+    factor = number("step_decay", "factor", factor, "[0, inf)")
     return lambda t: lr * factor ** (t // every)
 
 
@@ -45,6 +55,9 @@ def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
     >>> [round(schedule(t), 3) for t in (0, 1, 2, 3, 4, 100)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
+    lr = number("cosine", "lr", lr, "[0, inf)")
+    steps = integer("cosine", "steps", steps, "[1, inf)")
+    final = number("cosine", "final", final, "[0, inf)")
     return lambda t: final + (lr - final) * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2
 
 
@@ -58,4 +71,9 @@ def warmup(steps: int, schedule: Schedule) -> Schedule:
     >>> [schedule(t) for t in range(5)]
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
+    steps = integer("warmup", "steps", steps, "[0, inf)")
+    if not callable(schedule):
+        raise TypeError(
+            f"warmup needs a schedule, got {describe(schedule)}; write optim.constant({schedule!r})"
+        )
     return lambda t: schedule(0) * (t + 1) / (steps + 1) if t < steps else schedule(t - steps)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -22,7 +23,9 @@ from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
-from tinygrad_seq.scan.step import Step, as_tensor, steps_of
+from tinygrad_seq.scan.step import Step, steps_of
+from tinygrad_seq.scan.twice import fingerprint, refuse_another
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # the most recently used ones, by key
@@ -31,9 +34,13 @@ lock = threading.Lock()
 
 
 class Compiled:
-    """A program, the places of its operations, and a loop for each set of arguments that need a gradient."""
+    """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
+
+    same  hashes of the values that a step made itself, and made again when it was called again
+    """
 
     def __init__(self, program: Program) -> None:
+        self.same: set[int] = set()
         self.program = identified(gathered(program))
         self.parts = taken_apart(self.program)
         self.execute = Execution(self.parts, self.program)
@@ -106,16 +113,19 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    if remat is not None and (not isinstance(remat, int) or remat < 1):
-        raise ValueError(f"remat must be a number of steps, 1 or more, got {remat!r}")
+    k = None if remat is None else integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
-    if remat is None:
+    made = fingerprint(recorded) if n > 1 else None
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, Step(step, init, xs))
+        compiled.same.add(made)
+    if k is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
-        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
+        finals, ys = in_segments(compiled, arguments, n, reverse, k)
     return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
 
 
@@ -171,6 +181,8 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
 
 
 def _own(x) -> Tensor:
-    """x as a tensor that shares no memory with a leaf, like the result of a stack."""
+    """x as a new tensor that shares no memory with a leaf, like the result of a stack."""
     x = as_tensor(x)
-    return x if x.buffer is None else concatenate([x])
+    if x.buffer is not None or (x.is_leaf and x.requires_grad):
+        return concatenate([x])
+    return x if mode.trace else Tensor(x._data, x.line)

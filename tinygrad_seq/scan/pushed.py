@@ -12,7 +12,7 @@ from tinygrad_seq.derive import jvp
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.differentiable import replay
 from tinygrad_seq.scan.over_time import scan
-from tinygrad_seq.scan.step import as_tensor
+from tinygrad_seq.tensor.creation import as_tensor
 
 
 def pushed(g, arrays, call):
@@ -26,6 +26,9 @@ def pushed(g, arrays, call):
     wanted = [
         v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
     ]
+
+    if not wanted:
+        return [None] * len(what.made)
 
     def step(carry, x):
         env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.init import Rng
 
 GLYPHS = [  # 5 x 3 pixels, row by row from the top
@@ -35,6 +36,9 @@ def moving_digits(
     >>> films.shape, directions.shape, digits.shape
     ((20, 3, 12, 12), (20, 3), (3,))
     """
+    frames = integer("moving_digits", "frames", frames, "[0, inf)")
+    batch = integer("moving_digits", "batch", batch, "[0, inf)")
+    size = integer("moving_digits", "size", size, "[7, inf)")
     rng = np.random.default_rng(rng)
     digits, directions = rng.integers(0, 10, batch), np.zeros((frames, batch), np.int64)
     films = rng.uniform(0, 0.3, (frames, batch, size, size)).astype(np.float32)

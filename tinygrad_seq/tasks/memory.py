@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.init import Rng
 
 
@@ -32,6 +33,7 @@ def copy(length: int, batch: int, *, bits: int = 8, rng: Rng = None) -> tuple[np
     array([[1., 1., 1.],
            [0., 0., 0.]], dtype=float32)
     """
+    length, batch, bits = sizes("copy", length=length, batch=batch, bits=bits)
     rows = drawn(length, batch, bits, rng)
     xs = [with_channels(rows, 1), mark(batch, bits, 1, 0), zeros(length, batch, bits + 1)]
     return np.concatenate(xs), rows
@@ -63,8 +65,8 @@ def repeat_copy(
            [1., 1., 0.],
            [0., 0., 1.]], dtype=float32)
     """
-    if repeats < 1 or most < 2:
-        raise ValueError(f"repeat_copy needs repeats >= 1 and most >= 2, got repeats={repeats} and most={most}")
+    length, repeats, batch, bits = sizes("repeat_copy", length=length, repeats=repeats, batch=batch, bits=bits)
+    most = integer("repeat_copy", "most", most, "[2, inf)")
     rows = drawn(length, batch, bits, rng)
     code = np.float32((repeats - (1 + most) / 2) / math.sqrt((most**2 - 1) / 12))
     end = zeros(1, batch, bits + 1)
@@ -96,8 +98,8 @@ def associative_recall(
     >>> targets[:, 0]
     array([[0., 0., 0.]], dtype=float32)
     """
-    if items < 2:
-        raise ValueError(f"associative_recall needs at least 2 items, got {items}")
+    items = integer("associative_recall", "items", items, "[2, inf)")
+    batch, rows, bits = sizes("associative_recall", batch=batch, rows=rows, bits=bits)
     rng = np.random.default_rng(rng)
     shown = [drawn(rows, batch, bits, rng) for _ in range(items)]
     asked, everyone = rng.integers(0, items - 1, batch), np.arange(batch)
@@ -109,10 +111,15 @@ def associative_recall(
     ), answer
 
 
+def sizes(task: str, **given: int) -> tuple[int, ...]:
+    """The sizes of a task: each 1 or more, except that a batch may be empty."""
+    return tuple(
+        integer(task, name, size, "[0, inf)" if name == "batch" else "[1, inf)") for name, size in given.items()
+    )
+
+
 def drawn(length: int, batch: int, bits: int, rng: Rng) -> np.ndarray:
     """Rows of random bits, (length, B, bits)."""
-    if length < 1:
-        raise ValueError(f"a memory task needs at least 1 row, got {length}")
     return np.random.default_rng(rng).integers(0, 2, (length, batch, bits)).astype(np.float32)
 
 

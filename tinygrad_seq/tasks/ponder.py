@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.init import Rng
+from tinygrad_seq.tasks.memory import sizes
 
 # the ten gates that depend on both P and Q: their outputs for (P, Q) = (1, 1), (1, 0), (0, 1), (0, 0)
 GATES = {
@@ -37,6 +39,7 @@ def parity(batch: int, *, size: int = 64, rng: Rng = None) -> tuple[np.ndarray, 
     (array([[ 1., -1., -1., -1., -1.],
            [-1., -1.,  1.,  1.,  0.]], dtype=float32), array([1, 0]))
     """
+    batch, size = sizes("parity", batch=batch, size=size)
     rng = np.random.default_rng(rng)
     inside = np.arange(size) < rng.integers(1, size + 1, (batch, 1))
     xs = np.where(inside, rng.choice([-1, 1], (batch, size)), 0).astype(np.float32)
@@ -58,8 +61,7 @@ def logic(length: int, batch: int, *, gates: int = 10, rng: Rng = None) -> tuple
     >>> bits[:, 0, 0]                              # not (0 and 1); b_2 = not (0 and 1), not (b_2 or 0)
     array([1., 0.], dtype=float32)
     """
-    if length < 1 or gates < 1:
-        raise ValueError(f"logic needs length >= 1 and gates >= 1, got length={length} and gates={gates}")
+    length, batch, gates = sizes("logic", length=length, batch=batch, gates=gates)
     rng = np.random.default_rng(rng)
     bits = rng.integers(0, 2, (length, batch, 2))
     bits[1:, :, 0] = 0
@@ -86,16 +88,15 @@ def addition(numbers: int, batch: int, *, digits: int = 5, rng: Rng = None) -> t
     1 ... `digits` digits; their count and every digit are drawn at random, and the first digit may be 0. There
     is a sum for every number from the second on. A sum is D labels: its digits from the first on, 0 ... 9, then
     10 for blank, where D is the number of digits of the largest possible sum. xs is float32, the labels are
-    integers. Raises ValueError if numbers < 2 or digits < 1.
+    integers. Raises ValueError if numbers < 2, or digits is outside 1 ... 15.
 
     >>> xs, sums = addition(3, 1, digits=2, rng=1)
     >>> [[int(d.argmax()) for d in x.reshape(2, 10) if d.any()] for x in xs[:, 0]], sums[:, 0].tolist()
     ([[4, 5], [7, 9], [0]], [[1, 2, 4], [1, 2, 4]])
     """
-    if numbers < 2 or digits < 1:
-        raise ValueError(
-            f"addition needs numbers >= 2 and digits >= 1, got numbers={numbers} and digits={digits}"
-        )
+    numbers = integer("addition", "numbers", numbers, "[2, inf)")
+    (batch,) = sizes("addition", batch=batch)
+    digits = integer("addition", "digits", digits, "[1, 15]")  # so that the sums are exact
     rng = np.random.default_rng(rng)
     drawn = rng.integers(0, 10, (numbers, batch, digits))
     counts = rng.integers(1, digits + 1, (numbers, batch, 1))
@@ -120,8 +121,8 @@ def sort(numbers: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.n
     (array([[ 0.13, -0.13,  0.64,  0.  ,  0.  ,  0.  ],
            [ 0.  ,  0.  ,  1.  ,  0.  ,  0.  ,  0.  ]], dtype=float32), array([1, 0, 2]))
     """
-    if numbers < 2:
-        raise ValueError(f"sort needs at least 2 numbers, got {numbers}")
+    numbers = integer("sort", "numbers", numbers, "[2, inf)")
+    (batch,) = sizes("sort", batch=batch)
     xs = np.zeros((2 * numbers, batch, 2), np.float32)
     xs[:numbers, :, 0] = np.random.default_rng(rng).standard_normal((numbers, batch))
     xs[numbers - 1, :, 1] = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.init import Rng
 
 
@@ -19,8 +20,8 @@ def adding(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndarray, np.
     (array([[0.64, 0.27, 0.04, 0.02, 0.81, 0.91],
            [0.  , 1.  , 0.  , 0.  , 1.  , 0.  ]], dtype=float32), array([[1.08]], dtype=float32))
     """
-    if length < 2:
-        raise ValueError(f"adding needs at least 2 steps, got {length}")
+    length = integer("adding", "length", length, "[2, inf)")
+    batch = integer("adding", "batch", batch, "[0, inf)")
     rng = np.random.default_rng(rng)
     xs = np.zeros((length, batch, 2), np.float32)
     xs[:, :, 0] = rng.random((length, batch))
@@ -41,7 +42,7 @@ def narma10(steps: int, *, rng: Rng = None) -> tuple[np.ndarray, np.ndarray]:
     >>> u.shape, bool((y < 1).all())
     ((200, 1, 1), True)
     """
-    rng = np.random.default_rng(rng)
+    steps, rng = integer("narma10", "steps", steps, "[0, inf)"), np.random.default_rng(rng)
     while True:
         u, y = rng.uniform(0, 0.5, steps + 10), np.zeros(steps + 11)
         for t in range(9, steps + 10):
@@ -60,6 +61,8 @@ def mackey_glass(steps: int, *, tau: int = 17, rng: Rng = None) -> np.ndarray:
     >>> x.shape, bool((x > 0.2).all() and (x < 1.4).all())
     ((500, 1, 1), True)
     """
+    steps = integer("mackey_glass", "steps", steps, "[0, inf)")
+    tau = integer("mackey_glass", "tau", tau, "[1, inf)")
     rng, step = np.random.default_rng(rng), 0.1
     delay, skipped = round(tau / step), 1000
     x = np.full(delay + 1 + (skipped + steps) * 10, 1.2 + 0.1 * rng.random())
@@ -87,6 +90,7 @@ def waveform(steps: int = 320, *, rng: Rng = None) -> np.ndarray:
     >>> wave.shape, float(np.abs(wave).max())
     ((320, 1, 1), 1.0)
     """
+    steps = integer("waveform", "steps", steps, "[1, inf)")
     rng, t = np.random.default_rng(rng), np.arange(steps) / steps
     pitches = 2.0 + np.sort(rng.uniform(0, 22, 8))
     wave = sum(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.engine.numbers import number as probability
 from tinygrad_seq.nn.init import Rng
 from tinygrad_seq.nn.runners.padding import padded
 
@@ -20,8 +22,8 @@ def temporal_order(length: int, batch: int, *, rng: Rng = None) -> tuple[np.ndar
     >>> xs.shape, xs.argmax(-1).T[0], labels[0]
     ((20, 3, 6), array([5, 3, 2, 1, 4, 4, 4, 5, 3, 2, 5, 0, 2, 3, 2, 4, 3, 3, 5, 4]), np.int64(2))
     """
-    if length < 10:
-        raise ValueError(f"temporal_order needs at least 10 steps, got {length}")
+    length = integer("temporal_order", "length", length, "[10, inf)")
+    batch = integer("temporal_order", "batch", batch, "[0, inf)")
     rng = np.random.default_rng(rng)
     symbols = rng.integers(2, 6, (length, batch))
     pair = rng.integers(0, 2, (2, batch))
@@ -45,6 +47,9 @@ def identical_halves(
     >>> labels
     array([1, 0, 1, 0, 0, 1])
     """
+    batch = integer("identical_halves", "batch", batch, "[1, inf)")
+    longest = integer("identical_halves", "longest", longest, "[1, inf)")
+    symbols = integer("identical_halves", "symbols", symbols, "[2, inf)")  # one symbol makes no two halves
     rng = np.random.default_rng(rng)
     labels = rng.permutation(np.arange(batch) % 2)
     rows = []
@@ -89,6 +94,7 @@ def reversal(lengths: ArrayLike, *, symbols: int = 10, rng: Rng = None) -> tuple
     >>> xs.T.tolist(), targets.T.tolist()
     ([[9, 6, 4, 1], [7, 3, 0, 0]], [[1, 4, 6, 9, 0], [3, 7, 0, 0, 0]])
     """
+    symbols = integer("reversal", "symbols", symbols, "[1, inf)")
     rng, lengths = np.random.default_rng(rng), np.asarray(lengths)
     inside = np.arange(max(lengths))[:, None] < lengths
     xs = rng.integers(1, symbols + 1, inside.shape) * inside
@@ -104,6 +110,7 @@ def spelled(number: int) -> str:
     >>> spelled(0), spelled(17), spelled(342)
     ('zero', 'seventeen', 'three hundred forty two')
     """
+    number = integer("spelled", "number", number, "[0, 999]")
     if number < 20:
         return SMALL[number]
     if number < 100:
@@ -162,6 +169,8 @@ def promoters(batch: int, *, mutated: float = 0.12, rng: Rng = None) -> tuple[np
     ['AGTGGGTACAGTTTTTGACAGCGCCAGTTTGTTGTCACTATAATGATGCCACATGCA',
      'ATGTAAAGCAGCTGCGTTGACAGTAAATAAGGTATTCTTATAATTTTTTATGTGAAG']
     """
+    batch = integer("promoters", "batch", batch, "[0, inf)")
+    mutated = probability("promoters", "mutated", mutated, "[0, 1]")
     rng = np.random.default_rng(rng)
     labels = rng.permutation(np.arange(batch) % 2)
     xs = rng.integers(0, 4, (57, batch))

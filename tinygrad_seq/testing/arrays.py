@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.engine.signature import Signature
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
@@ -54,9 +55,11 @@ def tensors(
     if shape is None:
         axes: Sequence[int | None] = [None] * draw(st.integers(0, 3))
     else:
-        axes = [shape] if isinstance(shape, int) else shape
-    sizes = tuple(draw(SIZES) if n is None else n for n in axes)
-    (array,) = grid([sizes], [interval], np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+        axes = shape if isinstance(shape, Sequence) else [shape]
+    sizes = tuple(draw(SIZES) if n is None else integer("tensors", "shape", n, "[0, inf)") for n in axes)
+    (array,) = grid(
+        [sizes], [limits("tensors", interval)], np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    )
     return tensor(array.astype(dtype), device=device, requires_grad=requires_grad)
 
 
@@ -90,11 +93,19 @@ def arrays_for(
         raise ValueError(
             f"{signature} has {len(parsed.inputs)} arguments and needs as many intervals, got {len(intervals)}"
         )
+    intervals = [limits("arrays_for", interval) for interval in intervals]
+    loop_axes = integer("arrays_for", "loop_axes", loop_axes, "[0, 32]")
     shapes = draw(
         hnp.mutually_broadcastable_shapes(signature=signature, min_side=0, max_side=SIDE, max_dims=loop_axes)
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return tuple(grid(shapes.input_shapes, intervals, rng))
+
+
+def limits(owner: str, interval: tuple[float, float]) -> tuple[float, float]:
+    """The two ends of an open interval."""
+    low, high = (number(owner, "end of an interval", end, "[-inf, inf]") for end in interval)
+    return low, high
 
 
 def broadcastable(count: int, *, axes: int = 3) -> st.SearchStrategy[tuple[np.ndarray, ...]]:
@@ -108,4 +119,6 @@ def broadcastable(count: int, *, axes: int = 3) -> st.SearchStrategy[tuple[np.nd
     ...     assert np.allclose(x + y + z, z + y + x)
     >>> test_a_sum_does_not_care_for_order()
     """
+    count = integer("broadcastable", "count", count, "[1, inf)")
+    axes = integer("broadcastable", "axes", axes, "[0, 32]")
     return arrays_for(f"{','.join(['()'] * count)}->()", loop_axes=axes)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
+from tinygrad_seq.testing.precision import precision
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
 from tinygrad_seq.testing.zero import zero
@@ -17,7 +19,7 @@ Law = Callable[[Call], None]
 
 OF_VALUES: tuple[Law, ...] = (values.values, values.layout)
 OF_DERIVATIVES: tuple[Law, ...] = (
-    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero,
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero, precision,
 )  # fmt: skip
 LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
 
@@ -88,7 +90,7 @@ def check_primitive(op: Op | ManyOp | Primitive, *, device: str = "cpu") -> None
 
 def drawn(op: Primitive, count: int, device: str = "cpu") -> list[Call]:
     """Some calls of `op`, the same at every time, with which mutants are tested."""
-    found: list[Call] = []
+    count, found = integer("drawn", "count", count, "[1, inf)"), list[Call]()
     for example in families(op):
         once = settings(
             max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],

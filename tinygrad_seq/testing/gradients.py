@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 import tinygrad_seq as ts
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.testing.differences import (
     DisagreementError,
     Function,
@@ -55,6 +56,8 @@ def check_grad(f: Function, *inputs: ArrayLike | ts.Tensor, order: int = 2, seed
     >>> from tinygrad_seq.testing import check_grad
     >>> check_grad(lambda x, w: ts.tanh(x @ w), np.ones((2, 3)), np.eye(3))
     """
+    order = integer("check_grad", "order", order, "[1, inf)")
+    seed = integer("check_grad", "seed", seed, "[0, inf)")
     given = [np.array(x.numpy() if isinstance(x, ts.Tensor) else backend.to_numpy(x)) for x in inputs]
     device = next((d for d in map(_device, inputs) if d != "cpu"), "cpu")
     floats = [i for i, x in enumerate(given) if x.dtype.kind == "f"]

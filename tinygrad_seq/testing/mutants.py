@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_seq.engine.declaration import Rule
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.testing.riding import lifted
 from tinygrad_seq.testing.strategies import Call, carries_gradient
@@ -40,6 +41,9 @@ def copied(op: Primitive) -> Primitive:
 
 def derivative_mutants(op: Primitive, factors: Mapping[str, float] = FACTORS) -> Iterator[Mutant]:
     """A mutant for every VJP and JVP rule of `op`, and for every factor that the rule is multiplied by."""
+    factors = {
+        how: number("derivative_mutants", "factors", factor, "(-inf, inf)") for how, factor in factors.items()
+    }
     count = max([len(op.arguments), *(len(example.arrays) for example in op.examples)])
     for i in range(count):
         if carries_gradient(op, i):

@@ -4,8 +4,10 @@ This folder is for code that a training run of any model needs; models, losses a
 modules may import `tensor`, `optim`, `engine` and lower ones, but not `nn`: a `Task` brings the model.
 """
 
+from tinygrad_seq.training.checkpoints import CheckpointError
 from tinygrad_seq.training.learner import Learner, Race, command, curves, history, options, verdict
-from tinygrad_seq.training.train import CheckpointError, Task, train, trained
+from tinygrad_seq.training.task import Task
+from tinygrad_seq.training.train import train, trained
 
 __all__ = [
     # train any task

@@ -20,8 +20,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_seq import optim
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.tensor.tensor import Tensor
-from tinygrad_seq.training.train import CheckpointError, Figures, Task, train, trained
+from tinygrad_seq.training.checkpoints import CheckpointError
+from tinygrad_seq.training.task import Figures, Task, all_or_nothing
+from tinygrad_seq.training.train import train, trained
 
 T = TypeVar("T", bound=Task)
 
@@ -60,7 +63,8 @@ class Learner(Task):
     lr, max_norm = 3e-3, 1.0
 
     def __init__(self, out: Path, seed: int = 0, device: str = "cpu") -> None:
-        self.out, self.seed, self.device = out, seed, device
+        self.out, self.device = out, device
+        self.seed = seed = integer(type(self).__name__, "seed", seed, "[0, inf)")
         self.rng = np.random.default_rng(seed)
         self.model = self.build(self.rng).to(device)
         self.optimizer: optim.Optimizer = optim.Adam(self.model.parameters(), lr=self.lr)
@@ -101,10 +105,11 @@ class Learner(Task):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.bit_generator.state = state["rng"]
+        """Restore what `state_dict` returned; if a part of it does not fit, nothing is loaded."""
+        with all_or_nothing(self):
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.rng.bit_generator.state = state["rng"]
 
 
 def command(
@@ -204,6 +209,7 @@ def verdict(ours: float | Tensor, trivial: float, *, less: bool = False) -> str:
     >>> print(f"accuracy 0.9{verdict(0.9, 0.5)}; error 0.2{verdict(0.2, 0.1, less=True)}")
     accuracy 0.9; error 0.2, which does not beat the trivial answer
     """
+    trivial = number("verdict", "trivial", trivial, "[-inf, inf]")
     beaten = ours < trivial if less else ours > trivial  # false for NaN
     return "" if beaten else ", which does not beat the trivial answer"
 
@@ -235,6 +241,8 @@ def curves(
     """
     from matplotlib.figure import Figure
 
+    if logarithmic is not None:
+        logarithmic = number("curves", "logarithmic", logarithmic, "(0, inf)")
     log = history(folder)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
@@ -284,6 +292,7 @@ class Race(Task):
         return {name: learner.state_dict() for name, learner in self.learners.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        for name, learner in self.learners.items():
-            learner.load_state_dict(state[name])
+        """Restore what `state_dict` returned; if a part of it does not fit, nothing is loaded."""
+        with all_or_nothing(self):
+            for name, learner in self.learners.items():
+                learner.load_state_dict(state[name])

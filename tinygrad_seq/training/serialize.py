@@ -75,7 +75,10 @@ def load(path: str | os.PathLike[str]) -> object:
     digest, _, text = metadata[FORMAT].partition(" ")
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its checksum does not match its content")
-    return _decode(json.loads(text), arrays)
+    try:
+        return _decode(json.loads(text), arrays)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: its metadata are not a tree of its arrays: {error!r}") from error
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
@@ -150,12 +153,15 @@ def _encode(tree: object, path: str, arrays: dict[str, np.ndarray]) -> object:
 def _decode(code: Any, arrays: dict[str, np.ndarray]) -> object:
     if type(code) in PLAIN:
         return code
-    kind, content = next(iter(code.items()))
-    if kind == "array":
-        return arrays[content]
-    if kind == "tensor":
-        return tensor(arrays[content], requires_grad=code["requires_grad"])
-    if kind == "dict":
-        return {key: _decode(part, arrays) for key, part in content}
-    parts = [_decode(part, arrays) for part in content]
-    return tuple(parts) if kind == "tuple" else parts
+    match code:
+        case {"array": str(name), **rest} if not rest:
+            return arrays[name]
+        case {"tensor": str(name), "requires_grad": bool(requires_grad), **rest} if not rest:
+            return tensor(arrays[name], requires_grad=requires_grad)
+        case {"dict": list(pairs), **rest} if not rest:
+            return {key: _decode(part, arrays) for key, part in pairs}
+        case {"list": list(parts), **rest} if not rest:
+            return [_decode(part, arrays) for part in parts]
+        case {"tuple": list(parts), **rest} if not rest:
+            return tuple(_decode(part, arrays) for part in parts)
+    raise ValueError(f"{code!r:.60} is no part of a tree")

@@ -15,55 +15,26 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TextIO
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.tensor.tensor import Tensor
-from tinygrad_seq.training import serialize
+from tinygrad_seq.training.checkpoints import (
+    CHECKPOINT,
+    LOG,
+    CheckpointError,
+    checkpoint,
+    load,
+    opened,
+    restore,
+)
+from tinygrad_seq.training.task import Figures, Task
 
 EVERY = 50  # steps between two checkpoints: an interruption costs at most this many
 SHOWN = 10  # steps between two updates of the figures on the progress bar
-CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
-FORMAT = "tinygrad_seq run 1"
-
-Figures = Mapping[str, "float | Tensor"]  # by name; the value of a one-element tensor is read when it is shown
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: it is damaged, or belongs to another run."""
-
-
-class Task(Protocol):
-    """What `train` trains.
-
-    columns      the names of all figures that `step` and `validate` return, in the order of the log
-    epoch        the number of steps between two validations
-    work         what a step processes and how much of it, for the display: ("characters", 2048)
-    fingerprint  plain values that identify the run (seed, sizes, a hash of the data); a checkpoint whose
-                 fingerprint differs is refused
-    """
-
-    columns: tuple[str, ...]
-    epoch: int
-    work: tuple[str, int]
-    fingerprint: dict[str, object]
-
-    def step(self) -> Figures:
-        """Train one step and return its figures."""
-
-    def validate(self) -> Figures:
-        """The figures to print after every epoch and after the last step."""
-
-    def finish(self) -> None:
-        """Called once after the last step: test, write the results."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on, as a tree that `ts.save` can write."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
 
 
 def train(
@@ -114,6 +85,8 @@ def train(
     finished
     ['step,n,square', '1,1,', '2,2,4', '3,3,9']
     """
+    steps = integer("train", "steps", steps, "[1, inf)")
+    epoch = integer(type(task).__name__, "epoch", task.epoch, "[1, inf)")
     if resume and overwrite:
         raise ValueError("train accepts resume=True or overwrite=True, got both; choose one")
     folder = Path(folder)
@@ -134,7 +107,7 @@ def train(
         if resume:
             print(f"there is no checkpoint in {folder}: starting a new run")
         (folder / CHECKPOINT).unlink(missing_ok=True)  # first, so that no checkpoint has the log of another run
-        (folder / LOG).write_text(",".join(["step", *task.columns]) + "\n")
+        (folder / LOG).write_text(",".join(["step", *task.columns]) + "\n", newline="\n")
 
     saved = start
     try:
@@ -144,7 +117,7 @@ def train(
             with progress(task, start, steps) as show, closing(Log(log, task.columns)) as rows:
                 for step in range(start + 1, steps + 1):
                     figures = task.step()
-                    extra = task.validate() if step % task.epoch == 0 or step == steps else {}
+                    extra = task.validate() if step % epoch == 0 or step == steps else {}
                     rows.append({"step": step, **figures, **extra})
                     show(step, figures, extra)
                     if step % EVERY == 0 and step < steps:
@@ -183,20 +156,6 @@ def read(figures: Figures) -> dict[str, float]:
     return {name: x.item() if isinstance(x, Tensor) else x for name, x in figures.items()}
 
 
-def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
-    """Write the log up to `step` to the disk, then the state at `step`."""
-    log.flush()
-    os.fsync(log.fileno())
-    state = {
-        "format": FORMAT,
-        "fingerprint": task.fingerprint,
-        "step": step,
-        "log": os.fstat(log.fileno()).st_size,
-        "task": task.state_dict(),
-    }
-    serialize.save(folder / CHECKPOINT, state)
-
-
 def trained(task: Task, folder: str | os.PathLike[str]) -> None:
     """Load the state of the run in `folder` into `task`, to use the trained model; the seeds may differ.
 
@@ -207,39 +166,7 @@ def trained(task: Task, folder: str | os.PathLike[str]) -> None:
     state = opened(path, task, but=("seed",)) if path.exists() else None
     if state is None or state["step"] == 0:
         raise CheckpointError(f"there is no trained run in {folder}")
-    task.load_state_dict(state["task"])
-
-
-def restore(task: Task, folder: Path, steps: int) -> int:
-    """The step of the checkpoint in `folder`; if it is before `steps`, reset `task` and the log to it."""
-    path, log = folder / CHECKPOINT, folder / LOG
-    state = opened(path, task)
-    step: int = state["step"]
-    if step < steps:
-        if not log.exists() or log.stat().st_size < state["log"]:
-            raise CheckpointError(f"{log} is shorter than it was when {path} was written")
-        os.truncate(log, state["log"])
-        task.load_state_dict(state["task"])
-    return step
-
-
-def opened(path: Path, task: Task, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The content of the checkpoint at `path`, whose fingerprint must be that of `task` except for `but`."""
-    try:
-        state = serialize.load(path)
-    except ValueError as error:
-        raise CheckpointError(str(error)) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of a run in the format {FORMAT!r}")
-    theirs, ours = state["fingerprint"], task.fingerprint
-    differences = [
-        f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
-        for name in {**theirs, **ours}
-        if name not in but and theirs.get(name) != ours.get(name)
-    ]
-    if differences:
-        raise CheckpointError(f"{path} belongs to another run: " + "; ".join(differences))
-    return state
+    load(task, state["task"], path)
 
 
 @contextmanager

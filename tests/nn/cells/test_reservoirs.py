@@ -142,7 +142,7 @@ def test_a_reservoir_forgets_its_initial_state():
 
 @pytest.mark.parametrize("leak", [0.0, -1.0, 1.5, np.nan])
 def test_an_invalid_leak(leak):
-    with pytest.raises(ValueError, match=f"EchoStateCell needs 0 < leak <= 1, got {leak}"):
+    with pytest.raises(ValueError, match=rf"EchoStateCell needs a number leak in \(0, 1\], got {leak}"):
         nn.EchoStateCell(I, H, leak=leak)
 
 
@@ -177,10 +177,10 @@ def test_validation_selects_the_best_of_several_penalties():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"penalty": -1.0}, "needs a penalty >= 0, .* got -1.0"),
-        ({"penalty": []}, r"needs a penalty >= 0, .* got \[\]"),
+        ({"penalty": -1.0}, r"needs a number penalty in \[0, inf\), got -1.0"),
+        ({"penalty": []}, r"needs a penalty, or several, got none"),
         ({"penalty": [0.1, 1.0]}, "validation"),
-        ({"penalty": 1.0, "washout": 6}, "got 6 of 6 steps"),
+        ({"penalty": 1.0, "washout": 6}, r"needs an integer washout in \[0, 6\), got 6"),
         ({"penalty": 1.0, "targets": np.zeros((5, B, 1))}, "states .* and targets"),
     ],
 )

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.nn.cells.state import parts
+from tinygrad_seq.nn.module import natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
@@ -42,6 +45,13 @@ class Reservoir(Cell):
         rng: init.Rng,
         dtype: DTypeLike,
     ) -> None:
+        self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
+        owner = type(self).__name__
+        spectral_radius = number(owner, "spectral_radius", spectral_radius, "[0, inf)")
+        if nonzeros is not None:
+            nonzeros = integer(owner, "nonzeros", nonzeros, f"[1, {hidden_size}]")
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -91,10 +101,12 @@ class EchoStateCell(Reservoir):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if not 0 < leak <= 1:
-            raise ValueError(f"EchoStateCell needs 0 < leak <= 1, got {leak}")
+        self.leak = number("EchoStateCell", "leak", leak, "(0, 1]")
+        input_scale = number("EchoStateCell", "input_scale", input_scale, "[0, inf)")
+        feedback_scale = number("EchoStateCell", "feedback_scale", feedback_scale, "[0, inf)")
         super().__init__(
-            [input_scale] * input_size + [feedback_scale] * feedback,
+            [input_scale] * natural(self, "input_size", input_size, least=0)
+            + [feedback_scale] * natural(self, "feedback", feedback, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -102,7 +114,6 @@ class EchoStateCell(Reservoir):
             rng=rng,
             dtype=dtype,
         )
-        self.leak = leak
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
         """h = 0, (batch, H), with the dtype and the device of `like`."""
@@ -146,8 +157,12 @@ class LiquidStateCell(Reservoir):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        self.decay = number("LiquidStateCell", "decay", decay, "[0, 1]")
+        self.filter = number("LiquidStateCell", "filter", filter, "[0, 1]")
+        self.threshold = number("LiquidStateCell", "threshold", threshold, "(-inf, inf)")
+        input_scale = number("LiquidStateCell", "input_scale", input_scale, "[0, inf)")
         super().__init__(
-            [input_scale] * input_size,
+            [input_scale] * natural(self, "input_size", input_size, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -155,14 +170,13 @@ class LiquidStateCell(Reservoir):
             rng=rng,
             dtype=dtype,
         )
-        self.decay, self.filter, self.threshold = decay, filter, threshold
 
     def initial_state(self, batch: int, like: Tensor) -> Spiking:
         """v = s = r = 0, each (batch, H), with the dtype and the device of `like`."""
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
-        v, s, r = state
+        v, s, r = parts(self, state, 3, "parts (v, s, r)")
         v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
         s = astype(v >= self.threshold, v.dtype)
         r = self.filter * r + (1 - self.filter) * s

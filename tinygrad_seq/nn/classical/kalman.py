@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.classical.gaussian import Covariance, diagonal, log_normal, unit, vectors
-from tinygrad_seq.nn.module import Input, Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.exponential import log
@@ -59,6 +60,7 @@ class LinearDynamicalSystem(Module):
     """
 
     def __init__(self, states: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
+        states, size = natural(self, "states", states), natural(self, "size", size)
         rng = np.random.default_rng(rng)
         self.initial = Parameter(np.zeros(states, dtype))
         self.initial_noise = Covariance(states, dtype=dtype)
@@ -80,6 +82,9 @@ class LinearDynamicalSystem(Module):
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
         """Observations (T, B, O) drawn from the system, together with their hidden states; on the host."""
+        steps, batch = (
+            integer("sample", name, given, "[0, inf)") for name, given in (("steps", steps), ("batch", batch))
+        )
         rng = np.random.default_rng(rng)
         a, c, b = (p.numpy() for p in (self.transition, self.emission, self.bias))
         covariances = self.initial_noise, self.transition_noise, self.emission_noise
@@ -111,9 +116,10 @@ class LinearDynamicalSystem(Module):
             return (m @ a, symmetric(a.T @ p @ a) + q), (v, factor, m, p)
 
         xs = vectors(xs, c.shape[1], lengths)
-        m = broadcast_to(self.initial, (xs.shape[1], states))
+        dtype = np.result_type(xs.dtype, a.dtype)  # of the moments, as of everything that is computed from both
+        m = broadcast_to(self.initial, (xs.shape[1], states)).astype(dtype)
         ys: Steps
-        _, ys = scan(step, (m, self.initial_noise()), xs)
+        _, ys = scan(step, (m, self.initial_noise().astype(dtype)), xs)
         return ys
 
 

@@ -13,18 +13,18 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices, rows
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.ordering import argmax
-from tinygrad_seq.ops.reduction import logsumexp
 from tinygrad_seq.ops.reduction import max as most
 from tinygrad_seq.ops.shape import broadcast_to, expand_dims
-from tinygrad_seq.ops.softmax import log_softmax
+from tinygrad_seq.ops.softmax import log_softmax, logsumexp
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -59,6 +59,7 @@ class HiddenMarkovModel(Module):
     def __init__(
         self, states: int, symbols: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        states, symbols = natural(self, "states", states), natural(self, "symbols", symbols)
         rng = np.random.default_rng(rng)
         self.initial = Parameter(init.uniform((states,), 1.0, rng=rng, dtype=dtype))
         self.transition = Parameter(init.uniform((states, states), 1.0, rng=rng, dtype=dtype))
@@ -103,6 +104,9 @@ class HiddenMarkovModel(Module):
 
     def sample(self, steps: int, batch: int, *, rng: init.Rng = None) -> np.ndarray:
         """Symbols drawn from the model, together with their hidden states: integers (T, B), on the host."""
+        steps, batch = (
+            integer("sample", name, given, "[0, inf)") for name, given in (("steps", steps), ("batch", batch))
+        )
         rng, xs = np.random.default_rng(rng), np.empty((steps, batch), np.int64)
 
         def drawn(logits: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.shape import reshape
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 Pair = tuple[Tensor, Tensor]  # states and targets
@@ -45,14 +46,16 @@ def ridge(
     >>> bool(np.allclose(readout.weight.numpy().ravel(), [2.0, 0.0, 0.0, 0.0])), readout.bias.numpy().round(6)
     (True, array([1.]))
     """
-    penalties = [penalty] if isinstance(penalty, (int, float)) else list(penalty)
-    if not penalties or min(penalties) < 0:
-        raise ValueError(f"ridge needs a penalty >= 0, or several, got {penalty}")
+    several = list(penalty) if isinstance(penalty, (Sequence, np.ndarray)) and np.ndim(penalty) else [penalty]
+    penalties = [number("ridge", "penalty", given, "[0, inf)") for given in several]
+    if not penalties:
+        raise ValueError("ridge needs a penalty, or several, got none")
     if len(penalties) > 1 and validation is None:
         raise ValueError(
             f"ridge needs validation data to choose among several penalties, got {penalty} without; pass "
             "validation=(states, targets)"
         )
+    states, targets = as_tensor(states), as_tensor(targets)
     with no_grad():
         h, y = rows(states, targets, washout)
         h_mean, y_mean = mean(h, 0), mean(y, 0)
@@ -76,10 +79,7 @@ def rows(states: Tensor, targets: Tensor, washout: int) -> Pair:
         raise ValueError(
             f"ridge needs states (T, B, H) and targets (T, B, O), got {states.shape} and {targets.shape}"
         )
-    if not 0 <= washout < len(states):
-        raise ValueError(
-            f"ridge needs a washout within 0 ... {len(states) - 1}, got {washout} of {len(states)} steps"
-        )
+    washout = integer("ridge", "washout", washout, f"[0, {len(states)})")
     x, y = (reshape(t[washout:], (-1, t.shape[2])).astype(np.float64) for t in (states, targets))
     return x, y
 

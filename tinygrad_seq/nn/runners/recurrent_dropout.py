@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tinygrad_seq import tree
+from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.dropout import Dropout
@@ -37,6 +38,7 @@ class RecurrentDropout(Runner):
     """
 
     def __init__(self, runner: Runner, p: float, *, rng: init.Rng = None) -> None:
+        p = number("RecurrentDropout", "p", p, "[0, 1)")
         self.runner, self.rows = runner, Dropout(p, rng=rng)
         self.batch_first = runner.batch_first
         if not any(name.rpartition(".")[2] == "Wh" for name, _ in runner.named_tensors()):

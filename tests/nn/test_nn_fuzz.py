@@ -1,0 +1,80 @@
+"""Awkward calls of everything in `nn`: the value of an oracle in NumPy, or an error that names the class.
+
+The calls are drawn in `fuzzing/`. A failure prints the call and what repeats it: `held(name, number)`.
+"""
+
+import inspect
+
+import pytest
+from fuzzing import (
+    attention,
+    cells,
+    classical,
+    decoders,
+    flow,
+    layers,
+    losses,
+    machines,
+    patterns,
+    runners,
+    wrapped,
+)
+from fuzzing.calls import SUBJECTS, hold, names_in
+
+from tinygrad_seq import nn
+
+FILES = (
+    attention,
+    cells,
+    classical,
+    decoders,
+    flow,
+    layers,
+    losses,
+    machines,
+    patterns,
+    runners,
+    wrapped,
+)
+NAMES = names_in(*(file.__name__.removeprefix("fuzzing.") for file in FILES))
+ELSEWHERE = {  # names without calls of their own, and why
+    "Annotations": "plain data, of AttentionDecoder",
+    "CELLS": "the cells are called one by one",
+    "Cell": "a base class",
+    "Flow": "plain data, of gradient_flow",
+    "Module": "a base class",
+    "NTMTrace": "plain data, of NTMCell",
+    "OneToMany": "a base class, of VectorAsState",
+    "Decoder": "a base class, of OneToMany",
+    "Runner": "a base class",
+    "pictures": "draws with matplotlib",
+    "to_torch": "together with from_torch",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_awkward_calls(name):
+    hold(name)
+
+
+def test_every_public_name_is_called():
+    """A new class or function needs a subject in `fuzzing/`, or a reason here."""
+    parts = [
+        f"{name}.{part}" for name in ("attention", "init", "memory") for part in functions(getattr(nn, name))
+    ]
+    wanted = {name for name in nn.__all__ if name not in ("attention", "init", "memory")} | set(parts)
+    assert wanted - set(ELSEWHERE) - {"init.generator", "memory.check_shapes"} == set(NAMES)
+    assert set(ELSEWHERE) <= set(nn.__all__)
+
+
+def functions(module):
+    """The public functions that a module defines."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def test_they_are_many():
+    assert sum(SUBJECTS[name].calls for name in NAMES) > 10_000
