@@ -14,14 +14,12 @@ must pass without a mistake. Exits with code 1 if a mutant survives or cannot be
 import argparse
 import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,27 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from planted import Mutant, planted, source_of, table  # noqa: E402
+from planted.running import copied, run  # noqa: E402
 
 RESULTS = ROOT / "runs" / "mutants.jsonl"
 LIMIT = 600  # seconds for the tests of a mutant
-
-
-def copied(root: Path) -> Path:
-    """A copy of the package and of its tests in the folder `root`."""
-    for name in ("tinygrad_seq", "tests", "examples"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", root)
-    return root
-
-
-def run(root: Path, tests: Iterable[str], limit: float | None = LIMIT) -> subprocess.CompletedProcess:
-    """Run tests on the copy in `root`, until the first failure."""
-    options = ["-x", "-q", "-n0", "--tb=line", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *options, *(f"tests/{name}" for name in tests)]
-    quiet = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, cwd=root, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=limit
-    )
 
 
 def verdict(mutant: Mutant, root: Path, likely: str) -> tuple[str, str]:
@@ -58,7 +39,8 @@ def verdict(mutant: Mutant, root: Path, likely: str) -> tuple[str, str]:
     path, source = root / "tinygrad_seq" / mutant.file, source_of(mutant)
     try:
         path.write_text(planted(mutant, source), encoding="utf-8")
-        made = run(root, [*([likely] if exists(likely) else []), *mutant.tests.split()])
+        tests = [*([likely] if exists(likely) else []), *mutant.tests.split()]
+        made = run(root, "--tb=line", *(f"tests/{name}" for name in tests), limit=LIMIT)
     except (LookupError, subprocess.TimeoutExpired) as error:
         return "error", str(error)
     finally:
@@ -104,7 +86,8 @@ def judged(left: list[Mutant], count: int, likely: dict[str, str]) -> Iterator[t
         roots: SimpleQueue[Path] = SimpleQueue()
         for i in range(count):
             roots.put(copied(Path(folder, str(i))))
-        sound = run(Path(folder, "0"), dict.fromkeys(t for m in left for t in m.tests.split()), limit=None)
+        tests = dict.fromkeys(name for mutant in left for name in mutant.tests.split())
+        sound = run(Path(folder, "0"), "--tb=line", *(f"tests/{name}" for name in tests))
         if sound.returncode:
             raise SystemExit(f"the tests fail without a mistake:\n{sound.stdout[-4000:]}{sound.stderr}")
 

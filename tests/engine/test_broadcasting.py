@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tinygrad_seq.engine.broadcasting import BLOCK, unbroadcast
+from tinygrad_seq.engine.broadcasting import unbroadcast
+from tinygrad_seq.engine.precision import BLOCK
 
 
 @pytest.mark.parametrize(

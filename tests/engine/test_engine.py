@@ -204,6 +204,8 @@ def test_grad_can_be_assigned_and_is_checked():
     assert_allclose(x.grad.numpy(), [6.0, 6.0])
     with pytest.raises(ValueError, match="shape and dtype"):
         x.grad = ts.tensor(np.zeros(3))
+    with pytest.raises(ValueError, match="shape and dtype"):
+        x.grad = ts.tensor(np.zeros(2, np.float32))
     with pytest.raises(RuntimeError, match="only a leaf"):
         (x * 1.0).grad = x
 

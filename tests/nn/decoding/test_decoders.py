@@ -69,6 +69,17 @@ def test_the_loss_is_the_mean_over_the_symbols_within(way, lengths):
     assert_allclose(decoder.loss(v, targets, lengths), sum(within) / max(1, sum(ends)), rtol=1e-12)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("lengths", [None, [3, 1]])
+def test_the_loss_with_forced_steps_is_that_of_the_same_call(way, lengths):
+    decoder, v, targets = decoder_of(way, "GRU"), vectors(2), symbols_of(T, 2)
+    forced = np.zeros((T, 2), bool)
+    losses = nn.cross_entropy(decoder(v, targets, lengths, forced=forced), targets, reduction="none")
+    expected = nn.mean_within(losses, lengths).numpy()
+    assert_allclose(decoder.loss(v, targets, lengths, forced=forced), expected, rtol=1e-12)
+    assert abs(decoder.loss(v, targets, lengths).item() - expected) > 1e-6
+
+
 @ALL
 def test_symbols_past_the_length_have_no_influence(way, kind):
     decoder, v, lengths = decoder_of(way, kind), vectors(3), [2, 0, 4]

@@ -3,6 +3,7 @@
 from planted import mutants
 
 SERIALIZE, TRAIN, LEARNER = (f"training/test_{name}.py" for name in ("serialize", "train", "learner"))
+CHECKPOINTS = "training/test_checkpoints.py"
 
 MUTANTS = [
     *mutants(
@@ -13,6 +14,8 @@ MUTANTS = [
         ("write", "os.replace(draft, path)", "path.write_bytes(content)"),
         ("write", "draft.unlink(missing_ok=True)", "pass"),
         ("_digest", "digest.update(array.tobytes())", "digest.update(array.tobytes()[:8])"),
+        ("_digest", "{name} {array.dtype.name} {array.shape}", "{name}"),
+        ("write", "os.fsync(folder)", "pass", f"{SERIALIZE} {CHECKPOINTS}"),
         ("_digest", "for name in sorted(arrays):", "for name in arrays:"),
         ("_encode", "while name in arrays:", "if name in arrays:"),
         ("_encode", "tree.is_leaf and tree.requires_grad", "tree.requires_grad"),
@@ -24,8 +27,9 @@ MUTANTS = [
         ("_encode", '[[key, _encode(part, f"{join}{key}", arrays)]',
          '[[str(key), _encode(part, f"{join}{key}", arrays)]'),
         ("_encode", "host.dtype.itemsize > 8", "host.dtype.itemsize > 16"),
-        ("_decode", 'requires_grad=code["requires_grad"]', "requires_grad=False"),
-        ("_decode", 'tuple(parts) if kind == "tuple" else parts', "parts"),
+        ("_decode", "requires_grad=requires_grad", "requires_grad=False"),
+        ("_decode", "return tuple(_decode(part, arrays) for part in parts)",
+         "return [_decode(part, arrays) for part in parts]"),
     ),
     *mutants(
         "training/train.py",
@@ -33,9 +37,10 @@ MUTANTS = [
         ("train", "if start >= steps:", "if start > steps:"),
         ("train", "range(start + 1, steps + 1)", "range(start + 1, steps)"),
         ("train", "range(start + 1, steps + 1)", "range(start, steps + 1)"),
-        ("train", "step % task.epoch == 0 or step == steps", "step % task.epoch == 0"),
+        ("train", "step % epoch == 0 or step == steps", "step % epoch == 0"),
         ("train", "rows.flush()", "pass"),
         ("train", "saved = step", "pass"),
+        ("train", "(folder / CHECKPOINT).unlink(missing_ok=True)", "pass", f"{TRAIN} {CHECKPOINTS}"),
         ("train", "task.finish()\ncheckpoint(task, folder, steps, log)",
          "checkpoint(task, folder, steps, log)\ntask.finish()"),
         ("train", "if start == 0:", "if start == steps:"),
@@ -43,15 +48,24 @@ MUTANTS = [
         ("train", "raise SystemExit(130) from None", "return"),
         ("train", "if step % EVERY == 0 and step < steps:", "if (step - start) % EVERY == 0 and step < steps:"),
         ("Log.flush", "self.rows.clear()", "pass"),
-        ("checkpoint", "log.flush()", "pass"),
         ("trained", 'state["step"] == 0', 'state["step"] < 0'),
+        ("progress", "(step - start) * amount", "step * amount"),
+        ("progress", "initial=start * amount", "initial=0"),
+    ),
+    *mutants(
+        "training/checkpoints.py",
+        f"{CHECKPOINTS} {TRAIN}",
+        ("checkpoint", "log.flush()", "pass"),
         ("restore", 'log.stat().st_size < state["log"]', 'log.stat().st_size > state["log"]'),
         ("restore", 'os.truncate(log, state["log"])', "pass"),
         ("restore", "if step < steps:", "if step <= steps:"),
         ("opened", "if name not in but and", 'if name not in (*but, "seed") and'),
         ("opened", "if name not in but and", "if"),
-        ("progress", "(step - start) * amount", "step * amount"),
-        ("progress", "initial=start * amount", "initial=0"),
+        ("checkpoint", "os.fsync(log.fileno())", "pass"),
+        ("restore", "len(lines) != step + 2", "len(lines) < step + 2"),
+        ("restore", 'load(task, state["task"], path)', 'task.load_state_dict(state["task"])'),
+        ("opened", 'for name in ("step", "log"):', 'for name in ("step",):'),
+        ("opened", "for name in {**theirs, **ours}", "for name in ours"),
     ),
     *mutants(
         "training/learner.py",
