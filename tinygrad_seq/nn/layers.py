@@ -91,7 +91,7 @@ class LayerNorm(Module):
         self.eps = eps
 
     def __call__(self, x: Input) -> Tensor:
-        if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
+        if np.shape(x)[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
@@ -142,7 +142,7 @@ class Shortcut(Sequential):
 
 def add_input(x: Input, y: Tensor) -> Tensor:
     """x + y, for an input x and an output y of the same shape."""
-    if x.shape != y.shape:  # an axis of length 1 would broadcast
+    if np.shape(x) != y.shape:  # an axis of length 1 would broadcast
         raise ValueError(
             f"a shortcut needs an output of the shape of its input, got output {describe(y)} for input "
             f"{describe(x)}; make the two sizes equal"
