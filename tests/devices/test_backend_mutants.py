@@ -52,8 +52,8 @@ MUTANTS = {
     ),
     "float() of a device scalar": Mutant(
         "optim/clipping.py",
-        "    if error_if_nonfinite and backend.device_of(norm)",
-        "    if float(norm) > 0 and error_if_nonfinite and backend.device_of(norm)",
+        "    if error_if_nonfinite and backend.device_of(there)",
+        "    if float(there) > 0 and error_if_nonfinite and backend.device_of(there)",
         f"{DEVICES} -k waits",
     ),
     "a Python if on a value": Mutant(

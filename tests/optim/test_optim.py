@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from results import assert_allclose
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -245,6 +245,16 @@ def test_a_state_is_a_copy():
     optimizer.load_state_dict(state)
     optimizer.step()
     assert (state["m"][0] == 0).all()
+
+
+def test_a_state_may_hold_tensors():
+    optimizer, other = optim.Adam(parameters()), optim.Adam(parameters())
+    random_gradients(optimizer.parameters, 0)
+    optimizer.step()
+    state = optimizer.state_dict()
+    other.load_state_dict({k: list(map(ts.tensor, v)) if type(v) is list else v for k, v in state.items()})
+    for own, given in zip(other.m + other.v + other.t, state["m"] + state["v"] + state["t"], strict=True):
+        assert_array_equal(own, given)
 
 
 def test_a_state_that_does_not_fit_lists_all_problems():

@@ -91,6 +91,7 @@ def owners():
 
 OWNERS = {name: found for name, found in owners() if found}
 TABLE = [(name, number) for name, call in CALLS.items() for number in inspect.signature(call).parameters]
+# sizes of nn that are not read in this way yet
 UNREAD = {"input_size", "hidden_size", "size", "query_size", "units", "steps", "longest", "width", "layers"}
 UNREAD |= {"count", "states", "symbols", "max_steps", "times", "reads", "writes", "shift", "heads", "back"}
 UNREAD |= {"every", "input", "output", "output_size", "feedback"}

@@ -1,4 +1,4 @@
-"""Optimizer: the base class of the methods. It updates parameters in place and allocates nothing in a step.
+"""Optimizer: the base class of the methods. It updates parameters in place, and allocates nothing for float32.
 
 An optimizer holds each parameter once, and changes it in `step()`; parameters without a gradient are skipped.
 `lr` may be changed between steps, and `steps` counts them. With `state_dict()` and `load_state_dict()` a
@@ -158,7 +158,7 @@ class Optimizer:
             )
         self.lr, self.steps = state["lr"], integer(kind, "steps", state["steps"], "[0, inf)")
         for name, slot in slots.items():
-            for i, given in enumerate(state[name]):
+            for i, given in enumerate(map(array_of, state[name])):
                 self._restore(slot, i, backend.to_numpy(given))
 
     def _misfits(self, state: Mapping[str, Any]) -> list[str]:
@@ -182,7 +182,7 @@ class Optimizer:
                 problems.append(f"{name} needs {len(slot)} arrays, one per parameter, got {len(given)}")
             problems += [
                 f"{name}[{i}] needs {describe(own)}, got {describe(array)}"
-                for i, (own, array) in enumerate(zip(slot, given, strict=False))
+                for i, (own, array) in enumerate(zip(slot, map(array_of, given), strict=False))
                 if not backend.is_array(array) or not self._accepts(name, own, array)
             ]
         return problems
@@ -205,6 +205,11 @@ class Optimizer:
                     f"{type(self).__name__} keeps float16 arrays in its slot {name}, but a step is computed in "
                     f"float32: make the slot with self.zeros()"
                 )
+
+
+def array_of(x: object) -> Any:
+    """The array of a tensor; anything else as it is."""
+    return x._data if isinstance(x, Tensor) else x
 
 
 def precision(dtype: np.dtype) -> np.dtype:

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
-from tinygrad_seq.optim.optimizer import Optimizer
+from tinygrad_seq.optim.optimizer import Optimizer, array_of
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -65,7 +65,7 @@ class MeanSquares(Optimizer):
             f"{name}[{i}] needs elements of 0 or more"
             for name, slot in self.slots().items()
             if slot is self.squares or slot[0].dtype.kind == "i"  # or counts steps
-            for i, given in enumerate(state[name])
+            for i, given in enumerate(map(array_of, state[name]))
             if (given < 0).any()
         ]
 

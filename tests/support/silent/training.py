@@ -8,7 +8,7 @@ import numpy as np
 
 import tinygrad_seq as ts
 from silent import T, refused, right
-from tinygrad_seq import nn, optim
+from tinygrad_seq import nn, optim, tasks, testing
 from tinygrad_seq.training import CheckpointError, Learner, serialize, train
 
 f2, f4 = np.float16, np.float32
@@ -141,6 +141,16 @@ WRONG = {
     "constant needs a number lr in [0, inf), got nan": lambda p: optim.constant(math.nan),
     "Dropout needs a number p in [0, 1), got nan": lambda p: nn.Dropout(math.nan),
     "LayerNorm needs a number eps in [0, inf), got -1": lambda p: nn.LayerNorm(2, eps=-1),
+    "spelled needs an integer number in [0, 999], got 1000": lambda p: tasks.spelled(1000),
+    "addition needs an integer digits in [1, 15], got 19": lambda p: tasks.addition(2, 1, digits=19),
+    "identical_halves needs an integer symbols in [2, inf), got 1": lambda p: tasks.identical_halves(
+        3, symbols=1
+    ),
+    "check_grad needs an integer order in [1, inf), got 0": lambda p: testing.check_grad(ts.tanh, p, order=0),
+    "VectorAsState needs an integer end in [0, 4), got 4": lambda p: nn.VectorAsState(
+        nn.Embedding(4, 2, rng=0), nn.GRUCell(2, 3, rng=0), nn.Linear(3, 4, rng=0), end=4
+    ),
+    "padded needs an integer fill in (-inf, inf), got float 0.5": lambda p: nn.padded([[1, 2], [3]], 0.5),
 }
 for text, wrong in WRONG.items():
 
@@ -148,9 +158,8 @@ for text, wrong in WRONG.items():
         return call(T([1.0]))
 
     hyperparameter.__name__ = text.replace(" ", "_")
-    refused(TypeError if "str" in text or "schedule" in text else ValueError, text, by="its definition")(
-        hyperparameter
-    )
+    kind = TypeError if "got str" in text or "got float" in text else ValueError  # of another type, or outside
+    refused(kind, text, by="its definition")(hyperparameter)
 
 SAME = {  # what a number of NumPy must not widen
     "Dropout": lambda x: nn.Dropout(np.float64(0.5), rng=0)(x),
