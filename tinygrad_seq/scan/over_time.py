@@ -90,7 +90,8 @@ def scan(
 ):
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
-    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step
+    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step, and a
+             second time if it makes values that are new, to see whether it makes the same ones again
     init     the carry before the first step, a tree of tensors
     xs       a tree of tensors whose first axis is time, or None
     length   the number of steps, needed if xs has no tensor
@@ -104,7 +105,8 @@ def scan(
 
     ValueError for zero steps, or inputs with different numbers of steps. TypeError for a carry that changes its
     form, shape or dtype, an output that is not a tensor, a step that reads the value of a tensor, and tensors
-    on different devices.
+    on different devices. RuntimeError for a step with a random draw, and for a gradient in it that would pass
+    through earlier steps.
 
     >>> import tinygrad_seq as ts
     >>> total, sums = ts.scan(lambda c, x: (c + x, c + x), ts.tensor(0.0), ts.tensor([1.0, 2.0, 3.0]))
