@@ -407,9 +407,9 @@ def test_a_carry_that_widens():
     ("xs", "length", "words"),
     [
         (XS[:0], None, "at least one step"),
-        (None, 0, "at least one step"),
-        (XS[:0], 0, "at least one step"),
-        (None, -1, "at least one step"),
+        (None, 0, r"integer length in \[1, inf\), got 0"),
+        (XS[:0], 0, r"integer length in \[1, inf\), got 0"),
+        (None, -1, r"integer length in \[1, inf\), got -1"),
         (None, None, "length="),
         ((), None, "length="),
         (XS, 3, r"one number of steps, got \[3, 4\]"),
@@ -423,9 +423,9 @@ def test_the_number_of_steps(xs, length, words):
     refused(lambda c, x: (c, None), ValueError, words, xs=xs, length=length)
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, "all", True])
+@pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
 def test_a_segment_has_steps(k):
-    kind = ValueError if type(k) is int else TypeError
+    kind = ValueError if isinstance(k, int) else TypeError
     refused(lambda c, x: (c, None), kind, r"scan needs an integer remat in \[1, inf\), got", remat=k)
 
 

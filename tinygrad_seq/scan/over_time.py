@@ -114,7 +114,8 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    k = None if remat is None else integer("scan", "remat", remat, "[1, inf)")
+    if remat is not None:
+        remat = integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
@@ -123,10 +124,10 @@ def scan(
     if made is not None and made not in compiled.same:
         refuse_another(recorded, Step(step, init, xs))
         compiled.same.add(made)
-    if k is None:
+    if remat is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
-        finals, ys = in_segments(compiled, arguments, n, reverse, k)
+        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
     return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
 
 
