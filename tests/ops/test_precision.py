@@ -5,6 +5,8 @@ of the signature or of an example becomes a long axis in turn, and so does a loo
 is broadcast, whose derivative is a sum over that axis.
 """
 
+import pickle
+
 import doors
 import numpy as np
 import pytest
@@ -104,3 +106,11 @@ def test_total_is_a_sum(dtype, axis):
 def test_an_axis_that_does_not_exist(axis):
     with pytest.raises(np.exceptions.AxisError):
         total(np.ones((BLOCK + 1, 2)), axis)
+
+
+def test_a_dtype_that_was_unpickled():
+    """Its dtype equals float16, but is another object."""
+    x = pickle.loads(pickle.dumps(np.ones((10_000, 1), np.float16)))
+    assert total(x, axis=0)[0] == 10_000
+    assert ts.mean(x) == 1
+    assert ts.mean(ts.tensor(x)).item() == 1

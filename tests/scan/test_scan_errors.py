@@ -423,9 +423,9 @@ def test_the_number_of_steps(xs, length, words):
     refused(lambda c, x: (c, None), ValueError, words, xs=xs, length=length)
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, "all", True])
+@pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
 def test_a_segment_has_steps(k):
-    kind = ValueError if type(k) is int else TypeError
+    kind = ValueError if isinstance(k, int) else TypeError
     refused(lambda c, x: (c, None), kind, r"scan needs an integer remat in \[1, inf\), got", remat=k)
 
 

@@ -57,11 +57,11 @@ def rounded_once(f: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for x in args:
+        for x in (*args, *kwargs.values()):
             if getattr(x, "dtype", DOUBLE) == HALF:
-                z = f(*map(wide, args), **kwargs)
-                given = [x for x in args if hasattr(x, "dtype") and not isinstance(x, np.integer)]  # no axis
-                return cast(R, rounded(z, *given))
+                z = f(*map(wide, args), **{name: wide(x) for name, x in kwargs.items()})
+                arrays = (x for x in (*args, *kwargs.values()) if hasattr(x, "dtype"))
+                return cast(R, rounded(z, *(x for x in arrays if not isinstance(x, np.integer))))  # an axis
         return f(*args, **kwargs)
 
     return call

@@ -151,7 +151,7 @@ class Shortcut(Sequential):
 
 def add_input(x: Input, y: Tensor) -> Tensor:
     """x + y, for an input x and an output y of the same shape."""
-    if x.shape != y.shape:  # an axis of length 1 would broadcast
+    if np.shape(x) != y.shape:  # an axis of length 1 would broadcast
         raise ValueError(
             f"a shortcut needs an output of the shape of its input, got output {describe(y)} for input "
             f"{describe(x)}; make the two sizes equal"

@@ -161,9 +161,10 @@ def write(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor
 
 
 def check_shapes(function: str, **given: tuple[Tensor, str]) -> None:
-    """Raise TypeError for an argument that is not a tensor or array, ValueError unless the shapes match.
+    """Raise ValueError unless the shapes match their letters.
 
     A letter stands for one size in all arguments, and 1 for the size 1. All arguments may lack the axis H.
+    Raises TypeError for an argument that is not a tensor or an array of numbers.
     """
     for name, (x, _) in given.items():
         if not hasattr(x, "dtype") or x.dtype.kind not in "fiub":

@@ -84,7 +84,7 @@ class Draw(Scalars):
             self.dtypes.append(array.dtype)
             return self.given(name, array.tolist(), extended(array))
         array = (np.abs(self.rng.normal(size=shape)) * 3).astype(self.one_of(["i8", "i1", "u1", "?"]))
-        value = self.kept_(name, ts.tensor(array) if self.chance(0.5) else array)
+        value = self.kept_(name, ts.tensor(array) if self.chance(0.5) or doors.NAME != "numpy" else array)
         self.values[name] = array.astype(np.longdouble)
         return value
 

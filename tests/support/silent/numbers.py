@@ -220,3 +220,9 @@ def content_addressing_of_vectors_whose_squares_overflow():
 @right(CERTAIN, by="softmax of 5 cos, with the cosines 1 and 0")
 def content_addressing_of_vectors_whose_squares_underflow():
     return addressed(1e-25, 1e25)
+
+
+@right(CERTAIN, by="softmax of 5 cos, with the cosines 1 and 0", rtol=1e-3)
+def content_addressing_in_float16_by_keyword():
+    m, key, beta = (ts.tensor(x, dtype=HALF) for x in ([[[1e3, 0.0], [0.0, 1e-3]]], [[300.0, 0.0]], [[5.0]]))
+    return nn.memory.content_addressing(memory=m, key=key, strength=beta)

@@ -106,6 +106,13 @@ def a_state_with_an_axis_of_layers():
     return nn.Recurrent(CELL)(XS[:, :1], (h, h))
 
 
+@refused(
+    ValueError, "float32[2,1] became float32[2,5]", "which a step keeps", by="a unit has a memory of its own"
+)
+def one_memory_for_all_units():
+    return CELL((ts.zeros((2, 5)), ts.zeros((2, 1))), ts.ones((2, 3)))
+
+
 # --- what lies past a length ----------------------------------------------------------------------------
 
 W, V = np.array([[0.5, -0.3], [0.2, 0.7]]), np.array([[0.1, 0.4], [-0.6, 0.3]])

@@ -40,11 +40,11 @@ def checked(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def shapes(state: Any) -> Any:
     """The shapes of the tensors of a state, in nested lists; None for what has no shape."""
+    if isinstance(state, dict):
+        state = tuple(state.values())
     if isinstance(state, (tuple, list)):
         return [shapes(part) for part in state]
-    return (
-        [shapes(part) for part in state.values()] if isinstance(state, dict) else getattr(state, "shape", None)
-    )
+    return getattr(state, "shape", None)
 
 
 def differs(form: Any, rows: tuple[int, ...]) -> bool:
@@ -59,17 +59,17 @@ def refuse_input(owner: str, name: str, x: Any, axes: tuple[str, ...], size: int
 
     `batched` is x with an axis B, which the error advises if an axis is missing.
     """
-    if size is None:
+    rank = len(axes) + 1
+    if size is None or (hasattr(x, "shape") and len(x.shape) == rank and x.shape[-1] == size):
         return
     wanted = f"{owner} needs {name} ({', '.join(axes)}, {size}), got {describe(x)}"
     if not hasattr(x, "shape"):
         raise TypeError(f"{wanted}; pass a tensor or an array")
-    if len(x.shape) == len(axes):
-        raise ValueError(f"{wanted}; for one sequence without the axis B, pass {batched}")
-    if len(x.shape) != len(axes) + 1:
-        raise ValueError(wanted)
-    if x.shape[-1] != size:
-        raise ValueError(f"{wanted}; for inputs of size {x.shape[-1]}, make a cell of that input size")
+    if len(x.shape) == rank - 1:
+        wanted += f"; for one sequence without the axis B, pass {batched}"
+    elif len(x.shape) == rank:
+        wanted += f"; for inputs of size {x.shape[-1]}, make a cell of that input size"
+    raise ValueError(wanted)
 
 
 def refuse_sequence(owner: str, xs: Any, size: int | None, *, batch_first: bool = False) -> None:
