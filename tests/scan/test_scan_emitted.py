@@ -190,6 +190,25 @@ OPS = {
 }
 
 
+def test_memory_of_a_join_of_joins_is_not_used_in_between():
+    """What is written into a join early stays there while other values of the same shape come and go."""
+    w = leaf(normal(6))
+
+    def step(h, x):
+        early = ts.exp(h * 0.1)
+        other = ts.tanh(w * h[0])  # of the shape of the outer join, and not read any more when that is made
+        late = h * ts.sum(other)
+        inner = ts.concatenate([early, late])
+        outer = ts.concatenate([inner, early * x])
+        return ts.tanh(outer[:2] * outer[2:4] + outer[4:] * x), None
+
+    for made in (leaf, ts.tensor):
+        h, xs = made(normal(2)), made(normal(4, 2))
+        is_the_loop(step, h, xs, [w] if made is ts.tensor else [h, xs, w])
+    with ts.no_grad():
+        is_the_loop(step, ts.tensor(normal(2)), ts.tensor(normal(4, 2)))
+
+
 def test_zero_times_infinity_is_zero_in_the_loop():
     """safe_product by a value that is infinite at the steps where the other is 0, in its place in the loop."""
 

@@ -34,7 +34,6 @@ MUTANTS = [
     *mutants(
         "scan/step.py",
         f"{ERRORS} {LOOP}",
-        ("Step.__init__", "x.line) for x in self.inputs]", "None) for x in self.inputs]"),
         ("Step.__init__", "operations = number.operations([*self.after, *self.ys])",
          "operations = number.operations(self.after)"),
         ("Step.__init__", "trace.end()", "pass"),
