@@ -166,6 +166,15 @@ def test_retain_graph_keeps_the_tape():
     assert x.grad.item() == 8.0
 
 
+def test_a_gradient_of_a_recorded_backward_can_be_differentiated():
+    x = leaf([1.0, 2.0])
+    y = (x**3).sum()
+    y.backward(create_graph=True)  # keeps the tape, without retain_graph
+    assert ts.grad(x.grad.sum(), x, retain_graph=True).numpy().tolist() == [6.0, 12.0]
+    assert ts.grad(y, x).numpy().tolist() == [3.0, 12.0]
+    x.zero_grad()  # ends the reference cycle
+
+
 def test_gradients_add_up_over_calls_until_zero_grad():
     x = leaf([1.0, 2.0])
     for expected in ([2.0, 4.0], [4.0, 8.0]):

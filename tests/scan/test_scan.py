@@ -860,3 +860,13 @@ def test_a_carry_that_takes_the_value_of_another_to_second_order():
 
     for found, expected in zip(second(scan), second(unrolled), strict=True):
         assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_part_that_is_a_carry_and_goes_through_a_gate():
+    h, xs = leaf(np.array([0.3, -0.2])), leaf(np.array([[1.0, 2.0], [0.5, -1.0], [-0.4, 0.1]]))
+
+    def step(h, x):
+        i, f = ts.split(ts.concatenate([h * 0.7 + x, h - x]), 2)
+        return i, ts.sigmoid(i) * ts.tanh(f)
+
+    is_the_loop(step, h, xs, [h, xs])

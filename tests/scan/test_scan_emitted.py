@@ -209,6 +209,17 @@ def test_memory_of_a_join_of_joins_is_not_used_in_between():
         is_the_loop(step, ts.tensor(normal(2)), ts.tensor(normal(4, 2)))
 
 
+def test_a_share_that_is_summed_over_the_steps_outlives_the_join_that_it_is_written_into():
+    """Backwards: the cotangent of a part of a split is written into the whole, and is also that of a bias."""
+    b, h, xs = leaf(normal(3)), leaf(normal(6)), ts.tensor(normal(4, 6))
+
+    def step(h, x):
+        p, q = ts.split(ts.exp(h * 0.1) * x, 2)
+        return ts.concatenate([ts.tanh(p + b), ts.sin(q)]) * h, None
+
+    is_the_loop(step, h, xs, [b, h])
+
+
 def test_zero_times_infinity_is_zero_in_the_loop():
     """safe_product by a value that is infinite at the steps where the other is 0, in its place in the loop."""
 

@@ -26,6 +26,7 @@ from writing import (
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
+from tinygrad_seq.nn.decoding.one_to_many import as_state
 from tinygrad_seq.testing import check_grad
 
 # --- teacher forcing ------------------------------------------------------------------------------------
@@ -113,6 +114,21 @@ def test_derivatives_of_the_loss_to_second_order(way, kind):
         return decoder.loss(v, targets, [3, 1])
 
     check_grad(loss, vectors(2).numpy(), *parameters_of(decoder))
+
+
+def test_a_vector_fills_the_float_parts_of_a_state_in_order():
+    """Of any rank, as those of a machine with a memory; integers are kept."""
+    state = (
+        ts.zeros((2, 3), dtype=np.float64),
+        (ts.tensor(np.array([7, 8])), ts.zeros((2, 2, 2), dtype=np.float64)),
+    )
+    v = np.arange(14.0).reshape(2, 7)
+    a, (n, b) = as_state("f", ts.tensor(v), state)
+    assert_array_equal(a, v[:, :3])
+    assert_array_equal(n, [7, 8])
+    assert_array_equal(b, v[:, 3:].reshape(2, 2, 2))
+    with pytest.raises(ValueError, match="a vector of 7 numbers, got 6"):
+        as_state("f", ts.tensor(v[:, :6]), state)
 
 
 # --- running free ---------------------------------------------------------------------------------------
