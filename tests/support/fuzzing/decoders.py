@@ -108,7 +108,7 @@ def written(d: Draw, kind: str) -> Call:
     batch = d.one_of([0, 1, 2, 3])
     wrong = [(batch,), (batch, 1, width), (batch, width + 1)]
     given = d.floats("given", (batch, width), wrong=wrong, special=[0.0, -0.0], dtypes=["f8"])
-    what = d.one_of(["call", "call", "loss", "free", "greedy", "beam"])
+    what = d.one_of(["call", "call", "loss", "free", "greedy", "beam", "beam"])
     d.said.append(what)
     if what in ("call", "loss"):
         steps = d.one_of([1, 2, 4])
@@ -132,7 +132,7 @@ def written(d: Draw, kind: str) -> Call:
 
         run = decoder if what == "call" else decoder.loss
         return Call([run(given, targets, lengths, forced=forced)], oracle, derivative=forced is None)
-    steps = d.integer("steps", [1, 2, 3])
+    steps = d.integer("steps", [1, 2, 3, 3])
     if what == "free":
         logits, symbols = decoder.free(given, steps)
         return Call(
@@ -145,7 +145,7 @@ def written(d: Draw, kind: str) -> Call:
             decoder.greedy(given, steps),
             lambda v: ended(free_run(Written(v, kind, equation, v.given), int(steps))[1]),
         )
-    wide = d.integer("width", [1, C**3])
+    wide = d.integer("width", [1, C**3, C**3])
 
     def search(v: Values):
         w = Written(v, kind, equation, v.given)

@@ -215,11 +215,13 @@ def truncated(d: Draw) -> Call:
     xs, lengths = sequence(d, steps, batch, inputs, dtype)
     if steps == 0:
         d.judged(EITHER)
-    found = [ys for _, ys in nn.Truncated(nn.Recurrent(cell), xs, back=back, lengths=lengths, **options)]
-    whole = ts.concatenate([ys.detach() for ys in found])
+    chunks = nn.Truncated(nn.Recurrent(cell), xs, back=back, lengths=lengths, **options)
+    whole = ts.concatenate([ys.detach() for _, ys in chunks])
+    assert not any(part.requires_grad for part in tree.leaves(chunks.state)), "its gradient is not cut"
 
     def oracle(v: Values):
         start = state_in(v) if "state" in options else zero_state(v, cell, batch)
-        return [over_time(lambda s, x: step(v, s, x), start, v.xs, v.lengths)[0]]
+        return over_time(lambda s, x: step(v, s, x), start, v.xs, v.lengths)
 
-    return Call([whole], oracle, derivative=False)
+    found = whole, chunks.state
+    return Call(found, oracle, derivative=False, dtype=[None] * len(tree.leaves(found)))
