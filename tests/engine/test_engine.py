@@ -266,6 +266,18 @@ def test_grad_of_several_outputs_with_cotangents():
         ts.grad([x * 2.0, x * x], x, [np.ones(2)])
 
 
+def test_a_gradient_shares_no_memory_with_its_cotangent():
+    x, g = leaf([1.0, 2.0]), ts.tensor(np.array([3.0, 4.0]))
+    found = [ts.grad(x, x, g), *ts.grad(x + x.reshape(2), [x], [g])]
+    g.assign_([0.0, 0.0])
+    assert [t.numpy().tolist() for t in found] == [[3.0, 4.0], [6.0, 8.0]]
+
+
+def test_zeros_have_the_dtype_of_their_input():
+    x, y = ts.tensor([1.0, 2.0], requires_grad=True), leaf(3.0)
+    assert ts.grad(y * y, x, zeros=True).dtype == np.float32
+
+
 def test_grad_of_a_tensor_with_respect_to_itself_is_its_cotangent():
     x = leaf([1.0, 2.0])
     assert_array_equal(ts.grad(x, x, np.array([5.0, 6.0])).numpy(), [5.0, 6.0])

@@ -118,7 +118,7 @@ MUTANTS = [
         ("alike", "if y.shape != given.shape:", "if y.size != given.size:"),
         ("reduced", "max(count, 1) if", "count if"),
         ("reduced", "maximum(count, 1)", "count"),
-        ('reduced', 'z: Tensor = rounded(losses, given)', 'z: Tensor = losses', 'nn/test_precision.py'),
+        ("reduced", "z: Tensor = rounded(losses, given)", "z: Tensor = losses", "nn/test_precision.py"),
         ("mse", "square(x - y)", "square(x - y) / 2"),
     ),
     *mutants(
