@@ -268,7 +268,7 @@ def test_grad_of_several_outputs_with_cotangents():
 
 def test_a_gradient_shares_no_memory_with_its_cotangent():
     x, g = leaf([1.0, 2.0]), ts.tensor(np.array([3.0, 4.0]))
-    found = [ts.grad(x, x, g), *ts.grad(x + x.reshape(2), [x], [g])]
+    found = [ts.grad(x, x, g), ts.grad(x + x.reshape(2), x, g)]
     g.assign_([0.0, 0.0])
     assert [t.numpy().tolist() for t in found] == [[3.0, 4.0], [6.0, 8.0]]
 
