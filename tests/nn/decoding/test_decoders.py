@@ -393,3 +393,18 @@ def test_a_training_step_of_an_encoder_decoder_waits_for_nothing(way):
             results = step()
         assert np.isfinite(results[0].item())
         assert {r.device for r in results} == {"cuda:0"}
+
+
+def test_floats_past_the_length_do_not_reach_the_features():
+    """NaN there would be a NaN in the gradients of the features, though the encoder does not read it."""
+    letters, features = nn.Embedding(6, 3, rng=0, **F64), nn.Linear(2, 3, rng=1, **F64)
+    decoder = nn.VectorAsState(letters, nn.GRUCell(3, 4, rng=2, **F64), nn.Linear(4, 6, rng=3, **F64))
+    model = nn.EncoderDecoder(features, nn.Recurrent(nn.GRUCell(3, 4, rng=4, **F64)), decoder)
+    xs, lengths = np.random.default_rng(5).normal(size=(5, 2, 2)), [5, 2]
+    found = []
+    for padding in (0.0, np.nan):
+        xs[2:, 1] = padding
+        loss = model.loss(ts.tensor(xs), symbols_of(3, 2), lengths)
+        found.append([loss, *ts.grad(loss, list(model.parameters()))])
+    agree(*found)
+    assert np.isfinite(found[1][0].item())

@@ -194,8 +194,6 @@ MUTANTS = [
         ("NTMCell._step", "clip(self.writing(h), -BOUND, BOUND)", "self.writing(h)"),
         ("NTMCell._step", "interpolation(content, w, sigmoid(gate))",
          "interpolation(w, content, sigmoid(gate))"),
-        ("NTMCell.initial_state", "zeros_like(like, shape=(batch, *x.shape)) + x",
-         "zeros_like(x, shape=(batch, *x.shape)) + x"),
     ),
     *mutants(
         "nn/decoding/decoder.py",
