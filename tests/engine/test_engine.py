@@ -273,6 +273,11 @@ def test_a_gradient_shares_no_memory_with_its_cotangent():
     assert [t.numpy().tolist() for t in found] == [[3.0, 4.0], [6.0, 8.0]]
 
 
+def test_a_gradient_has_the_dtype_of_its_input_whatever_that_of_the_cotangent():
+    x = leaf([1.0, 2.0])
+    assert ts.grad(x, x, ts.tensor([3.0, 4.0])).dtype == np.float64
+
+
 def test_zeros_have_the_dtype_of_their_input():
     x, y = ts.tensor([1.0, 2.0], requires_grad=True), leaf(3.0)
     assert ts.grad(y * y, x, zeros=True).dtype == np.float32
