@@ -100,7 +100,6 @@ MUTANTS = [
         ("rounded", "z.astype(HALF) if halves else z", "z"),
         ("wide", "return tuple(map(wide, x))", "return x"),
         ("running_total", "np.cumsum(x, axis, DOUBLE).astype(dtype)", "np.cumsum(x, axis).astype(dtype)"),
-        ('accumulating', 'SINGLE if dtype == HALF else dtype', 'dtype', 'scan/test_scan_dtypes.py'),
         ("real", "x.astype(DOUBLE)", "x"),
     ),
     *mutants(
