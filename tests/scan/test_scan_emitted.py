@@ -220,6 +220,19 @@ def test_a_share_that_is_summed_over_the_steps_outlives_the_join_that_it_is_writ
     is_the_loop(step, h, xs, [b, h])
 
 
+def test_a_carry_that_is_a_view_keeps_its_memory_until_it_is_copied():
+    """At the end of the step; what is computed in between has other memory."""
+
+    def step(carry, x):
+        h, k = carry
+        after = ts.transpose(ts.tanh(h * x))
+        other = ts.sin(ts.cos(ts.exp(h * 0.5) * k) * k)
+        return (after, ts.tanh(other)), None
+
+    h, k, xs = ts.tensor(normal(3, 3)), ts.tensor(normal(3, 3, seed=1)), ts.tensor(normal(4, 3, 3))
+    is_the_loop(step, (h, k), xs)
+
+
 def test_zero_times_infinity_is_zero_in_the_loop():
     """safe_product by a value that is infinite at the steps where the other is 0, in its place in the loop."""
 

@@ -95,7 +95,6 @@ MUTANTS = [
         ("total", "return total(x.astype(SINGLE), axis, keepdims).astype(HALF)",
          "return x.sum(axis=axis, keepdims=keepdims)"),
         ("total", "and a % x.ndim != nearest", "and a % x.ndim == nearest"),
-        ("in_blocks", "whole = n - n % BLOCK", "whole = n // BLOCK * BLOCK - BLOCK"),
         ("in_blocks", "if n > whole:", "if n > whole + 1:"),
         ("rounded", "z.astype(HALF) if halves else z", "z"),
         ("wide", "return tuple(map(wide, x))", "return x"),
