@@ -4,9 +4,9 @@
     forward mode   jvp                      one pass forward along the tape gives J v, a directional derivative
     both           hessian, hvp             forward over reverse
 
-`grad` takes tensors; the others take a function of tensors, or of trees of them (tuples, lists, dicts). A
-derivative is itself on the tape if the tensors that it is computed from are, so that all of these compose, to
-any order (`grad` with `create_graph=True`).
+`grad` takes tensors; the others take a function of tensors. Each accepts trees of tensors (tuples, lists,
+dicts) in the place of one. A derivative is itself on the tape if the tensors that it is computed from are, so
+that all of these compose, to any order (`grad` with `create_graph=True`).
 """
 
 from __future__ import annotations
@@ -55,6 +55,26 @@ def grad(
 @overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
+    inputs: tuple[Any, ...],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> tuple[Any, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: dict[Any, Any],
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> dict[Any, Any]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
     inputs: Sequence[Tensor],
     cotangents: Direction | Sequence[Direction] = None,
     *,
@@ -72,19 +92,29 @@ def grad(
     create_graph: bool = False,
     zeros: bool = False,
 ) -> list[Tensor | None]: ...
+@overload
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
+    inputs: list[Any],
     cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
     zeros: bool = False,
-) -> Tensor | list[Tensor] | list[Tensor | None] | None:
+) -> list[Any]: ...
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: object,
+    cotangents: Direction | Sequence[Direction] = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    zeros: bool = False,
+) -> Any:
     """The gradient of `outputs` with respect to `inputs`; no `t.grad` is changed.
 
     outputs     a tensor or a sequence of tensors; their contributions add up
-    inputs      a tensor or a sequence of tensors, leaves or intermediate; the result has the same form
+    inputs      a tensor or a tree of tensors, leaves or intermediate; the result has the same form
     cotangents  one per output, of its shape; it may be missing for an output of one element
     zeros       return zeros instead of None for an input that no output depends on; an output may then be a
                 constant, with zero derivative
@@ -98,10 +128,14 @@ def grad(
     >>> dy = ts.grad(x**3, x, create_graph=True)
     >>> float(dy), float(ts.grad(dy, x))
     (27.0, 18.0)
+    >>> ts.grad(x**3, {"x": x})
+    {'x': tensor(27., float32, cpu)}
     """
     if callable(outputs):
         raise TypeError("ts.grad expects the result of a function, got a function; write ts.grad(f(x), x)")
-    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if isinstance(inputs, Iterable) and not isinstance(inputs, (Tensor, tuple, list, dict)):
+        inputs = list(inputs)
+    xs = tree.leaves(inputs)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     if others := [t for t in [*ys, *xs] if not isinstance(t, Tensor)]:
         raise TypeError(f"grad expects tensors, got {describe(others[0])}")
@@ -125,7 +159,7 @@ def grad(
         if share is None and zeros:
             share = np.zeros_like(x._data)
         result.append(None if share is None else own(share))
-    return result[0] if isinstance(inputs, Tensor) else result
+    return tree.like(inputs, result)
 
 
 def vjp(f: Callable[..., Tree], *primals: object) -> tuple[Tree, Callable[[object], tuple[Any, ...]]]:

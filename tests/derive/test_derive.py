@@ -476,6 +476,19 @@ def test_grad_takes_tensors():
     assert ts.grad([x * x, x], x, np.ones(2)).item() == 7.0  # an array counts as the sequence of its rows
 
 
+def test_grad_takes_trees_of_inputs():
+    x, y = leaf(3.0), leaf([1.0, 2.0])
+    model = {"x": x, "more": [y, (x, None)]}
+    found = ts.grad(x * y.sum() + x * x, model)
+    assert (found["x"].item(), found["more"][1][0].item(), found["more"][1][1]) == (9.0, 9.0, None)
+    assert_array_equal(found["more"][0].numpy(), [3.0, 3.0])
+    assert isinstance(ts.grad(x * x, (x, x)), tuple)
+    assert [g.item() for g in ts.grad(x * x, iter([x, x]))] == [6.0, 6.0]
+    assert ts.grad(x * x, {"y": y}) == {"y": None}
+    with pytest.raises(TypeError, match="grad expects tensors, got str"):
+        ts.grad(x * x, {"x": "x"})
+
+
 def test_an_error_in_the_function_passes_through():
     with pytest.raises(ZeroDivisionError):
         ts.vjp(lambda x: 1 / 0, constant(X))

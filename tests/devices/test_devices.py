@@ -546,6 +546,18 @@ def test_an_adaptive_cell_looks_after_each_visit_whether_all_rows_have_halted():
 
 
 @pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
+def test_only_an_integer_power_of_integers_is_waited_for():
+    n, x = there([2, 3]), there([2.0, 3.0])
+    with costs(uploads=0, downloads=0, synchronisations=0):
+        results = [n**2, n**-1.0, x**-1, x**n, 2.0**n]
+        with pytest.raises(ValueError, match="negative integer powers"):
+            n**-1
+    with costs(downloads=1):
+        results.append(2**n)
+    assert all(z.shape == (2,) for z in results)
+
+
+@pytest.mark.skipif(doors.NAME != "double", reason="the double counts")
 def test_the_character_model_waits_for_nothing():
     sys.path.insert(0, "examples")
     try:

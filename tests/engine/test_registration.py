@@ -107,6 +107,41 @@ def test_numpys_name_stays_with_the_function_that_had_it():
     assert FUNCTIONS["tan"] is answer
 
 
+def test_every_op_of_ours_declares_a_derivative_or_that_it_has_none():
+    assert [name for name, op in PRIMITIVES.items() if op.undeclared] == []
+
+
+def test_an_op_that_declares_nothing_works_off_the_tape():
+    op = Primitive(cube, "()->()")
+    f, x = op.function, leaf(2.0)
+    with ts.no_grad():
+        assert (f(2.0), f(ts.tensor(2.0)).item(), f(x).item()) == (8.0, 8.0, 8.0)
+    assert ts.scan(lambda c, _: (f(c), None), ts.tensor(2.0), length=2)[0].item() == 512.0
+    _, ys = ts.scan(lambda c, n: (c * 2.0, c + f(n)), x, ts.tensor([0, 1]))  # integers have no derivative
+    assert ts.grad(ys.sum(), x).item() == 3.0
+    with pytest.raises(TypeError, match=r"cube is used on the tape.*cube\.no_derivative\(\)"):
+        f(x)
+    op.no_derivative()
+    assert not f(x).requires_grad
+
+
+def test_a_declaration_after_a_call_that_may_be_on_the_tape():
+    op = Primitive(cube, "()->()")
+    op.vjp(lambda g, x: 3 * g * x * x)
+    z = op.function(leaf(2.0))
+    with pytest.raises(TypeError, match="cube was called before all of its derivatives were declared"):
+        op.jvp(lambda g, z: g * z)
+    z.backward()
+
+
+@pytest.mark.parametrize("name", ["raw", "rest", "out", "x_", "_x", "y_line"])
+def test_a_name_that_the_generated_call_uses(name):
+    scope = {}
+    exec(f"def f(y, /, {name}): return y", scope)
+    with pytest.raises(TypeError, match=f"an argument named {name}, a name that the generated call uses"):
+        Primitive(scope["f"], "()->()")
+
+
 @pytest.mark.parametrize("declare", ["vjp", "jvp", "partials", "linear"])
 def test_a_wrong_number_of_rules(declare):
     op = Primitive(cube, "()->()")

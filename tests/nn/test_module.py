@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -174,3 +175,46 @@ def test_a_seed_makes_a_layer_reproducible():
     assert (a.weight.numpy() == b.weight.numpy()).all()
     assert (a.weight.numpy() != c.weight.numpy()).all()
     assert nn.Linear(3, 2, rng=5, dtype=np.float64).weight.dtype == np.float64
+
+
+def test_a_parameter_is_replaced_by_tensors_or_removed():
+    model = nn.Linear(3, 2, rng=0)
+    model.weight = weight = nn.Parameter(np.zeros((3, 2), np.float32))
+    assert model.parameters()[0] is weight
+    model.bias = None
+    assert model.state_dict().keys() == {"weight"}
+    model.bias = 0.0  # nothing is lost
+    model.weight = 2 * weight  # a function of another parameter
+    x = np.ones(3, np.float32)
+    assert ts.grad(model(x).sum(), weight).numpy().tolist() == [[2, 2]] * 3
+    model.weight = weight
+    for value in (np.zeros((3, 2)), 0.0, [[0.0, 0.0]], np.float32(0)):
+        with pytest.raises(
+            TypeError, match=rf"weight of Linear is float32\[3,2\], and a {type(value).__name__} in"
+        ):
+            model.weight = value
+    model.weight = [weight, nn.Parameter(np.ones(2))]
+    assert [name for name, _ in model.named_parameters()] == ["weight.0", "weight.1"]
+
+
+def test_a_parameter_that_is_deleted_is_missed():
+    model = nn.Linear(3, 2, rng=0)
+    del model.bias
+    with pytest.raises(AttributeError, match="a Linear has no attribute 'bias'"):
+        model(np.ones(3, np.float32))
+
+
+def test_one_warning_of_a_wide_input_for_each_line():
+    layer, x = nn.Linear(3, 2, rng=0), np.zeros((5, 3))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            layer(x)
+        layer(x)
+    assert [w.filename for w in caught] == [__file__] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(x.astype(np.float32))
+        layer(np.zeros((5, 3), np.float16))
+        layer.to(dtype="float64")(x)
+        nn.Embedding(3, 2, rng=0)([0, 1])

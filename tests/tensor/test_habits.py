@@ -53,7 +53,6 @@ WORKS = {  # the line -> the value that its habit expects
     "np.linalg.norm(t, axis=1)": np.linalg.norm(A, axis=1),
     "np.concatenate([t, t], axis=1)": np.hstack([A, A]),
     "np.mean(t), t.mean(), ts.mean(t)": (2.5, 2.5, 2.5),
-    "np.asarray(t)": A,
     "t.astype(np.float64).dtype": np.float64,
 }
 
@@ -93,6 +92,8 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "optim.lr_scheduler.StepLR": (AttributeError, "schedule"),
     "np.vstack([t, t])": (TypeError, r"ts\.concatenate"),
     "np.dot(t, t)": (TypeError, "t @ u"),
+    "np.asarray(t)": (TypeError, r"t\.numpy\(\) or t\.detach\(\)"),
+    "np.array([t, t])": (TypeError, r"ts\.stack"),
     "np.median(t)": (TypeError, r"leave the tape with t\.numpy\(\)"),
     # arguments
     "t.sum(dim=1)": (TypeError, "dim is called axis"),
@@ -131,7 +132,6 @@ def run(line):
 
 
 HOST = {  # what is so on the host alone, and why
-    "np.asarray(t)": "a tensor on a device is not converted to NumPy implicitly",
     "t.data.fill(0)": "CuPy has no read-only arrays",
 }
 
@@ -169,3 +169,67 @@ def test_a_habit_that_is_told_ours(line):
 def test_what_is_told_is_missing(owner, names):
     """A name that came to exist would never be asked for in the table."""
     assert [name for name in getattr(habits, names) if name in dir(owner)] == []
+
+
+RANKS = [np.arange(1.0, 3**n + 1).reshape((3,) * n) for n in range(4)]
+DOTS = {  # np.name -> what is advised, and the numbers of axes of t and u for which it says so
+    "dot": {
+        "t @ u": lambda t, u: t > 0 and 0 < u < 3,
+        "ts.tensordot(t, u, (-1, -2))": lambda t, u: t > 0 and u > 2,
+        "t * u": lambda t, u: not t * u,
+    },
+    "inner": {"ts.tensordot(t, u, (-1, -1))": lambda t, u: t * u, "t * u": lambda t, u: not t * u},
+    "vdot": {"ts.reshape(t, -1) @ ts.reshape(u, -1)": lambda t, u: t == u},
+}
+JOINS = {
+    "concat": {"ts.concatenate([...], axis)": lambda n: n > 0},
+    "vstack": {"ts.concatenate([...], 0)": lambda n: n > 1, "ts.stack([...])": lambda n: n == 1},
+    "hstack": {
+        "ts.concatenate([...], 1)": lambda n: n > 1,
+        "ts.concatenate([...], 0)": lambda n: n == 1,
+        "ts.stack([...])": lambda n: n == 0,
+    },
+    "ravel": {"ts.reshape(t, -1)": lambda n: True},
+}
+
+
+def advised(name, **here):
+    """The text of the error of np.name, and the value of an expression in it."""
+    with pytest.raises(TypeError, match=f"np.{name} has no counterpart") as caught:
+        getattr(np, name)(*here.values())
+    return str(caught.value), lambda line: eval(line, {"ts": ts, "np": np, "axis": 0, **here})
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_what_is_advised_for_a_product_is_numpys_result(name):
+    for a in RANKS:
+        for b in RANKS:
+            fits = [line for line, says in DOTS[name].items() if says(a.ndim, b.ndim)]
+            if not fits:  # for np.vdot, which needs as many elements
+                continue
+            text, value = advised(name, t=ts.tensor(a), u=ts.tensor(b))
+            for line in fits:
+                assert line in text
+                assert_array_equal(value(line).numpy(), getattr(np, name)(a, b))
+
+
+@pytest.mark.parametrize("name", JOINS)
+def test_what_is_advised_for_a_join_is_numpys_result(name):
+    for a in RANKS:
+        for line, says in JOINS[name].items():
+            if says(a.ndim):
+                t = ts.tensor(a)
+                assert line.replace(", 0)", ", 1)") in (text := habits.NAMES[name]) or line in text
+                found = eval(line.replace("...", "t, t"), {"ts": ts, "t": t, "axis": 0})
+                assert_array_equal(found.numpy(), getattr(np, name)(a if name == "ravel" else [a, a]))
+
+
+def test_what_is_advised_for_linspace_is_numpys_result():
+    low, high = ts.tensor([1.0, 2.0]), ts.tensor([3.0, 7.0])
+    with pytest.raises(TypeError, match=r"np\.linspace has no counterpart") as caught:
+        np.linspace(low, high, 5)
+    line = "low + (high - low) * np.linspace(0, 1, n)"
+    assert line in str(caught.value)
+    for i in range(2):
+        found = eval(line, {"low": low[i], "high": high[i], "np": np, "n": 5})
+        assert_allclose(found.numpy(), np.linspace(low[i].item(), high[i].item(), 5), rtol=1e-15)

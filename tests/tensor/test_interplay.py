@@ -53,7 +53,7 @@ def test_an_array_on_the_left_leaves_the_tape_alone():
 
 @pytest.mark.host("a tensor on a device is not converted to NumPy implicitly")
 def test_asarray_is_the_values_and_no_door_to_them():
-    t = leaf(A)
+    t = ts.tensor(A)
     values = np.asarray(t)
     assert (type(values), values.dtype, values.shape) == (np.ndarray, np.float64, (3, 2))
     with pytest.raises(ValueError, match="read-only"):

@@ -195,6 +195,17 @@ def index_add(z, key, g) -> None:
         z[...] = wide.astype(z.dtype)
 
 
+def refuse_negative_power(z, p) -> None:
+    """ValueError if integers z on a device are a power with a negative exponent p, for which CuPy returns 0.
+
+    If p is on the device too, the host waits for it.
+    """
+    if on_host(z) or z.dtype.kind not in "iu":
+        return
+    if bool((p < 0).any()) if is_array(p) else p < 0:
+        raise ValueError("integers to negative integer powers are not integers: astype one of them to a float")
+
+
 def solve(a, b):
     """a^-1 b, for stacks that broadcast; LinAlgError for a singular matrix."""
     if on_host(a):

@@ -13,6 +13,9 @@ names what it reads: the op's own arguments and metadata, `z` the output, `g` th
 in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the arrays that its rules
 name, and nothing else.
 
+An op without a derivative says so: `op.no_derivative()`. To use an op on the tape that declares nothing is an
+error, since its gradient would be lost.
+
 The signature is NumPy's gufunc notation. It says how arguments broadcast: a cotangent may be summed over loop
 axes and over no others. An op that is not a gufunc declares example calls instead. An op with neither could not
 be tested, so registering it is an error.
@@ -27,6 +30,9 @@ from typing import NamedTuple
 from tinygrad_seq.engine.signature import Example, Signature
 
 Domain = tuple[float, float] | Callable  # an open interval, or a function that makes any drawn array valid
+
+# names in the source that recording.py generates for a call, which an argument would overwrite
+GENERATED = {"raw", "rest", "rest_lines", "rest_buffers", "tensors", "buffer", "out", "record", "error"}
 
 PLAIN = "g * {}"  # a partial derivative times the incoming vector,
 SAFE = "safe_product(g, {})"  # and 0 where that is 0, even if the partial is infinite or NaN
@@ -85,7 +91,8 @@ class Declaration:
         self.takes_none = False  # whether the joint rule accepts None as the cotangent of an unused output
         self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
         self.joint_push_rule: Rule | None = None  # or of all of them together,
-        self.kind = "rules"  # unless it follows from the op being linear or bilinear
+        self.kind = "rules"  # unless it follows from the op being linear or bilinear, or there is "none"
+        self.compiled = False  # whether records may have been made by these rules
         self.riding: dict[str, Rule] = {}
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
         self.summing: Callable | None = None  # and of its sum over a stack of calls
@@ -103,11 +110,14 @@ class Declaration:
                 f"primitive {self.name} has the array arguments {', '.join(self.arguments)}, but its signature "
                 f"{self.signature.text} has {len(self.signature.inputs)} inputs"
             )
-        if clash := {"g", "s", "z", "needed"} & {
-            *self.arguments,
-            self.variadic,
-            *(p.name for p in self.metadata),
-        }:
+        names = [*self.arguments, *([self.variadic] if self.variadic else []), *(p.name for p in self.metadata)]
+        own = {f"{name}{suffix}" for name in self.arguments for suffix in ("_line", "_buffer")}
+        if clash := [name for name in names if name in GENERATED | own or name.strip("_") != name]:
+            raise TypeError(
+                f"primitive {self.name} has an argument named {', '.join(clash)}, a name that the generated "
+                f"call uses itself: rename it"
+            )
+        if clash := [name for name in names if name in {"g", "s", "z", "needed"}]:
             raise TypeError(
                 f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
                 f"output, g the incoming vector, s a shape, needed the requested cotangents; rename it"
@@ -117,6 +127,7 @@ class Declaration:
 
     def vjp(self, *rules: Callable | None) -> None:
         """A rule per argument: the cotangent of the argument, from `g`, the cotangent of the output."""
+        self._begin()
         self.rules = self._each(rules)
 
     def joint_vjp(self, rule: Callable, *, zeros: bool = True) -> None:
@@ -125,14 +136,17 @@ class Declaration:
 
         zeros  the cotangent of an output that nothing depends on is zeros; otherwise it is None
         """
+        self._begin()
         self.joint_rule, self.takes_none = self._rule(rule, "needed"), not zeros
 
     def jvp(self, *rules: Callable | None) -> None:
         """A rule per argument: what its tangent `g` contributes to the tangent of the output."""
+        self._begin()
         self.pushes = self._each(rules)
 
     def joint_jvp(self, rule: Callable) -> None:
         """One rule for all arguments: the tangent of each output, from `g`, the arguments' tangents or None."""
+        self._begin()
         self.joint_push_rule = self._rule(rule)
 
     def partials(self, *rules: Callable | None, singular: bool = False) -> None:
@@ -140,6 +154,7 @@ class Declaration:
 
         A `singular` partial can be infinite or undefined; its product with zero is then zero.
         """
+        self._begin()
         form = SAFE if singular else PLAIN
         self.rules = self.pushes = tuple(rule and rule._replace(form=form) for rule in self._each(rules))
 
@@ -148,15 +163,35 @@ class Declaration:
 
         With more than one such argument the op must be pointwise or have a joint rule.
         """
+        self._begin()
         self.rules, self.kind = self._each(rules) if rules else (), "linear"
 
     def bilinear(self) -> None:
         """The op is linear in each of its two arguments: its JVP is the product rule."""
+        self._begin()
         self.kind = "bilinear"
 
+    def no_derivative(self) -> None:
+        """The op has no derivative, or one that is zero: its output is a constant, as that of a comparison."""
+        self._begin()
+        self.kind = "none"
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether nothing says what the gradient is: there is no rule for it, nor `no_derivative`."""
+        return self.kind != "none" and not self.rules and self.joint_rule is None
+
+    def _begin(self) -> None:
+        """Called before each declaration. TypeError if records were made by earlier ones."""
+        if self.compiled and not self.undeclared:
+            raise TypeError(
+                f"{self.name} was called before all of its derivatives were declared, and the tape may hold "
+                f"the call: declare them first, right after the definition"
+            )
+
     def differentiable(self, count: int) -> list[bool]:
-        """For each of `count` arguments whether it has a derivative."""
-        if self.joint_rule:
+        """For each of `count` arguments whether it has a derivative, or may have one that is not declared."""
+        if self.joint_rule or self.undeclared:
             return [True] * count
         rules = [rule is not None for rule in self.rules]
         return rules + [False] * (count - len(rules))

@@ -73,6 +73,20 @@ def refuse_mixed(op: Declaration, given: Iterable[tuple], count: int, cause: Exc
         ) from cause
 
 
+def refuse_undeclared(op: Declaration) -> NoReturn:
+    """TypeError for a use on the tape of an argument whose derivative is not declared."""
+    if op.undeclared:
+        instead = (
+            f"{op.name}.partials(...), .linear(...) or .vjp(...), or {op.name}.no_derivative() if it has none"
+        )
+    else:
+        instead = f"{op.name}.joint_vjp(...), which covers all of *{op.variadic}"
+    raise TypeError(
+        f"{op.name} is used on the tape and does not declare its derivative, so that its gradient would be "
+        f"lost: declare {instead}"
+    )
+
+
 def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:
     """TypeError for keywords that the function `name` does not accept; PyTorch's are translated."""
     hints = [

@@ -41,6 +41,7 @@ class Declared(Protocol):
     partials: Callable[..., None]
     linear: Callable[..., None]
     bilinear: Callable[[], None]
+    no_derivative: Callable[[], None]
     rides: Callable[..., None]
     at_once: Callable[..., None]
     __name__: str
@@ -185,6 +186,7 @@ class Primitive(Declaration):
     ) -> None:
         super().__init__(forward, signature, examples=examples, domain=domain, many=many)
         self.function = recording.stub(self, self.finish)
+        self._stub = self.function.__code__
         declarations = [
             "vjp",
             "joint_vjp",
@@ -193,13 +195,21 @@ class Primitive(Declaration):
             "partials",
             "linear",
             "bilinear",
+            "no_derivative",
             "rides",
             "at_once",
         ]
         self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
 
+    def _begin(self) -> None:
+        super()._begin()
+        if self.compiled:  # the next call compiles what is declared now
+            self.function.__defaults__ = self.function.__kwdefaults__ = None
+            self.function.__code__, self.compiled = self._stub, False
+
     def finish(self) -> None:
         """Work out what records keep, and compile the rules and the call; done at the first call."""
+        self.compiled = True
         every = set(self.arguments)
         readers: dict[str, set[str]] = {}
         for rules in (self.rules, self.pushes):

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.declaration import Declaration
-from tinygrad_seq.engine.errors import describe, explain, refuse, refuse_mixed
+from tinygrad_seq.engine.errors import describe, explain, refuse, refuse_mixed, refuse_undeclared
 from tinygrad_seq.engine.generated import write_out
 from tinygrad_seq.engine.mode import mode, observed
 from tinygrad_seq.engine.record import Handle, Record, next_serial
@@ -36,7 +36,9 @@ def operand(x, op: Declaration):
         x = array_of(x, op)
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
-    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {describe(x)}")
+    foreign = hasattr(x, "dtype") and not (backend.is_array(x) or isinstance(x, np.generic))
+    what = f"a {type(x).__name__}: give its values, as in np.asarray(x)" if foreign else describe(x)
+    raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {what}")
 
 
 def array_of(given: list | tuple, op: Declaration) -> np.ndarray:
@@ -131,7 +133,7 @@ def stub(op: Declaration, finish: Callable[[], None]) -> FunctionType:
 def specialise(op: Declaration) -> None:
     """Compile the call of `op` for its arguments, and put the code into the function of `op`."""
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, notify, Record, isinstance)
+    helpers = (operand, keep, settle, plain, explain, refuse, refuse_undeclared, notify, Record, isinstance)
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _mode=mode, _observed=observed, _next_serial=next_serial)
@@ -215,6 +217,15 @@ def _wrap(op: Declaration) -> Iterator[str]:
 
 def _record(op: Declaration) -> Iterator[str]:
     """The lines that put `out` on the tape if an argument that has a rule is on it."""
+    if op.undeclared:  # in the step of a scan, what is on the tape is known when the loop is differentiated
+        lines = [f"{x}_line is not None" for x in op.arguments] + (["any(rest_lines)"] if op.variadic else [])
+        yield f"    if _mode.recording and _mode.trace is None and ({' or '.join(lines)}):"
+        yield "        _refuse_undeclared(_op)"
+        return
+    if op.variadic and op.rules:  # no rule covers the variadic arguments, which are indices, say
+        yield "    if any(rest_lines) and _mode.recording:"
+        yield "        if any([x.dtype.kind == 'f' for x, line in zip(rest, rest_lines) if line is not None]):"
+        yield "            _refuse_undeclared(_op)"
     ruled = [x for x, rule in zip(op.arguments, op.rules, strict=False) if rule]
     on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint_rule else [])
     if not on_tape:
@@ -247,7 +258,7 @@ def _record(op: Declaration) -> Iterator[str]:
     if op.many:
         yield "        record.shapes = tuple([part.shape for part in z])"
         yield "        record.dtypes = tuple([part.dtype for part in z])"
-        yield "        for i, t in enumerate(out): t.line = (record, i)"
+        yield "        for _i, _t in enumerate(out): _t.line = (record, _i)"
     else:
         yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
         yield "        out.line = (record, 0)"

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.broadcasting import unbroadcast
 from tinygrad_seq.engine.declaration import Declaration
-from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.errors import describe, refuse_undeclared
 from tinygrad_seq.engine.generated import write_out
 from tinygrad_seq.engine.record import Buffer, Handle, Line, Record
 
@@ -101,12 +101,14 @@ def compiled_pull(op: Declaration, places: dict[str, str], scope: dict) -> Calla
 
     `places` holds an expression for each name that the rules read; `scope` what their forms refer to.
     """
-    names = {**scope, "fitted": fitted}
+    names = {**scope, "fitted": fitted, "refuse_undeclared": refuse_undeclared, "op": op}
     lines = [
         "def pull(record, g, values, needed):",
         "    inputs, meta, shares = record.inputs, record.meta, []",
     ]
-    if op.joint_rule:
+    if op.undeclared:
+        lines.append("    refuse_undeclared(op)")
+    elif op.joint_rule:
         names["rule"] = op.joint_rule.function
         asked = "[line is not None and line[0] in needed for line in inputs]"
         lines.append(JOINT.format(op.joint_rule.call("rule", {**places, "needed": asked})))

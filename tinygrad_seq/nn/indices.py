@@ -78,3 +78,4 @@ def _within(x: np.ndarray, /, *, count: int, name: str, ignore: int | None) -> n
 
 
 WITHIN = Primitive(_within, "()->()")  # an op, so that inside a scan it checks every time step
+WITHIN.no_derivative()

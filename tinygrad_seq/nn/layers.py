@@ -13,7 +13,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
-from tinygrad_seq.nn.module import Input, Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter, warn_if_wider
 from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.linalg import matmul
@@ -48,6 +48,7 @@ class Linear(Module):
         self.bias = Parameter(init.uniform((output,), bound, rng=rng, dtype=dtype)) if bias else None
 
     def __call__(self, x: Input) -> Tensor:
+        warn_if_wider(self, x)
         y = matmul(x, self.weight)
         return y if self.bias is None else y + self.bias
 

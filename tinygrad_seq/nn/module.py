@@ -8,6 +8,7 @@ other tensor is a constant, which is saved and moved with the model. The name of
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import NoReturn, Self
 
@@ -27,6 +28,7 @@ Input = Tensor | np.ndarray  # what layers, runners and losses are called with
 class Parameter(Tensor):
     """A leaf tensor that requires a gradient and that a Module trains. It holds a copy of `data`.
 
+    As in `ts.tensor`, an array keeps its dtype: np.zeros(2) is float64, and so is all that is computed from it.
     Raises TypeError if `data` is not a float array.
 
     >>> import numpy as np
@@ -81,6 +83,10 @@ class Module:
     """
 
     training: bool = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        refuse_loss(self, name, value)
+        super().__setattr__(name, value)
 
     # --- the tree -------------------------------------------------------------------------------------
 
@@ -213,6 +219,44 @@ def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
     """The modules and tensors on the attributes of `module`, also inside lists, tuples and dicts."""
     for name, value in vars(module).items():
         yield from _within(name, value)
+
+
+def refuse_loss(module: Module, name: str, value: object) -> None:
+    """TypeError for an attribute without a tensor in the place of a parameter, which would be lost in silence.
+
+    A parameter can be replaced by tensors, as in a function of the parameters that is differentiated, by
+    modules, or by None; any other tensor by anything but an array.
+    """
+    before = vars(module).get(name)
+    if not isinstance(before, Tensor) or value is None or any(_within(name, value)):
+        return
+    if isinstance(before, Parameter):
+        lost, new = "trained", "nn.Parameter"
+    elif backend.is_array(value):
+        lost, new = "saved", "ts.tensor"
+    else:
+        return
+    raise TypeError(
+        f"{name} of {type(module).__name__} is {describe(before)}, and a {type(value).__name__} in its place "
+        f"would not be {lost}: write .{name}.assign_(values) for new values, .{name} = {new}(values) to "
+        f"replace it, or .{name} = None to remove it"
+    )
+
+
+def warn_if_wider(module: Module, x: Input) -> None:
+    """Warn if x is float64 and the parameters on the attributes of `module` are narrower.
+
+    All that is computed from x is then float64. Python shows the warning once for every line that causes it.
+    """
+    if x.dtype != np.float64:
+        return
+    p = next((p for p in vars(module).values() if isinstance(p, Parameter)), None)
+    if p is not None and p.dtype != x.dtype:
+        warnings.warn(
+            f"{type(module).__name__} has {p.dtype} parameters and received {describe(x)}, so that results are "
+            f"float64 and take twice the time: pass x.astype(np.{p.dtype}), or use model.to(dtype='float64')",
+            stacklevel=3,
+        )
 
 
 def _within(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:

@@ -138,3 +138,6 @@ def stop_gradient(x, /):
     3.0
     """
     return x
+
+
+stop_gradient.no_derivative()

@@ -21,6 +21,9 @@ def sign(x, /):
     return np.sign(x)
 
 
+sign.no_derivative()
+
+
 @primitive("()->()")
 def isnan(x, /):
     """z = true where x is NaN
@@ -29,6 +32,9 @@ def isnan(x, /):
     array([False,  True])
     """
     return np.isnan(x)
+
+
+isnan.no_derivative()
 
 
 @primitive("()->()")
@@ -41,6 +47,9 @@ def isfinite(x, /):
     return np.isfinite(x)
 
 
+isfinite.no_derivative()
+
+
 @primitive("(),()->()")
 def equal(x, y, /):
     """z = true where x = y
@@ -49,6 +58,9 @@ def equal(x, y, /):
     array([False,  True])
     """
     return np.equal(x, y)
+
+
+equal.no_derivative()
 
 
 @primitive("(),()->()")
@@ -61,6 +73,9 @@ def not_equal(x, y, /):
     return np.not_equal(x, y)
 
 
+not_equal.no_derivative()
+
+
 @primitive("(),()->()")
 def less(x, y, /):
     """z = true where x < y
@@ -69,6 +84,9 @@ def less(x, y, /):
     array([ True, False])
     """
     return np.less(x, y)
+
+
+less.no_derivative()
 
 
 @primitive("(),()->()")
@@ -81,6 +99,9 @@ def less_equal(x, y, /):
     return np.less_equal(x, y)
 
 
+less_equal.no_derivative()
+
+
 @primitive("(),()->()")
 def greater(x, y, /):
     """z = true where x > y
@@ -89,6 +110,9 @@ def greater(x, y, /):
     array([False,  True])
     """
     return np.greater(x, y)
+
+
+greater.no_derivative()
 
 
 @primitive("(),()->()")
@@ -101,6 +125,9 @@ def greater_equal(x, y, /):
     return np.greater_equal(x, y)
 
 
+greater_equal.no_derivative()
+
+
 @primitive("()->()")
 def logical_not(x, /):
     """z = true where x is false
@@ -109,6 +136,9 @@ def logical_not(x, /):
     array([False,  True])
     """
     return np.logical_not(x)
+
+
+logical_not.no_derivative()
 
 
 @primitive("(),()->()")
@@ -121,6 +151,9 @@ def logical_and(x, y, /):
     return np.logical_and(x, y)
 
 
+logical_and.no_derivative()
+
+
 @primitive("(),()->()")
 def logical_or(x, y, /):
     """z = true where x or y is true
@@ -129,6 +162,9 @@ def logical_or(x, y, /):
     array([ True, False])
     """
     return np.logical_or(x, y)
+
+
+logical_or.no_derivative()
 
 
 @primitive("()->()", examples=[example([True, False]), example([5, -1])])
@@ -141,6 +177,9 @@ def invert(x, /):
     return np.invert(x)
 
 
+invert.no_derivative()
+
+
 @primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
 def bitwise_and(x, y, /):
     """z = x and y: logical for booleans, bit by bit for integers
@@ -151,6 +190,9 @@ def bitwise_and(x, y, /):
     return np.bitwise_and(x, y)
 
 
+bitwise_and.no_derivative()
+
+
 @primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
 def bitwise_or(x, y, /):
     """z = x or y: logical for booleans, bit by bit for integers
@@ -159,3 +201,6 @@ def bitwise_or(x, y, /):
     array([7, 7])
     """
     return np.bitwise_or(x, y)
+
+
+bitwise_or.no_derivative()

@@ -21,6 +21,9 @@ def zeros_like(x, /, *, shape=None):
     return backend.shaped(np.zeros_like, x, shape)
 
 
+zeros_like.no_derivative()
+
+
 @primitive(examples=EXAMPLES)
 def ones_like(x, /, *, shape=None):
     """z = 1, in the shape of x or in `shape`
@@ -29,3 +32,6 @@ def ones_like(x, /, *, shape=None):
     array([1, 1])
     """
     return backend.shaped(np.ones_like, x, shape)
+
+
+ones_like.no_derivative()

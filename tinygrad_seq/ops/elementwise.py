@@ -93,12 +93,15 @@ def power(x, p, /):
     """z = x^p
 
     d/dx x^0 = 0 and d/dp 0^p = 0 (p >= 0), at x = 0 too and to every order. For x < 0 the derivative with
-    respect to p is not real: NaN.
+    respect to p is not real: NaN. ValueError for a negative power of integers.
 
     >>> (ts.tensor([1.0, 2.0]) ** 3).numpy()
     array([1., 8.], dtype=float32)
     """
-    return x**p
+    z = x**p
+    if not isinstance(z, np.ndarray):  # NumPy refuses a negative power of integers itself
+        backend.refuse_negative_power(z, p)
+    return z
 
 
 power.partials(
@@ -163,6 +166,7 @@ def _cast(x, /, dtype):
     return backend.array(x).astype(dtype)
 
 
+_cast.no_derivative()
 _cast.rides(dtype=lambda dtype: dtype)
 
 

@@ -23,6 +23,9 @@ def argmax(x, /, axis=None, *, keepdims=False):
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
+argmax.no_derivative()
+
+
 @primitive(examples=EXAMPLES)
 def argmin(x, /, axis=None, *, keepdims=False):
     """z = the index of the first smallest element along an axis; without an axis, of the flattened x
@@ -33,12 +36,16 @@ def argmin(x, /, axis=None, *, keepdims=False):
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
+argmin.no_derivative()
+
+
 @primitive(examples=[example("(a,b)"), example("(a,b)", axis=0)])
 def _argsort(x, /, axis=-1):
     """z = the indices that sort x along an axis; equal elements keep their order"""
     return np.argsort(x, axis=axis, kind="stable")
 
 
+_argsort.no_derivative()
 _argsort.rides(axis=axes_from_end)
 
 

@@ -11,6 +11,7 @@ eps of 1e-8 is 0, and the square of 300 is infinite (Micikevicius et al. 2018, M
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -73,6 +74,7 @@ class Optimizer:
         self.lr, self.steps = lr, 0
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
+        warn_if_mixed(type(self).__name__, self.parameters)
         self.dtypes = [p.dtype for p in self.parameters]
         self.scratch = [np.empty_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
         self.masters = {

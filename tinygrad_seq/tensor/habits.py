@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from tinygrad_seq.engine.primitive import FUNCTIONS
 
+DOT = "t @ u; ts.tensordot(t, u, (-1, -2)) if u has three axes or more, t * u if one of them has none"
+
 METHODS = {  # t.name -> what to write
     "view": "t.reshape(...)",
     "flatten": "t.reshape(-1)",
@@ -33,7 +35,7 @@ METHODS = {  # t.name -> what to write
     "tolist": "t.numpy().tolist()",
     "mm": "t @ u",
     "bmm": "t @ u",
-    "dot": "t @ u",
+    "dot": DOT,
     "pow": "t ** p",
     "round": "np.round(t.numpy()), which has no derivative",
     "any": "np.any(t.numpy())",
@@ -56,8 +58,8 @@ METHODS = {  # t.name -> what to write
 NAMES = {  # ts.name -> what to write
     "cat": "ts.concatenate([...], axis)",
     "concat": "ts.concatenate([...], axis)",
-    "vstack": "ts.concatenate([...], 0)",
-    "hstack": "ts.concatenate([...], 1)",
+    "vstack": "ts.concatenate([...], 0), or ts.stack([...]) of vectors",
+    "hstack": "ts.concatenate([...], 1), with axis 0 for vectors, or ts.stack([...]) of numbers",
     "unsqueeze": "ts.expand_dims(t, axis)",
     "permute": "ts.transpose(t, axes)",
     "chunk": "ts.split(t, sections, axis)",
@@ -65,15 +67,15 @@ NAMES = {  # ts.name -> what to write
     "clamp": "ts.clip(t, low, high)",
     "mm": "t @ u",
     "bmm": "t @ u",
-    "dot": "t @ u",
+    "dot": DOT,
     "pow": "t ** p",
-    "inner": "t @ u",
-    "vdot": "t @ u",
+    "inner": "ts.tensordot(t, u, (-1, -1)), or t * u if one of them has no axis",
+    "vdot": "ts.reshape(t, -1) @ ts.reshape(u, -1)",
     "ravel": "ts.reshape(t, -1)",
     "linalg": "ts.norm, ts.solve and ts.cholesky",
     "functional": "ts.relu, ts.softmax and so on, and the losses of ts.nn",
     "arange": "ts.tensor(np.arange(n))",
-    "linspace": "ts.tensor(np.linspace(low, high, n))",
+    "linspace": "ts.tensor(np.linspace(low, high, n)), or low + (high - low) * np.linspace(0, 1, n) of tensors",
     "eye": "ts.tensor(np.eye(n, dtype=np.float32))",
     "full": "ts.tensor(np.full(shape, x, np.float32))",
     "random": "ts.tensor(rng.normal(size=shape)), for rng = np.random.default_rng(seed)",

@@ -8,18 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.record import Handle
 
 
 def array_of(data: ArrayLike, dtype: DTypeLike | None, device: str | None) -> np.ndarray:
     """A copy of `data` on `device`, or where `data` is.
 
     Python floats, also in nested lists, become float32; arrays and NumPy scalars keep their dtype. TypeError
-    for a dtype that is not a float, integer or boolean, and for a list of recorded tensors; ValueError for
-    ragged lists.
+    for a dtype that is not a float, integer or boolean, and for a list of tensors that are on the tape;
+    ValueError for ragged lists.
     """
-    if any(isinstance(x, Handle) and x.line for x in _elements(data)):
-        raise TypeError("a list of recorded tensors would leave the tape here: join them with ts.stack")
     values = backend.copy(data)
     if (
         dtype is None

@@ -96,7 +96,7 @@ def pulled_back(
     create_graph: bool = False,
 ) -> list[ts.Tensor]:
     """`ts.grad` of sequences, with zeros for inputs that no output depends on: always a list of Tensors."""
-    return ts.grad(outputs, inputs, cotangents, create_graph=create_graph, zeros=True)
+    return ts.grad(outputs, list(inputs), cotangents, create_graph=create_graph, zeros=True)
 
 
 def moved(

@@ -35,7 +35,7 @@ def names(kind):
 def call(kind, x, state, *parameters):
     cell = kind(I, H, rng=0)
     for name, p in zip(names(kind), parameters, strict=True):
-        setattr(cell, name, p)
+        setattr(cell, name, p if isinstance(p, ts.Tensor) else ts.tensor(p))
     return cell(tuple(state) if len(state) > 1 else state[0], x)
 
 

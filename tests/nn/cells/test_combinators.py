@@ -267,7 +267,7 @@ def test_a_shortcut_past_layers():
             ValueError,
             r"got output float64\[2,1\] for input",
         ),
-        (lambda: nn.Shortcut(nn.Linear(I, 1))(xs_), ValueError, "make the two sizes equal"),
+        (lambda: nn.Shortcut(nn.Linear(I, 1, dtype=np.float64))(xs_), ValueError, "make the two sizes equal"),
     ],
 )
 def test_errors_of_combinators(make, kind, message):

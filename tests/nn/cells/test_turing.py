@@ -12,7 +12,7 @@ from addressing import (
     write_by_hand,
 )
 from combined import COMBINED
-from results import assert_allclose
+from results import assert_allclose, host
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
@@ -222,7 +222,7 @@ def test_a_machine_is_drawn_as_in_the_paper():
     expected |= {"write weightings": trace.write_weightings, "read weightings": trace.read_weightings}
     assert list(images) == list(expected)
     for title, values in expected.items():
-        assert_allclose(images[title], np.asarray(values)[:, 1].reshape(T, -1).T, rtol=1e-12)
+        assert_allclose(images[title], host(values)[:, 1].reshape(T, -1).T, rtol=1e-12)
     lines = {axes.get_title(): len(axes.lines) for axes in figure.axes}
     assert lines == {
         "inputs": 0,

@@ -15,7 +15,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
-from tinygrad_seq.nn.module import Input, Module
+from tinygrad_seq.nn.module import Input, Module, warn_if_wider
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
@@ -99,6 +99,7 @@ class Recurrent(Runner):
             raise ValueError(
                 f"a recurrent network needs xs {axes} with at least one time step T, got {describe(xs)}"
             )
+        warn_if_wider(self.cell, xs)
         if state is None:
             state = self.cell.initial_state(xs.shape[1], like=xs)
         loop = unrolled if self.unroll else scan
