@@ -20,8 +20,9 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.exponential import tanh
 from tinygrad_seq.ops.shape import expand_dims
@@ -29,7 +30,7 @@ from tinygrad_seq.ops.softmax import softmax
 from tinygrad_seq.tensor.tensor import Tensor
 
 
-def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def attend(scores: Tensor, values: Tensor, keep: Input | None = None) -> tuple[Tensor, Tensor]:
     """Contexts c_m = sum_n alpha_mn v_n, (..., M, D), and the weights alpha_m = softmax e_m, (..., M, N).
 
     scores  e (..., M, N), of M queries for N values
@@ -37,7 +38,7 @@ def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[
     keep    a mask, booleans that broadcast to the scores: where it is False, the weight is 0
 
     The weights of a query sum to 1. If all values are masked for a query, its weights, its context and their
-    gradients are 0.
+    gradients are 0. Raises ValueError if `keep` is not booleans, for example 0 and -inf, or does not broadcast.
 
     >>> from tinygrad_seq import nn
     >>> scores, values = ts.tensor([[0.0, 0.0, 9.0]]), ts.tensor([[1.0], [3.0], [5.0]])
@@ -45,9 +46,29 @@ def attend(scores: Tensor, values: Tensor, keep: Tensor | None = None) -> tuple[
     >>> contexts.numpy(), weights.numpy()
     (array([[2.]], dtype=float32), array([[0.5, 0.5, 0. ]], dtype=float32))
     """
-    kept = scores if keep is None else where(keep, scores, -math.inf)
-    weights = softmax(kept)
+    if keep is not None:
+        keep = keep if hasattr(keep, "dtype") else np.asarray(keep)
+        fits = broadcasts(keep.shape, scores.shape)
+        refuse_mask("attend", keep, fits, f"a shape that broadcasts to the scores {scores.shape}")
+        scores = where(keep, scores, -math.inf)
+    weights = softmax(scores)
     return weights @ values, weights
+
+
+def refuse_mask(owner: str, keep: Input, fits: bool, shape: str) -> None:
+    """Raise ValueError unless the mask `keep` is of booleans and `fits`: whether its shape is `shape`."""
+    if keep.dtype != bool or not fits:
+        raise ValueError(
+            f"{owner} needs keep to be booleans of {shape}, True where a value is kept, got {describe(keep)}; "
+            f"of a mask of 0 and -inf pass `mask == 0`, of one of 1 and 0 `mask == 1`"
+        )
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` broadcasts to the shape `to`."""
+    return len(shape) <= len(to) and all(
+        a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
+    )
 
 
 # --- scores -----------------------------------------------------------------------------------------------
@@ -79,7 +100,7 @@ class ScaledDotScore(Module):
     """
 
     def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        return (queries * (1 / math.sqrt(queries.shape[-1]))) @ annotations.mT
+        return (queries * (1 / math.sqrt(max(queries.shape[-1], 1)))) @ annotations.mT
 
 
 class GeneralScore(Module):
@@ -95,6 +116,7 @@ class GeneralScore(Module):
     def __init__(
         self, query_size: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        query_size, size = natural(self, "query_size", query_size), natural(self, "size", size)
         self.W = Parameter(init.uniform((query_size, size), 1 / math.sqrt(size), rng=rng, dtype=dtype))
 
     def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
@@ -116,7 +138,8 @@ class AdditiveScore(Module):
     def __init__(
         self, query_size: int, size: int, units: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
-        rng = np.random.default_rng(rng)
+        query_size, size = natural(self, "query_size", query_size), natural(self, "size", size)
+        units, rng = natural(self, "units", units), np.random.default_rng(rng)
         self.W = Parameter(init.uniform((query_size, units), 1 / math.sqrt(query_size), rng=rng, dtype=dtype))
         self.U = Parameter(init.uniform((size, units), 1 / math.sqrt(size), rng=rng, dtype=dtype))
         self.v = Parameter(init.uniform((units,), 1 / math.sqrt(units), rng=rng, dtype=dtype))

@@ -9,7 +9,7 @@ then NaN.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -39,14 +39,16 @@ def indices(
             refuse_outside(host := integers(np.asarray(given), name), count, name, ignore)
             return tensor(host, device=device), None
         given = tensor(given)
-    integers(given, name)
+    given = integers(given, name)
     if given.device != "cpu":
         return given, logical_and(given >= 0, given < count)
     return WITHIN.function(given, count=count, name=name, ignore=ignore), None
 
 
 def integers(x: Array, name: str) -> Array:
-    """`x`, an array or a tensor; raise TypeError if it is not of integers."""
+    """`x`, an array or a tensor; TypeError unless it is of integers, or empty: [] is an array of floats."""
+    if not x.size:
+        return cast(Array, x.astype(np.int64))
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {describe(x)}")
     return x

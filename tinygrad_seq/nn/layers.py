@@ -13,7 +13,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
-from tinygrad_seq.nn.module import Input, Module, Parameter, warn_if_wider
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural, warn_if_wider
 from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.linalg import matmul
@@ -25,7 +25,8 @@ class Linear(Module):
     """y = x W + b, for x (..., input), W (input, output) and b (output,): y (..., output).
 
     W and b are drawn from U(-k, k), k = 1/sqrt(input) (LeCun et al. 1998, Efficient BackProp). With
-    `bias=False` there is no b. The matrix product raises ValueError if the last axis of x is not `input`.
+    `bias=False` there is no b. With input = 0, y = b = 0. Raises ValueError if the last axis of x is not
+    `input`.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -42,8 +43,9 @@ class Linear(Module):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        input, output = natural(self, "input", input, least=0), natural(self, "output", output, least=0)
         rng = np.random.default_rng(rng)
-        bound = 1 / math.sqrt(input)
+        bound = 1 / math.sqrt(input) if input else 0.0
         self.weight = Parameter(init.uniform((input, output), bound, rng=rng, dtype=dtype))
         self.bias = Parameter(init.uniform((output,), bound, rng=rng, dtype=dtype)) if bias else None
 
@@ -66,6 +68,7 @@ class Embedding(Module):
     """
 
     def __init__(self, count: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
+        count, size = natural(self, "count", count), natural(self, "size", size)
         self.weight = Parameter(init.uniform((count, size), math.sqrt(3), rng=rng, dtype=dtype))
 
     def __call__(self, ids: Indices) -> Tensor:
@@ -87,6 +90,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, size: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
+        size = natural(self, "size", size)
         self.weight = Parameter(np.ones(size, dtype))
         self.bias = Parameter(np.zeros(size, dtype))
         self.eps = number("LayerNorm", "eps", eps, "[0, inf)")

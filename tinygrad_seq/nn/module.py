@@ -9,7 +9,7 @@ other tensor is a constant, which is saved and moved with the model. The name of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.record import Buffer
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.creation import tensor
@@ -213,6 +214,18 @@ class Module:
                 constant = "" if isinstance(child, Parameter) else ", constant"
                 lines.append(f"  {name}: {describe(child)}{constant}")
         return lines
+
+
+def natural(owner: Module, name: str, value: object, least: int = 1) -> int:
+    """A size or a count that `owner` is made with: an integer, `least` or more."""
+    return integer(type(owner).__name__, name, value, f"[{least}, inf)")
+
+
+def naturals(owner: Module, name: str, values: Iterable[object]) -> tuple[int, ...]:
+    """Several sizes or counts, integers of 1 or more."""
+    if not isinstance(values, Iterable) or isinstance(values, (str, bytes)):
+        raise TypeError(f"{type(owner).__name__} needs several integers as {name}, got {describe(values)}")
+    return tuple(natural(owner, name, value) for value in values)
 
 
 def children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:

@@ -215,3 +215,17 @@ def array_of(x: object) -> Any:
 def precision(dtype: np.dtype) -> np.dtype:
     """The dtype in which a parameter of this dtype is updated: float32 or wider."""
     return np.result_type(dtype, np.float32)
+
+
+def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:
+    """Warn if some parameters are float64 and some are not: all that is computed from both is float64."""
+    widths = {p.dtype for p in parameters}
+    if np.dtype(np.float64) in widths and len(widths) > 1:
+        wide = next(p for p in parameters if p.dtype == np.float64)
+        other = next(p for p in parameters if p.dtype != np.float64)
+        warnings.warn(
+            f"{owner} received parameters of {other.dtype} and of float64, as {describe(wide)}, so that "
+            f"results are float64 and take twice the time: nn.Parameter(array) keeps the dtype of the array; "
+            f"pass dtype=np.{other.dtype}, or use model.to(dtype=...)",
+            stacklevel=4,
+        )

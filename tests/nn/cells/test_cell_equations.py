@@ -200,7 +200,7 @@ def test_with_a_closed_depth_gate_it_is_a_stack():
     cell = nn.DepthGatedLSTM(I, H, layers=2, **options())
     cell.gates[0].bd.assign_(np.full(H, -1e3))
     assert_allclose(run(cell)[0].numpy(), run(nn.Stacked(*cell.layers))[0].numpy(), rtol=1e-12)
-    with pytest.raises(ValueError, match="DepthGatedLSTM needs at least one layer, got 0"):
+    with pytest.raises(ValueError, match=r"DepthGatedLSTM needs an integer layers in \[1, inf\), got 0"):
         nn.DepthGatedLSTM(I, H, layers=0)
 
 
@@ -312,9 +312,18 @@ def test_without_distance_1_there_is_no_path_of_length_1():
     assert seen.tolist() == [False, False, True, False, False, True]
 
 
-@pytest.mark.parametrize("distances", [(), (0,), (1, 1), (1.5,), (-1, 2)])
-def test_invalid_distances(distances):
-    with pytest.raises(ValueError, match="one or more distinct distances, integers >= 1, got"):
+@pytest.mark.parametrize(
+    ("distances", "kind", "words"),
+    [
+        ((), ValueError, r"one or more distinct distances, got \(\)"),
+        ((1, 1), ValueError, r"one or more distinct distances, got \(1, 1\)"),
+        ((0,), ValueError, r"an integer distances in \[1, inf\), got 0"),
+        ((-1, 2), ValueError, r"an integer distances in \[1, inf\), got -1"),
+        ((1.5,), TypeError, r"an integer distances in \[1, inf\), got float 1.5"),
+    ],
+)
+def test_invalid_distances(distances, kind, words):
+    with pytest.raises(kind, match=f"SkipCell needs {words}"):
         nn.SkipCell(I, H, distances=distances)
 
 
@@ -345,12 +354,12 @@ def test_a_masked_clockwork_weight_has_no_gradient():
     assert (cell.Wh.grad.numpy()[2:, :2] != 0).all()
 
 
-@pytest.mark.parametrize(("periods", "size"), [((), 4), ((2, 1), 4), ((0, 1), 4), ((1, 1), 4), ((1, 2, 4), 4)])
+@pytest.mark.parametrize(("periods", "size"), [((), 4), ((2, 1), 4), ((1, 1), 4), ((1, 2, 4), 4)])
 def test_invalid_periods(periods, size):
-    with pytest.raises(
-        ValueError, match="ascending periods >= 1, whose number divides hidden_size; got periods"
-    ):
+    with pytest.raises(ValueError, match="ascending periods, whose number divides hidden_size; got periods"):
         nn.ClockworkRNNCell(I, size, periods=periods)
+    with pytest.raises(ValueError, match=r"ClockworkRNNCell needs an integer periods in \[1, inf\), got 0"):
+        nn.ClockworkRNNCell(I, size, periods=(0, *periods))
 
 
 # --- all of them -----------------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def test_a_shortcut_past_layers():
         (lambda: nn.DeepTransition(), ValueError, "DeepTransition needs at least one cell"),
         (lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H)))(xs_), TypeError, "one tensor, got a tuple"),
         (
-            lambda: nn.DeepTransition(nn.LSTMCell(I, H))((np.ones(1), np.ones(1)), xs_[0]),
+            lambda: nn.DeepTransition(nn.LSTMCell(I, H))((np.ones((B, H)), np.ones((B, H))), xs_[0]),
             TypeError,
             "one tensor, got a tuple",
         ),

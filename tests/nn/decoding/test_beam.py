@@ -171,9 +171,9 @@ def test_shapes_and_errors_of_a_beam():
     symbols, lengths = decoder.beam(ts.tensor(np.ones((0, V))), longest=2, width=4)
     assert symbols.shape == (2, 0)
     for width in (0, -1):
-        with pytest.raises(ValueError, match=f"a beam search needs width >= 1, got {width}"):
+        with pytest.raises(ValueError, match=rf"needs an integer width in \[1, inf\), got {width}"):
             decoder.beam(vectors(3), 2, width)
-    with pytest.raises(ValueError, match=r"needs an integer \w+ in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"VectorAsState needs an integer longest in \[1, inf\), got 0"):
         decoder.beam(vectors(3), 0, 2)
 
 

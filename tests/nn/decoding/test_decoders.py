@@ -221,10 +221,12 @@ def test_errors_of_a_decoder():
         decoder.loss(v, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"lengths must lie within 0 \.\.\. 3"):
         decoder(v, symbols_of(3, 2), [4, 1])
-    with pytest.raises(ValueError, match=r"needs a vector \(B, V\) of floats, got float64\[8\]"):
+    with pytest.raises(ValueError, match=r"needs vectors \(B, V\) of floats, got float64\[8\]"):
         decoder(np.ones(V), symbols_of(3, 2))
-    with pytest.raises(ValueError, match=r"needs an integer \w+ in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"VectorAsState needs an integer longest in \[1, inf\), got 0"):
         decoder.greedy(v, 0)
+    with pytest.raises(TypeError, match=r"VectorAsState needs an integer steps in \[1, inf\), got float 2.0"):
+        decoder.free(v, 2.0)
     decoder.bridge = None
     with pytest.raises(ValueError, match="needs a vector of 8 numbers, got 2; use a bridge with 8 outputs"):
         decoder.free(v, 3)

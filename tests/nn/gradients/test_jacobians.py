@@ -139,7 +139,7 @@ def test_no_rows_have_no_jacobians_and_no_steps_are_refused(kind):
     values = nn.singular_values(found)
     assert values.shape == (3, 0, size)
     assert nn.product_bound(np.zeros((3, 0)), values[..., 0]).shape == (3, 0)
-    with pytest.raises(ValueError, match="a scan needs at least one step"):
+    with pytest.raises(ValueError, match="at least one time step"):
         nn.step_jacobians(cell, np.zeros((0, 2, I), np.float32))
 
 

@@ -162,14 +162,13 @@ def test_errors():
         with pytest.raises(kind, match=words):
             rnn(xs, lengths=lengths)
     with pytest.raises(
-        ValueError, match=r"\(T, B, \.\.\.\) with at least one time step T, got float32\[0,2,3\]"
+        ValueError, match=r"RNNCell needs xs \(T, B, 3\) with at least one time step T, got float32\[0,2,3\]"
     ):
         rnn(xs[:0])
-    with pytest.raises(ValueError, match=r"\(B, T, \.\.\.\)"):
+    with pytest.raises(ValueError, match=r"\(B, T, 3\) with at least"):
         nn.Recurrent(nn.RNNCell(I, H, rng=0), batch_first=True)(xs[:, :0])
-    with pytest.raises(ValueError, match=r"in matmul\(x: float32\[2,4\]|axis k|shape") as caught:
+    with pytest.raises(ValueError, match=r"RNNCell needs xs \(T, B, 3\), got float32\[3,2,4\]; for inputs"):
         rnn(np.ones((3, 2, I + 1), np.float32))
-    assert "matmul" in "".join(caught.value.__notes__)
 
 
 # --- the runner runs as a scan, and is the loop --------------------------------------------------------

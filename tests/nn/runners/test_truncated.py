@@ -216,8 +216,8 @@ def test_a_chunk_keeps_no_more_of_the_tape_than_it_goes_back():
 
 def test_errors_of_truncated():
     rnn, xs, _, _ = problem("RNN", 4)
-    for back, every in ((0, None), (2, 0), (-1, 3)):
-        with pytest.raises(ValueError, match=f"got back={back} and every={back if every is None else every}"):
+    for back, every, words in ((0, None, "back"), (2, 0, "every"), (-1, 3, "back")):
+        with pytest.raises(ValueError, match=rf"Truncated needs an integer {words} in \[1, inf\), got"):
             nn.Truncated(rnn, xs, back=back, every=every)
     for options in ({"reverse": True}, {"batch_first": True}):
         for model in (nn.Recurrent(rnn.cell, **options), Network(**options)):

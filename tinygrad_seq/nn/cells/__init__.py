@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell
 from tinygrad_seq.nn.cells.depth import DepthGatedLSTM
 from tinygrad_seq.nn.cells.gru import GRUCell, MinimalGatedCell, ResetAfterGRUCell
@@ -42,6 +43,7 @@ def leaky(*sizes: int, **options: Any) -> Cell:
 
 def clockwork(input_size: int, hidden_size: int, **options: Any) -> Cell:
     """Periods 1, 2, 4, ...; the number of modules is the largest one up to 5 that divides the units."""
+    hidden_size = integer("ClockworkRNNCell", "hidden_size", hidden_size, "[1, inf)")
     modules = next(m for m in (5, 4, 3, 2, 1) if hidden_size % m == 0)
     return ClockworkRNNCell(input_size, hidden_size, periods=[2**m for m in range(modules)], **options)
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import probe
+from tinygrad_seq.nn.cells.fitting import remaining
 from tinygrad_seq.nn.cells.state import frozen
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.layers import Linear
-from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.nn.module import Parameter, natural
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
@@ -41,12 +41,7 @@ class VisitingCell(Cell):
     """A cell with an inner cell that receives [x; 1] at the first visit and [x; 0] at later visits."""
 
     def __init__(self, cell: Cell) -> None:
-        size, _ = probe(cell)
-        if not size:
-            raise ValueError(
-                f"{type(self).__name__} needs a cell of input size I + 1 (the input and a flag), got size 0"
-            )
-        self.cell, self.input_size = cell, size - 1
+        self.cell, self.input_size = cell, remaining(self, probe(cell)[0], 1, "a flag")
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the inner cell."""
@@ -54,12 +49,6 @@ class VisitingCell(Cell):
 
     def _flagged(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The input of the first visit and the input of later visits, each (B, I + 1)."""
-        if x.shape[-1] != self.input_size:
-            raise ValueError(
-                f"{type(self).__name__} expects an input of size {self.input_size}, since its cell has the "
-                f"input size {self.input_size} + 1; got {describe(x)}, which needs a cell of input size "
-                f"{x.shape[-1]} + 1 = {x.shape[-1] + 1}"
-            )
         return pad(x, {-1: (0, 1)}, constant_values=1), pad(x, {-1: (0, 1)})
 
 
@@ -107,7 +96,7 @@ class ACTCell(VisitingCell):
     ) -> None:
         epsilon = number("ACTCell", "epsilon", epsilon, "[0, 1)")
         super().__init__(cell)
-        self.epsilon, self.max_steps = epsilon, positive(max_steps, "max_steps")
+        self.epsilon, self.max_steps = epsilon, natural(self, "max_steps", max_steps)
         _, y = probe(cell)
         if not isinstance(y, Tensor):
             raise TypeError(
@@ -183,7 +172,7 @@ class RepeatCell(VisitingCell):
 
     def __init__(self, cell: Cell, times: int) -> None:
         super().__init__(cell)
-        self.times = positive(times, "times")
+        self.times = natural(self, "times", times)
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         first, again = self._flagged(x)
@@ -191,10 +180,3 @@ class RepeatCell(VisitingCell):
         for _ in range(self.times - 1):
             state, y = self.cell(state, again)
         return state, y
-
-
-def positive(visits: int, name: str) -> int:
-    """`visits`; raise ValueError if it is not an integer >= 1."""
-    if not isinstance(visits, int) or visits < 1:
-        raise ValueError(f"{name}, the number of visits, must be an integer >= 1, not {visits!r}")
-    return visits

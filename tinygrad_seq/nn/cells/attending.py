@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.nn.attention import Score, attend
+from tinygrad_seq.nn.attention import Score, attend, refuse_mask
 from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.nn.cells.fitting import checked, remaining
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Input
@@ -49,16 +50,18 @@ class Attending(Cell):
             raise ValueError(
                 f"Attending needs float annotations (B, N, D) or (N, D), got {describe(annotations)}"
             )
-        if keep is not None and (keep.shape != annotations.shape[:-1] or keep.dtype != bool):
-            raise ValueError(
-                f"Attending needs keep to be booleans of shape {annotations.shape[:-1]} for annotations "
-                f"{describe(annotations)}, got {describe(keep)}"
-            )
+        if keep is not None:
+            shape = annotations.shape[:-1]
+            wanted = f"shape {shape} for annotations {describe(annotations)}"
+            refuse_mask("Attending", keep, keep.shape == shape, wanted)
+        context = annotations.shape[-1]
+        self.input_size = remaining(self, cell.input_size, context, f"a context of size {context}")
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the cell."""
         return self.cell.initial_state(batch, like)
 
+    @checked
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor, Tensor]:
         """The next state, the output, and the attention weights (B, N)."""
         h, keep = self.annotations, self.keep

@@ -14,19 +14,25 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
+from tinygrad_seq.nn.cells.fitting import checked, refuse_sequence, refuse_shapes
 from tinygrad_seq.nn.cells.state import State
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.shape import swapaxes
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Cell(Module):
     """The interface between a runner and a cell: an initial state and a step. Your own cells inherit from it.
+
+    `input_size` is the size I of an input (B, I). A cell that sets it raises ValueError for any other input,
+    and a runner for a state of other shapes than the initial state; None, as here, accepts every size. A state
+    of another number of rows than the input always raises ValueError.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -46,6 +52,14 @@ class Cell(Module):
     (2, 5)
     """
 
+    input_size: int | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Every call of a cell is checked, whichever class defines it."""
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            cls.__call__ = checked(cls.__call__)  # type: ignore[method-assign]
+
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state before the first step for `batch` rows, with the dtype and the device of `like`."""
         raise NotImplementedError(f"{type(self).__name__} does not define `initial_state(batch, like)`")
@@ -55,14 +69,33 @@ class Cell(Module):
         raise NotImplementedError(f"{type(self).__name__} does not define `__call__(state, x)`")
 
 
+def over_time(
+    cell: Cell, xs: Tensor | ArrayLike, state: State | None = None, *, batch_first: bool = False
+) -> tuple[Tensor, State]:
+    """xs, time first, and the state before the first step, by default the cell's initial state.
+
+    Raises ValueError unless xs has a time step and is (T, B, I), or (B, T, I) if batch_first, for the input
+    size I of the cell.
+    """
+    xs = xs if isinstance(xs, Tensor) else tensor(xs)
+    refuse_sequence(type(cell).__name__, xs, cell.input_size, batch_first=batch_first)
+    xs = swapaxes(xs, 0, 1) if batch_first else xs
+    initial = cell.initial_state(xs.shape[1], like=xs)
+    if state is None:
+        return xs, initial
+    if cell.input_size is not None:
+        refuse_shapes(type(cell).__name__, state, initial)
+    return xs, state
+
+
 def probe(cell: Cell) -> tuple[int, Tensor]:
     """The input size of a cell, and its output for such an input.
 
-    Not every cell stores its input size, so this calls the cell with every size from 0 to the largest number of
-    rows of its matrices, and returns the first that raises no ValueError.
+    A cell that does not state its input size is called with every size from 0 to the largest number of rows of
+    its matrices; the first that raises no ValueError is its input size.
     """
     tallest = max((t.shape[0] for _, t in cell.named_tensors() if t.ndim == 2), default=0)
-    for size in range(tallest + 1):
+    for size in range(tallest + 1) if cell.input_size is None else [cell.input_size]:
         x = tensor(np.zeros((1, size), np.float32))
         try:
             with no_grad():
@@ -72,7 +105,7 @@ def probe(cell: Cell) -> tuple[int, Tensor]:
         return size, y
     raise ValueError(
         f"could not find an input size that {type(cell).__name__} accepts: it rejects vectors of every size "
-        f"0 ... {tallest}"
+        f"0 ... {tallest}; set its `input_size`"
     )
 
 
@@ -84,6 +117,8 @@ class GatedCell(Cell):
     def __init__(
         self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        self.input_size = natural(self, "input_size", input_size, least=0)
+        hidden_size = natural(self, "hidden_size", hidden_size)
         rng = np.random.default_rng(rng)
         bound = 1 / math.sqrt(hidden_size)
         width = self.gates * hidden_size

@@ -15,9 +15,10 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq import tree
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.fitting import remaining
 from tinygrad_seq.nn.cells.state import parts, single
 from tinygrad_seq.nn.layers import add_input
-from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.nn.module import Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor.creation import tensor
@@ -52,6 +53,7 @@ class Stacked(Cell):
         if not cells:
             raise ValueError("Stacked needs at least one cell")
         self.cells, self.input_to_all, self.all_to_output = cells, input_to_all, all_to_output
+        self.input_size = cells[0].input_size
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The tuple of the cells' initial states."""
@@ -59,7 +61,7 @@ class Stacked(Cell):
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         after, outputs, below = [], [], x
-        for cell, s in zip(self.cells, parts(state, len(self.cells), "cells"), strict=True):
+        for cell, s in zip(self.cells, parts(self, state, len(self.cells), "cells"), strict=True):
             s, y = cell(s, below)
             after.append(s)
             outputs.append(y)
@@ -83,7 +85,7 @@ class Residual(Cell):
     """
 
     def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+        self.cell, self.input_size = cell, cell.input_size
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the cell."""
@@ -118,6 +120,7 @@ class Mapped(Cell):
         after: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.before, self.cell, self.after = before, cell, after
+        self.input_size = cell.input_size if before is None else None
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the cell."""
@@ -152,7 +155,7 @@ class DeepTransition(Cell):
     def __init__(self, *cells: Cell, shortcut: bool = True) -> None:
         if not cells:
             raise ValueError("DeepTransition needs at least one cell")
-        self.cells, self.shortcut = cells, shortcut
+        self.cells, self.shortcut, self.input_size = cells, shortcut, cells[0].input_size
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The initial state of the first cell."""
@@ -185,14 +188,15 @@ class FedBack(Cell):
     """
 
     def __init__(self, cell: Cell, readout: Callable[[Tensor], Tensor], *, size: int) -> None:
-        self.cell, self.readout, self.size = cell, readout, size
+        self.cell, self.readout, self.size = cell, readout, natural(self, "size", size)
+        self.input_size = remaining(self, cell.input_size, self.size, "the last output")
 
     def initial_state(self, batch: int, like: Tensor) -> tuple[State, Tensor]:
         """The initial state of the cell, and y = 0, (batch, size), with the dtype and the device of `like`."""
         return self.cell.initial_state(batch, like), zeros_like(like, shape=(batch, self.size))
 
     def __call__(self, state: tuple[State, Tensor], x: Tensor) -> tuple[tuple[State, Tensor], Tensor]:
-        s, y = parts(state, 2, "parts (cell state, last output)")
+        s, y = parts(self, state, 2, "parts (cell state, last output)")
         s, v = self.cell(s, concatenate([x, y], axis=-1))
         y = self.readout(v)
         return (s, y), y
@@ -211,7 +215,7 @@ class LearnedStart(Cell):
     """
 
     def __init__(self, cell: Cell, *, dtype: DTypeLike = np.float32) -> None:
-        self.cell = cell
+        self.cell, self.input_size = cell, cell.input_size
         first = tree.leaves(cell.initial_state(1, like=tensor(np.zeros((1, 0), dtype))))
         self.start = [Parameter(zeros_like(part)) for part in first if part.dtype.kind == "f"]
 

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
 from tinygrad_seq.nn.cells.lstm import LSTMCell, Pair
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.cells.state import parts
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.exponential import sigmoid, tanh
 from tinygrad_seq.ops.shape import split
 from tinygrad_seq.tensor.tensor import Tensor
@@ -60,8 +61,8 @@ class DepthGatedLSTM(Cell):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if layers < 1:
-            raise ValueError(f"DepthGatedLSTM needs at least one layer, got {layers}")
+        self.input_size = natural(self, "input_size", input_size, least=0)
+        hidden_size, layers = natural(self, "hidden_size", hidden_size), natural(self, "layers", layers)
         rng = np.random.default_rng(rng)
         sizes = [input_size] + [hidden_size] * (layers - 1)
         self.layers = [LSTMCell(size, hidden_size, rng=rng, dtype=dtype) for size in sizes]
@@ -72,6 +73,7 @@ class DepthGatedLSTM(Cell):
         return tuple(layer.initial_state(batch, like) for layer in self.layers)
 
     def __call__(self, state: tuple[Pair, ...], x: Tensor) -> tuple[tuple[Pair, ...], Tensor]:
+        state = parts(self, state, len(self.layers), "layers")
         first, x = self.layers[0](state[0], x)
         after = [first]
         for layer, gate, (h, c) in zip(self.layers[1:], self.gates, state[1:], strict=True):

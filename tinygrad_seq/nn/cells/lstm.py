@@ -9,8 +9,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell
+from tinygrad_seq.nn.cells.state import parts
 from tinygrad_seq.nn.layers import LayerNorm
-from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.nn.module import Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.exponential import sigmoid, tanh
 from tinygrad_seq.ops.shape import split
@@ -44,7 +45,7 @@ class LSTMCell(GatedCell):
         return zeros, zeros
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = state
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(c)
@@ -80,7 +81,7 @@ class PeepholeLSTMCell(LSTMCell):
         )
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = state
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         c_new = sigmoid(f + self.p_f * c) * c + sigmoid(i + self.p_i * c) * tanh(g)
         h = sigmoid(o + self.p_o * c_new) * tanh(c_new)
@@ -114,7 +115,7 @@ class FullPeepholeLSTMCell(LSTMCell):
         self.Wc = Parameter(init.uniform((hidden_size, 3 * hidden_size), bound, rng=rng, dtype=dtype))
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = state
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 4, axis=-1)
         before, after = split(self.Wc, [2 * self.Wh.shape[0]], axis=-1)
         c_i, c_f = split(c @ before, 2, axis=-1)
@@ -144,7 +145,7 @@ class CoupledLSTMCell(LSTMCell):
     gates = 3
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = state
+        h, c = parts(self, state, 2, "parts (h, c)")
         f, g, o = split(x @ self.Wx + self.b + h @ self.Wh, 3, axis=-1)
         f = sigmoid(f)
         c = f * c + (1 - f) * tanh(g)
@@ -173,6 +174,8 @@ class LayerNormLSTMCell(Cell):
     def __init__(
         self, input_size: int, hidden_size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        self.input_size = natural(self, "input_size", input_size, least=0)
+        hidden_size = natural(self, "hidden_size", hidden_size)
         rng = np.random.default_rng(rng)
         bound, width = 1 / math.sqrt(hidden_size), 4 * hidden_size
         self.Wx = Parameter(init.uniform((input_size, width), bound, rng=rng, dtype=dtype))
@@ -186,7 +189,7 @@ class LayerNormLSTMCell(Cell):
         return zeros, zeros
 
     def __call__(self, state: Pair, x: Tensor) -> tuple[Pair, Tensor]:
-        h, c = state
+        h, c = parts(self, state, 2, "parts (h, c)")
         i, f, g, o = split(self.norm_x(x @ self.Wx) + self.norm_h(h @ self.Wh), 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(self.norm_c(c))

@@ -15,6 +15,8 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell
+from tinygrad_seq.nn.cells.state import parts
+from tinygrad_seq.nn.module import natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
@@ -44,9 +46,12 @@ class Reservoir(Cell):
         dtype: DTypeLike,
     ) -> None:
         owner = type(self).__name__
+        self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
         spectral_radius = number(owner, "spectral_radius", spectral_radius, "[0, inf)")
         if nonzeros is not None:
             nonzeros = integer(owner, "nonzeros", nonzeros, f"[1, {hidden_size}]")
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
         rng, count = np.random.default_rng(rng), min(10, hidden_size) if nonzeros is None else nonzeros
         unscaled = init.uniform((len(scales), hidden_size), 1.0, rng=rng, dtype=np.float64)
         self.Wx = tensor((np.reshape(scales, (-1, 1)) * unscaled).astype(dtype))
@@ -100,7 +105,8 @@ class EchoStateCell(Reservoir):
         input_scale = number("EchoStateCell", "input_scale", input_scale, "[0, inf)")
         feedback_scale = number("EchoStateCell", "feedback_scale", feedback_scale, "[0, inf)")
         super().__init__(
-            [input_scale] * input_size + [feedback_scale] * feedback,
+            [input_scale] * natural(self, "input_size", input_size, least=0)
+            + [feedback_scale] * natural(self, "feedback", feedback, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -156,7 +162,7 @@ class LiquidStateCell(Reservoir):
         self.threshold = number("LiquidStateCell", "threshold", threshold, "(-inf, inf)")
         input_scale = number("LiquidStateCell", "input_scale", input_scale, "[0, inf)")
         super().__init__(
-            [input_scale] * input_size,
+            [input_scale] * natural(self, "input_size", input_size, least=0),
             hidden_size,
             bias_scale=input_scale,
             spectral_radius=spectral_radius,
@@ -170,7 +176,7 @@ class LiquidStateCell(Reservoir):
         return (self._zeros(batch, like),) * 3
 
     def __call__(self, state: Spiking, x: Tensor) -> tuple[Spiking, Tensor]:
-        v, s, r = state
+        v, s, r = parts(self, state, 3, "parts (v, s, r)")
         v = self.decay * v * (1 - s) + x @ self.Wx + self.b + s @ self.Wh
         s = astype(v >= self.threshold, v.dtype)
         r = self.filter * r + (1 - self.filter) * s

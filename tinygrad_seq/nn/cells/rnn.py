@@ -44,8 +44,8 @@ class RNNCell(GatedCell):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
+            raise ValueError(f"RNNCell: activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         self.activation = activation
 

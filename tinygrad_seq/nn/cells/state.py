@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, overload
+
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.tensor.tensor import Tensor
 
 State = Tensor | tuple["State", ...]  # the carry of a cell from step to step: a tensor or a tree of tensors
+
+Parts = TypeVar("Parts", bound=tuple[Any, ...])
 
 
 def single(state: State, holder: str) -> Tensor:
@@ -16,11 +20,21 @@ def single(state: State, holder: str) -> Tensor:
     return state
 
 
-def parts(state: State, count: int, of: str) -> tuple[State, ...]:
-    """`state`; raise ValueError if it is not a tuple of `count` states."""
+@overload
+def parts(owner: object, state: Parts, count: int, of: str) -> Parts: ...
+
+
+@overload
+def parts(owner: object, state: State, count: int, of: str) -> tuple[State, ...]: ...
+
+
+def parts(owner: object, state: Any, count: int, of: str) -> Any:
+    """`state`; ValueError if it is not a tuple of `count` states. (A tensor would be unpacked into rows.)"""
     if not isinstance(state, tuple) or len(state) != count:
         given = f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
-        raise ValueError(f"the state of {count} {of} must be a tuple of {count} states, not {given}")
+        raise ValueError(
+            f"{type(owner).__name__}: the state of {count} {of} must be a tuple of {count} states, not {given}"
+        )
     return state
 
 

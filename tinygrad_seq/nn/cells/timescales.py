@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -10,8 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import Cell, GatedCell
-from tinygrad_seq.nn.cells.state import single
-from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.nn.cells.state import parts, single
+from tinygrad_seq.nn.module import Parameter, natural, naturals
 from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
@@ -29,7 +30,8 @@ class LeakyCell(Cell):
     With gamma = 1 it is the cell itself; a unit with gamma = infinity never changes. `gamma` is (H,), or () for
     all units. The rates 1/gamma are the parameter `rate`; with `learned=False` they are fixed. The step clips
     them to [0, 1]: a rate that an optimizer moves outside this interval has gradient 0 from then on.
-    The output is h'. (Jaeger et al. 2007; Bengio et al. 2013.) Raises ValueError if a gamma is below 1.
+    The output is h'. (Jaeger et al. 2007; Bengio et al. 2013.) Raises ValueError if a gamma is below 1, or
+    if their number is wrong; TypeError if the state is not one tensor.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
@@ -45,12 +47,18 @@ class LeakyCell(Cell):
             raise ValueError(
                 f"LeakyCell needs time constants >= 1 (infinity for units that never change), got {gamma}"
             )
-        self.cell = cell
-        self.rate = Parameter((1 / gamma.astype(np.float64)).astype(cell.parameters()[0].dtype))
+        units = single(cell.initial_state(1, like=tensor(np.zeros((1, 0)))), "LeakyCell").shape[-1]
+        if gamma.shape not in ((), (1,), (units,)):
+            raise ValueError(
+                f"LeakyCell needs one gamma, or one for each of {units} units, got shape {gamma.shape}"
+            )
+        self.cell, self.input_size = cell, cell.input_size
+        dtype = next((t.dtype for _, t in cell.named_tensors() if t.dtype.kind == "f"), np.float32)
+        self.rate = Parameter((1 / gamma.astype(np.float64)).astype(dtype))
         self.rate.requires_grad = learned
 
     def initial_state(self, batch: int, like: Tensor) -> Tensor:
-        """The initial state of the cell; raises TypeError if it is not one tensor."""
+        """The initial state of the cell."""
         return single(self.cell.initial_state(batch, like), "LeakyCell")
 
     def __call__(self, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,12 +95,11 @@ class SkipCell(Cell):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.distances = tuple(distances)
-        whole = all(isinstance(d, int) and d >= 1 for d in self.distances)
-        if not (whole and self.distances and len(set(self.distances)) == len(self.distances)):
-            raise ValueError(
-                f"SkipCell needs one or more distinct distances, integers >= 1, got {self.distances}"
-            )
+        self.input_size = natural(self, "input_size", input_size, least=0)
+        hidden_size = natural(self, "hidden_size", hidden_size)
+        self.distances = naturals(self, "distances", distances)
+        if not self.distances or len(set(self.distances)) != len(self.distances):
+            raise ValueError(f"SkipCell needs one or more distinct distances, got {self.distances}")
         rng, bound = np.random.default_rng(rng), 1 / math.sqrt(hidden_size)
         width = len(self.distances) * hidden_size
         self.Wx = Parameter(init.uniform((input_size, hidden_size), bound, rng=rng, dtype=dtype))
@@ -105,6 +112,7 @@ class SkipCell(Cell):
         return (zeros,) * max(self.distances)
 
     def __call__(self, window: tuple[Tensor, ...], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        window = parts(self, window, max(self.distances), "steps back")
         back = concatenate([window[d - 1] for d in self.distances], axis=-1)
         h = tanh(x @ self.Wx + self.b + back @ self.Wh)
         return (h, *window[:-1]), h
@@ -141,14 +149,14 @@ class ClockworkRNNCell(GatedCell):
         rng: init.Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        periods = tuple(periods)
-        ascending = all(a < b for a, b in zip((0, *periods), periods, strict=False))
+        super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
+        periods = naturals(self, "periods", periods)
+        ascending = all(a < b for a, b in itertools.pairwise(periods))
         if not (periods and ascending) or hidden_size % len(periods):
             raise ValueError(
-                f"ClockworkRNNCell needs ascending periods >= 1, whose number divides hidden_size; got periods "
+                f"ClockworkRNNCell needs ascending periods, whose number divides hidden_size; got periods "
                 f"{periods} for hidden_size {hidden_size}"
             )
-        super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         width = hidden_size // len(periods)
         mask = np.kron(np.tril(np.ones((len(periods), len(periods)))), np.ones((width, width)))
         self.hears = tensor(mask.astype(dtype))
@@ -160,7 +168,7 @@ class ClockworkRNNCell(GatedCell):
         return h, astype(zeros_like(like, shape=(batch, self.periods.size)), np.int64)
 
     def __call__(self, state: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        h, t = state
+        h, t = parts(self, state, 2, "parts (h, t)")
         modules = (*h.shape[:-1], t.shape[-1], h.shape[-1] // t.shape[-1])
         after = tanh(x @ self.Wx + self.b + h @ (self.Wh * self.hears))
         moves = reshape(t == 0, (*t.shape, 1))

@@ -15,11 +15,11 @@ from typing import Literal, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells import Cell, State
-from tinygrad_seq.nn.cells.cell import probe
+from tinygrad_seq.nn.cells.cell import over_time, probe
 from tinygrad_seq.nn.cells.combinators import LearnedStart
+from tinygrad_seq.nn.cells.fitting import checked, remaining
 from tinygrad_seq.nn.cells.state import parts
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.nn.memory import (
@@ -30,7 +30,7 @@ from tinygrad_seq.nn.memory import (
     sharpening,
     write,
 )
-from tinygrad_seq.nn.module import Parameter
+from tinygrad_seq.nn.module import Parameter, natural, naturals
 from tinygrad_seq.ops.choice import clip
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.exponential import sigmoid, softplus
@@ -129,21 +129,17 @@ class NTMCell(Cell):
     ) -> None:
         if memory_start not in get_args(Start):
             raise ValueError(f"memory_start must be 'constant', 'random' or 'learned', not {memory_start!r}")
-        rows, width = memory
-        if min(rows, width, reads, writes) < 1 or shift < 0:
-            raise ValueError(
-                f"NTMCell needs memory sizes, reads and writes >= 1 and shift >= 0, got memory={memory}, "
-                f"reads={reads}, writes={writes}, shift={shift}"
-            )
+        sizes = naturals(self, "memory", memory)
+        if len(sizes) != 2:
+            raise ValueError(f"NTMCell needs a memory (N, M), got {memory}")
+        rows, width = sizes
+        output_size = natural(self, "output_size", output_size)
+        self.reads = reads = natural(self, "reads", reads)
+        self.writes = writes = natural(self, "writes", writes)
+        self.shift = shift = natural(self, "shift", shift, least=0)
         rng, heads = np.random.default_rng(rng), reads + writes
         size, h = probe(controller)
-        if size < reads * width:
-            raise ValueError(
-                f"NTMCell needs a controller of input size I + {reads * width}, for the input and {reads} read "
-                f"vectors of width {width}; got input size {size}"
-            )
-        self.reads, self.writes, self.shift = reads, writes, shift
-        self.input_size = size - reads * width
+        self.input_size = remaining(self, size, reads * width, f"{reads} read vectors of width {width}")
         self.controller = LearnedStart(controller, dtype=dtype) if learned else controller
         self.addressing = projection(h.shape[-1], heads * (width + 2 * shift + 4), rng, dtype)
         self.writing = projection(h.shape[-1], writes * 2 * width, rng, dtype)
@@ -180,22 +176,19 @@ class NTMCell(Cell):
         after, y, _ = self._step(state, x)
         return after, y
 
+    @checked
     def _step(self, state: State, x: Tensor) -> tuple[TapeState, Tensor, tuple[Tensor, Tensor]]:
         """The next state, the output, and the erase and add vectors."""
         s, r, w, m = cast(
-            TapeState, parts(state, 4, "parts (controller state, read vectors, weightings, memory)")
+            TapeState, parts(self, state, 4, "parts (controller state, read vectors, weightings, memory)")
         )
         batch, _, width = m.shape
-        if x.shape[-1] != self.input_size:
-            raise ValueError(
-                f"NTMCell expects an input of size {self.input_size}, since its controller has the input size "
-                f"{self.input_size} + {self.reads * width}; got {describe(x)}, which needs a controller of "
-                f"input size {x.shape[-1]} + {self.reads * width} = {x.shape[-1] + self.reads * width}"
-            )
-        s, h = self.controller(s, concatenate([x, reshape(r, (batch, -1))], axis=-1))
+        s, h = self.controller(s, concatenate([x, reshape(r, (batch, self.reads * width))], axis=-1))
 
-        heads = reshape(clip(self.addressing(h), -BOUND, BOUND), (batch, self.reads + self.writes, -1))
         ends = np.cumsum([width, 2 * self.shift + 1, 1, 1]).tolist()
+        heads = reshape(
+            clip(self.addressing(h), -BOUND, BOUND), (batch, self.reads + self.writes, ends[-1] + 1)
+        )
         key, kernel, strength, gate, gamma = split(heads, ends, axis=-1)
         content = content_addressing(m, key, softplus(strength))
         w = interpolation(content, w, sigmoid(gate))
@@ -204,10 +197,12 @@ class NTMCell(Cell):
 
         wr, ww = split(w, [self.reads], axis=1)
         r = read(m, wr)
-        erase, add = split(reshape(clip(self.writing(h), -BOUND, BOUND), (batch, self.writes, -1)), 2, axis=-1)
+        erase, add = split(
+            reshape(clip(self.writing(h), -BOUND, BOUND), (batch, self.writes, 2 * width)), 2, axis=-1
+        )
         erase = sigmoid(erase)
         m = write(m, ww, erase, add)
-        y = self.readout(concatenate([h, reshape(r, (batch, -1))], axis=-1))
+        y = self.readout(concatenate([h, reshape(r, (batch, self.reads * width))], axis=-1))
         return (s, r, w, m), y, (erase, add)
 
     def trace(self, xs: Tensor | ArrayLike, state: State | None = None) -> NTMTrace:
@@ -219,14 +214,14 @@ class NTMCell(Cell):
         >>> trace.read_weightings.shape, trace.memory.shape
         ((7, 2, 1, 6), (7, 2, 6, 4))
         """
-        xs = xs if isinstance(xs, Tensor) else tensor(xs)
 
         def step(state: State, x: Tensor) -> tuple[TapeState, tuple[Tensor, ...]]:
             (s, r, w, m), y, (erase, add) = self._step(state, x)
             wr, ww = split(w, [self.reads], axis=1)
             return (s, r, w, m), (y, wr, ww, r, erase, add, m)
 
-        _, kept = scan(step, self.initial_state(xs.shape[1], like=xs) if state is None else state, xs)
+        xs, state = over_time(self, xs, state)
+        _, kept = scan(step, state, xs)
         return NTMTrace(*kept)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.creation import ones_like
@@ -43,6 +43,7 @@ class Covariance(Module):
     """
 
     def __init__(self, size: int, *, dtype: DTypeLike = np.float32) -> None:
+        size = natural(self, "size", size)
         self.weight = Parameter(np.zeros((size, size), dtype))
 
     def factor(self) -> Tensor:

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.classical.gaussian import Covariance, diagonal, log_normal, unit, vectors
-from tinygrad_seq.nn.module import Input, Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.exponential import log
@@ -60,6 +60,7 @@ class LinearDynamicalSystem(Module):
     """
 
     def __init__(self, states: int, size: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32) -> None:
+        states, size = natural(self, "states", states), natural(self, "size", size)
         rng = np.random.default_rng(rng)
         self.initial = Parameter(np.zeros(states, dtype))
         self.initial_noise = Covariance(states, dtype=dtype)

@@ -16,7 +16,7 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices, rows
-from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.creation import zeros_like
@@ -60,6 +60,7 @@ class HiddenMarkovModel(Module):
     def __init__(
         self, states: int, symbols: int, *, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
+        states, symbols = natural(self, "states", states), natural(self, "symbols", symbols)
         rng = np.random.default_rng(rng)
         self.initial = Parameter(init.uniform((states,), 1.0, rng=rng, dtype=dtype))
         self.transition = Parameter(init.uniform((states, states), 1.0, rng=rng, dtype=dtype))

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.nn.classical.gaussian import diagonal, log_normal, triangular, unit, vectors
-from tinygrad_seq.nn.module import Input, Module, Parameter
+from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
-from tinygrad_seq.nn.runners.padding import cut
-from tinygrad_seq.nn.runners.patterns import Features, Layer, apply_features
+from tinygrad_seq.nn.runners.padding import cut, visible
+from tinygrad_seq.nn.runners.patterns import Features, Layer
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import sum as total
@@ -45,10 +45,10 @@ class FixedWindow(Module):
     """
 
     def __init__(self, features: Features, network: Layer, *, steps: int) -> None:
-        self.features, self.network, self.steps = features, network, positive(steps)
+        self.features, self.network, self.steps = features, network, natural(self, "steps", steps)
 
     def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
-        return cut(self.network(past(apply_features(self.features, xs, lengths), self.steps)), lengths)
+        return cut(self.network(past(self.features(visible(xs, lengths)), self.steps)), lengths)
 
 
 class Autoregressive(Module):
@@ -78,8 +78,8 @@ class Autoregressive(Module):
     """
 
     def __init__(self, size: int, *, steps: int, dtype: DTypeLike = np.float32) -> None:
-        self.steps = positive(steps)
-        self.weight = Parameter(np.zeros((steps * size, size), dtype))
+        size, self.steps = natural(self, "size", size), natural(self, "steps", steps)
+        self.weight = Parameter(np.zeros((self.steps * size, size), dtype))
         self.bias = Parameter(np.zeros(size, dtype))
         self.whitening = Parameter(np.zeros((size, size), dtype))
 
@@ -100,10 +100,3 @@ class Autoregressive(Module):
 
     def _expected(self, xs: Tensor) -> Tensor:
         return past(xs, self.steps) @ self.weight + self.bias
-
-
-def positive(steps: int) -> int:
-    """`steps`, checked to be at least 1."""
-    if steps < 1:
-        raise ValueError(f"a window needs steps >= 1, got {steps}")
-    return steps

@@ -20,6 +20,7 @@ from tinygrad_seq.nn.runners.patterns import Layer
 from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Runner
 from tinygrad_seq.ops.shape import swapaxes, transpose
 from tinygrad_seq.scan import scan
+from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -110,7 +111,10 @@ class AttentionDecoder(Decoder[Annotations]):
         return cut(weights, lengths)
 
     def _checked(self, given: Annotations) -> Annotations:
-        vectors, backward, inside = given
+        if not isinstance(given, tuple) or len(given) != 3:
+            raise TypeError(f"AttentionDecoder needs Annotations, got {describe(given)}")
+        vectors, backward = (x if isinstance(x, Tensor) else tensor(x) for x in given[:2])
+        inside = given[2]
         if vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
             raise ValueError(
                 "AttentionDecoder needs annotations (B, N, D) with a backward state (B, V), got "

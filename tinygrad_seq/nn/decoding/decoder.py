@@ -12,7 +12,7 @@ some of the steps (scheduled sampling; Bengio et al. 2015).
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
@@ -22,10 +22,10 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.decoding.beam import beam_search
-from tinygrad_seq.nn.indices import Indices, rows
+from tinygrad_seq.nn.indices import Indices, integers, rows
 from tinygrad_seq.nn.layers import Embedding
 from tinygrad_seq.nn.losses import cross_entropy
-from tinygrad_seq.nn.module import Input, Module
+from tinygrad_seq.nn.module import Input, Module, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut, mean_within
 from tinygrad_seq.nn.runners.patterns import Layer
@@ -177,7 +177,7 @@ class Decoder(Module, Generic[Given]):
         _, (logits, symbols) = scan(
             lambda carry, _: self._free_step(given, cell, *carry),
             (self._start(given), self._first(given)),
-            length=steps,
+            length=natural(self, "steps", steps),
         )
         return logits, symbols
 
@@ -188,7 +188,7 @@ class Decoder(Module, Generic[Given]):
         is recorded on the tape.
         """
         with no_grad():
-            return self._ended(self.free(given, longest)[1])
+            return self._ended(self.free(given, natural(self, "longest", longest))[1])
 
     def beam(self, given: Given, longest: int, width: int) -> tuple[Tensor, Tensor]:
         """The best sequences (T, B) that a beam search finds, and their lengths (B,), as returned by `greedy`.
@@ -196,8 +196,7 @@ class Decoder(Module, Generic[Given]):
         The search keeps the `width` best beginnings of each row. The best sequence has the largest mean of
         log p(y_t | ...) over its symbols, its end symbol included. Raises ValueError if width < 1.
         """
-        if width < 1:
-            raise ValueError(f"a beam search needs width >= 1, got {width}")
+        longest, width = natural(self, "longest", longest), natural(self, "width", width)
         with no_grad():
             given = self._checked(given)
             many = tree.each(lambda part: repeat(part, width, axis=0), given)
@@ -214,12 +213,13 @@ class Decoder(Module, Generic[Given]):
     def _forced(self, given: Given, targets: Indices) -> Tensor:
         """The inputs (T, B, I) of all steps by teacher forcing."""
         first = expand_dims(self._first(given), 0)
-        targets = np.asarray(targets) if isinstance(targets, list) else targets
-        batch = first.shape[1]
-        if targets.ndim != 2 or targets.shape[1] != batch or not len(targets):
+        batch, owner = first.shape[1], type(self).__name__
+        ids = cast(Tensor | np.ndarray, targets if hasattr(targets, "shape") else np.asarray(targets))
+        if ids.ndim != 2 or ids.shape[1] != batch or not len(ids):
             raise ValueError(
-                f"a batch of {batch} needs targets (T, {batch}) with T >= 1, got {describe(targets)}"
+                f"{owner}: a batch of {batch} needs targets (T, {batch}) with T >= 1, got {describe(ids)}"
             )
+        targets = integers(ids, f"{owner}: targets")
         return concatenate([first, self._inputs(given, targets[:-1])]) if len(targets) > 1 else first
 
     def _free_step(self, given: Given, cell: Cell, state: State, x: Tensor) -> tuple[Carry, Written]:

@@ -11,7 +11,8 @@ from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
-from tinygrad_seq.nn.runners.patterns import Features, apply_features, time_first
+from tinygrad_seq.nn.runners.padding import visible
+from tinygrad_seq.nn.runners.patterns import Features, time_first
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -52,7 +53,7 @@ class EncoderDecoder(Module):
 
     def context(self, xs: Input, lengths: Lengths = None) -> Any:
         """C, which the decoder is given for xs: the encoder's summary (B, H), or `Annotations`."""
-        return self.decoder.encoded(self.encoder, apply_features(self.features, xs, lengths), lengths)
+        return self.decoder.encoded(self.encoder, self.features(visible(xs, lengths)), lengths)
 
     def __call__(
         self,

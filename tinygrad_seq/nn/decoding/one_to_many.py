@@ -48,7 +48,9 @@ class OneToMany(Decoder[Tensor]):
         v = given if isinstance(given, Tensor) else tensor(given)
         v = v if self.bridge is None else self.bridge(v)
         if v.ndim != 2 or v.dtype.kind != "f":
-            raise ValueError(f"a decoder needs a vector (B, V) of floats, got {describe(v)}")
+            raise ValueError(
+                f"a decoder needs vectors (B, V) of floats, got {describe(v)}; for one, pass v[None]"
+            )
         return v
 
 

@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from tinygrad_seq import tree
 from tinygrad_seq.derive import grad
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.linalg import norm
-from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -81,8 +80,7 @@ def gradient_flow(
     >>> bool((flow.gradients[0].numpy()[-1] == 1).all())
     True
     """
-    xs = xs if isinstance(xs, Tensor) else tensor(xs)
-    state = cell.initial_state(xs.shape[1], like=xs) if state is None else state
+    xs, state = over_time(cell, xs, state)
     zeros = [zeros_like(part, shape=(len(xs), *part.shape)) for part in floats(state)]
     for n in zeros:
         n.requires_grad = True
@@ -112,8 +110,8 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
 
         sum_t (|dL/dh_{t+1} dh_{t+1}/dh_t| / |dL/dh_{t+1}| - 1)^2,   t = 1 ... T - 1
 
-    averaged over the rows of the batch (Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent
-    neural networks). Steps whose dL/dh_{t+1} is 0 contribute 0.
+    averaged over the rows of the batch, 0 without rows (Pascanu, Mikolov & Bengio 2013, On the difficulty of
+    training recurrent neural networks). Steps whose dL/dh_{t+1} is 0 contribute 0.
 
     exact  True: the derivative of the penalty also goes through dL/dh_{t+1} and h_t; `flow` must be computed
            with create_graph=True. False: the published approximation, which holds both fixed: the parameters
@@ -140,7 +138,7 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     products = gradients_by(floats(after), floats(states), [as_rows(d) for d in gradients], create_graph=True)
     here, there = length(products), length(gradients)
     ratio = here / where(there == 0, 1, there)
-    return total(mean(where(there == 0, 0, (ratio - 1) ** 2), 1))
+    return total(where(there == 0, 0, (ratio - 1) ** 2)) / max(there.shape[1], 1)
 
 
 def gradients_by(

@@ -22,11 +22,11 @@ from tinygrad_seq.derive import vjp
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, RNNCell, State
+from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.gradients.flow import as_rows, floats
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import concatenate, reshape, split, stack
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor, on_device_of
 
 
@@ -47,8 +47,7 @@ def step_jacobians(cell: Cell, xs: Tensor | ArrayLike, *, state: State | None = 
     >>> nn.step_jacobians(nn.LSTMCell(3, 5, rng=0), ts.ones((7, 2, 3))).shape
     (7, 2, 10, 10)
     """
-    xs = xs if isinstance(xs, Tensor) else tensor(xs)
-    state = cell.initial_state(xs.shape[1], like=xs) if state is None else state
+    xs, state = over_time(cell, xs, state)
     with no_grad():
         _, before = scan(lambda s, x: (cell(s, x)[0], s), state, xs)
         states, inputs = tree.each(as_rows, before), as_rows(xs)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import Indices, integers
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.reduction import cumsum
@@ -20,8 +22,8 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
 
     The second is None if the lengths were checked on the host.
     """
-    steps, batch, *_ = xs.shape
-    given = checked_lengths(lengths, steps, batch)
+    given = checked_lengths(lengths, xs)
+    steps = len(xs)
     if isinstance(given, Tensor) and given.device != "cpu":
         ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
         return ends <= given, logical_and(given >= 0, given <= steps)
@@ -29,16 +31,21 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     return tensor(np.arange(steps)[:, None] < host, device=device), None
 
 
-def checked_lengths(lengths: Indices, steps: int, batch: int) -> Tensor | np.ndarray:
-    """`lengths` as a tensor or an array of integers (B,); lengths on the host are checked to be in 0 ... T."""
+def checked_lengths(lengths: Indices, xs: Input) -> Tensor | np.ndarray:
+    """`lengths` as int64 (B,), for xs (T, B, ...); lengths on the host are checked to be in 0 ... T."""
+    if xs.ndim < 2:
+        raise ValueError(f"lengths need a batch of sequences (T, B, ...), got {describe(xs)}; pass xs[:, None]")
+    steps, batch = xs.shape[:2]
     given: Tensor | np.ndarray
     if isinstance(lengths, Tensor):
         given = lengths
     else:
         given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
-    if integers(given, "lengths").shape != (batch,):
+    given = integers(given, "lengths").astype(np.int64)  # differences of unsigned lengths would wrap
+    if given.shape != (batch,):
         raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}"
+            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}: xs is "
+            f"(T, B, ...) with T = {steps} and B = {batch}"
         )
     if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
         host = np.asarray(given)

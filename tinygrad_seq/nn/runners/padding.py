@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
+from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.reduction import sum as total
+from tinygrad_seq.ops.shape import swapaxes
+from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -54,14 +58,35 @@ def cut(ys: Tensor, lengths: Lengths) -> Tensor:
     return zeroed if valid is None else found(zeroed, valid[None])
 
 
+def visible(xs: Input, lengths: Lengths, *, batch_first: bool = False) -> Input:
+    """`xs` (T, B, ...), or (B, T, ...) if batch_first, with 0 in place of floats past the lengths.
+
+    What is applied to the steps of a sequence before a runner would spread a NaN from there: it reads the
+    values, and 0 times NaN is NaN in a gradient. So what receives lengths first calls this. Ids are unchanged.
+    """
+    if lengths is None or not hasattr(xs, "dtype") or xs.dtype.kind != "f":
+        return xs
+    xs = xs if isinstance(xs, Tensor) else tensor(xs)
+    return swapaxes(cut(swapaxes(xs, 0, 1), lengths), 0, 1) if batch_first else cut(xs, lengths)
+
+
 def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
     """The mean of `losses` (T, B) over the steps within `lengths`, (B,); 0 if all lengths are 0.
+
+    Losses past the lengths, NaN included, do not count. But the gradient of a loss of NaN is NaN: if targets
+    are NaN there, the outputs must be constants there, as those of `ManyToMany` are. Raises ValueError if the
+    losses are not (T, B).
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import nn
     >>> nn.mean_within(ts.tensor([[1.0, 5.0], [3.0, 70.0]]), [2, 1]).item()
     3.0
     """
+    if losses.ndim != 2:
+        raise ValueError(
+            f"mean_within needs losses (T, B), one for every step, got {describe(losses)}; sum or average the "
+            f"other axes first"
+        )
     if lengths is None:
         return reduced(losses, "mean", losses.size)
     inside, _ = within(lengths, losses)

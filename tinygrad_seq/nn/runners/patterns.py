@@ -7,14 +7,13 @@ that is applied to every step separately. A runner computes an output for every 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths
-from tinygrad_seq.nn.runners.padding import cut
+from tinygrad_seq.nn.runners.padding import cut, visible
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.tensor.creation import tensor
@@ -22,13 +21,6 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 Layer = Callable[[Tensor], Tensor]
 Features = Callable[[Any], Tensor]  # receives the input as it is given: a tensor or an array
-
-
-def apply_features(features: Features, xs: Input, lengths: Lengths) -> Tensor:
-    """features(xs); floats past the lengths, NaN included, are replaced by 0 first."""
-    if lengths is not None and isinstance(xs, (Tensor, np.ndarray)) and xs.dtype.kind == "f":
-        xs = cut(xs if isinstance(xs, Tensor) else tensor(xs), lengths)
-    return features(xs)
 
 
 def time_first(runner: Runner, owner: str) -> Runner:
@@ -58,7 +50,7 @@ class ManyToOne(Module):
         self.readout = readout
 
     def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
-        summary, _ = self.runner.summary(apply_features(self.features, xs, lengths), lengths=lengths)
+        summary, _ = self.runner.summary(self.features(visible(xs, lengths)), lengths=lengths)
         return self.readout(summary)
 
 
@@ -83,7 +75,7 @@ class ManyToMany(Module):
         self.readout = readout
 
     def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
-        ys, _ = self.runner(apply_features(self.features, xs, lengths), lengths=lengths)
+        ys, _ = self.runner(self.features(visible(xs, lengths)), lengths=lengths)
         return cut(self.readout(ys), lengths)
 
 
@@ -102,4 +94,4 @@ class PerFrame(ManyToMany):
 
     def __call__(self, xs: Input, lengths: Lengths = None) -> Tensor:
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        return super().__call__(reshape(xs, (*xs.shape[:2], -1)), lengths)
+        return super().__call__(reshape(xs, (*xs.shape[:2], math.prod(xs.shape[2:]))), lengths)

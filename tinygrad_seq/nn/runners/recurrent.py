@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.cells.state import frozen, parts
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.module import Input, Module, warn_if_wider
 from tinygrad_seq.nn.runners.lengths import Lengths, within
+from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.reduction import sum as total
@@ -71,9 +72,10 @@ class Recurrent(Runner):
     Returns ys (T, B, H) and the state after the last step. If the output of the cell is a tree of tensors, as
     for `ACTCell`, ys is such a tree. Gradients flow to xs, state and parameters.
 
-    Raises ValueError if there is no time step, or if lengths have the wrong shape, are negative or exceed T;
-    TypeError if they are not integers. Lengths in a tensor on a GPU are not checked: a length that is negative
-    or exceeds T gives NaN in its row of ys and of the state.
+    Raises ValueError if xs has another rank or size or no time step, if the state has another batch size, or if
+    lengths have the wrong shape, are negative or exceed T; TypeError if they are not integers. Lengths in a
+    tensor on a GPU are not checked: a length that is negative or exceeds T gives NaN in its row of ys and of
+    the state.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn
@@ -91,17 +93,8 @@ class Recurrent(Runner):
         self.cell, self.reverse, self.batch_first, self.unroll = cell, reverse, batch_first, unroll
 
     def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
-        xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        if self.batch_first:
-            xs = swapaxes(xs, 0, 1)
-        if xs.ndim < 2 or not xs.shape[0]:
-            axes = "(B, T, ...)" if self.batch_first else "(T, B, ...)"
-            raise ValueError(
-                f"a recurrent network needs xs {axes} with at least one time step T, got {describe(xs)}"
-            )
+        xs, state = over_time(self.cell, xs, state, batch_first=self.batch_first)
         warn_if_wider(self.cell, xs)
-        if state is None:
-            state = self.cell.initial_state(xs.shape[1], like=xs)
         loop = unrolled if self.unroll else scan
         if lengths is None:
             state, ys = loop(self.cell, state, xs, reverse=self.reverse)
@@ -174,7 +167,7 @@ class Bidirectional(Runner):
     def _both(self, run: Run, xs: Input, state: State | None, lengths: Lengths) -> tuple[Tensor, State]:
         """Run both directions, and concatenate their outputs."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        sf, sb = (None, None) if state is None else parts(state, 2, "directions")
+        sf, sb = (None, None) if state is None else parts(self, state, 2, "directions")
         forward, sf = run(self.forward, xs, sf, lengths)
         backward, sb = run(self.backward, xs, sb, lengths)
         return concatenate([forward, backward], axis=-1), (sf, sb)
@@ -189,7 +182,8 @@ class Layers(Runner):
     other functions of one tensor, may be placed before a runner: `Dropout`, for example, draws its masks for
     all time steps at once.
 
-    Arguments and errors are as for `Recurrent`; the state is the tuple of the runners' states. Raises
+    Arguments and errors are as for `Recurrent`: what lies past a length has no influence, whatever the first
+    layer is. The state is the tuple of the runners' states. Raises
     ValueError unless the last layer is a runner, or if some layers are `batch_first` and others are not.
 
     >>> import numpy as np
@@ -230,7 +224,8 @@ class Layers(Runner):
     ) -> tuple[Input, list[State], State | None]:
         """The input of the last runner, the final states of the other runners, and its initial state."""
         count = len(self.runners)
-        before = iter([None] * count if state is None else parts(state, count, "layers"))
+        xs = visible(xs, lengths, batch_first=self.batch_first)
+        before = iter([None] * count if state is None else parts(self, state, count, "layers"))
         after = []
         for layer in self.layers[:-1]:
             if isinstance(layer, Runner):

@@ -10,8 +10,9 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.attention import ScaledDotScore, attend
 from tinygrad_seq.nn.cells import State
+from tinygrad_seq.nn.cells.fitting import refuse_sequence
 from tinygrad_seq.nn.layers import Linear
-from tinygrad_seq.nn.module import Input, Module
+from tinygrad_seq.nn.module import Input, Module, natural
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.recurrent import Runner
@@ -53,10 +54,9 @@ class SelfAttention(Runner):
     def __init__(
         self, size: int, *, heads: int = 1, rng: init.Rng = None, dtype: DTypeLike = np.float32
     ) -> None:
-        if heads < 1 or size % heads:
-            raise ValueError(
-                f"SelfAttention needs heads >= 1 that divide size, got {heads} heads and size {size}"
-            )
+        size, heads = natural(self, "size", size), natural(self, "heads", heads)
+        if size % heads:
+            raise ValueError(f"SelfAttention needs heads that divide size, got {heads} heads and size {size}")
         rng = np.random.default_rng(rng)
         self.heads = heads
         self.projection = Linear(size, 3 * size, rng=rng, dtype=dtype)
@@ -66,8 +66,7 @@ class SelfAttention(Runner):
     def attended(self, xs: Input, lengths: Lengths = None) -> tuple[Tensor, Tensor]:
         """The outputs (T, B, size), and the weights (B, heads, T, T) of each step over all steps."""
         xs = xs if isinstance(xs, Tensor) else tensor(xs)
-        if xs.ndim != 3 or not len(xs):
-            raise ValueError(f"self-attention needs xs (T, B, size) with at least one step, got {describe(xs)}")
+        refuse_sequence(type(self).__name__, xs, self.output.weight.shape[0])
         keep = None
         if lengths is not None:
             xs = cut(xs, lengths)
@@ -79,7 +78,8 @@ class SelfAttention(Runner):
 
     def _by_head(self, xs: Tensor) -> Tensor:
         """xs (T, B, size) rearranged to (B, heads, T, d)."""
-        return transpose(reshape(xs, (*xs.shape[:2], self.heads, -1)), (1, 2, 0, 3))
+        steps, batch, size = xs.shape
+        return transpose(reshape(xs, (steps, batch, self.heads, size // self.heads)), (1, 2, 0, 3))
 
     def __call__(self, xs: Input, state: State | None = None, lengths: Lengths = None) -> tuple[Tensor, State]:
         if tree.leaves(state):

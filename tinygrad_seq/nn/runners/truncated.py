@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tinygrad_seq import tree
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import State
 from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
+from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.nn.runners.recurrent import Recurrent
 from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor.creation import tensor
@@ -69,11 +72,8 @@ class Truncated:
         state: State | None = None,
         lengths: Lengths = None,
     ) -> None:
-        every = back if every is None else every
-        if back < 1 or every < 1:
-            raise ValueError(
-                f"Truncated needs back >= 1 and every >= 1, in steps, got back={back} and every={every}"
-            )
+        back = integer("Truncated", "back", back, "[1, inf)")
+        every = back if every is None else integer("Truncated", "every", every, "[1, inf)")
         inside: Iterable[Module] = model.modules() if isinstance(model, Module) else ()
         if any(isinstance(part, Recurrent) and (part.reverse or part.batch_first) for part in inside):
             raise ValueError(
@@ -82,9 +82,11 @@ class Truncated:
             )
         self.model, self.back, self.every = model, back, every
         self.xs = xs if hasattr(xs, "shape") else tensor(xs)
+        if not self.xs.ndim:
+            raise ValueError(f"Truncated needs xs (T, B, ...), got {describe(self.xs)}")
         self.state, self.lengths = state, None
         if lengths is not None:
-            self.lengths = checked_lengths(lengths, *self.xs.shape[:2])
+            self.lengths = checked_lengths(lengths, self.xs)
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """For each chunk, the slice of its steps and their outputs."""
@@ -110,13 +112,15 @@ class Truncated:
         """[the outputs of steps start ... end - 1], or [] if there is no step; and the state after them."""
         if end <= start:
             return [], state
+        xs = self.xs[start:end]
         if self.lengths is None:
-            ys, state = self.model(self.xs[start:end], state)
+            ys, state = self.model(xs, state)
         else:
             lengths: Tensor | np.ndarray = np.clip(self.lengths - start, 0, end - start)
             # lengths on a GPU were not checked: the model receives those out of range, and gives NaN for them
             valid = np.logical_and(self.lengths >= 0, self.lengths <= len(self.xs))
-            ys, state = self.model(self.xs[start:end], state, lengths=np.where(valid, lengths, self.lengths))
+            lengths = np.where(valid, lengths, self.lengths)
+            ys, state = self.model(visible(xs, lengths), state, lengths=lengths)
         return [ys], state
 
 
