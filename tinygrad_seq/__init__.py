@@ -53,7 +53,7 @@ from tinygrad_seq.ops.indexing import getitem, scatter_add, take, take_along_axi
 from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
 from tinygrad_seq.ops.ordering import argmax, argmin, argsort, sort
 from tinygrad_seq.ops.rearranging import flip, moveaxis, pad, repeat, roll, tile
-from tinygrad_seq.ops.reduction import cumsum, logsumexp, max, mean, min, prod, std, sum, var
+from tinygrad_seq.ops.reduction import cumsum, max, mean, min, prod, std, sum, var
 from tinygrad_seq.ops.shape import (
     broadcast_to,
     concatenate,
@@ -66,7 +66,7 @@ from tinygrad_seq.ops.shape import (
     transpose,
     unstack,
 )
-from tinygrad_seq.ops.softmax import log_softmax, softmax
+from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
 from tinygrad_seq.scan import explain, scan
 from tinygrad_seq.study.anomaly import detect_anomaly

@@ -65,7 +65,9 @@ MORE = {  # functions that accept more than NumPy's, and what
     "unstack": "axis may be any integer",
 }
 INFINITE = {  # functions whose values may differ from NumPy's where they are not finite
+    "norm": "its squares do not overflow",
     "prod": "pairs are multiplied first: what overflows on the way differs",
+    "std": "the variance of float16 is float32, and does not overflow",
     "tensordot": "of 0 times infinity NumPy's BLAS may make 0",
 }
 NUMBERS = {  # functions with another dtype than NumPy's for a Python number together with arrays

@@ -19,7 +19,17 @@ from tinygrad_seq import testing
 from tinygrad_seq.engine.primitive import PRIMITIVES, Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import data_of
-from tinygrad_seq.testing import arrays_for, broadcastable, check, check_grad, check_primitive, laws_of, tensors
+from tinygrad_seq.testing import (
+    arrays_for,
+    broadcastable,
+    check,
+    check_grad,
+    check_primitive,
+    hold,
+    laws_of,
+    tensors,
+)
+from tinygrad_seq.testing.precision import precision
 
 X, Y = np.array([0.3, -0.7, 1.1]), np.array([1.5, 0.5, -2.0])
 WEIGHTS = np.array([1.0, 1.0, 2.0])
@@ -247,6 +257,36 @@ def test_intervals(data):
     assert (high > 2.0).all()
     with pytest.raises(ValueError, match="2 arguments and needs as many intervals, got 1"):
         data.draw(arrays_for("(n),(n)->()", intervals=[(0.0, 1.0)]))
+
+
+# --- what single laws find ----------------------------------------------------------------------------
+
+
+def log_of_sum(x, /):
+    """z = log sum_i exp x_i"""
+    top = np.max(x, axis=-1, keepdims=True)
+    return top[..., 0] + np.log(np.sum(np.exp(x - top), axis=-1))
+
+
+def test_a_rule_that_is_wrong_for_large_numbers():
+    """exp(x - z) is softmax x, except that z is rounded; only float32 at large numbers shows it."""
+    op = Primitive(log_of_sum, examples=[example("(a,B)")])
+    op.vjp(lambda g, x, z: np.reshape(g, (*np.shape(g), 1)) * np.exp(x - np.reshape(z, (*np.shape(z), 1))))
+    op.jvp(lambda g, x, z: np.sum(g * np.exp(x - np.reshape(z, (*np.shape(z), 1))), axis=-1))
+    with pytest.raises(AssertionError, match="the gradients of log_of_sum"):
+        hold(op, precision)
+
+
+def test_a_rule_whose_derivative_does_not_vanish_with_the_cotangent():
+    """x log x has the right gradient where the cotangent is 0, but its factor log x has not."""
+
+    def entropy(x, /):
+        return x * np.log(np.where(x == 0, 1, x))
+
+    op = Primitive(entropy, "()->()", domain={"x": (0.0, np.inf)})
+    op.partials(lambda x: (x * np.log(x) + x) / x, singular=True)
+    with pytest.raises(AssertionError, match="the derivative of its gradient"):
+        check_primitive(op)
 
 
 # --- the package --------------------------------------------------------------------------------------

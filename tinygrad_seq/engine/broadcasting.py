@@ -5,13 +5,7 @@ Plain NumPy, so that it runs on arrays and, in a recorded reverse pass, on Tenso
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-BLOCK = (
-    128  # rows that are added one after another; sums of blocks are added next, which bounds the rounding error
-)
+from tinygrad_seq.engine.precision import total
 
 
 def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
@@ -29,19 +23,4 @@ def unbroadcast(g, shape: tuple[int, ...], core: int, made: tuple[int, ...]):
     left = tuple([1 if a in stretched else n for a, n in enumerate(sizes)])
     if left[max(lead, 0) :] != shape or len(stretched) < lead:
         raise ValueError(f"a cotangent of shape {sizes} is not a broadcast of its argument's shape {shape}")
-    rows = math.prod([sizes[a] for a in stretched])
-    if rows <= BLOCK:
-        return g.sum(axis=stretched).reshape(shape)
-    rest = tuple([a for a in range(len(sizes)) if a not in stretched])
-    by_row = g.transpose(stretched + rest).reshape((rows, *[sizes[a] for a in rest]))
-    return _sum_rows(by_row).reshape(shape)
-
-
-def _sum_rows(g):
-    """g.sum(axis=0), in blocks of rows. NumPy adds rows one by one, which is 1 % off after 1e6 float32 rows."""
-    rows = g.shape[0]
-    if rows <= BLOCK:
-        return np.sum(g, axis=0)
-    whole = rows - rows % BLOCK
-    blocks = np.sum(np.reshape(g[:whole], (-1, BLOCK, *g.shape[1:])), axis=1)
-    return _sum_rows(blocks) + np.sum(g[whole:], axis=0)
+    return total(g, stretched).reshape(shape)

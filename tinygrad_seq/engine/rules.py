@@ -17,6 +17,7 @@ from tinygrad_seq.engine.broadcasting import unbroadcast
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import describe, refuse_undeclared
 from tinygrad_seq.engine.generated import write_out
+from tinygrad_seq.engine.precision import HALF, wide
 from tinygrad_seq.engine.record import Buffer, Handle, Line, Record
 
 
@@ -68,6 +69,15 @@ def _handle(value, line: Line | None, buffer: Buffer | None):
     return value if constant else Handle.result(value, line, buffer)
 
 
+def half(record: Record) -> bool:
+    """Whether the rules of `record` compute in float32, for float16; the result is cast to its dtype once.
+
+    Joint rules are those of ops that join or separate arrays, which do not compute, and of whole loops, which
+    consist of other ops.
+    """
+    return record.dtypes[0] == HALF and record.op.joint_rule is None
+
+
 def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
@@ -80,6 +90,8 @@ def pull(
             backend.shaped(np.zeros_like, like, shape) if c is None else c
             for c, shape in zip(cotangents, record.shapes, strict=True)
         ]
+    if half(record):
+        g, values = wide(g), wide(values)
     return op.pull(record, g, values, needed)
 
 
@@ -141,6 +153,8 @@ def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
 def push(record: Record, tangents: Sequence, values: tuple) -> list:
     """The tangents of the outputs of `record`, from a tangent or None for each of its inputs."""
     op = record.op
+    if half(record):
+        tangents, values = wide(tuple(tangents)), wide(values)
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":

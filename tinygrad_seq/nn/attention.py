@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.ops.choice import where
@@ -50,9 +51,9 @@ def attend(scores: Tensor, values: Tensor, keep: Input | None = None) -> tuple[T
         keep = keep if hasattr(keep, "dtype") else np.asarray(keep)
         fits = broadcasts(keep.shape, scores.shape)
         refuse_mask("attend", keep, fits, f"a shape that broadcasts to the scores {scores.shape}")
-        scores = where(keep, scores, -math.inf)
-    weights = softmax(scores)
-    return weights @ values, weights
+    kept = scores if keep is None else where(keep, scores, -math.inf)
+    weights = softmax(wide(kept))
+    return rounded(weights @ wide(values), scores, values), rounded(weights, scores)
 
 
 def refuse_mask(owner: str, keep: Input, fits: bool, shape: str) -> None:

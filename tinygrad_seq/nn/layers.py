@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
+from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural, warn_if_wider
@@ -96,13 +97,19 @@ class LayerNorm(Module):
         self.eps = number("LayerNorm", "eps", eps, "[0, inf)")
 
     def __call__(self, x: Input) -> Tensor:
-        if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
+        if np.shape(x)[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
-        d = x - mean(x, -1, keepdims=True)
-        y: Tensor = self.weight * (d / sqrt(mean(square(d), -1, keepdims=True) + self.eps)) + self.bias
-        return y
+        return self.weight * standardized(x, self.eps) + self.bias
+
+
+@rounded_once
+def standardized(x: Input, eps: float) -> Tensor:
+    """(x - m) / sqrt(v + eps), with m, v the mean and variance of x along the last axis."""
+    d = x - mean(x, -1, keepdims=True)
+    y: Tensor = d / sqrt(mean(square(d), -1, keepdims=True) + eps)
+    return y
 
 
 class Sequential(Module):
@@ -141,7 +148,7 @@ class Shortcut(Sequential):
 
 def add_input(x: Input, y: Tensor) -> Tensor:
     """x + y, for an input x and an output y of the same shape."""
-    if x.shape != y.shape:  # an axis of length 1 would broadcast
+    if np.shape(x) != y.shape:  # an axis of length 1 would broadcast
         raise ValueError(
             f"a shortcut needs an output of the shape of its input, got output {describe(y)} for input "
             f"{describe(x)}; make the two sizes equal"

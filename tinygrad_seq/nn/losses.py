@@ -1,7 +1,8 @@
 """Losses that training minimises. Logarithms are natural, so losses are in nats; divide by log 2 for bits.
 
 Every loss takes `reduction`: "mean" over the targets that count, 0 if there are none; "sum"; or "none", one
-loss for every target. Targets must have exactly the documented shape: nothing is broadcast.
+loss for every target. Targets must have exactly the documented shape: nothing is broadcast. Losses of float16
+are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import numpy as np
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.engine.precision import rounded, wide
+from tinygrad_seq.engine.primitive import Primitive, safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input
-from tinygrad_seq.ops.choice import clip, maximum, where
+from tinygrad_seq.ops.choice import maximum, where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
-from tinygrad_seq.ops.reduction import logsumexp, mean
+from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
+from tinygrad_seq.ops.softmax import log_softmax
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -38,7 +42,7 @@ def cross_entropy(
 ) -> Tensor:
     """The negative log-likelihood of `targets` under softmax(logits).
 
-        L_i = -sum_c q_ic log softmax(o_i)_c = logsumexp(o_i) - sum_c q_ic o_ic
+        L_i = -sum_c q_ic log softmax(o_i)_c
         q_i = (1 - s) onehot(y_i) + s / C
 
     logits           o (..., C)
@@ -57,7 +61,8 @@ def cross_entropy(
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
-    logits = logits if isinstance(logits, Tensor) else tensor(logits)
+    given = logits if isinstance(logits, Tensor) else tensor(logits)
+    logits = wide(given)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
             f"cross_entropy needs logits (..., C) and targets (...), got logits of shape {logits.shape} and "
@@ -66,23 +71,27 @@ def cross_entropy(
     label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, "[0, 1)")
     if ignore_index is not None:
         ignore_index = integer("cross_entropy", "ignore_index", ignore_index, "(-inf, inf)")
-    y, inside = indices(targets, logits.shape[-1], logits.device, "targets", ignore=ignore_index)
+    y, inside = indices(targets, logits.shape[-1], logits.device, "cross_entropy: targets", ignore=ignore_index)
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
-    expected = found(squeeze(take_along_axis(logits, expand_dims(y, -1), axis=-1), -1), inside)
+        logits = where(expand_dims(counts, -1), logits, 0)  # which may be NaN or infinite there
+    log_p = log_softmax(logits)
+    likelihood = found(squeeze(take_along_axis(log_p, expand_dims(y, -1), axis=-1), -1), inside)
     if label_smoothing:
-        expected = (1 - label_smoothing) * expected + label_smoothing * mean(logits, -1)
-    losses = logsumexp(logits, axis=-1) - expected
+        likelihood = (1 - label_smoothing) * likelihood + label_smoothing * mean(log_p, -1)
     if ignore_index is None:
-        return reduced(losses, reduction, y.size)
-    return reduced(where(counts, losses, 0), reduction, total(counts))
+        return reduced("cross_entropy", -likelihood, reduction, y.size, given)
+    return reduced("cross_entropy", where(counts, -likelihood, 0), reduction, total(counts), given)
 
 
 def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
     """The negative log-likelihood of `targets` under p = sigmoid(logits).
 
         L = -y log p - (1 - y) log(1 - p) = y softplus(-o) + (1 - y) softplus(o)
+
+    (Computed as softplus(-|o|) + (1 - y) o for o > 0, or - y o for o <= 0: no term is negative, and 0 times an
+    infinite o is 0.)
 
     logits   o, floats of any shape
     targets  y, of the same shape: probabilities within 0 ... 1, as floats, integers or booleans
@@ -95,8 +104,10 @@ def binary_cross_entropy_with_logits(logits: Input, targets: Input, *, reduction
     >>> nn.binary_cross_entropy_with_logits(np.array([0.0, 1e4, -1e4]), np.array([1, 1, 1]), reduction="none")
     tensor([6.93147181e-01, 0.00000000e+00, 1.00000000e+04], float64, cpu)
     """
-    o, y = alike(logits, targets)
-    return reduced(y * softplus(-o) + (1 - y) * softplus(o), reduction, o.size)
+    o, y, given = alike("binary_cross_entropy_with_logits", logits, targets)
+    up = o > 0
+    losses = softplus(where(up, -o, o)) + safe_product(where(up, 1 - y, -y), o)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction, o.size, given)
 
 
 def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") -> Tensor:
@@ -110,8 +121,8 @@ def mse(predictions: Input, targets: Input, *, reduction: Reduction = "mean") ->
     >>> nn.mse(ts.tensor([1.0, 2.0]), ts.tensor([1.0, 4.0]))
     tensor(2., float32, cpu)
     """
-    x, y = alike(predictions, targets)
-    return reduced(square(x - y), reduction, x.size)
+    x, y, given = alike("mse", predictions, targets)
+    return reduced("mse", square(x - y), reduction, x.size, given)
 
 
 def huber(
@@ -135,30 +146,45 @@ def huber(
     tensor([0.5, 4.5], float32, cpu)
     """
     delta = number("huber", "delta", delta, "(0, inf)")
-    x, y = alike(predictions, targets)
-    d = x - y
-    near = clip(d, -delta, delta)
-    return reduced(near * (d - 0.5 * near), reduction, x.size)
+    x, y, given = alike("huber", predictions, targets)
+    return reduced("huber", HUBER.function(x - y, delta), reduction, x.size, given)
 
 
-def alike(predictions: Input, targets: Input) -> tuple[Tensor, Tensor]:
-    """Predictions and targets as tensors of one shape; the targets are cast to the predictions' float dtype."""
-    x = predictions if isinstance(predictions, Tensor) else tensor(predictions)
+def _huber(d: np.ndarray, /, delta: float = 1.0) -> np.ndarray:
+    """z = d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) elsewhere; dz/dd is d within -delta ... delta"""
+    near: np.ndarray = np.clip(d, -delta, delta)
+    return near * (d - 0.5 * near)
+
+
+HUBER = Primitive(_huber, "()->()")  # an op, since the derivative of a product is 0 times infinity at infinity
+HUBER.partials(lambda d, delta: np.clip(d, -delta, delta))
+
+
+def alike(loss: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, Tensor]:
+    """Predictions and targets as `wide` tensors of one shape and dtype, and the given predictions."""
+    given = predictions if isinstance(predictions, Tensor) else tensor(predictions)
     y = targets if isinstance(targets, Tensor) else tensor(targets)
-    if x.dtype.kind != "f":
-        raise TypeError(f"predictions must be floats, not {describe(x)}")
-    if y.shape != x.shape:
-        raise ValueError(f"targets must have the shape of the predictions, {x.shape}, not {y.shape}")
-    return x, y if y.dtype == x.dtype else y.astype(x.dtype)
+    if given.dtype.kind != "f":
+        raise TypeError(f"{loss}: predictions must be floats, not {describe(given)}")
+    if y.shape != given.shape:
+        raise ValueError(
+            f"{loss}: targets must have the shape of the predictions, {given.shape}, not {y.shape}"
+        )
+    x = wide(given)
+    return x, y if y.dtype == x.dtype else y.astype(x.dtype), given
 
 
-def reduced(losses: Tensor, reduction: Reduction, count: int | Tensor) -> Tensor:
-    """The mean of the losses over the `count` targets that count, their sum, or all losses."""
+def reduced(loss: str, losses: Tensor, reduction: Reduction, count: int | Tensor, given: Tensor) -> Tensor:
+    """The mean of the losses over the `count` targets that count, their sum, or all losses.
+
+    It is computed with `wide` losses, and rounded once if the predictions were `given` as float16.
+    """
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return total(losses)
-    count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
-    return total(losses) / count
+        raise ValueError(f'{loss}: reduction must be "mean", "sum" or "none", not {reduction!r}')
+    if reduction != "none":
+        losses = total(losses)
+    if reduction == "mean":
+        count = max(count, 1) if isinstance(count, int) else maximum(count, 1).astype(losses.dtype)
+        losses = losses / count
+    z: Tensor = rounded(losses, given)
+    return z

@@ -30,8 +30,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.ops.choice import stop_gradient, where
-from tinygrad_seq.ops.elementwise import sqrt
+from tinygrad_seq.ops.elementwise import abs, sqrt
 from tinygrad_seq.ops.rearranging import roll
 from tinygrad_seq.ops.reduction import max as largest
 from tinygrad_seq.ops.reduction import sum as total
@@ -42,6 +43,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 SMALLEST = 1e-8  # up to this |u| |v|, the vectors are treated as having no direction
 
 
+@rounded_once
 def content_addressing(memory: Tensor, key: Tensor, strength: Tensor) -> Tensor:
     """w(i) = softmax_i(beta cos(k, M(i))): weight the rows of a memory by their similarity to a key.
 
@@ -55,10 +57,26 @@ def content_addressing(memory: Tensor, key: Tensor, strength: Tensor) -> Tensor:
     check_shapes("content_addressing", memory=(memory, "BNM"), key=(key, "BHM"), strength=(strength, "BH1"))
     if key.ndim == 2:
         return content_addressing(memory, key[:, None], strength[:, None])[:, 0]
-    squares = total(key * key, -1, keepdims=True) * total(memory * memory, -1, keepdims=True).mT
-    directed = squares > SMALLEST**2
-    lengths = sqrt(where(directed, squares, 1.0))
-    return softmax(strength * where(directed, key @ memory.mT / lengths, 0.0))
+    return softmax(strength * cosines(key, memory))
+
+
+def cosines(u: Tensor, v: Tensor) -> Tensor:
+    """cos(u_h, v_i), (B, H, N), for vectors u (B, H, M) and v (B, N, M), as in content_addressing.
+
+    It does not depend on the lengths of the vectors, nor does its derivative, apart from a factor. Both are
+    computed from u / sum |u| and v / sum |v|, whose squares neither overflow nor underflow.
+    """
+    (u, a), (v, b) = scaled(u), scaled(v)
+    squares = total(u * u, -1, keepdims=True) * total(v * v, -1, keepdims=True).mT
+    directed = sqrt(stop_gradient(squares)) * a > SMALLEST / b.mT
+    return where(directed, u @ v.mT / sqrt(where(directed, squares, 1.0)), 0.0)
+
+
+def scaled(u: Tensor) -> tuple[Tensor, Tensor]:
+    """u / a, for vectors u along the last axis, and a = sum |u|, or 1 if that is 0."""
+    a = total(abs(stop_gradient(u)), -1, keepdims=True)
+    a = where(a == 0, 1.0, a)
+    return u / a, a
 
 
 def interpolation(content: Tensor, previous: Tensor, gate: Tensor) -> Tensor:
@@ -92,6 +110,7 @@ def circular_shift(weights: Tensor, kernel: Tensor) -> Tensor:
     return squeeze(expand_dims(kernel, -2) @ moved, -2)
 
 
+@rounded_once
 def sharpening(weights: Tensor, gamma: Tensor) -> Tensor:
     """w'(i) = w(i)^gamma / sum_j w(j)^gamma, for a weighting (B[, H], N) and gamma (B[, H], 1) >= 1.
 
@@ -145,7 +164,11 @@ def check_shapes(function: str, **given: tuple[Tensor, str]) -> None:
     """Raise ValueError unless the shapes match their letters.
 
     A letter stands for one size in all arguments, and 1 for the size 1. All arguments may lack the axis H.
+    Raises TypeError for an argument that is neither a tensor nor an array.
     """
+    for name, (x, _) in given.items():
+        if not hasattr(x, "mT"):
+            raise TypeError(f"{function} needs tensors or arrays, got {name} {describe(x)}")
     several = any(letters[1] == "H" and x.ndim == len(letters) for x, letters in given.values())
     sizes = {"1": 1}
     for name, (x, letters) in given.items():

@@ -12,6 +12,7 @@ import string
 
 import numpy as np
 
+from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem
@@ -30,6 +31,7 @@ normalize = np.lib.array_utils.normalize_axis_tuple
         example("()", "(a)", subscripts=",i->i"),
     ]
 )
+@rounded_once
 def _contract(x, y, /, subscripts):
     """z_k = sum over the letters not in k of x_i y_j"""
     return np.einsum(subscripts, x, y, optimize=True)

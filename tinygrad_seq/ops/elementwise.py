@@ -106,7 +106,7 @@ def power(x, p, /):
 
 power.partials(
     lambda x, p: safe_product(p, x ** (p - 1)),
-    lambda x, p, z: z * np.log(np.where(np.logical_and(x == 0, p >= 0), 1, x)),
+    lambda x, p, z: safe_product(z, np.log(np.where(np.logical_and(x == 0, p >= 0), 1, x))),
     singular=True,
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.mode import mode, refuse_in_a_step
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.device_indices import index_on_device_of, indices_on_device_of
@@ -56,12 +57,18 @@ def _getitem(x, /, *indices, key):
 )
 def _scatter(x, /, *indices, key, shape):
     """z = 0 with x added at [key]: the adjoint of z = x[key]"""
+    if not is_basic(key):
+        return added(x, fill(key, indices), shape)
     z = backend.shaped(np.zeros_like, x, shape)
-    if is_basic(key):
-        z[key] = x
-    else:
-        backend.index_add(z, fill(key, indices), x)
+    z[key] = x
     return z
+
+
+def added(x, key, shape):
+    """z = 0 with x added at [key], where an index may occur more than once."""
+    z = backend.shaped(np.zeros_like, wide(x), shape)
+    backend.index_add(z, key, wide(x))
+    return rounded(z, x)
 
 
 _getitem.linear(lambda g, s, indices, key: _scatter(g, *indices, key=key, shape=s))
@@ -174,9 +181,7 @@ def _take_along_axis(x, indices, /, axis):
 @primitive(examples=[example("(2,2)", [[0, 0], [2, 1]], axis=1, shape=(2, 3))])
 def _scatter_along_axis(x, indices, /, axis, shape):
     """z = 0 with x added at `indices` along the axis: the adjoint of take_along_axis"""
-    z = backend.shaped(np.zeros_like, x, shape)
-    backend.index_add(z, along(indices, axis), x)
-    return z
+    return added(x, along(indices, axis), shape)
 
 
 _take_along_axis.linear(lambda g, s, indices, axis: _scatter_along_axis(g, indices, axis, s), None)

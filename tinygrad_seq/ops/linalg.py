@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.engine.precision import rounded_once, total
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.rules import push, read
 from tinygrad_seq.engine.signature import example
@@ -166,9 +167,20 @@ cholesky.jvp(lambda g, z: z @ half(between(z, np.tril(g) + np.tril(g, -1).mT)))
 
 
 @primitive(examples=EXAMPLES)
+@rounded_once
 def _norm(x, /, axis=None, *, keepdims=False):
-    """z = sqrt(sum_i x_i^2); dz/dx = 0 at the zero vector"""
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+    """z = sqrt(sum_i x_i^2), without overflow or underflow of the squares; dz/dx = 0 at the zero vector"""
+    with np.errstate(over="ignore"):
+        z = np.sqrt(total(np.square(x), axis, keepdims))
+    if not np.size(x) or (backend.on_host(z) and LEAST[z.dtype.char] < z.min() <= z.max() < math.inf):
+        return z
+    top = np.max(np.abs(x), axis=axis, keepdims=True)
+    top = np.where(np.logical_and(top > 0, top < np.inf), top, 1)
+    return np.reshape(top, np.shape(z)) * np.sqrt(total(np.square(x / top), axis, keepdims))
+
+
+# the least norm whose squares are not rounded to subnormal numbers
+LEAST = {dtype: 1e3 * math.sqrt(np.finfo(dtype).tiny) for dtype in "fd"}
 
 
 def quotient(g, z):
@@ -186,6 +198,8 @@ def limit(g, z):
     if getattr(g, "line", None) is None or not may_vanish(z):
         return quotient(g, z)
     made = z.line[0]
+    if made.op is elementwise._astype.primitive:  # of a float16 norm, the rules read its value as float32
+        made = made.inputs[0][0]
     slopes = {made: [np.ones_like(z)]}
     for record in tape([g.line]):
         if record.op is made.op and (record.inputs, record.meta) == (made.inputs, made.meta):
@@ -210,7 +224,7 @@ def may_vanish(z) -> bool:
 
 
 _norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))
-_norm.jvp(lambda g, x, z, axis, keepdims: quotient(np.sum(x * g, axis=axis, keepdims=keepdims), z))
+_norm.jvp(lambda g, x, z, axis, keepdims: quotient(total(x * g, axis, keepdims), z))
 _norm.rides(axis=axes_from_end)
 
 

@@ -1,4 +1,4 @@
-"""Reductions over any axes: sum, max, min, logsumexp, and compositions of them.
+"""Reductions over any axes: sum, max, min, and compositions of them.
 
 `axis` is None for all axes, an int or a tuple; with `keepdims` the reduced axes stay, with length 1.
 """
@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 
+from tinygrad_seq.engine.precision import rounded_once, running_total, total
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import ones_like
-from tinygrad_seq.ops.elementwise import astype, safe_product, sqrt, square
-from tinygrad_seq.ops.exponential import finite
+from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.shape import concatenate, reshape, transpose
 
@@ -66,7 +66,7 @@ def sum(x, /, axis=None, *, keepdims=False):
     >>> ts.sum(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).numpy()
     array([4., 6.], dtype=float32)
     """
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return total(x, axis, keepdims)
 
 
 sum.linear(lambda g, s, axis: np.broadcast_to(np.reshape(g, kept(s, axis)), s))
@@ -97,49 +97,17 @@ def min(x, /, axis=None, *, keepdims=False):
 def winners(x, z, axis, dtype):
     """The partial derivatives of max and min: 1/k for each of the k elements equal to z, else 0."""
     attain = (x == np.reshape(z, kept(np.shape(x), axis))).astype(dtype)
-    return attain / np.maximum(np.sum(attain, axis=axis, keepdims=True), 1)
+    return attain / np.maximum(total(attain, axis, True), 1)
 
 
 for extremum in (max, min):
     extremum.vjp(lambda g, x, z, s, axis: np.reshape(g, kept(s, axis)) * winners(x, z, axis, g.dtype))
-    extremum.jvp(
-        lambda g, x, z, axis, keepdims: np.sum(g * winners(x, z, axis, g.dtype), axis=axis, keepdims=keepdims)
-    )
+    extremum.jvp(lambda g, x, z, axis, keepdims: total(g * winners(x, z, axis, g.dtype), axis, keepdims))
     extremum.rides(axis=axes_from_end)
 
 
-@primitive(examples=EXAMPLES)
-def logsumexp(x, /, axis=None, *, keepdims=False):
-    """z = log sum_i exp x_i, computed from x - max x, which cannot overflow
-
-    If all elements are -inf, or there are none, z = -inf, with zero derivative.
-
-    >>> ts.logsumexp(ts.tensor([[0.0, 0.0], [1.0, 1.0]]), axis=1).numpy().round(3)
-    array([0.693, 1.693], dtype=float32)
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        m = (
-            finite(np.max(x, axis=axis, keepdims=True))
-            if np.size(x)
-            else np.zeros_like(x, shape=kept(x.shape, axis))
-        )
-        z = np.log(np.sum(np.exp(x - m), axis=axis, keepdims=keepdims))
-        return z + np.reshape(m, np.shape(z))
-
-
-def weights(x, z, axis):
-    """dz/dx = exp(x - z), the softmax of x."""
-    return np.exp(x - finite(np.reshape(z, kept(np.shape(x), axis))))
-
-
-logsumexp.vjp(lambda g, x, z, s, axis: safe_product(np.reshape(g, kept(s, axis)), weights(x, z, axis)))
-logsumexp.jvp(
-    lambda g, x, z, axis, keepdims: np.sum(safe_product(g, weights(x, z, axis)), axis=axis, keepdims=keepdims)
-)
-logsumexp.rides(axis=axes_from_end)
-
-
 @numpy_function
+@rounded_once
 def mean(x, axis=None, *, keepdims=False):
     """The arithmetic mean over `axis`.
 
@@ -147,13 +115,12 @@ def mean(x, axis=None, *, keepdims=False):
     >>> ts.mean(ts.tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0).numpy()
     array([2., 4.], dtype=float32)
     """
-    if np.result_type(x) == np.float16:  # its sums would overflow at 65,504
-        return mean(astype(x, np.float32), axis, keepdims=keepdims).astype(np.float16)
     shape = np.shape(x)
     return sum(x, axis, keepdims=keepdims) / math.prod(shape[a] for a in axes_of(axis, len(shape)))
 
 
 @numpy_function
+@rounded_once
 def var(x, axis=None, *, ddof: int = 0, keepdims=False):
     """The variance over `axis`: the sum of squared deviations from the mean, divided by n - `ddof`.
 
@@ -168,6 +135,7 @@ def var(x, axis=None, *, ddof: int = 0, keepdims=False):
 
 
 @numpy_function
+@rounded_once
 def std(x, axis=None, *, ddof: int = 0, keepdims=False):
     """The standard deviation over `axis`, sqrt(var); where it is 0, its derivative is taken to be 0.
 
@@ -209,10 +177,10 @@ def prod(x, axis=None, *, keepdims=False):
 @primitive(examples=[example("(a,b)", axis=0), example("(a)", axis=-1), example("(a,b,c)", axis=1)])
 def _cumsum(x, /, axis):
     """z_i = sum_{j <= i} x_j"""
-    return np.cumsum(x, axis=axis)
+    return running_total(x, axis)
 
 
-_cumsum.linear(lambda g, s, axis: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), s))
+_cumsum.linear(lambda g, s, axis: np.reshape(np.flip(_cumsum(np.flip(g, axis), axis), axis), s))
 _cumsum.rides(axis=axes_from_end)
 
 

@@ -43,4 +43,8 @@ def arctan2(y, x, /):
     return np.arctan2(y, x)
 
 
-arctan2.partials(lambda y, x: x / (x * x + y * y), lambda y, x: -(y / (x * x + y * y)), singular=True)
+arctan2.partials(
+    lambda y, x: x / (np.square(x) + np.square(y)),
+    lambda y, x: -(y / (np.square(x) + np.square(y))),
+    singular=True,
+)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from tinygrad_seq.engine.precision import total
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.program import Operation, Parts, Program, summable
 from tinygrad_seq.scan.riding import Lifted
@@ -93,7 +94,7 @@ class Execution:
                 summing = cast(Callable, self.summed[v].op.summing)
                 totals[v] = summing(*map(stacked, self.summed[v].inputs))
             elif v not in totals:
-                totals[v] = np.sum(env[v], axis=0) if v in varying else env[v] * n
+                totals[v] = total(env[v], 0) if v in varying else env[v] * n
         finals = [
             run.finals[self.places[pair]] if pair in self.places else given[pair[0]] for pair in program.carries
         ]

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.precision import BLOCK, HALF
+from tinygrad_seq.ops.reduction import axes_of
 from tinygrad_seq.scan.gates import scale
 from tinygrad_seq.scan.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
@@ -67,6 +69,7 @@ ON_DEVICES = {  # CuPy has no maximum.reduce, and no einsum with out=
     "min": "amin({args}, {axis}, {z}, {keepdims})",
     "softmax": SOFTMAX.replace("top", "amax({args}, {axis}, None, True)"),
 }
+SUMS = frozenset(["sum", "softmax", "contract"])  # see `precise`
 IN_PLACE = frozenset(  # ops that may write over an argument: only their first line reads it
     [*UFUNCS, "maximum", "minimum", "abs", "relu", "sigmoid", "gates", "softplus"]
 )
@@ -183,7 +186,11 @@ def written(
         yield f"square({args[0]}, {zs[0]})"
     elif op.name == "safe_product" and np.isfinite(plan.loop.numbers.get(call.inputs[1], np.inf)).all():
         yield f"multiply({', '.join(args)}, {zs[0]})"
-    elif op.name in table and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape)):
+    elif (
+        op.name in table
+        and ("{axis}" not in table[op.name] or has_axes(specs[call.inputs[0]].shape))
+        and (op.name not in SUMS or precise(call, specs, host))
+    ):
         if meta.get("axis", ()) is None:
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
         words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"}
@@ -231,6 +238,17 @@ def is_short(x: Spec, axis: object) -> bool:
 def has_axes(shape: tuple[int, ...]) -> bool:
     """Whether the shape has an axis, and no axis of length 0."""
     return bool(shape) and 0 not in shape
+
+
+def precise(call: Operation, specs: Sequence[Spec], host: bool) -> bool:
+    """Whether a sum in one line is precise: not of float16, and not along an axis that is added in blocks.
+
+    On the host, NumPy adds pairwise along the last axis.
+    """
+    x = specs[call.inputs[0]]
+    axes = axes_of(call.metadata().get("axis", ()), len(x.shape))
+    long = [a for a in axes if x.shape[a] > BLOCK and not (host and a == len(x.shape) - 1)]
+    return specs[call.outputs[0]].dtype != HALF and not long
 
 
 def turned(shift: int, axis: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple, tuple]]:

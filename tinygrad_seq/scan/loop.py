@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.ops.shape import inverse
 from tinygrad_seq.scan.emit import emitted
 from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place
@@ -67,7 +68,10 @@ class Loop:
         run = Run(
             finals,
             dict(work.kept),
-            {v: t.copy() for v, t in zip(self.program.totals, work.totals, strict=True)},
+            {
+                v: t.astype(self.program.values[v].dtype)
+                for v, t in zip(self.program.totals, work.totals, strict=True)
+            },
         )
         with self.lock:
             self.pool = [work, *self.pool][:POOL]
@@ -114,7 +118,7 @@ class Workspace:
         ]
         rooms += [Spec((n, *values[v].shape), values[v].dtype) for v in stacks]
         rooms += plan.scratch
-        rooms += [values[v] for v in program.totals]
+        rooms += [values[v]._replace(dtype=accumulating(values[v].dtype)) for v in program.totals]
         given = set(program.outputs)  # the caller may hold them longer than the rest
         apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
         self.owners, arrays = rooms_for(rooms, apart, program.device)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
+from tinygrad_seq.testing.precision import precision
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
 from tinygrad_seq.testing.zero import zero
@@ -18,7 +19,7 @@ Law = Callable[[Call], None]
 
 OF_VALUES: tuple[Law, ...] = (values.values, values.layout)
 OF_DERIVATIVES: tuple[Law, ...] = (
-    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero,
+    laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero, precision,
 )  # fmt: skip
 LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
 

@@ -12,20 +12,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.testing.laws import arrays_of, leaves, pulled, raw
+from tinygrad_seq.testing.differences import noise, pulled_back
+from tinygrad_seq.testing.laws import actives, arrays_of, leaves, pulled, raw
 from tinygrad_seq.testing.strategies import SINGULAR, Call, sprinkled
 
 
 class Exemption(NamedTuple):
-    """Points at which an op is exempt from the law, and why."""
+    """Points at which an op is exempt from the law, why, and from which order of derivatives on."""
 
     points: tuple[float, ...]
     reason: str
+    order: int = 1
 
 
 PLAIN = "a plain product by design, for speed; guard the argument of x log x"
 UNSHIFTED = "a row with +inf has no softmax; only -inf, a mask, is valid"
+NO_DIRECTION = "an infinite vector has no direction x / |x|"
 EXEMPT = {
     "multiply": Exemption((np.inf, -np.inf), PLAIN),
     "matmul": Exemption((np.inf, -np.inf), PLAIN),
@@ -33,19 +37,22 @@ EXEMPT = {
     "solve": Exemption((np.inf, -np.inf), PLAIN),
     "softmax": Exemption((np.inf,), UNSHIFTED),
     "log_softmax": Exemption((np.inf,), UNSHIFTED),
+    "logsumexp": Exemption((np.inf,), UNSHIFTED, order=2),
+    "norm": Exemption((np.inf, -np.inf), NO_DIRECTION, order=2),
 }
 
 
-def awkward(op: Primitive) -> list[float]:
+def awkward(op: Primitive, order: int = 1) -> list[float]:
     """The points at which the law of zero is tested for an op; also NaN, if the op is declared singular."""
     singular = any(rule is not None and "safe_product" in rule.form for rule in op.rules)
-    exempt = EXEMPT[op.name].points if op.name in EXEMPT else ()
+    exempt = EXEMPT[op.name].points if op.name in EXEMPT and EXEMPT[op.name].order <= order else ()
     return [*(p for p in SINGULAR if p not in exempt), *([np.nan] if singular else [])]
 
 
 def zero(call: Call) -> None:
     """A zero cotangent gives a zero gradient, also where the derivative is infinite or undefined."""
     zero_at(call, awkward(call.op))
+    zero_again_at(call, awkward(call.op, order=2))
 
 
 def zero_at(call: Call, points: Sequence[float]) -> None:
@@ -53,9 +60,24 @@ def zero_at(call: Call, points: Sequence[float]) -> None:
     arrays = sprinkled(call, points, call.rng())
     gs = [np.zeros_like(z) for z in raw(call, arrays)]
     for create_graph in (False, True):
-        for grad in arrays_of(pulled(call, gs, leaves(call, arrays), create_graph=create_graph)):
-            assert not np.any(grad), (
-                f"a zero cotangent gives the gradient {grad} in {call.op.name} of {arrays}, {call.meta}, "
-                f"expected 0; if a partial can be infinite, declare partials(..., singular=True) or use "
-                f"safe_product"
-            )
+        grads = pulled(call, gs, leaves(call, arrays), create_graph=create_graph)
+        vanish("gradient", call, arrays, grads)
+
+
+def zero_again_at(call: Call, points: Sequence[float]) -> None:
+    """The law of zero at given points, for the derivative of the gradient."""
+    rng = call.rng()
+    arrays = sprinkled(call, points, rng)
+    gs, xs = [np.zeros_like(z) for z in raw(call, arrays)], leaves(call, arrays)
+    grads = [dx for dx in pulled(call, gs, xs, create_graph=True) if dx.requires_grad]
+    if grads:
+        again = pulled_back(grads, actives(call, xs), [noise(rng, dx.shape) for dx in grads])
+        vanish("derivative of its gradient", call, arrays, again)
+
+
+def vanish(what: str, call: Call, arrays: Sequence[np.ndarray], grads: Sequence[ts.Tensor]) -> None:
+    for grad in arrays_of(grads):
+        assert not np.any(grad), (
+            f"a zero cotangent gives the {what} {grad} in {call.op.name} of {arrays}, {call.meta}, expected 0; "
+            f"if a partial can be infinite, declare partials(..., singular=True) or use safe_product"
+        )

@@ -22,10 +22,9 @@ from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.ordering import argmax
-from tinygrad_seq.ops.reduction import logsumexp
 from tinygrad_seq.ops.reduction import max as most
 from tinygrad_seq.ops.shape import broadcast_to, expand_dims
-from tinygrad_seq.ops.softmax import log_softmax
+from tinygrad_seq.ops.softmax import log_softmax, logsumexp
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 

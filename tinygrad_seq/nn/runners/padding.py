@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.nn.indices import found, rows
 from tinygrad_seq.nn.losses import reduced
 from tinygrad_seq.nn.module import Input
@@ -88,6 +89,6 @@ def mean_within(losses: Tensor, lengths: Lengths) -> Tensor:
             f"other axes first"
         )
     if lengths is None:
-        return reduced(losses, "mean", losses.size)
+        return reduced("mean_within", wide(losses), "mean", losses.size, losses)
     inside, _ = within(lengths, losses)
-    return reduced(cut(losses, lengths), "mean", total(inside))
+    return reduced("mean_within", wide(cut(losses, lengths)), "mean", total(inside), losses)

@@ -7,6 +7,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.precision import rounded, wide
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.attention import ScaledDotScore, attend
 from tinygrad_seq.nn.cells import State
@@ -18,6 +19,7 @@ from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.elementwise import astype
+from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, reshape, split, transpose
 from tinygrad_seq.tensor.creation import tensor
@@ -90,10 +92,11 @@ class SelfAttention(Runner):
         """The mean of the outputs within the lengths, (B, size), 0 for a row of length 0; and the state ()."""
         ys, state = self(xs, state, lengths)
         if lengths is None:
-            return total(ys, 0) / len(ys), state
+            return mean(ys, 0), state
         inside, _ = within(lengths, ys)
-        count = astype(total(inside, 0), ys.dtype)
-        return total(ys, 0) / expand_dims(where(count == 0, 1.0, count), -1), state
+        sums = total(wide(ys), 0)
+        count = astype(total(inside, 0), sums.dtype)
+        return rounded(sums / expand_dims(where(count == 0, 1.0, count), -1), ys), state
 
 
 class Positions(Module):
