@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 import silent
-from silent import habits, numbers, shapes, tape, training  # noqa: F401  # each import adds the rows of its kind
+from silent import habits, loops, numbers, shapes, tape, training  # noqa: F401  # each import adds the rows of its kind
 
 
 @pytest.mark.parametrize("row", silent.ROWS, ids=repr)

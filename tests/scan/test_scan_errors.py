@@ -2,13 +2,17 @@
 
 import copy
 import gc
+import math
+import random
+import time
 import traceback
 import weakref
+from collections import namedtuple
 
 import doors
 import numpy as np
 import pytest
-from results import assert_array_equal
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -16,6 +20,7 @@ from tinygrad_seq.engine.mode import mode, observed
 from tinygrad_seq.nn import init
 from tinygrad_seq.scan import scan
 
+Pair = namedtuple("Pair", ["h", "c"])
 XS = ts.tensor(np.arange(12.0).reshape(4, 3))
 
 
@@ -136,13 +141,84 @@ def test_a_draw_of_the_framework():
         refused(lambda c, x, draw=draw: (draw(), (c, None))[1], RuntimeError, "draw before the loop")
 
 
-def test_a_foreign_draw_is_a_constant():
-    """Documented: the same at every step."""
-    rng = np.random.default_rng(0)
-    _, ys = scan(lambda c, x: (c, c * 0.0 + rng.normal(size=3)), start(), XS)
-    assert (ys.numpy() == ys.numpy()[0]).all()
-    _, again = scan(lambda c, x: (c, c * 0.0 + rng.normal(size=3)), start(), XS)
-    assert (again.numpy() != ys.numpy()).all()
+RNG, OLD = np.random.default_rng(0), np.random.RandomState(0)
+ITEMS = iter(np.arange(1e6))
+
+
+class Noisy(nn.Cell):
+    """A cell whose helper draws."""
+
+    def __call__(self, c, x):
+        return c, c * self.noise()
+
+    def noise(self):
+        self.kept = RNG.normal(size=3)
+        return ts.tensor(self.kept)
+
+
+DRAWS = {
+    "a number of a Generator": lambda c, x: (c + RNG.normal(), None),
+    "an array of a Generator": lambda c, x: (c, c * 0.0 + RNG.normal(size=3)),
+    "integers": lambda c, x: (c, x[RNG.integers(0, 3, 100)]),
+    "a mask": lambda c, x: (c, ts.where(RNG.random(50) < 0.5, x[0], x[1])),
+    "a RandomState": lambda c, x: (c, c * OLD.rand(3)),
+    "np.random": lambda c, x: (c, c * np.random.normal()),
+    "random": lambda c, x: (c, c * random.random()),
+    "a NumPy scalar": lambda c, x: (c, c * np.float64(random.gauss(0, 1))),
+    "a tensor from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3))),
+    "a parameter from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3), requires_grad=True)),
+    "an argument of a function": lambda c, x: (c, ts.clip(c, RNG.normal(), None)),
+    "a list": lambda c, x: (c, ts.stack([c[0], RNG.normal()])),
+    "of a helper of a cell": Noisy(),
+    "another operation": lambda c, x: (c, (ts.sin if RNG.random() < 0.5 else ts.cos)(c) * RNG.normal()),
+    "under no_grad": lambda c, x: (c, c * ts.no_grad()(RNG.normal)()),
+    "an item of an iterator": lambda c, x: (c, c * next(ITEMS)),
+    "the time": lambda c, x: (c, c * time.perf_counter()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("how", [{}, {"remat": 2}, {"reverse": True}])
+def test_a_foreign_draw(name, how):
+    """It would be the same at every step; the error names the line."""
+    error, _ = refused(DRAWS[name], RuntimeError, "recorded once.* draw before the loop", **how)
+    assert "unroll=True" in str(error)
+
+
+def test_a_foreign_draw_in_a_program_that_is_known():
+    """The same operations with a value that was the same in two calls are compiled already."""
+    values = iter([0.5, 0.5, 0.25, 0.5])
+    scan(lambda c, x: (c * next(values), None), start(), XS)
+    refused(lambda c, x: (c * next(values), None), RuntimeError, r"float64\[\].*0\.25.*0\.5")
+
+
+def test_a_foreign_draw_in_a_nested_scan():
+    def step(c, x):
+        return scan(lambda h, y: (h * RNG.normal(), None), c, length=2)[0], None
+
+    refused(step, RuntimeError, "draw before the loop")
+
+
+def test_a_foreign_draw_of_one_step():
+    """The loop calls the step once, too."""
+    assert scan(DRAWS["an array of a Generator"], start(), XS[:1])[1].shape == (1, 3)
+
+
+def test_a_step_that_makes_the_same_values_at_every_call():
+    """It is called twice when it first makes them, then once."""
+    calls, scale = [], np.array([1.0, 2.0, 3.0])
+
+    def step(c, x):
+        calls.append(1)
+        return c * 0.5, x * ts.tensor(scale * 2) * math.sqrt(len(scale))
+
+    for expected in (2, 3, 4):
+        scan(step, start(), XS)
+        assert len(calls) == expected
+    scale += 1.0
+    _, ys = scan(step, start(), XS)
+    assert len(calls) == 6
+    assert_allclose(ys.numpy(), XS.numpy() * scale * 2 * math.sqrt(3))
 
 
 def test_backward():
@@ -151,6 +227,44 @@ def test_backward():
     w = leaf([1.0, 2.0, 3.0])
     refused(lambda c, x: ((w * w).sum().backward(), (c, None))[1], RuntimeError, "ts.grad")
     assert w.grad is None
+
+
+def nested(c, v, by):
+    """The derivative is taken in an inner step; its own carry, or only that of the outer one, depends on v."""
+
+    def inner(h, y):
+        h = h * 0.5 + (v if by == "inner" else 0.0)
+        return h, ts.grad((h * v).sum(), v, create_graph=True)
+
+    _, slopes = scan(inner, c, length=2)
+    return (c * v if by == "outer" else c) + slopes.sum(axis=0) * 0.1
+
+
+HISTORY = {  # steps with a derivative by v, which the carry, or what the carry was at first, depends on
+    "through the carry": lambda c, x, v: c * 0.5 + ts.grad((v * v * c).sum(), v, create_graph=True),
+    "through the carry only": lambda c, x, v: ts.tanh(c * v) + ts.grad(c.sum() + v.sum(), v),
+    "of what was made of it": lambda c, x, v: c * v + ts.grad((ts.exp(v) * c).sum(), v, create_graph=True),
+    "with zeros": lambda c, x, v: c * v + ts.grad((c * x).sum(), v, zeros=True, create_graph=True),
+    "in a nested scan": lambda c, x, v: nested(c, v, "inner"),
+    "in a nested scan, of the outer carry": lambda c, x, v: nested(c, v, "outer"),
+}
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_a_gradient_that_would_pass_through_earlier_steps(name):
+    v = leaf([0.5, 1.5, 1.0])
+    error, _ = refused(
+        lambda c, x: (HISTORY[name](c, x, v), None), RuntimeError, r"ts\.grad.* float64\[3\]", c=XS[0]
+    )
+    assert "ts.vjp" in str(error)
+
+
+@pytest.mark.parametrize("name", ["the carry before the first step", "the input"])
+def test_a_gradient_by_what_the_arguments_were_made_of(name):
+    v = leaf([0.5, 1.5, 1.0])
+    given = {"c": v * 2.0} if name.startswith("the carry") else {"xs": XS * v, "c": XS[0]}
+    step = lambda c, x: (c, ts.grad((c * x).sum(), v, create_graph=True))  # noqa: E731
+    refused(step, RuntimeError, r"ts\.grad.* float64\[3\]", **given)
 
 
 def test_a_captured_tensor_cannot_be_changed():
@@ -231,6 +345,25 @@ def test_what_a_step_returns(made, words):
     refused(made, TypeError, words)
 
 
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (lambda c: (c, None), lambda c, x: (c[0], x)),
+        (lambda c: (c, None), lambda c, x: (c[0], (x,))),
+        (lambda c: (c, c), lambda c, x: [c[1], c[0]]),
+        (lambda c: [c, (c,)], lambda c, x: (c[0], c[1])),
+        (lambda c: {"a": [c]}, lambda c, x: {"a": (c["a"][0],)}),
+        (lambda c: Pair(c, c), lambda c, x: (c.h, c.c)),
+        (lambda c: (c, c), lambda c, x: Pair(*c)),
+        (lambda c: (c, ()), lambda c, x: (c[0], None)),
+        (lambda c: (c, None), lambda c, x: (c[0], [])),
+    ],
+)
+def test_the_form_of_a_carry(first, later):
+    """In the loop the next step would receive another tree."""
+    refused(lambda c, x: (later(c, x), None), TypeError, "a carry of the form that it receives", first(start()))
+
+
 @pytest.mark.parametrize("now", [{"a": 1, "c": 2}, {"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_the_keys_of_a_carry(now):
     refused(
@@ -294,6 +427,17 @@ def test_the_number_of_steps(xs, length, words):
 def test_a_segment_has_steps(k):
     kind = ValueError if isinstance(k, int) else TypeError
     refused(lambda c, x: (c, None), kind, r"scan needs an integer remat in \[1, inf\), got", remat=k)
+
+
+@pytest.mark.parametrize("n", [2.0, "4", None, [4]])
+def test_a_length_is_an_integer(n):
+    words = "pass length=" if n is None else "scan needs an integer length"
+    refused(lambda c, x: (c, None), ValueError if n is None else TypeError, words, xs=None, length=n)
+
+
+def test_a_number_of_steps_of_numpy():
+    total, _ = scan(lambda c, x: (c + 1.0, None), start(), length=np.int64(4), remat=np.array(3))
+    assert_array_equal(total.numpy(), start().numpy() + 4)
 
 
 # --- out of the step ----------------------------------------------------------------------------------

@@ -258,7 +258,8 @@ def _record(op: Declaration) -> Iterator[str]:
     if op.many:
         yield "        record.shapes = tuple([part.shape for part in z])"
         yield "        record.dtypes = tuple([part.dtype for part in z])"
-        yield "        for _i, _t in enumerate(out): _t.line = (record, _i)"
+        yield "        for _i, _t in enumerate(out):"
+        yield "            if _t.dtype.kind == 'f': _t.line = (record, _i)"
     else:
         yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
         yield "        out.line = (record, 0)"

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq.engine.mode import mode, recording
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
-from tinygrad_seq.scan.execute import Execution
+from tinygrad_seq.scan.execute import Execution, as_recorded, store
 from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.program import Program, taken_apart
 
@@ -124,8 +123,7 @@ def first_step(program: Program, arrays: Sequence) -> dict[int, object]:
     env.update({v: env[v][0] for v in program.inputs})
     with np.errstate(all="ignore"):
         for call in program.operations:
-            made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
-            env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+            store(env, call, call.op.forward(*[env[v] for v in call.inputs], **call.metadata()))
     return env
 
 
@@ -133,9 +131,8 @@ def replay(program: Program, env: dict) -> None:
     """Run the operations of one step on the tensors in `env`, and put the results there."""
     env.update(program.numbers)
     for call in program.operations:
-        with recording(mode.recording and not call.quiet):
-            made = call.op.function(*[env[v] for v in call.inputs], **call.metadata())
-        env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+        with as_recorded(call):
+            store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
 
 
 def sum_of(parts: list):

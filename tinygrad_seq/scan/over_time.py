@@ -24,6 +24,7 @@ from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
+from tinygrad_seq.scan.twice import fingerprint, refuse_another
 from tinygrad_seq.tensor.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # the most recently used ones, by key
@@ -32,9 +33,13 @@ lock = threading.Lock()
 
 
 class Compiled:
-    """A program, the places of its operations, and a loop for each set of arguments that need a gradient."""
+    """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
+
+    same  hashes of the values that a step made itself, and made again when it was called again
+    """
 
     def __init__(self, program: Program) -> None:
+        self.same: set[int] = set()
         self.program = identified(gathered(program))
         self.parts = taken_apart(self.program)
         self.execute = Execution(self.parts, self.program)
@@ -85,7 +90,8 @@ def scan(
 ):
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
-    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step
+    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step, and a
+             second time if it makes values that are new, to see whether it makes the same ones again
     init     the carry before the first step, a tree of tensors
     xs       a tree of tensors whose first axis is time, or None
     length   the number of steps, needed if xs has no tensor
@@ -99,7 +105,8 @@ def scan(
 
     ValueError for zero steps, or inputs with different numbers of steps. TypeError for a carry that changes its
     form, shape or dtype, an output that is not a tensor, a step that reads the value of a tensor, and tensors
-    on different devices.
+    on different devices. RuntimeError for a step with a random draw, and for a gradient in it that would pass
+    through earlier steps.
 
     >>> import tinygrad_seq as ts
     >>> total, sums = ts.scan(lambda c, x: (c + x, c + x), ts.tensor(0.0), ts.tensor([1.0, 2.0, 3.0]))
@@ -113,6 +120,10 @@ def scan(
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
+    made = fingerprint(recorded) if n > 1 else None
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, Step(step, init, xs))
+        compiled.same.add(made)
     if remat is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
@@ -172,6 +183,8 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
 
 
 def _own(x) -> Tensor:
-    """x as a tensor that shares no memory with a leaf, like the result of a stack."""
+    """x as a new tensor that shares no memory with a leaf, like the result of a stack."""
     x = as_tensor(x)
-    return x if x.buffer is None else concatenate([x])
+    if x.buffer is not None or (x.is_leaf and x.requires_grad):
+        return concatenate([x])
+    return x if mode.trace else Tensor(x._data, x.line)

@@ -10,17 +10,22 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.mode import tracing
+from tinygrad_seq.engine.mode import mode, tracing
 from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.engine.tape import tape
+from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
-from tinygrad_seq.scan.trace import Trace
+from tinygrad_seq.scan.trace import Trace, refuse_history
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Step:
-    """One recording of a step: its carries and inputs, the values that it captured, and its program."""
+    """One recording of a step: its carries and inputs, the values that it captured, and its program.
+
+    fresh  the captured values that another call of the step may make anew
+    """
 
     def __init__(self, step: Callable, init, xs) -> None:
         trace = self.trace = Trace()
@@ -28,8 +33,8 @@ class Step:
         self.carried = [as_tensor(c) for c in tree.leaves(init)]
         self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
         with tracing(trace):
-            before = [trace.placeholder(c._data, None) for c in self.carried]
-            rows = [trace.placeholder(x._data[0, ...], None) for x in self.inputs]
+            before = [trace.placeholder(c._data, None, c.line) for c in self.carried]
+            rows = [trace.placeholder(x._data[0, ...], None, x.line) for x in self.inputs]
             for holders, name in ((before, names[0]), (rows, names[1])):
                 if len(holders) == 1:
                     trace.names[holders[0].line] = name
@@ -45,11 +50,8 @@ class Step:
         outputs = tuple(number(line) for line in self.ys)
         captured = {line: x for line, x in trace.captured.items() if line in number.number}
         numbers = {number.number[line]: x for line, x in captured.items() if type(x) in (int, bool)}
-        self.captured = {
-            number.number[line]: trace.numbers[line] if type(x) is float else x
-            for line, x in captured.items()
-            if type(x) not in (int, bool)
-        }
+        self.captured = {number.number[line]: x for line, x in captured.items() if type(x) not in (int, bool)}
+        self.fresh = [number.number[line] for line in captured if line in trace.fresh]
         self.program = Program(
             number.specs(),
             operations,
@@ -60,6 +62,24 @@ class Step:
             outputs,
             device=self._device(),
         )
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """RuntimeError if a derivative in the step leads to a carry that depends on the same tensor.
+
+        In the Python loop, dy/dw counts the w of all earlier steps, through the carry. Here the carry is a
+        given value, so dy/dw would count the w of this step only.
+        """
+        given = zip(self.program.arguments, self.arguments(), strict=True)
+        lines = {v: x.line for v, x in given if isinstance(x, Tensor) and x.line is not None}
+        for line, ends in self.trace.derivatives:
+            stops = {self.number.number[end] for end in ends if end in self.number.number}
+            on_it = {v for v, origin in lines.items() if line[0] in tape([origin])}
+            if not stops.isdisjoint(reached(self.program, on_it)):
+                refuse_history(line)
+            if mode.trace is not None:  # in the step of an outer scan, they may depend on it through its carry
+                before = [lines[v] for v in lines if not stops.isdisjoint(reached(self.program, {v}))]
+                mode.trace.differentiated(before, [line])
 
     def _device(self) -> str:
         """The one device of all arguments of the program."""
@@ -98,11 +118,17 @@ class Step:
             if not isinstance(now, Tensor):
                 raise TypeError(f"a carry of a scan must be a tensor like {describe(was)}, got {describe(now)}")
             if (now.shape, now.dtype) != (was.shape, was.dtype):
+                place = place_of(now.line and now.line[0])
                 raise TypeError(
-                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: a carry "
+                    f"the carry {describe(was)} became {describe(now)} in a scan{place}: a carry "
                     f"must keep its shape and dtype; start with one like it, or use astype in the step (a "
                     f"NumPy float widens, as in x / np.sqrt(3); write math.sqrt)"
                 )
+        if tree.form(init) != tree.form(carry):
+            raise TypeError(
+                f"the step of a scan must return a carry of the form that it receives, with the same classes "
+                f"of tuples, lists and dicts: expected one like {init!r:.80}, got {carry!r:.80}"
+            )
         for y in tree.leaves(ys):
             if not isinstance(y, Tensor):
                 raise TypeError(
@@ -112,9 +138,10 @@ class Step:
         line = self.trace.line
         return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
 
-    def _place(self, t: Tensor) -> str:
-        place = getattr(t.line and t.line[0], "place", None)
-        return f" ({place[0].co_filename}, line {place[1]})" if place else ""
+    def use_of(self, v: int) -> str:
+        """The place in the user's code where a captured value is used first."""
+        uses = (r for r in self.trace.records if any(self.number.number.get(line) == v for line in r.arguments))
+        return place_of(next(uses, None))
 
     def named_program(self) -> Program:
         """The program, with the user's names of its values."""
@@ -123,6 +150,12 @@ class Step:
     def arguments(self) -> list:
         """The arguments of the program: carries before the first step, inputs of all steps, constants."""
         return [*self.carried, *self.inputs, *self.captured.values()]
+
+
+def place_of(record) -> str:
+    """The place of a call in the user's code, if it is known."""
+    place = getattr(record, "place", None)
+    return f" ({place[0].co_filename}, line {place[1]})" if place else ""
 
 
 def device_of(x) -> str:

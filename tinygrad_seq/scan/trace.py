@@ -8,25 +8,27 @@ replayed with other values for each of its arguments. The tape itself is the pro
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.errors import output_of
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
-from tinygrad_seq.engine.recording import plain
+from tinygrad_seq.engine.recording import immutable, keep, plain
+from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
 
 HERE = str(Path(__file__).parents[1])
-NUMBERS = (float, int, bool)  # the exact types: np.float64 is a subclass of float, but keeps its dtype
 Place = tuple["CodeType", int, int]  # the calling code, its line, and its instruction
 
 
@@ -50,10 +52,13 @@ class Noted(Record):
 
     @property
     def inputs(self) -> tuple[Line | None, ...]:  # type: ignore[override]
-        """The line of every argument that a derivative passes to, None for the others."""
+        """The line of every argument that a derivative passes to, None for the others, such as integers."""
         count = len(self.arguments)
         passes = [False] * count if self.quiet else self.op.differentiable(count)
-        return tuple([line if on else None for line, on in zip(self.arguments, passes, strict=True)])
+        floats = [line[0].dtypes[line[1]].kind == "f" for line in self.arguments]
+        return tuple(
+            [line if on and f else None for line, on, f in zip(self.arguments, passes, floats, strict=True)]
+        )
 
     @property
     def saved(self) -> tuple:  # type: ignore[override]
@@ -78,29 +83,38 @@ class Trace:
 
     records   the calls, in order
     made      the records and the placeholders: everything that belongs to the step
-    captured  the values from outside that the step uses, by line: a Tensor, an array or a number
-    numbers   the Python numbers among them, by line, as scalars of the dtype that they take
+    captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
+              scalar of NumPy if it is a float
+    fresh     the lines of those whose value another call of the step may change: numbers that are not literals
+              in the code, arrays that can change, and tensors that the step made from data
     names     the user's name of a line, where it is known
 
+    derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
+                 to which the derivative leads
+    origins      for every carry and input, the line from which its first value comes, or None
     first_order  the recorded calls will not be differentiated again
     """
 
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
+        self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
+        self.derivatives: list[tuple[Line, list[Line]]] = []
+        self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
-        self.numbers: dict[Line, np.generic] = {}
+        self.fresh: set[Line] = set()
         self.names: dict[Line, str] = {}
-        self._constants: dict[int, Line] = {}
+        self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
 
-    def placeholder(self, array, name: str | None = None) -> Traced:
-        """A tensor of the step that stands for a carry or an input."""
+    def placeholder(self, array, name: str | None = None, origin: Line | None = None) -> Traced:
+        """A tensor of the step that stands for a carry or an input, which at first has the line `origin`."""
         leaf = Leaf(np.shape(array), array.dtype)
         t: Traced = object.__new__(Traced)
         Tensor.__init__(t, array, (leaf, 0))
         self.made.add(leaf)
+        self.origins[leaf, 0] = origin
         self._tensors.append(t)
         if name:
             self.names[leaf, 0] = name
@@ -113,7 +127,10 @@ class Trace:
         frame = _user()
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
         record.arguments = tuple(
-            [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
+            [
+                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0], frame)
+                for x, a in zip(given, arrays, strict=True)
+            ]
         )
         record.arrays, record.made, record.buffers = arrays, tuple([t._data for t in outputs]), ()
         record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
@@ -124,36 +141,83 @@ class Trace:
         self.records.append(record)
         self.made.add(record)
 
-    def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
-        """The line of an argument; a value without a line of this step is captured and gets one."""
+    def line(self, x, array, frame=None) -> Line:
+        """The line of an argument; a value without a line of this step is captured and gets one.
+
+        An array of the host is captured as it is now: if the step changes it, its next use gets a new line.
+        """
         if isinstance(x, Tensor) and x.line is not None:
             line = x.line
             if line[0] in self.made or line in self.captured:
                 if frame is not None and line[0].op is None and line not in self.names:
                     self.names[line] = _name_of(x, frame) or ""
                 return line
-        elif type(x) in NUMBERS:  # every occurrence gets a new line
-            dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
-            line = (Leaf((), dtype), 0)
-            self.numbers[line] = dtype.type(x)
+            self.captured[line] = x
         else:
             x = x if isinstance(x, Tensor) else array
             if id(x) in self._constants:
-                return self._constants[id(x)]
-            line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
-        self.captured[line] = x
+                _, line = self._constants[id(x)]
+                if x is self.captured[line] or backend.same(x, self.captured[line]):
+                    return line
+            line = Leaf(np.shape(array), array.dtype), 0
+            self._constants[id(x)] = x, line
+            self.captured[line] = x if isinstance(x, Tensor) else keep(x)
+            if not (isinstance(x, Tensor) or immutable(x)):
+                self.fresh.add(line)
+        if isinstance(x, Tensor) and x.buffer is not None and x.buffer.stamp > self.began:
+            self.fresh.add(line)
         if frame is not None:
             self.names[line] = _name_of(x, frame) or ""
+        return line
+
+    def number(self, x: float, arrays: tuple, made: Tensor, frame: FrameType) -> Line:
+        """A new line for a Python number.
+
+        It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
+        """
+        holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
+        given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
+        dtype = made.dtype if holds else np.result_type(*given)
+        if isinstance(x, bool):
+            dtype = np.dtype(bool)
+        line = Leaf((), dtype), 0
+        if isinstance(x, float) and not any(x is literal for literal in frame.f_code.co_consts):
+            self.fresh.add(line)
+        self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
         return line
 
     def varies(self, x) -> bool:
         """Whether x belongs to the step, so that its value may differ between steps."""
         return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
 
+    def differentiated(self, outputs: Sequence[Line], by: Sequence[Line]) -> None:
+        """Note a derivative by a tensor that was there before the step, also for the steps around this one."""
+        leaves = [record for record in tape(outputs) if record.op is None]
+        trace: Trace | None = self
+        while trace is not None:
+            ends = [(leaf, 0) for leaf in leaves if leaf in trace.made]
+            origins = {record for end in ends if (line := trace.origins[end]) for record in tape([line])}
+            for line in by:
+                if line[0] not in trace.made and line[0].serial < trace.began and ends:
+                    trace.derivatives.append((line, ends))
+                    if line[0] in origins:
+                        refuse_history(line)
+            trace = trace.outer
+
     def end(self) -> None:
         """The step is over: using one of its tensors is an error from now on."""
         for t in self._tensors:
             t._data = Escaped(t._data)  # type: ignore[assignment]  # whatever reads it raises an error
+
+
+def refuse_history(line: Line) -> NoReturn:
+    """RuntimeError for a derivative by a tensor from outside that would have to pass through earlier steps."""
+    raise RuntimeError(
+        f"the step of a scan is recorded once for all time steps, so ts.grad in it cannot follow "
+        f"{output_of(*line)} from outside the step through earlier steps: a carry or an input depends on it, "
+        f"too; use ts.vjp for the derivative of one step, or run the Python loop, "
+        f"nn.Recurrent(..., unroll=True), for that of all steps"
+    )
 
 
 def _user():
