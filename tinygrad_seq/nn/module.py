@@ -257,13 +257,13 @@ def refuse_loss(module: Module, name: str, value: object) -> None:
 
 
 def warn_if_wider(module: Module, x: Input) -> None:
-    """Warn if x is float64 and the parameters on the attributes of `module` are narrower.
+    """Warn if x is float64 and the parameters of `module` are narrower.
 
     All that is computed from x is then float64. Python shows the warning once for every line that causes it.
     """
     if x.dtype != np.float64:
         return
-    p = next((p for p in vars(module).values() if isinstance(p, Parameter)), None)
+    p = next((p for _, p in module.named_tensors() if isinstance(p, Parameter)), None)
     if p is not None and p.dtype != x.dtype:
         warnings.warn(
             f"{type(module).__name__} has {p.dtype} parameters and received {describe(x)}, so that results are "
