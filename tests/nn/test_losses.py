@@ -7,7 +7,8 @@ from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.testing import check_grad
+from tinygrad_seq.nn import losses
+from tinygrad_seq.testing import check_grad, check_primitive
 
 rng = np.random.default_rng(0)
 
@@ -266,3 +267,14 @@ def test_huber_is_squared_within_delta_and_linear_beyond(delta):
 def test_delta_is_positive(delta):
     with pytest.raises(ValueError, match=r"huber needs a number delta in \(0, inf\), got"):
         nn.huber(np.zeros(2), np.zeros(2), delta=delta)
+
+
+def test_the_op_of_huber_obeys_the_laws():
+    check_primitive(losses.HUBER)
+
+
+def test_huber_is_exact_near_0():
+    """Its gradient there is d itself, also where d is lost next to delta."""
+    x = ts.tensor([1e-30, -1e-12], requires_grad=True)
+    (grad,) = ts.grad(nn.huber(x, np.zeros(2, np.float32), reduction="sum"), [x])
+    assert_allclose(grad.numpy(), x.numpy())

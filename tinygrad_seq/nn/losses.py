@@ -14,12 +14,12 @@ import numpy as np
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.engine.precision import rounded, wide
-from tinygrad_seq.engine.primitive import safe_product
+from tinygrad_seq.engine.primitive import Primitive, safe_product
 from tinygrad_seq.nn.indices import Indices, found, indices
 from tinygrad_seq.nn.module import Input
-from tinygrad_seq.ops.choice import clip, maximum, where
+from tinygrad_seq.ops.choice import maximum, where
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.elementwise import abs, square
+from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.reduction import mean
@@ -75,6 +75,7 @@ def cross_entropy(
     if ignore_index is not None:
         counts = y != ignore_index
         y = where(counts, y, zeros_like(y))
+        logits = where(expand_dims(counts, -1), logits, 0)  # which may be NaN or infinite there
     log_p = log_softmax(logits)
     likelihood = found(squeeze(take_along_axis(log_p, expand_dims(y, -1), axis=-1), -1), inside)
     if label_smoothing:
@@ -146,10 +147,17 @@ def huber(
     """
     delta = number("huber", "delta", delta, "(0, inf)")
     x, y, given = alike("huber", predictions, targets)
-    d = x - y
-    near = clip(d, -delta, delta)
-    losses = 0.5 * square(near) + delta * (abs(d) - abs(near))
-    return reduced("huber", losses, reduction, x.size, given)
+    return reduced("huber", HUBER.function(x - y, delta), reduction, x.size, given)
+
+
+def _huber(d: np.ndarray, /, delta: float = 1.0) -> np.ndarray:
+    """z = d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) elsewhere; dz/dd is d within -delta ... delta"""
+    near: np.ndarray = np.clip(d, -delta, delta)
+    return near * (d - 0.5 * near)
+
+
+HUBER = Primitive(_huber, "()->()")  # an op, since the derivative of a product is 0 times infinity at infinity
+HUBER.partials(lambda d, delta: np.clip(d, -delta, delta))
 
 
 def alike(loss: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, Tensor]:

@@ -97,13 +97,13 @@ def alive(z, axis):
 def log_softmax_vjp(g, z, axis):
     """(I - 1 p')' g = g - p sum g"""
     p, row = alive(z, axis)
-    return g * row - safe_product(total(g, axis, True), p)
+    return g * row - p * total(g, axis, True)
 
 
 def log_softmax_jvp(g, z, axis):
     """(I - 1 p') g = g - p'g"""
     p, row = alive(z, axis)
-    return g * row - total(safe_product(g, p), axis, True)
+    return g * row - total(p * g, axis, True)
 
 
 log_softmax.vjp(log_softmax_vjp)

@@ -36,6 +36,7 @@ EXEMPT = {
     "contract": Exemption((np.inf, -np.inf), PLAIN),
     "solve": Exemption((np.inf, -np.inf), PLAIN),
     "softmax": Exemption((np.inf,), UNSHIFTED),
+    "log_softmax": Exemption((np.inf,), UNSHIFTED),
     "logsumexp": Exemption((np.inf,), UNSHIFTED, order=2),
     "norm": Exemption((np.inf, -np.inf), NO_DIRECTION, order=2),
 }
