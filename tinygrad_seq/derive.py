@@ -25,7 +25,7 @@ from tinygrad_seq.engine.record import Leaf, Line, Record
 from tinygrad_seq.engine.rules import push, read
 from tinygrad_seq.engine.tape import reverse, tape
 from tinygrad_seq.ops.shape import reshape, stack
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor, on_device_of, own, seed_of
 from tinygrad_seq.tree import Tree
 
@@ -352,7 +352,7 @@ class _Call(Generic[Tree]):
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:
     """`x` on a new line, if it is a float."""
-    x = x if isinstance(x, Tensor) else tensor(x)
+    x = as_tensor(x)
     if x.dtype.kind != "f":
         return x
     if x.line is None:
@@ -380,5 +380,7 @@ def _alone(parts: tuple[object, ...]) -> object:
 
 def _line(x: Tensor) -> Line:
     if x.line is None:
-        raise RuntimeError(f"the input {describe(x)} is not on the tape; create it with requires_grad=True")
+        raise RuntimeError(
+            f"grad: the input {describe(x)} is not on the tape; create it with requires_grad=True"
+        )
     return x.line

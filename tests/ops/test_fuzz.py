@@ -1,14 +1,15 @@
 """Ten thousand awkward calls: each gives NumPy's value or a clear error, and does not change its arguments.
 
-The calls are drawn in `fuzzing.py`. A failure prints the call and the code that draws it again.
+The calls are drawn in `fuzzing/ops.py`. A failure prints the call and the code that draws it again.
 """
 
 import warnings
 
 import doors
-import fuzzing
 import numpy as np
 import pytest
+from fuzzing import ops
+from fuzzing.values import FLOATS, SHAPES, one_of
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
@@ -90,11 +91,11 @@ ON_DEVICES = {  # functions for which CuPy accepts more
 }
 
 
-@pytest.mark.parametrize("name", fuzzing.NAMES)
+@pytest.mark.parametrize("name", ops.NAMES)
 def test_awkward_calls(name):
     tried = given = 0
     for number in range(EACH):
-        call = fuzzing.drawn(name, number)
+        call = ops.drawn(name, number)
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # means of nothing, and the like
@@ -108,31 +109,31 @@ def test_awkward_calls(name):
 
 
 def test_they_are_ten_thousand():
-    assert EACH * len(fuzzing.NAMES) >= 10_000
-    assert set(fuzzing.NAMES) == set(FUNCTIONS) & set(ts.__all__)
-    assert all(hasattr(np, name) or name in REFERENCES or name in WITHOUT for name in fuzzing.NAMES)
+    assert EACH * len(ops.NAMES) >= 10_000
+    assert set(ops.NAMES) == set(FUNCTIONS) & set(ts.__all__)
+    assert all(hasattr(np, name) or name in REFERENCES or name in WITHOUT for name in ops.NAMES)
 
 
 def held(call):
     """Check one call, by every route; returns whether it gave a value."""
     before = snapshot(call)
     expected = numpys(call)
-    values = []
+    given = []
     for route in call.routes():
         try:
-            values.append(route(*call.args, **call.kwargs))
+            given.append(route(*call.args, **call.kwargs))
         except CLEAR as error:
             text = " ".join([str(error), *getattr(error, "__notes__", [])])
             if route is FUNCTIONS[call.name] and call.name not in text:
                 raise AssertionError("an error that does not name the function") from error
         unchanged(before)
-    for value in values:
+    for value in given:
         more = MORE if doors.NAME == "numpy" else MORE | ON_DEVICES
         assert not isinstance(expected, Exception) or call.name in more, f"NumPy says {expected!r}"
         compare(call, value, expected)
         derive(call, value)
         unchanged(before)
-    return bool(values)
+    return bool(given)
 
 
 def snapshot(call):
@@ -230,9 +231,9 @@ def test_awkward_data(what):
     given = 0
     for number in range(EACH):
         rng = np.random.default_rng([number, 5])
-        shape = fuzzing.one_of(rng, fuzzing.SHAPES)
-        data = fuzzing.operand(rng, shape)
-        leaf = ts.tensor(np.ones(shape, fuzzing.one_of(rng, fuzzing.FLOATS)), requires_grad=True)
+        shape = one_of(rng, SHAPES)
+        data = ops.operand(rng, shape)
+        leaf = ts.tensor(np.ones(shape, one_of(rng, FLOATS)), requires_grad=True)
         before = leaf.numpy()
         kept = data.copy() if isinstance(data, np.ndarray) else None
         try:

@@ -28,10 +28,11 @@ from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.exponential import tanh
 from tinygrad_seq.ops.shape import expand_dims
 from tinygrad_seq.ops.softmax import softmax
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
-def attend(scores: Tensor, values: Tensor, keep: Input | None = None) -> tuple[Tensor, Tensor]:
+def attend(scores: Input, values: Input, keep: Input | None = None) -> tuple[Tensor, Tensor]:
     """Contexts c_m = sum_n alpha_mn v_n, (..., M, D), and the weights alpha_m = softmax e_m, (..., M, N).
 
     scores  e (..., M, N), of M queries for N values
@@ -47,12 +48,13 @@ def attend(scores: Tensor, values: Tensor, keep: Input | None = None) -> tuple[T
     >>> contexts.numpy(), weights.numpy()
     (array([[2.]], dtype=float32), array([[0.5, 0.5, 0. ]], dtype=float32))
     """
+    scores, values = as_tensor(scores), as_tensor(values)
     if keep is not None:
         keep = keep if hasattr(keep, "dtype") else np.asarray(keep)
         fits = broadcasts(keep.shape, scores.shape)
         refuse_mask("attend", keep, fits, f"a shape that broadcasts to the scores {scores.shape}")
-    kept = scores if keep is None else where(keep, scores, -math.inf)
-    weights = softmax(wide(kept))
+        scores = where(keep, scores, -math.inf)
+    weights = softmax(wide(scores))
     return rounded(weights @ wide(values), scores, values), rounded(weights, scores)
 
 
@@ -85,8 +87,8 @@ class DotScore(Module):
     (2, 3, 4)
     """
 
-    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        return queries @ annotations.mT
+    def __call__(self, queries: Input, annotations: Input) -> Tensor:
+        return as_tensor(queries) @ as_tensor(annotations).mT
 
 
 class ScaledDotScore(Module):
@@ -100,8 +102,9 @@ class ScaledDotScore(Module):
     array([[2., 2.]], dtype=float32)
     """
 
-    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        return (queries * (1 / math.sqrt(max(queries.shape[-1], 1)))) @ annotations.mT
+    def __call__(self, queries: Input, annotations: Input) -> Tensor:
+        queries = as_tensor(queries)
+        return (queries * (1 / math.sqrt(max(queries.shape[-1], 1)))) @ as_tensor(annotations).mT
 
 
 class GeneralScore(Module):
@@ -120,9 +123,9 @@ class GeneralScore(Module):
         query_size, size = natural(self, "query_size", query_size), natural(self, "size", size)
         self.W = Parameter(init.uniform((query_size, size), 1 / math.sqrt(size), rng=rng, dtype=dtype))
 
-    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        keys = annotations @ self.W.mT
-        return queries @ keys.mT
+    def __call__(self, queries: Input, annotations: Input) -> Tensor:
+        keys = as_tensor(annotations) @ self.W.mT
+        return as_tensor(queries) @ keys.mT
 
 
 class AdditiveScore(Module):
@@ -145,9 +148,9 @@ class AdditiveScore(Module):
         self.U = Parameter(init.uniform((size, units), 1 / math.sqrt(size), rng=rng, dtype=dtype))
         self.v = Parameter(init.uniform((units,), 1 / math.sqrt(units), rng=rng, dtype=dtype))
 
-    def __call__(self, queries: Tensor, annotations: Tensor) -> Tensor:
-        keys = expand_dims(annotations @ self.U, -3)
-        return tanh(expand_dims(queries @ self.W, -2) + keys) @ self.v
+    def __call__(self, queries: Input, annotations: Input) -> Tensor:
+        keys = expand_dims(as_tensor(annotations) @ self.U, -3)
+        return tanh(expand_dims(as_tensor(queries) @ self.W, -2) + keys) @ self.v
 
 
 Score = DotScore | ScaledDotScore | GeneralScore | AdditiveScore

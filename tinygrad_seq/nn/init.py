@@ -46,7 +46,7 @@ def zeros(shape: tuple[int, ...], *, dtype: DTypeLike = np.float32) -> np.ndarra
     >>> zeros((2,))
     array([0., 0.], dtype=float32)
     """
-    return np.zeros(shape, dtype)
+    return np.zeros(_sizes("zeros", shape), dtype)
 
 
 def uniform(
@@ -58,7 +58,7 @@ def uniform(
     (2, 3)
     """
     bound = number("uniform", "bound", bound, "[0, inf)")
-    return generator(rng).uniform(-bound, bound, shape).astype(dtype)
+    return _as_floats("uniform", generator(rng).uniform(-bound, bound, _sizes("uniform", shape)), dtype)
 
 
 def xavier(
@@ -73,7 +73,7 @@ def xavier(
     (2, 4)
     """
     gain = number("xavier", "gain", gain, "[0, inf)")
-    return uniform(shape, gain * math.sqrt(6 / sum(_matrix(shape))), rng=rng, dtype=dtype)
+    return uniform(shape, gain * math.sqrt(6 / sum(_matrix("xavier", shape))), rng=rng, dtype=dtype)
 
 
 def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -85,12 +85,12 @@ def orthogonal(shape: tuple[int, int], *, rng: Rng = None, dtype: DTypeLike = np
     >>> np.allclose(q.T @ q, np.eye(3))
     True
     """
-    rows, columns = _matrix(shape)
-    gaussian = generator(rng).standard_normal((max(shape), min(shape)))
+    rows, columns = _matrix("orthogonal", shape)
+    gaussian = generator(rng).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)
     # QR is unique only up to these signs; fixing them makes Q uniform (Mezzadri 2007)
     q = q * np.sign(np.diag(r))
-    return (q if rows >= columns else q.T).astype(dtype)
+    return _as_floats("orthogonal", q if rows >= columns else q.T, dtype)
 
 
 def identity(size: int, *, scale: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -127,7 +127,7 @@ def sparse(
         column[rng.choice(size, nonzeros, replace=False)] = rng.standard_normal(nonzeros)
     # every column has a nonzero weight, so the graph of the units has a cycle, and some eigenvalue is not 0
     radius: float = np.abs(np.linalg.eigvals(w)).max()
-    return (w * (spectral_radius / radius)).astype(dtype)
+    return _as_floats("sparse", w * (spectral_radius / radius), dtype)
 
 
 def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -144,7 +144,20 @@ def forget_bias(hidden_size: int, value: float = 1.0, *, dtype: DTypeLike = np.f
     return np.repeat(np.array([0, value, 0, 0], dtype), hidden_size)
 
 
-def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if len(shape) != 2:
-        raise ValueError(f"this initialiser needs the shape (input, output) of a matrix, got {shape}")
-    return shape
+def _sizes(owner: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"{owner} needs a shape, a tuple of sizes, got {shape!r:.40}")
+    return tuple(integer(owner, "size of a shape", n, "[0, inf)") for n in shape)
+
+
+def _matrix(owner: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = _sizes(owner, shape)
+    if len(sizes) != 2:
+        raise ValueError(f"{owner} needs the shape (input, output) of a matrix, got {shape}")
+    return sizes
+
+
+def _as_floats(owner: str, values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    if np.dtype(dtype).kind != "f":  # integers would round most weights to 0
+        raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
+    return values.astype(dtype)

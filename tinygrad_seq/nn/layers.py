@@ -19,6 +19,7 @@ from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.linalg import matmul
 from tinygrad_seq.ops.reduction import mean
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -97,7 +98,8 @@ class LayerNorm(Module):
         self.eps = number("LayerNorm", "eps", eps, "[0, inf)")
 
     def __call__(self, x: Input) -> Tensor:
-        if np.shape(x)[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
+        x = as_tensor(x)
+        if x.shape[-1:] != self.weight.shape:  # an axis of length 1 would broadcast
             raise ValueError(
                 f"LayerNorm({self.weight.size}) needs an input (..., {self.weight.size}), got {describe(x)}"
             )
@@ -143,6 +145,7 @@ class Shortcut(Sequential):
     """
 
     def __call__(self, x: Input) -> Tensor:
+        x = as_tensor(x)
         return add_input(x, super().__call__(x))
 
 

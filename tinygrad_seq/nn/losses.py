@@ -26,7 +26,7 @@ from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.ops.softmax import log_softmax
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 Reduction = Literal["mean", "sum", "none"]
@@ -61,7 +61,7 @@ def cross_entropy(
     >>> nn.cross_entropy(logits, np.array([0, 2]), reduction="none")
     tensor([0.69314718, 0.51082562], float64, cpu)
     """
-    given = logits if isinstance(logits, Tensor) else tensor(logits)
+    given = as_tensor(logits)
     logits = wide(given)
     if not logits.ndim or np.shape(targets) != logits.shape[:-1]:
         raise ValueError(
@@ -162,8 +162,8 @@ HUBER.partials(lambda d, delta: np.clip(d, -delta, delta))
 
 def alike(loss: str, predictions: Input, targets: Input) -> tuple[Tensor, Tensor, Tensor]:
     """Predictions and targets as `wide` tensors of one shape and dtype, and the given predictions."""
-    given = predictions if isinstance(predictions, Tensor) else tensor(predictions)
-    y = targets if isinstance(targets, Tensor) else tensor(targets)
+    given = as_tensor(predictions)
+    y = as_tensor(targets)
     if given.dtype.kind != "f":
         raise TypeError(f"{loss}: predictions must be floats, not {describe(given)}")
     if y.shape != given.shape:

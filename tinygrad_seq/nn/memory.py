@@ -164,11 +164,11 @@ def check_shapes(function: str, **given: tuple[Tensor, str]) -> None:
     """Raise ValueError unless the shapes match their letters.
 
     A letter stands for one size in all arguments, and 1 for the size 1. All arguments may lack the axis H.
-    Raises TypeError for an argument that is neither a tensor nor an array.
+    Raises TypeError for an argument that is not a tensor or an array of numbers.
     """
     for name, (x, _) in given.items():
-        if not hasattr(x, "mT"):
-            raise TypeError(f"{function} needs tensors or arrays, got {name} {describe(x)}")
+        if not hasattr(x, "dtype") or x.dtype.kind not in "fiub":
+            raise TypeError(f"{function} needs tensors or arrays of numbers, got {name} {describe(x)}")
     several = any(letters[1] == "H" and x.ndim == len(letters) for x, letters in given.values())
     sizes = {"1": 1}
     for name, (x, letters) in given.items():

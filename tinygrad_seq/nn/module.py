@@ -42,7 +42,10 @@ class Parameter(Tensor):
     def __init__(
         self, data: ArrayLike | Tensor, *, dtype: DTypeLike | None = None, device: str = "cpu"
     ) -> None:
-        super().__init__(tensor(data, dtype=dtype, device=device)._data, None, Buffer())
+        values = tensor(data, dtype=dtype, device=device)
+        if values.dtype.kind != "f":
+            raise TypeError(f"Parameter needs floats, got {describe(values)}; pass a float dtype")
+        super().__init__(values._data, None, Buffer())
         self.requires_grad = True
 
 
@@ -261,7 +264,7 @@ def warn_if_wider(module: Module, x: Input) -> None:
 
     All that is computed from x is then float64. Python shows the warning once for every line that causes it.
     """
-    if x.dtype != np.float64:
+    if getattr(x, "dtype", None) != np.float64:  # a list has none
         return
     p = next((p for _, p in module.named_tensors() if isinstance(p, Parameter)), None)
     if p is not None and p.dtype != x.dtype:

@@ -21,7 +21,7 @@ from tinygrad_seq.engine.signature import example
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.loop import Run
-from tinygrad_seq.scan.step import as_tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 

@@ -23,8 +23,9 @@ from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
-from tinygrad_seq.scan.step import Step, as_tensor, steps_of
+from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.scan.twice import fingerprint, refuse_another
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # the most recently used ones, by key

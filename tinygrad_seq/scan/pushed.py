@@ -12,7 +12,7 @@ from tinygrad_seq.derive import jvp
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.differentiable import replay
 from tinygrad_seq.scan.over_time import scan
-from tinygrad_seq.scan.step import as_tensor
+from tinygrad_seq.tensor.creation import as_tensor
 
 
 def pushed(g, arrays, call):

@@ -17,7 +17,7 @@ from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
 from tinygrad_seq.scan.trace import Trace, refuse_history
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -28,6 +28,8 @@ class Step:
     """
 
     def __init__(self, step: Callable, init, xs) -> None:
+        if not callable(step):
+            raise TypeError(f"scan needs a function step(carry, x), got {describe(step)}")
         trace = self.trace = Trace()
         names = parameter_names(step)
         self.carried = [as_tensor(c) for c in tree.leaves(init)]
@@ -187,8 +189,3 @@ def parameter_names(step: Callable) -> tuple[str, str]:
     code = getattr(step, "__code__", None) or getattr(type(step).__call__, "__code__", None)
     names = [] if code is None else [n for n in code.co_varnames[: code.co_argcount] if n != "self"]
     return (names[0], names[1]) if len(names) == 2 else ("c", "x")
-
-
-def as_tensor(x) -> Tensor:
-    """x as a tensor."""
-    return x if isinstance(x, Tensor) else tensor(x)

@@ -39,6 +39,15 @@ def tensor(
     return t
 
 
+def as_tensor(x: ArrayLike | Tensor) -> Tensor:
+    """`x` itself if it is a tensor, else a tensor of it: of an array, a number or nested lists.
+
+    >>> as_tensor([1.0, 2.0])
+    tensor([1., 2.], float32, cpu)
+    """
+    return x if isinstance(x, Tensor) else tensor(x)
+
+
 def zeros(
     shape: Shape, *more: int, dtype: DTypeLike = np.float32, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:

@@ -1,48 +1,28 @@
-"""The cells compared with the equations of the lecture and the papers, transcribed for a sequence in NumPy.
+"""The cells compared with the equations of the lecture and the papers; and what follows from the equations.
 
-Each transcription keeps the form of its source: one weight matrix for each gate, [h, x] concatenated where the
-source concatenates them, and a loop over time, units or modules where the source has an index. The weights are
-then arranged as in the cell.
+The equations are transcribed to NumPy in `tests/support/equations.py`, one step of each.
 """
-# ruff: noqa: N806 (weights have the names that they have in the sources)
 
 import numpy as np
 import pytest
 from combined import COMBINED
+from equations import EQUATIONS, over_time
 from results import assert_allclose
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn
+from tinygrad_seq import nn, tree
 from tinygrad_seq.testing import check_grad
 
 T, B, I, H = 6, 2, 3, 4  # noqa: E741 (the letters of the shapes)
 xs = np.random.default_rng(0).normal(size=(T, B, I))
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 def drawn(*shape):
     return np.random.default_rng([7, *shape]).normal(size=shape) * 0.7
 
 
-def gates(names, inputs=I + H):
-    """For each gate, random weights for [h, x] and a random bias."""
-    rng = np.random.default_rng(3)
-    return {name: (rng.normal(size=(inputs, H)) * 0.6, rng.normal(size=H) * 0.6) for name in names}
-
-
-def laid_out(cell, weights):
-    """Assign these gate weights for [h, x] to a cell: gates concatenated, Wx and Wh separate."""
-    cell.Wh.assign_(np.concatenate([W[:H] for W, _ in weights.values()], axis=1))
-    cell.Wx.assign_(np.concatenate([W[H:] for W, _ in weights.values()], axis=1))
-    cell.b.assign_(np.concatenate([b for _, b in weights.values()]))
-    return cell
-
-
-def run(cell):
-    ys, state = nn.Recurrent(cell)(ts.tensor(xs))
+def run(cell, state=None):
+    ys, state = nn.Recurrent(cell)(ts.tensor(xs), state)
     return ys, state
 
 
@@ -50,18 +30,21 @@ def options():
     return {"rng": 0, "dtype": np.float64}
 
 
-@pytest.mark.parametrize(("activation", "f"), [("tanh", np.tanh), ("relu", lambda a: np.maximum(a, 0))])
-def test_rnn(activation, f):
-    """h_t = f(W h_{t-1} + U x_t + b)"""
-    weights = gates("h")
-    W, b = weights["h"]
-    h, expected = np.zeros((B, H)), []
-    for x in xs:
-        h = f(np.concatenate([h, x], axis=1) @ W + b)
-        expected.append(h)
-    ys, state = run(laid_out(nn.RNNCell(I, H, activation=activation, **options()), weights))
-    assert_allclose(ys.numpy(), expected, rtol=1e-12)
-    assert_allclose(state.numpy(), h, rtol=1e-12)
+def check(cell, equation, state=None, **told):
+    """Assert that a cell with random parameters computes its equation, from zeros or from a given state."""
+    for p in cell.parameters():
+        p.assign_(drawn(*p.shape))
+    start = cell.initial_state(B, like=ts.tensor(xs[0])) if state is None else state
+    w = {name: t.numpy() for name, t in cell.named_tensors()}
+    ys, last = run(cell, start)
+    expected = over_time(lambda s, x: equation(w, s, x, **told), tree.each(ts.Tensor.numpy, start), xs)
+    for found, value in zip(tree.leaves((ys, last)), tree.leaves(expected), strict=True):
+        assert_allclose(found.numpy(), value, rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", nn.CELLS)
+def test_every_cell_is_its_equation(name):
+    check(nn.CELLS[name](I, H, **options()), EQUATIONS[name])
 
 
 def test_an_irnn_sums_its_inputs():
@@ -79,60 +62,6 @@ def test_an_unknown_activation_is_an_error():
         nn.RNNCell(I, H, activation="sin")
 
 
-def long_short_term(weights, peep=None, full=None, coupled=False, norm=None):
-    """Every LSTM of the lecture, gate by gate: h at all steps, and the last C."""
-    h, C, found = np.zeros((B, H)), np.zeros((B, H)), []
-    for x in xs:
-        hx = np.concatenate([h, x], axis=1)
-
-        def gate(name, cell, hx=hx):
-            W, b = weights[name]
-            a = hx @ W + b
-            if peep is not None:
-                a = a + cell * peep[name]
-            if full is not None:
-                a = a + cell @ full[name]
-            return sigmoid(a)
-
-        f = gate("f", C)
-        i = 1 - f if coupled else gate("i", C)
-        W, b = weights["g"]
-        C = f * C + i * np.tanh(hx @ W + b)
-        h = gate("o", C) * np.tanh(C)
-        found.append((h, C))
-    return np.array([h for h, _ in found]), C
-
-
-def check(cell, expected):
-    ys, (h, c) = run(cell)
-    outputs, C = expected
-    assert_allclose(ys.numpy(), outputs, rtol=1e-11)
-    assert_allclose(h.numpy(), outputs[-1], rtol=1e-11)
-    assert_allclose(c.numpy(), C, rtol=1e-11)
-
-
-def test_lstm():
-    weights = gates("ifgo")
-    check(laid_out(nn.LSTMCell(I, H, **options()), weights), long_short_term(weights))
-
-
-def test_peephole_lstm():
-    """f_t depends on C_{t-1}, o_t on C_t (Gers & Schmidhuber 2000)."""
-    weights, peep = gates("ifgo"), {name: drawn(H, k)[:, 0] for k, name in enumerate("ifo", 1)}
-    cell = laid_out(nn.PeepholeLSTMCell(I, H, **options()), weights)
-    for name, p in peep.items():
-        getattr(cell, f"p_{name}").assign_(p)
-    check(cell, long_short_term(weights, peep=peep))
-
-
-def test_full_peephole_lstm():
-    """W [C, h, x], as on the lecture's slide."""
-    weights, full = gates("ifgo"), {name: drawn(H, H, k)[:, :, 0] for k, name in enumerate("ifo", 1)}
-    cell = laid_out(nn.FullPeepholeLSTMCell(I, H, **options()), weights)
-    cell.Wc.assign_(np.concatenate([full[name] for name in "ifo"], axis=1))
-    check(cell, long_short_term(weights, full=full))
-
-
 def test_diagonal_peepholes_are_peepholes():
     one, other = nn.PeepholeLSTMCell(I, H, **options()), nn.FullPeepholeLSTMCell(I, H, **options())
     for name in ("Wx", "Wh", "b"):
@@ -142,58 +71,8 @@ def test_diagonal_peepholes_are_peepholes():
     assert_allclose(run(one)[0].numpy(), run(other)[0].numpy(), rtol=1e-12)
 
 
-def test_coupled_lstm():
-    """C_t = f_t C_{t-1} + (1 - f_t) C~_t"""
-    weights = gates("fgo")
-    check(laid_out(nn.CoupledLSTMCell(I, H, **options()), weights), long_short_term(weights, coupled=True))
-
-
-def test_layer_norm_lstm():
-    """Ba, Kiros & Hinton 2016, equations 20 to 22: every pre-activation and the cell are normalised."""
-
-    def normalised(a, gain, bias, eps=1e-5):
-        spread = np.array([[np.sqrt(row.var() + eps)] for row in a])
-        return gain * (a - a.mean(axis=1, keepdims=True)) / spread + bias
-
-    cell = nn.LayerNormLSTMCell(I, H, **options())
-    for norm in (cell.norm_x, cell.norm_h, cell.norm_c):
-        for p in norm.parameters():
-            p.assign_(drawn(*p.shape) + 1.0)
-    h, C, expected = np.zeros((B, H)), np.zeros((B, H)), []
-    parameters = {name: [p.numpy() for p in getattr(cell, f"norm_{name}").parameters()] for name in "xhc"}
-    for x in xs:
-        a = normalised(x @ cell.Wx.numpy(), *parameters["x"]) + normalised(
-            h @ cell.Wh.numpy(), *parameters["h"]
-        )
-        i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
-        C = sigmoid(f) * C + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(normalised(C, *parameters["c"]))
-        expected.append(h)
-    check(cell, (np.array(expected), C))
-
-
-def test_depth_gated_lstm():
-    """c^{l+1}_t = d c^l_t + f c^{l+1}_{t-1} + i g, with d of x, c^{l+1}_{t-1} and c^l_t (Yao et al. 2015)."""
-    cell = nn.DepthGatedLSTM(I, H, layers=3, **options())
-    layers = [[p.numpy() for p in layer.parameters()] for layer in cell.layers]
-    depth = [None, *([p.numpy() for p in gate.parameters()] for gate in cell.gates)]
-    h, c, expected = np.zeros((3, B, H)), np.zeros((3, B, H)), []
-    for x in xs:
-        for k in range(3):
-            Wx, Wh, b = layers[k]
-            i, f, g, o = np.split(x @ Wx + h[k] @ Wh + b, 4, axis=1)
-            new = sigmoid(f) * c[k] + sigmoid(i) * np.tanh(g)
-            if k:
-                Wd, bd, w_c, w_l = depth[k]
-                new = new + sigmoid(bd + x @ Wd + w_c * c[k] + w_l * c[k - 1]) * c[k - 1]
-            c[k], h[k] = new, sigmoid(o) * np.tanh(new)
-            x = h[k]
-        expected.append(h[2].copy())
-    ys, state = run(cell)
-    assert_allclose(ys.numpy(), expected, rtol=1e-11)
-    for k, (h_k, c_k) in enumerate(state):
-        assert_allclose(h_k.numpy(), h[k], rtol=1e-11)
-        assert_allclose(c_k.numpy(), c[k], rtol=1e-11)
+def test_three_layers_with_depth_gates():
+    check(nn.DepthGatedLSTM(I, H, layers=3, **options()), EQUATIONS["depth-gated LSTM"])
 
 
 def test_with_a_closed_depth_gate_it_is_a_stack():
@@ -204,51 +83,18 @@ def test_with_a_closed_depth_gate_it_is_a_stack():
         nn.DepthGatedLSTM(I, H, layers=0)
 
 
-def test_gru():
-    """z_t, r_t of [h, x]; h~ of [r h, x]; h_t = (1 - z) h + z h~"""
-    weights = gates("rzn")
-    h, expected = np.zeros((B, H)), []
-    for x in xs:
-        hx = np.concatenate([h, x], axis=1)
-        r, z = (sigmoid(hx @ W + b) for W, b in (weights["r"], weights["z"]))
-        W, b = weights["n"]
-        h = (1 - z) * h + z * np.tanh(np.concatenate([r * h, x], axis=1) @ W + b)
-        expected.append(h)
-    assert_allclose(run(laid_out(nn.GRUCell(I, H, **options()), weights))[0].numpy(), expected, rtol=1e-11)
-
-
-def test_minimal_gated_unit():
-    """f_t of [h, x]; h~ of [f h, x]; h_t = (1 - f) h + f h~ (Zhou et al. 2016)"""
-    weights = gates("fn")
-    h, expected = np.zeros((B, H)), []
-    for x in xs:
-        W, b = weights["f"]
-        f = sigmoid(np.concatenate([h, x], axis=1) @ W + b)
-        W, b = weights["n"]
-        h = (1 - f) * h + f * np.tanh(np.concatenate([f * h, x], axis=1) @ W + b)
-        expected.append(h)
-    cell = laid_out(nn.MinimalGatedCell(I, H, **options()), weights)
-    assert_allclose(run(cell)[0].numpy(), expected, rtol=1e-11)
-
-
 # --- time scales ----------------------------------------------------------------------------------------
 
 
 def test_leaky():
-    """h_{t,i} = (1 - 1/gamma_i) h_{t-1,i} + 1/gamma_i f(W h_{t-1} + U x_t)_i"""
-    weights, gamma = gates("h"), np.array([1.0, 1.5, 4.0, np.inf])
-    W, b = weights["h"]
-    h, expected = np.full((B, H), 0.3), []
-    for x in xs:
-        after = np.tanh(np.concatenate([h, x], axis=1) @ W + b)
-        h = h.copy()
-        for row in range(B):
-            for i in range(H):
-                h[row, i] = (1 - 1 / gamma[i]) * h[row, i] + 1 / gamma[i] * after[row, i]
-        expected.append(h)
-    cell = nn.LeakyCell(laid_out(nn.RNNCell(I, H, **options()), weights), gamma)
-    ys, state = nn.Recurrent(cell)(ts.tensor(xs), ts.tensor(np.full((B, H), 0.3)))
-    assert_allclose(ys.numpy(), expected, rtol=1e-12)
+    """A unit of infinite gamma never changes; the others are between their old and their new values."""
+    start = ts.tensor(np.full((B, H), 0.3))
+    cell = nn.LeakyCell(nn.RNNCell(I, H, **options()), [1.0, 1.5, 4.0, np.inf])
+    rates = cell.rate.numpy()
+    check(cell, EQUATIONS["leaky RNN"], start)
+    cell.rate.assign_(rates)
+    ys, state = run(cell, start)
+    assert_allclose(rates, [1, 1 / 1.5, 0.25, 0])
     assert (ys.numpy()[:, :, 3] == 0.3).all()
     assert state.numpy().tolist() == ys.numpy()[-1].tolist()
 
@@ -292,16 +138,7 @@ def test_errors_of_a_leaky_cell():
 @pytest.mark.parametrize("distances", [(1,), (1, 3), (3,), (2, 5), (4, 1, 2)])
 def test_skip(distances):
     """h_t = tanh(U x_t + b + sum_d W_d h_{t-d}), with h = 0 before the first step."""
-    cell = nn.SkipCell(I, H, distances=distances, **options())
-    W = dict(zip(distances, np.split(cell.Wh.numpy(), len(distances)), strict=True))
-    h = {t: np.zeros((B, H)) for t in range(-max(distances), 0)}
-    for t, x in enumerate(xs):
-        h[t] = np.tanh(x @ cell.Wx.numpy() + cell.b.numpy() + sum(h[t - d] @ W[d] for d in distances))
-    ys, window = run(cell)
-    assert_allclose(ys.numpy(), [h[t] for t in range(T)], rtol=1e-12)
-    assert_allclose(
-        [part.numpy() for part in window], [h[T - 1 - k] for k in range(max(distances))], rtol=1e-12
-    )
+    check(nn.SkipCell(I, H, distances=distances, **options()), EQUATIONS["skip RNN"], distances=distances)
 
 
 def test_without_distance_1_there_is_no_path_of_length_1():
@@ -329,22 +166,14 @@ def test_invalid_distances(distances, kind, words):
 
 def test_clockwork():
     """A module is updated when t mod T_m = 0; it receives itself and the modules of longer periods."""
-    periods, width = (1, 2, 5), 2
-    cell = nn.ClockworkRNNCell(I, 6, periods=periods, **options())
-    Wx, Wh, b = (p.numpy() for p in (cell.Wx, cell.Wh, cell.b))
-    h, expected = np.zeros((B, 6)), []
-    for t, x in enumerate(xs):
-        before, h = h, h.copy()
-        for m, period in enumerate(periods):
-            if t % period == 0:
-                own = slice(m * width, (m + 1) * width)
-                slower = slice(m * width, 6)
-                h[:, own] = np.tanh(x @ Wx[:, own] + b[own] + before[:, slower] @ Wh[slower, own])
-        expected.append(h)
-    ys, (last, t) = run(cell)
-    assert_allclose(ys.numpy(), expected, rtol=1e-12)
-    assert_allclose(last.numpy(), h, rtol=1e-12)
-    assert t.numpy().tolist() == [[T % period for period in periods]] * B
+    cell = nn.ClockworkRNNCell(I, 6, periods=(1, 2, 5), **options())
+    check(cell, EQUATIONS["clockwork RNN"])
+    ys, (_, t) = run(cell)
+    moved = (np.diff(ys.numpy(), axis=0) != 0).any(axis=1)
+    assert moved[:, 0:2].all()
+    assert moved[:, 2].tolist() == [False, True, False, True, False]
+    assert moved[:, 4].tolist() == [False, False, False, False, True]
+    assert t.numpy().tolist() == [[T % period for period in (1, 2, 5)]] * B
 
 
 def test_a_masked_clockwork_weight_has_no_gradient():
@@ -370,7 +199,7 @@ def test_derivatives_of_a_step_to_second_order(name):
     """By x, the state and every parameter, compared with finite differences."""
     cell = (nn.CELLS | COMBINED)[name](I, 5, rng=np.random.default_rng(0), dtype=np.float64)
     state = cell.initial_state(B, like=ts.tensor(xs[0]))
-    floats = [part for part in ts_leaves(state) if part.dtype.kind == "f"]
+    floats = [part for part in tree.leaves(state) if part.dtype.kind == "f"]
     rng = np.random.default_rng(1)
     names = [n for n, p in cell.named_parameters() if p.requires_grad]
 
@@ -388,14 +217,10 @@ def test_derivatives_of_a_step_to_second_order(name):
             else:
                 setattr(home, last, value)
         after, y = cell(before, x)
-        return [y, *(part for part in ts_leaves(after) if part.dtype.kind == "f")]
+        return [y, *(part for part in tree.leaves(after) if part.dtype.kind == "f")]
 
     parameters = [p.numpy() + 0.1 * rng.normal(size=p.shape) for p in cell.parameters() if p.requires_grad]
     check_grad(step, xs[0], *(rng.normal(size=part.shape) for part in floats), *parameters)
-
-
-def ts_leaves(state):
-    return [part for s in state for part in ts_leaves(s)] if isinstance(state, tuple) else [state]
 
 
 def filled(state, values):

@@ -69,9 +69,11 @@ class Attending(Cell):
             raise ValueError(
                 f"Attending needs a batch of the size of its annotations, {len(h)}, got a batch of {len(x)}"
             )
+        if not (parts := tree.leaves(state)):
+            raise ValueError(f"Attending needs a state, whose first tensor is the query, got {describe(state)}")
         if keep is not None:
             h, keep = rows(keep, h, 0), expand_dims(keep, -2)  # replace masked rows: 0 times NaN is NaN
-        contexts, weights = attend(self.score(expand_dims(tree.leaves(state)[0], -2), h), h, keep)
+        contexts, weights = attend(self.score(expand_dims(parts[0], -2), h), h, keep)
         c = squeeze(contexts, -2)
         state, y = self.cell(state, concatenate([x, c], axis=-1))
         return state, concatenate([y, c], axis=-1), squeeze(weights, -2)

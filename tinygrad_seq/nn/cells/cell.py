@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.fitting import checked, refuse_sequence, refuse_shapes
@@ -23,7 +24,7 @@ from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.shape import swapaxes
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -77,15 +78,35 @@ def over_time(
     Raises ValueError unless xs has a time step and is (T, B, I), or (B, T, I) if batch_first, for the input
     size I of the cell.
     """
-    xs = xs if isinstance(xs, Tensor) else tensor(xs)
+    xs = as_tensor(xs)
     refuse_sequence(type(cell).__name__, xs, cell.input_size, batch_first=batch_first)
     xs = swapaxes(xs, 0, 1) if batch_first else xs
-    initial = cell.initial_state(xs.shape[1], like=xs)
+    initial = start(cell, xs.shape[1], like=xs)
     if state is None:
         return xs, initial
     if cell.input_size is not None:
         refuse_shapes(type(cell).__name__, state, initial)
-    return xs, state
+    return xs, widened(state, *tree.leaves(initial))
+
+
+def start(cell: Cell, batch: int, like: Tensor) -> State:
+    """The initial state, in the dtype that inputs like `like` and the weights of the cell have together."""
+    weights = [t.dtype for _, t in cell.named_tensors() if t.dtype.kind == "f"]
+    dtype = np.result_type(like.dtype, *weights)
+    return cell.initial_state(batch, like if like.dtype == dtype else zeros_like(like).astype(dtype))
+
+
+def widened(state: State, *initial: Tensor) -> State:
+    """The state, its floats in the widest dtype of theirs and of the tensors of the initial state.
+
+    So a state of float32 continues over an input of float64: a carry of a scan keeps its dtype.
+    """
+    parts = tree.each(as_tensor, state)
+    dtypes = {t.dtype for t in (*tree.leaves(parts), *initial) if t.dtype.kind == "f"}
+    if len(dtypes) < 2:
+        return parts
+    dtype = np.result_type(*dtypes)
+    return tree.each(lambda part: part.astype(dtype) if part.dtype.kind == "f" else part, parts)
 
 
 def probe(cell: Cell) -> tuple[int, Tensor]:

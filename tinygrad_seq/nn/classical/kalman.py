@@ -116,9 +116,10 @@ class LinearDynamicalSystem(Module):
             return (m @ a, symmetric(a.T @ p @ a) + q), (v, factor, m, p)
 
         xs = vectors(xs, c.shape[1], lengths)
-        m = broadcast_to(self.initial, (xs.shape[1], states))
+        dtype = np.result_type(xs.dtype, a.dtype)  # of the moments, as of everything that is computed from both
+        m = broadcast_to(self.initial, (xs.shape[1], states)).astype(dtype)
         ys: Steps
-        _, ys = scan(step, (m, self.initial_noise()), xs)
+        _, ys = scan(step, (m, self.initial_noise().astype(dtype)), xs)
         return ys
 
 

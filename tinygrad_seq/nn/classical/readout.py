@@ -12,7 +12,7 @@ from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.shape import reshape
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 Pair = tuple[Tensor, Tensor]  # states and targets
@@ -55,6 +55,7 @@ def ridge(
             f"ridge needs validation data to choose among several penalties, got {penalty} without; pass "
             "validation=(states, targets)"
         )
+    states, targets = as_tensor(states), as_tensor(targets)
     with no_grad():
         h, y = rows(states, targets, washout)
         h_mean, y_mean = mean(h, 0), mean(y, 0)

@@ -20,7 +20,7 @@ from tinygrad_seq.nn.runners.patterns import Layer
 from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Runner
 from tinygrad_seq.ops.shape import swapaxes, transpose
 from tinygrad_seq.scan import scan
-from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -113,11 +113,11 @@ class AttentionDecoder(Decoder[Annotations]):
     def _checked(self, given: Annotations) -> Annotations:
         if not isinstance(given, tuple) or len(given) != 3:
             raise TypeError(f"AttentionDecoder needs Annotations, got {describe(given)}")
-        vectors, backward = (x if isinstance(x, Tensor) else tensor(x) for x in given[:2])
-        inside = given[2]
-        if vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
+        vectors, backward, inside = as_tensor(given[0]), as_tensor(given[1]), given[2]
+        floats = vectors.dtype.kind == backward.dtype.kind == "f"
+        if not floats or vectors.ndim != 3 or backward.ndim != 2 or len(vectors) != len(backward):
             raise ValueError(
-                "AttentionDecoder needs annotations (B, N, D) with a backward state (B, V), got "
+                "AttentionDecoder needs annotations (B, N, D) of floats with a backward state (B, V), got "
                 f"{describe(vectors)} and {describe(backward)}"
             )
         return Annotations(vectors, backward if self.bridge is None else self.bridge(backward), inside)
@@ -126,4 +126,4 @@ class AttentionDecoder(Decoder[Annotations]):
         return Attending(self.cell, self.score, given.vectors, given.inside)
 
     def _start(self, given: Annotations) -> State:
-        return as_state(given.backward, super()._start(given))
+        return as_state("AttentionDecoder", given.backward, super()._start(given))

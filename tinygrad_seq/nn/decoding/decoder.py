@@ -21,6 +21,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, State
+from tinygrad_seq.nn.cells.cell import start
 from tinygrad_seq.nn.decoding.beam import beam_search
 from tinygrad_seq.nn.indices import Indices, integers, rows
 from tinygrad_seq.nn.layers import Embedding
@@ -106,7 +107,7 @@ class Decoder(Module, Generic[Given]):
     def _start(self, given: Given) -> State:
         """The state before the first step."""
         like = tree.leaves(given)[0]
-        return self.cell.initial_state(len(like), like=like)
+        return start(self.cell, len(like), like)
 
     def _inputs(self, given: Given, symbols: Indices) -> Tensor:
         """The inputs of the steps after `symbols`, (B,) or (T, B)."""

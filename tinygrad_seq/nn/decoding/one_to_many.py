@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import State
+from tinygrad_seq.nn.cells.cell import widened
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Input
@@ -100,10 +101,10 @@ class VectorAsState(OneToMany):
     """
 
     def _start(self, given: Tensor) -> State:
-        return as_state(given, super()._start(given))
+        return as_state(type(self).__name__, given, super()._start(given))
 
 
-def as_state(v: Tensor, zeros: State) -> State:
+def as_state(owner: str, v: Tensor, zeros: State) -> State:
     """The state `zeros` with its float parts filled, in order, from a vector v (B, V); integer parts are kept.
 
     Raises ValueError unless V is the total size of the float parts.
@@ -112,8 +113,9 @@ def as_state(v: Tensor, zeros: State) -> State:
     ends = np.cumsum([math.prod(part.shape[1:]) for part in floats]).tolist()
     if v.shape[1] != ends[-1]:
         raise ValueError(
-            f"the state of this cell needs a vector of {ends[-1]} numbers, got {v.shape[1]}; use a bridge with "
-            f"{ends[-1]} outputs"
+            f"{owner}: the state of this cell needs a vector of {ends[-1]} numbers, got {v.shape[1]}; use a "
+            f"bridge with {ends[-1]} outputs"
         )
     values = iter(split(v, ends[:-1], axis=-1))
-    return tree.each(lambda part: reshape(next(values), part.shape) if part.dtype.kind == "f" else part, zeros)
+    state = tree.each(lambda part: reshape(next(values), part.shape) if part.dtype.kind == "f" else part, zeros)
+    return widened(state, *floats)

@@ -128,8 +128,8 @@ def vanishing_penalty(flow: Flow, *, exact: bool) -> Tensor:
     """
     if exact and not flow.recorded:
         raise ValueError(
-            "the exact penalty needs the derivative of dL/dh_t, got a flow without a graph; call gradient_flow "
-            "with create_graph=True"
+            "vanishing_penalty(exact=True) needs the derivative of dL/dh_t, got a flow without a graph; call "
+            "gradient_flow with create_graph=True"
         )
     gradients, states = [d[1:] for d in flow.gradients], tree.each(lambda s: s[1:-1], flow.states)
     if not exact:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_seq import tree
 from tinygrad_seq.derive import vjp
+from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.nn.cells import Cell, RNNCell, State
@@ -85,7 +86,9 @@ def singular_values(matrices: Tensor | ArrayLike) -> np.ndarray:
     >>> singular_values([[0.0, 2.0], [-0.5, 0.0]])
     array([2. , 0.5])
     """
-    matrices = on_host(matrices)
+    matrices = on_host("singular_values", matrices)
+    if matrices.ndim < 2:
+        raise ValueError(f"singular_values needs matrices (..., S, S), got {describe(matrices)}")
     finite = np.isfinite(matrices).all((-2, -1))
     values = np.linalg.svd(np.where(finite[..., None, None], matrices, 0), compute_uv=False)
     return np.where(finite[..., None], values, np.nan)
@@ -106,7 +109,7 @@ def product_bound(norms: Tensor | ArrayLike, factors: ArrayLike) -> np.ndarray:
     >>> product_bound([[0.3], [0.8], [1.0]], [[5.0], [0.5], [2.0]]).T
     array([[1., 2., 1.]])
     """
-    norms, factors = on_host(norms), on_host(factors)
+    norms, factors = on_host("product_bound", norms), on_host("product_bound", factors)
     if norms.shape != factors.shape:
         raise ValueError(
             f"product_bound needs norms and factors of one shape (T, B), got {norms.shape} and {factors.shape}"
@@ -132,7 +135,7 @@ def separate_factors(cell: RNNCell, hs: Tensor | ArrayLike) -> np.ndarray:
             "separate_factors needs an RNNCell, whose Jacobian is a product of slopes and one matrix, got a "
             f"{type(cell).__name__}"
         )
-    hs = on_host(hs)
+    hs = on_host("separate_factors", hs)
     slopes = 1 - hs**2 if cell.activation == "tanh" else hs > 0
     bound: np.ndarray = slopes.max(-1) * singular_values(cell.Wh)[0]
     return bound
@@ -150,7 +153,8 @@ def eigenvalue_powers(matrix: Tensor | ArrayLike, steps: int) -> np.ndarray:
     >>> eigenvalue_powers([[0.0, 1.0], [1.0, 1.0]], 10)[[1, 10]].round(4).tolist()
     [[-0.618, 1.618], [0.0081, 122.9919]]
     """
-    matrix, steps = on_host(matrix), integer("eigenvalue_powers", "steps", steps, "[0, inf)")
+    matrix = on_host("eigenvalue_powers", matrix)
+    steps = integer("eigenvalue_powers", "steps", steps, "[0, inf)")
     symmetric = np.array_equal(matrix, matrix.T)
     values = np.linalg.eigvalsh(matrix) if symmetric else np.linalg.eigvals(matrix)
     return values ** np.arange(steps + 1)[:, None]
@@ -164,7 +168,7 @@ def linear_recurrence(matrix: Tensor | ArrayLike, start: Tensor | ArrayLike, ste
     >>> linear_recurrence([[0.0, 1.0], [1.0, 1.0]], [1.0, 1.0], 5)[:, 0].round(9)
     array([1., 1., 2., 3., 5., 8.])
     """
-    matrix, start = on_host(matrix), on_host(start)
+    matrix, start = on_host("linear_recurrence", matrix), on_host("linear_recurrence", start)
     steps = integer("linear_recurrence", "steps", steps, "[0, inf)")
     if not np.array_equal(matrix, matrix.T):
         raise ValueError(
@@ -176,6 +180,9 @@ def linear_recurrence(matrix: Tensor | ArrayLike, start: Tensor | ArrayLike, ste
     return h
 
 
-def on_host(x: Tensor | ArrayLike) -> np.ndarray:
-    """The values of `x` on the host, in float64."""
-    return np.asarray(x.numpy() if isinstance(x, Tensor) else x, np.float64)
+def on_host(owner: str, x: Tensor | ArrayLike) -> np.ndarray:
+    """The values of `x` on the host, in float64; TypeError if they are not numbers."""
+    values = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"{owner} needs tensors or arrays of numbers, got {describe(x)}")
+    return values.astype(np.float64)

@@ -28,7 +28,7 @@ def alignment(axes: Axes, weights: Tensor | ArrayLike, read: Sequence[str], writ
     >>> [label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     ['a', '␣', 'д', 'U+5C71']
     """
-    alpha = on_host(weights)
+    alpha = on_host("alignment", weights)
     if alpha.shape != (len(written), len(read)):
         raise ValueError(
             f"alignment needs weights ({len(written)}, {len(read)}) for {len(written)} symbols written and "

@@ -28,7 +28,7 @@ def norms(axes: Axes, lengths: Tensor | ArrayLike, **look: Any) -> None:
     >>> axes.lines[0].get_xydata().tolist()
     [[1.0, 0.5], [2.0, 1.0]]
     """
-    over_time(axes, 1, np.median(on_host(lengths), axis=1), **look)
+    over_time(axes, 1, np.median(on_host("norms", lengths), axis=1), **look)
 
 
 def singular_values(axes: Axes, values: ArrayLike, **look: Any) -> None:
@@ -40,7 +40,7 @@ def singular_values(axes: Axes, values: ArrayLike, **look: Any) -> None:
     >>> [line.get_ydata().tolist() for line in axes.lines]
     [[2.0, 4.0], [0.5, 0.25]]
     """
-    largest_first = np.median(on_host(values), axis=1)
+    largest_first = np.median(on_host("singular_values", values), axis=1)
     over_time(axes, 1, largest_first[:, 0], **look)
     over_time(axes, 1, largest_first[:, -1], **look | {"linestyle": ":", "label": None})
 

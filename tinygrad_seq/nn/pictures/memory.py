@@ -29,7 +29,7 @@ def over_steps(axes: Axes, values: Tensor | ArrayLike, **look: Any) -> None:
     >>> axes.images[0].get_array().shape
     (3, 2)
     """
-    columns = on_host(values)
+    columns = on_host("over_steps", values)
     steps, *heads, size = columns.shape
     edges = (0.5, steps + 0.5, size * math.prod(heads) - 0.5, -0.5)
     axes.imshow(
@@ -58,12 +58,12 @@ def machine(
     >>> [axes.get_title() for axes in figure.axes]
     ['inputs', 'outputs', 'adds', 'reads', 'write weightings', 'read weightings']
     """
-    batch = on_host(ys).shape[1]
+    batch = on_host("machine", ys).shape[1]
     row = integer("machine", "row", row, f"[{-batch}, {batch})")
     panels = figure.subplots(3, 2, sharex=True)
     shown = {"inputs": xs, "outputs": ys, "adds": trace.adds, "reads": trace.reads}
     for axes, (title, values) in zip(panels[:2].flat, shown.items(), strict=True):
-        over_steps(axes, on_host(values)[:, row])
+        over_steps(axes, on_host("machine", values)[:, row])
         axes.set_title(title)
     for axes, title, weightings in zip(
         panels[2],
@@ -71,7 +71,7 @@ def machine(
         (trace.write_weightings, trace.read_weightings),
         strict=True,
     ):
-        over_steps(axes, on_host(weightings)[:, row], cmap="gray", vmin=0, vmax=1)
+        over_steps(axes, on_host("machine", weightings)[:, row], cmap="gray", vmin=0, vmax=1)
         axes.set_title(title)
     for axes in panels[:2].flat:
         axes.set_xlabel("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,8 @@ def padded(sequences: Sequence[ArrayLike], fill: float = 0) -> tuple[np.ndarray,
     (array([[1, 2, 3],
            [4, 0, 0]]), array([3, 1]))
     """
+    if not isinstance(sequences, Iterable):
+        raise TypeError(f"padded needs one or more sequences (n, ...), got {describe(sequences)}")
     arrays = [np.asarray(sequence) for sequence in sequences]
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) != 1 or any(not array.ndim for array in arrays):

@@ -1,4 +1,4 @@
-"""Fuzzing: calls of every public function with random, often awkward arguments.
+"""Awkward calls of every function of the registry.
 
 An argument is drawn by the name of its parameter (`axis`, `shape`, `key`, ...; any other name is an operand),
 mostly of the kind that the function expects, sometimes of any kind. Operands are arrays of every dtype, rank,
@@ -11,12 +11,13 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 import tinygrad_seq as ts
+from fuzzing.values import FLOATS, LAYOUTS, NONSENSE, NUMBERS, OTHERS, RAGGED, SHAPES, filled, one_of
 from tinygrad_seq.engine.primitive import FUNCTIONS
 
 NAMES = sorted(name for name in FUNCTIONS if name in ts.__all__)
@@ -28,13 +29,6 @@ OPERATORS: dict[str, Callable] = {
     "bitwise_and": operator.and_, "bitwise_or": operator.or_,
 }  # fmt: skip
 
-SHAPES = [(), (0,), (1,), (3,), (3, 3), (2, 3), (3, 0), (1, 3), (3, 1), (2, 1, 3), (2, 3, 3), (1, 1, 1, 3)]
-FLOATS, OTHERS = ["f8", "f4", "f2"], ["i8", "i4", "i1", "u1", "?"]
-FOREIGN = ["c16", "O", "U3", "M8[s]"]  # dtypes that no Tensor has
-SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1e-300, 6e4, 1.0, -1.0]
-NONSENSE = [None, "abc", object(), {}, {1, 2}, 1j, 10**400, b"x", len, slice(1), ..., float, NotImplemented]
-RAGGED = [[[1.0], [2.0, 3.0]], ["a", 1], [None, 1.0], [[]], []]
-NUMBERS = [0, 1, -1, 2, 2.5, -0.5, True, False, math.nan, math.inf, 1e308, 2**62]
 KEYS = [
     0, -1, 2, 7, None, ..., slice(None), slice(None, None, -1), slice(5, 1), True, [0, 1], [], [0, 9], (0, 0),
     (..., 0), (slice(1), None), ([0, 1], [1, 0]), np.array([True, False, True]), np.array(1),
@@ -77,7 +71,7 @@ class Awkward:
 
     def __repr__(self) -> str:
         given = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
-        return f"{self.name}({', '.join(given)}), which is fuzzing.drawn({self.name!r}, {self.number})"
+        return f"{self.name}({', '.join(given)}), which is ops.drawn({self.name!r}, {self.number})"
 
     def parts(self) -> Iterator[object]:
         """The arguments, also those within lists and tuples."""
@@ -99,10 +93,6 @@ class Awkward:
                 yield OPERATORS[self.name]
             elif self.name in METHODS:
                 yield getattr(ts.Tensor, self.name)
-
-
-def one_of(rng: np.random.Generator, choices: Sequence):
-    return choices[int(rng.integers(len(choices)))]
 
 
 def drawn(name: str, number: int) -> Awkward:
@@ -169,27 +159,3 @@ def definite(rng: np.random.Generator) -> np.ndarray:
     """A positive definite matrix, or a stack of them, for solve and cholesky."""
     x = rng.normal(size=one_of(rng, [(3, 3), (1, 3, 3), (2, 1, 3, 3), (0, 0)]))
     return (x @ x.mT + 3 * np.eye(x.shape[-1])).astype(one_of(rng, FLOATS[:2]))
-
-
-def filled(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of any dtype, with ordinary or awkward values."""
-    dtype = np.dtype(one_of(rng, one_of(rng, [FLOATS] * 13 + [OTHERS] * 6 + [FOREIGN])))
-    values = rng.normal(size=shape) * one_of(rng, [1.0, 1.0, 3.0, 100.0, 2e4])
-    if dtype.kind == "f" and rng.random() < 0.4:
-        values = np.where(rng.random(shape) < 0.5, rng.choice(SPECIAL, shape), values)
-    if dtype.kind in "iubM":
-        values = np.abs(values) % 4 if dtype.kind in "ub" else values % 4
-    with np.errstate(all="ignore"):
-        return np.asarray(values).astype("i8" if dtype.kind == "M" else dtype).astype(dtype)
-
-
-LAYOUTS: list[Callable] = [
-    lambda x: x,
-    lambda x: x,
-    lambda x: x[(slice(None, None, -1),) * x.ndim],
-    lambda x: x[..., ::-1] if x.ndim else x,
-    lambda x: np.transpose(np.transpose(x)[...]),
-    lambda x: np.swapaxes(x, 0, -1) if x.ndim > 1 and x.shape[0] == x.shape[-1] else x,
-    lambda x: np.broadcast_to(x[:1], x.shape) if x.ndim and x.shape[0] else x,
-    lambda x: np.concatenate([x, x], axis=-1)[..., ::2] if x.ndim else x,
-]

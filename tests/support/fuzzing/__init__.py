@@ -1,0 +1,1 @@
+"""Fuzzing: calls of everything public with random, often awkward arguments."""
