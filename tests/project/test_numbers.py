@@ -46,7 +46,6 @@ EXEMPT = {  # a number, or all numbers of an owner -> why it is not in the table
     "training.options": "a default of the command line",
     "training.curves": "of a picture: see tests/training/test_learner.py",
     "training.verdict.ours": "a figure, which may be NaN",
-    "testing.Exemption.order": "of the kit's own table",
     "testing.tensors.interval": "two numbers: see test_the_ends_of_an_interval",
     "testing.arrays_for.intervals": "pairs of numbers: see test_the_ends_of_an_interval",
     "testing.Call": "drawn by a strategy",

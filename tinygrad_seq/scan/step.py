@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -186,6 +187,7 @@ def steps_of(xs, length: int | None) -> int:
 
 def parameter_names(step: Callable) -> tuple[str, str]:
     """The names of the carry and the input in the code of the step."""
-    code = getattr(step, "__code__", None) or getattr(type(step).__call__, "__code__", None)
+    called = step if hasattr(step, "__code__") else inspect.unwrap(type(step).__call__)
+    code = getattr(called, "__code__", None)
     names = [] if code is None else [n for n in code.co_varnames[: code.co_argcount] if n != "self"]
     return (names[0], names[1]) if len(names) == 2 else ("c", "x")
