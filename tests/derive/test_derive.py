@@ -500,3 +500,11 @@ def test_a_change_before_the_pullback_is_noticed():
     x.assign_(2 * X)
     with pytest.raises(RuntimeError, match="changed in place"):
         pullback(np.ones(3))
+
+
+def test_a_pullback_is_an_error_after_its_primal_has_changed():
+    x = ts.tensor(np.array([1.0, 2.0]))
+    _, pullback = ts.vjp(lambda x: x * x, x)
+    x.assign_([0.0, 0.0])
+    with pytest.raises(RuntimeError, match="changed in place"):
+        pullback(np.ones(2))

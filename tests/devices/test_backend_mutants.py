@@ -5,15 +5,11 @@ Each mutant changes a line of the package to one that works on the CPU. The test
 a separate process, on a copy of the package; they must fail with the change, and pass without it.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from typing import NamedTuple
 
 import doors
 import pytest
-from places import ROOT
+from planted.running import copied, run
 
 pytestmark = pytest.mark.skipif(doors.NAME != "double", reason="mutants of the backend die on the double")
 
@@ -145,40 +141,33 @@ MUTANTS = {
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory):
+def copy(tmp_path_factory):
     """A copy of the package and of its tests."""
-    root = tmp_path_factory.mktemp("mutants")
-    for name in ("tinygrad_seq", "tests", "examples"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", root)
-    return root
+    return copied(tmp_path_factory.mktemp("mutants"))
 
 
 def fails(root, tests):
     """Whether tests fail on the double, in a separate process, and their output."""
-    options = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--backend=double"]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stdout + run.stderr  # 5 would mean that no test was run
-    return run.returncode == 1, run.stdout
+    made = run(root, "--backend=double", *tests)
+    assert made.returncode in (0, 1), made.stdout + made.stderr  # 5 would mean that no test was run
+    return made.returncode == 1, made.stdout
 
 
-def test_the_copy_is_sound(copied):
+def test_the_copy_is_sound(copy):
     for files in dict.fromkeys(mutant.tests for mutant in MUTANTS.values()):
-        failed, said = fails(copied, files.split())
+        failed, said = fails(copy, files.split())
         assert not failed, said
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_dies(copied, name):
+def test_a_mutant_dies(copy, name):
     mutant = MUTANTS[name]
-    path = copied / "tinygrad_seq" / mutant.file
+    path = copy / "tinygrad_seq" / mutant.file
     text = path.read_text()
     assert text.count(mutant.right) >= 1, f"{mutant.file} does not read so any more: {mutant.right}"
     path.write_text(text.replace(mutant.right, mutant.wrong))
     try:
-        failed, said = fails(copied, mutant.tests.split())
+        failed, said = fails(copy, mutant.tests.split())
     finally:
         path.write_text(text)
     assert failed, said

@@ -87,6 +87,24 @@ def by_an_assignment_between_first_and_second_derivative():
     return slope.sum(), lambda: x.assign_([0.0]), "of power, float64[1]"
 
 
+def by_an_assignment_to_what_vjp_returned():
+    x, w = ts.tensor(np.array([1.0, 2.0])), leaf([3.0, 4.0])
+    y, _ = ts.vjp(lambda x: x, x)  # the same memory
+    return (y * w).sum(), lambda: x.assign_([0.0, 0.0]), "of multiply, float64[2]"
+
+
+def by_the_next_thing_that_happens():
+    x = leaf(3.0)
+    x.grad = ts.tensor(np.array(1.0))
+    return x * x, optim.SGD([x], lr=1.0).step, "of multiply, float64[]"
+
+
+def by_an_assignment_to_one_of_the_values_that_a_loop_captured():
+    v, w = leaf(2.0), leaf(3.0)
+    h, _ = ts.scan(lambda h, x: (h * v + w * x, None), leaf(1.0), leaf([1.0, 2.0]))
+    return h, lambda: v.assign_(0.0), "arrays of scan"
+
+
 WAYS = [value for name, value in list(globals().items()) if name.startswith("by_")]
 
 

@@ -82,6 +82,27 @@ def test_one_of_several_outputs_used_twice():
     assert_allclose(x.grad.numpy(), [0.0, 2.0, 0.0, 0.0])
 
 
+def test_outputs_of_different_shapes_each_get_a_gradient_of_their_own():
+    x = leaf([1.0, 2.0, 3.0])
+    a, b = ts.split(x, [1])  # (1,) and (2,)
+    (b.sum() + (b * np.ones((4, 2))).sum() + (2.0 * a)[0]).backward()  # reduced, broadcast
+    assert x.grad.numpy().tolist() == [2.0, 5.0, 5.0]
+
+
+def test_a_gradient_has_the_dtype_of_the_output_that_it_is_for():
+    def forward(x, /):
+        """z = x, and x in half the precision"""
+        return x + 0, np.asarray(x, np.float32)
+
+    both = Primitive(forward, "()->(),()", many=True)
+    both.vjp(lambda g: g[0] + g[1])
+    x = leaf([1.0, 2.0])
+    _, half = both.function(x)
+    for z in (half * np.array([1.0, 2.0]), half * np.ones((2, 2))):  # products in float64
+        assert ts.grad(z.sum(), half, retain_graph=True).dtype == np.float32
+        assert ts.grad(z.sum(), x, retain_graph=True).dtype == np.float64
+
+
 def test_iteration_is_one_record():
     rows = list(leaf(np.ones((5, 2))))
     assert len({id(row.line[0]) for row in rows}) == 1
@@ -145,6 +166,15 @@ def test_retain_graph_keeps_the_tape():
     assert x.grad.item() == 8.0
 
 
+def test_a_gradient_of_a_recorded_backward_can_be_differentiated():
+    x = leaf([1.0, 2.0])
+    y = (x**3).sum()
+    y.backward(create_graph=True)  # keeps the tape, without retain_graph
+    assert ts.grad(x.grad.sum(), x, retain_graph=True).numpy().tolist() == [6.0, 12.0]
+    assert ts.grad(y, x).numpy().tolist() == [3.0, 12.0]
+    x.zero_grad()  # ends the reference cycle
+
+
 def test_gradients_add_up_over_calls_until_zero_grad():
     x = leaf([1.0, 2.0])
     for expected in ([2.0, 4.0], [4.0, 8.0]):
@@ -183,6 +213,8 @@ def test_grad_can_be_assigned_and_is_checked():
     assert_allclose(x.grad.numpy(), [6.0, 6.0])
     with pytest.raises(ValueError, match="shape and dtype"):
         x.grad = ts.tensor(np.zeros(3))
+    with pytest.raises(ValueError, match="shape and dtype"):
+        x.grad = ts.tensor(np.zeros(2, np.float32))
     with pytest.raises(RuntimeError, match="only a leaf"):
         (x * 1.0).grad = x
 
@@ -234,9 +266,35 @@ def test_grad_of_several_outputs_with_cotangents():
         ts.grad([x * 2.0, x * x], x, [np.ones(2)])
 
 
+def test_a_gradient_shares_no_memory_with_its_cotangent():
+    x, g = leaf([1.0, 2.0]), ts.tensor(np.array([3.0, 4.0]))
+    found = [ts.grad(x, x, g), ts.grad(x + x.reshape(2), x, g)]
+    g.assign_([0.0, 0.0])
+    assert [t.numpy().tolist() for t in found] == [[3.0, 4.0], [6.0, 8.0]]
+
+
+def test_a_gradient_has_the_dtype_of_its_input_whatever_that_of_the_cotangent():
+    x = leaf([1.0, 2.0])
+    assert ts.grad(x, x, ts.tensor([3.0, 4.0])).dtype == np.float64
+
+
+def test_zeros_have_the_dtype_of_their_input():
+    x, y = ts.tensor([1.0, 2.0], requires_grad=True), leaf(3.0)
+    assert ts.grad(y * y, x, zeros=True).dtype == np.float32
+
+
 def test_grad_of_a_tensor_with_respect_to_itself_is_its_cotangent():
     x = leaf([1.0, 2.0])
     assert_array_equal(ts.grad(x, x, np.array([5.0, 6.0])).numpy(), [5.0, 6.0])
+
+
+def test_a_rule_may_divide_by_zero_where_its_cotangent_is_zero():
+    """Without a warning of NumPy, which the tests make an error."""
+    x = leaf([0.0, 4.0])
+    y = ts.where(x > 1, ts.sqrt(x), 0.0).sum()
+    y.backward(retain_graph=True)
+    assert x.grad.numpy().tolist() == [0.0, 0.25]
+    assert ts.grad(y, x, create_graph=True).numpy().tolist() == [0.0, 0.25]
 
 
 def test_an_error_in_a_rule_says_where():

@@ -54,6 +54,19 @@ def alive(references):
     return [reference() for reference in references if reference() is not None]
 
 
+def test_a_walk_holds_the_cotangents_of_only_the_records_that_come_next():
+    x = ts.tensor(np.ones(100_000), requires_grad=True)
+    y = x
+    for _ in range(20):
+        y = -y
+    loss = y.sum()
+    tracemalloc.start()
+    loss.backward(retain_graph=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * x.data.nbytes
+
+
 def test_dropping_the_loss_frees_the_tape():
     x, w = parameters()
     loss = network(x, w)

@@ -170,6 +170,8 @@ def test_assign_():
     assert_array_equal(x.numpy(), [6.0, 8.0])
     with pytest.raises(ValueError, match="shape"):
         x.assign_([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="shape"):
+        x.assign_([[1.0, 2.0]])  # NumPy would drop the axis
     with pytest.raises(RuntimeError, match="only a leaf"):
         (x * 1.0).assign_([0.0, 0.0])
     with pytest.raises(TypeError, match="astype"):

@@ -227,3 +227,44 @@ def test_constants_record_nothing():
     t = ts.tensor(np.ones((2, 2)))
     assert (t @ t + ts.tanh(t)).line is None
     assert (ts.argmax(W)).line is None
+
+
+def test_an_argument_before_any_number_of_others():
+    """Second derivatives find the line of each of them."""
+
+    @ts.primitive(examples=[example("(2),(2),(2)")])
+    def weighted(x, /, *ys):
+        """z = x (y_1 + y_2 + ...)"""
+        return x * sum(ys)
+
+    weighted.joint_vjp(lambda g, x, ys: [g * sum(ys), *(g * x for _ in ys)])
+    x, a, b = (ts.tensor(data, requires_grad=True) for data in ([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]))
+    slopes = ts.grad(weighted(x, a, b).sum(), [x, a, b], create_graph=True)
+    assert [slope.numpy().tolist() for slope in slopes] == [[8.0, 10.0], [1.0, 2.0], [1.0, 2.0]]
+    second = ts.grad((slopes[0] * np.float32([1.0, 10.0])).sum(), [a, b], retain_graph=True)
+    assert [s.numpy().tolist() for s in second] == [[1.0, 10.0], [1.0, 10.0]]
+    assert ts.grad(slopes[2].sum(), x).numpy().tolist() == [1.0, 1.0]
+
+
+def test_one_rule_for_two_arguments_reads_the_shapes_of_both():
+    @ts.primitive(examples=[example("(2),(3)")])
+    def totals(x, y, /):
+        """z = sum x + sum y"""
+        return np.sum(x) + np.sum(y)
+
+    totals.joint_vjp(lambda g, s: [g * np.ones(shape) for shape in s])
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0, 5.0])
+    for inputs in ((x, y), (x, [1.0]), ([1.0], y)):
+        of = [t for t in inputs if isinstance(t, ts.Tensor)]
+        assert [g.numpy().tolist() for g in ts.grad(totals(*inputs), of)] == [[1.0] * len(t) for t in of]
+    assert not totals(x.detach(), y.detach()).requires_grad
+
+    def loop(x, y):
+        start = ts.tensor(np.ones(2))
+        return ts.scan(lambda h, _: (0.5 * h + totals(h * x, y), None), start, length=2)[0].sum()
+
+    found = ts.grad(loop(x, y), [x, y])
+    x, y = (t.detach().numpy() for t in (x, y))
+    h1 = 0.5 + x.sum() + y.sum()  # both elements of the carry are equal
+    assert_allclose(found[0].numpy(), 2 * (h1 + 0.5 + x.sum()) * np.ones(2))
+    assert_allclose(found[1].numpy(), 2 * (1.5 + x.sum()) * np.ones(3))

@@ -58,6 +58,25 @@ def test_signatures_are_read_as_numpy_reads_them():
     assert Signature.parse(" ( n ) , () -> (n) , () ").outputs == (("n",), ())
 
 
+def test_a_name_that_another_function_of_the_file_has_taken():
+    def first():
+        def mine(x, /):
+            return x
+
+        return ts.primitive("()->()")(mine)
+
+    def second():
+        def mine(x, /):
+            return 2 * x
+
+        return ts.primitive("()->()")(mine)
+
+    one = first()
+    with pytest.raises(TypeError, match=r"mine of .*test_registration is already registered by"):
+        second()
+    assert PRIMITIVES["mine"].function is one
+
+
 def test_a_name_that_is_taken():
     def tanh(x, /):
         return x

@@ -222,6 +222,8 @@ def test_annotations_of_another_batch_size_are_an_error():
     look, xs = looking()
     with pytest.raises(ValueError, match="needs a batch of the size of its annotations, 2, got a batch of 3"):
         nn.Recurrent(look)(ts.tensor(normal(4, 3, 3)))
+    with pytest.raises(ValueError, match="needs a batch of the size of its annotations, 2, got a batch of 1"):
+        nn.Recurrent(look)(ts.tensor(normal(4, 1, 3)))
     look = nn.Attending(look.cell, look.score, ts.tensor(normal(1, N, D)))
     with pytest.raises(ValueError, match="needs a batch of the size of its annotations, 1, got a batch of 2"):
         nn.Recurrent(look)(xs)
@@ -254,6 +256,14 @@ def test_the_same_seed_gives_the_same_weights_and_dtype_is_respected(kind):
         assert_array_equal(a[name], b[name])
         assert (a[name] != other[name]).any()
     assert kind(*sizes).W.dtype == np.float32
+
+
+def test_initial_weights_are_uniform_within_the_root_of_the_inputs():
+    """k = 1 / sqrt(the number of inputs), for each matrix and for v."""
+    general, additive = nn.GeneralScore(50, 200, rng=0), nn.AdditiveScore(40, 90, 300, rng=0)
+    inputs = [(general.W, 200), (additive.W, 40), (additive.U, 90), (additive.v, 300)]
+    for weights, n in inputs:
+        assert 0.95 < np.abs(weights.numpy()).max() * np.sqrt(n) <= 1
 
 
 @pytest.mark.skipif(

@@ -278,3 +278,12 @@ def test_huber_is_exact_near_0():
     x = ts.tensor([1e-30, -1e-12], requires_grad=True)
     (grad,) = ts.grad(nn.huber(x, np.zeros(2, np.float32), reduction="sum"), [x])
     assert_allclose(grad.numpy(), x.numpy())
+
+
+@pytest.mark.parametrize("form", [np.asarray, ts.tensor, np.ndarray.tolist], ids=["array", "tensor", "list"])
+def test_ignored_targets_may_be_out_of_range_in_any_form(form):
+    logits, targets = np.log([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]), np.array([0, -100])
+    loss = nn.cross_entropy(logits, form(targets), ignore_index=-100)
+    assert_allclose(loss, np.log(2), rtol=1e-12)
+    with pytest.raises(IndexError, match=r"targets must lie within 0 \.\.\. 2"):
+        nn.cross_entropy(logits, form(targets), ignore_index=-1)

@@ -36,6 +36,15 @@ def test_clipping_leaves_what_is_within_the_bound_alone_to_the_last_bit(bound):
     assert (p.grad.numpy() == g).all()
 
 
+@pytest.mark.parametrize("clip", [optim.clip_grad_norm_, optim.clip_grad_value_])
+def test_a_derivative_that_needs_the_gradient_before_clipping_is_an_error(clip):
+    (p,) = with_gradients(np.array([3.0, 4.0]))
+    penalty = (p.grad * p).sum()
+    clip([p], 1.0)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        penalty.backward()
+
+
 def test_clipping_counts_a_shared_parameter_once_and_skips_missing_gradients():
     p, q = with_gradients(np.array([3.0, 4.0]), np.array([7.0]))
     q.grad = None

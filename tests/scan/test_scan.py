@@ -843,3 +843,30 @@ def test_only_the_gradients_that_are_asked_for_are_computed():
     programs = [back.program for back in loop.backwards.values()]
     products = [sum(call.op.name == "matmul" for call in program.operations) for program in programs]
     assert products == [4, 3, 3, 2, 2]  # for all, then for w, v, xs, c
+
+
+def test_a_carry_that_takes_the_value_of_another_to_second_order():
+    """A delay line: the carries after a step are read before any of them is overwritten."""
+    w, xs = leaf(0.5), leaf(np.array([1.0, 2.0, 3.0, 4.0]))
+
+    def second(loop):
+        def step(c, x):
+            a, b = c
+            return (a * b * w + x, a), a + b
+
+        _, ys = loop(step, (ts.tensor(np.array(0.3)), ts.tensor(np.array(0.7))), xs)
+        slope = ts.grad(ys.sum(), w, create_graph=True)
+        return [g.numpy() for g in ts.grad(slope, [w, xs])]
+
+    for found, expected in zip(second(scan), second(unrolled), strict=True):
+        assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_part_that_is_a_carry_and_goes_through_a_gate():
+    h, xs = leaf(np.array([0.3, -0.2])), leaf(np.array([[1.0, 2.0], [0.5, -1.0], [-0.4, 0.1]]))
+
+    def step(h, x):
+        i, f = ts.split(ts.concatenate([h * 0.7 + x, h - x]), 2)
+        return i, ts.sigmoid(i) * ts.tanh(f)
+
+    is_the_loop(step, h, xs, [h, xs])

@@ -144,6 +144,7 @@ def test_a_counter_of_python_counts_once():
 METADATA = {
     "an axis": (lambda x, m: x.sum(axis=m, keepdims=True) * x, [0, 1, -1, None, (0, 1), (), (0,)]),
     "a slice": (lambda x, m: x[:, m].sum() * x, [slice(1), slice(2), slice(0, 1), slice(None, None, -1)]),
+    "a step": (lambda x, m: x[:, ::m][:, :1] * x, [1, -1, 2, -2]),
     "an index": (lambda x, m: x[m].sum() * x, [0, 1, -1, (0, 1), (1, 0), True, ..., None]),
     "an index array": (lambda x, m: x[:, m].sum() * x, [[0, 0], [1, 2], [2, 1], [True, False, True], [1]]),
     "a shift": (lambda x, m: ts.roll(x, m, axis=1) * x, [0, 1, 2, -1]),

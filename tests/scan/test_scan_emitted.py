@@ -190,6 +190,69 @@ OPS = {
 }
 
 
+def test_memory_of_a_join_of_joins_is_not_used_in_between():
+    """What is written into a join early stays there while other values of the same shape come and go."""
+    w = leaf(normal(6))
+
+    def step(h, x):
+        early = ts.exp(h * 0.1)
+        other = ts.tanh(w * h[0])  # of the shape of the outer join, and not read any more when that is made
+        late = h * ts.sum(other)
+        inner = ts.concatenate([early, late])
+        outer = ts.concatenate([inner, early * x])
+        return ts.tanh(outer[:2] * outer[2:4] + outer[4:] * x), None
+
+    for made in (leaf, ts.tensor):
+        h, xs = made(normal(2)), made(normal(4, 2))
+        is_the_loop(step, h, xs, [w] if made is ts.tensor else [h, xs, w])
+    with ts.no_grad():
+        is_the_loop(step, ts.tensor(normal(2)), ts.tensor(normal(4, 2)))
+
+
+def test_a_share_that_is_summed_over_the_steps_outlives_the_join_that_it_is_written_into():
+    """Backwards: the cotangent of a part of a split is written into the whole, and is also that of a bias."""
+    b, h, xs = leaf(normal(3)), leaf(normal(6)), ts.tensor(normal(4, 6))
+
+    def step(h, x):
+        p, q = ts.split(ts.exp(h * 0.1) * x, 2)
+        return ts.concatenate([ts.tanh(p + b), ts.sin(q)]) * h, None
+
+    is_the_loop(step, h, xs, [b, h])
+
+
+def test_zero_times_infinity_is_zero_in_the_loop():
+    """safe_product by a value that is infinite at the steps where the other is 0, in its place in the loop."""
+
+    def step(h, x):
+        h = ts.safe_product(h, 1 / h) - 1 + x  # 0 1/0 = 0, and otherwise 1
+        return h, h
+
+    xs = np.array([[1.0, 2.0], [0.0, 1.0], [0.0, -1.0]])
+    with np.errstate(divide="ignore"):
+        finals, hs = ts.scan(step, ts.tensor(np.zeros(2)), xs)
+    assert finals.numpy().tolist() == [0.0, -1.0]
+    assert hs.numpy().tolist() == [[0.0, 1.0], [-1.0, 1.0], [0.0, -1.0]]
+
+
+def test_zero_times_an_infinite_number_is_zero_in_the_loop():
+    """A singular partial derivative that is a number: safe_product(g, inf), in the loop backwards."""
+
+    @ts.primitive("()->()")
+    def jump(x, /):
+        """z = x, and infinitely steep"""
+        return x + 0
+
+    jump.partials(lambda: np.inf, singular=True)
+    c, xs = leaf(np.array([1.0, 2.0])), leaf(normal(3, 2))
+
+    def step(h, x):
+        return ts.where(x > 9, jump(h * h), 0.5 * h) + x, h  # jump gets the cotangent 0
+
+    is_the_loop(step, c, xs, [c, xs])
+    h, hs = ts.scan(step, c, xs)
+    assert_array_equal(ts.grad(hs.sum() + h.sum(), c).numpy(), [1.875, 1.875])
+
+
 @given(names=st.lists(st.sampled_from(sorted(OPS)), min_size=1, max_size=6), seed=st.integers(0, 9))
 def test_no_op_overwrites_what_it_reads(names, seed):
     """And every loop gives the right values, for any order in which values reuse the memory of others."""

@@ -432,3 +432,13 @@ def test_a_tensor_made_in_one_thread_is_walked_in_another():
     c, xs = problem()
     made = at_once(lambda i: scan(step, c, xs), 1)[0]
     close(at_once(lambda i: gradients(made, [c, xs, *WEIGHTS]), 1)[0], expected(0))
+
+
+def test_outputs_are_no_leaf_even_if_they_are_the_rows_of_one():
+    """A leaf that has never changed has no buffer yet."""
+    x = (ts.tensor(np.arange(3.0)) * 1.0).detach()
+    x.requires_grad = True
+    _, ys = ts.scan(lambda c, x: (c, x), ts.tensor(0.0), x)
+    assert not ys.is_leaf
+    ys.sum().backward()
+    assert x.grad.numpy().tolist() == [1.0, 1.0, 1.0]

@@ -43,6 +43,14 @@ def test_backward_names_the_line_of_the_forward_call():
     assert f"line {line_of('backward')}: y = np.sqrt(x)" in str(error.value)
 
 
+def test_after_a_backward_pass_it_is_not_blind():
+    x = ts.tensor([-1.0], requires_grad=True)
+    with ts.detect_anomaly():
+        (x * x).sum().backward()
+        with pytest.raises(FloatingPointError, match="log made NaN of finite arguments"):
+            ts.log(x)
+
+
 def test_a_tape_made_before_is_still_named():
     y = ts.sqrt(ts.tensor([0.0], requires_grad=True))
     with ts.detect_anomaly(), pytest.raises(FloatingPointError, match=r"sqrt.*outside of detect_anomaly"):

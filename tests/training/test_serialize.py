@@ -4,6 +4,8 @@ import builtins
 import os
 import pickle
 import struct
+from collections import namedtuple
+from enum import IntEnum
 
 import numpy as np
 import pytest
@@ -30,6 +32,17 @@ def same(a, b):
     if isinstance(a, dict):
         return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     return a == b or (a != a and b != b)
+
+
+class Kind(IntEnum):
+    ONE = 1
+
+
+class Text(str):
+    __slots__ = ()
+
+
+Pair = namedtuple("Pair", "left right")
 
 
 dtypes = st.one_of(hnp.floating_dtypes(sizes=(16, 32, 64)), hnp.integer_dtypes(), hnp.boolean_dtypes())
@@ -67,6 +80,12 @@ def test_names_that_collide_and_views_and_foreign_byte_order(tmp_path):
     assert (loaded["1"] == base[0]).all()
     assert (loaded[1] == base[1]).all()
     assert all(a.flags.writeable for a in (loaded["a/b"], loaded[1]))
+
+
+def test_three_names_that_collide(tmp_path):
+    tree = {"a/b/c": np.zeros(1), "a": {"b/c": np.ones(2)}, "a/b": {"c": np.full(3, 2.0)}}
+    serialize.save(tmp_path / "t", tree)
+    assert same(serialize.load(tmp_path / "t"), tree)
 
 
 def test_tensors_come_back_as_leaves(tmp_path):
@@ -107,6 +126,16 @@ def test_other_programs_find_the_arrays_under_their_names(tmp_path):
         ([np.array(["x"])], "0 is <U1"),
         ({"z": np.zeros(2, complex)}, "z is complex128"),
         (lambda: 0, "the tree is a function"),
+        ({"a": Kind.ONE}, "a is a Kind"),  # a subclass would come back as its base class
+        (["b", Text("x")], "1 is a Text"),
+        ({"p": Pair(1, 2)}, "p is a Pair"),
+        ({True: 1}, "the tree is a dict with keys"),
+        ({Text("x"): 1}, "the tree is a dict with keys"),
+        pytest.param(
+            np.zeros(2, np.longdouble),
+            "only floats, integers and booleans can be saved",
+            marks=pytest.mark.skipif(np.longdouble(0).itemsize <= 8, reason="it is float64 here"),
+        ),
     ],
 )
 def test_what_cannot_be_saved_is_named_and_the_old_file_stays(tmp_path, tree, words):

@@ -1,5 +1,6 @@
 """The training loop with a small task: log, checkpoints, resumption, refusals."""
 
+import itertools
 import os
 
 import numpy as np
@@ -95,6 +96,32 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path, capsys, stop)
     assert f"continuing from step {last} of 130" in capsys.readouterr().out
     assert task.finished == 1
     assert content(folder) == content(whole)
+
+
+def test_checkpoints_are_at_multiples_wherever_a_run_was_continued(tmp_path, capsys):
+    train(Walk(), tmp_path, 30)
+    with pytest.raises(SystemExit):
+        train(Walk(stop=60), tmp_path, 130, resume=True)
+    assert "is at step 50: the same command with --resume" in capsys.readouterr().out
+
+
+def test_the_log_is_whole_when_the_run_finishes(tmp_path):
+    class Reader(Walk):
+        def finish(self):
+            self.read = log_steps(tmp_path)
+
+    task = Reader()
+    train(task, tmp_path, 70)
+    assert task.read == list(range(1, 71))
+
+
+def test_the_speed_is_that_of_the_steps_of_this_process(tmp_path, capsys, monkeypatch):
+    with pytest.raises(SystemExit):
+        train(Walk(stop=50), tmp_path, 60)
+    monkeypatch.setattr("time.perf_counter", itertools.count().__next__)
+    train(Walk(), tmp_path, 60, resume=True)
+    assert "step 60 of 60: position" in (out := capsys.readouterr().out)
+    assert "; 10 steps/s" in out
 
 
 def test_what_the_log_holds_beyond_the_checkpoint_is_made_again(whole, tmp_path):
@@ -246,6 +273,17 @@ def test_the_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert [line.split(":")[0] for line in out.split("\n") if line] == ["step 40 of 60", "step 60 of 60"]
     assert "60.0/60.0" in err
     assert "position" in err
+
+
+def test_the_bar_of_a_continued_run_begins_where_it_continues(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("tqdm")
+    with pytest.raises(SystemExit):
+        train(Walk(stop=50), tmp_path, 60)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    capsys.readouterr()
+    train(Walk(), tmp_path, 60, resume=True)
+    _, err = capsys.readouterr()
+    assert "60.0/60.0" in err
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5, "10", True, np.nan])

@@ -226,8 +226,10 @@ def _record(op: Declaration) -> Iterator[str]:
         yield "    if any(rest_lines) and _mode.recording:"
         yield "        if any([x.dtype.kind == 'f' for x, line in zip(rest, rest_lines) if line is not None]):"
         yield "            _refuse_undeclared(_op)"
-    ruled = [x for x, rule in zip(op.arguments, op.rules, strict=False) if rule]
-    on_tape = [f"{x}_line is not None" for x in ruled] + (["any(rest_lines)"] if op.joint_rule else [])
+    on = op.differentiable(len(op.arguments))
+    ruled = [x for x, has in zip(op.arguments, on, strict=True) if has]
+    on_tape = [f"{x}_line is not None" for x in ruled]
+    on_tape += ["any(rest_lines)"] if op.joint_rule and op.variadic else []
     if not on_tape:
         return
     inputs = [f"{x}_line" if x in ruled else "None" for x in op.arguments]
@@ -236,7 +238,8 @@ def _record(op: Declaration) -> Iterator[str]:
     saved, buffers = [], []
     for name in op.reads:
         if name == "s":
-            value, buffer = "tuple(map(_shape, rest))", "None"
+            shapes = _tuple([*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])])
+            value, buffer = f"tuple(map(_shape, {shapes}))", "None"
         elif name == op.variadic:
             value = "tuple(map(_keep, rest, tensors))"
             buffer = "(tuple(rest_buffers) if any(rest_buffers) else None)"

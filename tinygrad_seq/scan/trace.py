@@ -66,7 +66,7 @@ class Noted(Record):
         op, rest = self.op, self.arrays[len(self.op.arguments) :]
         known: dict[str | None, object] = dict(zip(op.arguments, self.arrays, strict=False))
         known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
-        known["s"] = tuple(map(np.shape, rest))
+        known["s"] = tuple(map(np.shape, self.arrays))
         return tuple([known[name] for name in op.reads])
 
     @property

@@ -26,6 +26,7 @@ from writing import (
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
+from tinygrad_seq.nn.decoding.one_to_many import as_state
 from tinygrad_seq.testing import check_grad
 
 # --- teacher forcing ------------------------------------------------------------------------------------
@@ -69,6 +70,17 @@ def test_the_loss_is_the_mean_over_the_symbols_within(way, lengths):
     assert_allclose(decoder.loss(v, targets, lengths), sum(within) / max(1, sum(ends)), rtol=1e-12)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("lengths", [None, [3, 1]])
+def test_the_loss_with_forced_steps_is_that_of_the_same_call(way, lengths):
+    decoder, v, targets = decoder_of(way, "GRU"), vectors(2), symbols_of(T, 2)
+    forced = np.zeros((T, 2), bool)
+    losses = nn.cross_entropy(decoder(v, targets, lengths, forced=forced), targets, reduction="none")
+    expected = nn.mean_within(losses, lengths).numpy()
+    assert_allclose(decoder.loss(v, targets, lengths, forced=forced), expected, rtol=1e-12)
+    assert abs(decoder.loss(v, targets, lengths).item() - expected) > 1e-6
+
+
 @ALL
 def test_symbols_past_the_length_have_no_influence(way, kind):
     decoder, v, lengths = decoder_of(way, kind), vectors(3), [2, 0, 4]
@@ -102,6 +114,21 @@ def test_derivatives_of_the_loss_to_second_order(way, kind):
         return decoder.loss(v, targets, [3, 1])
 
     check_grad(loss, vectors(2).numpy(), *parameters_of(decoder))
+
+
+def test_a_vector_fills_the_float_parts_of_a_state_in_order():
+    """Of any rank, as those of a machine with a memory; integers are kept."""
+    state = (
+        ts.zeros((2, 3), dtype=np.float64),
+        (ts.tensor(np.array([7, 8])), ts.zeros((2, 2, 2), dtype=np.float64)),
+    )
+    v = np.arange(14.0).reshape(2, 7)
+    a, (n, b) = as_state("f", ts.tensor(v), state)
+    assert_array_equal(a, v[:, :3])
+    assert_array_equal(n, [7, 8])
+    assert_array_equal(b, v[:, 3:].reshape(2, 2, 2))
+    with pytest.raises(ValueError, match="a vector of 7 numbers, got 6"):
+        as_state("f", ts.tensor(v[:, :6]), state)
 
 
 # --- running free ---------------------------------------------------------------------------------------
@@ -366,3 +393,18 @@ def test_a_training_step_of_an_encoder_decoder_waits_for_nothing(way):
             results = step()
         assert np.isfinite(results[0].item())
         assert {r.device for r in results} == {"cuda:0"}
+
+
+def test_floats_past_the_length_do_not_reach_the_features():
+    """NaN there would be a NaN in the gradients of the features, though the encoder does not read it."""
+    letters, features = nn.Embedding(6, 3, rng=0, **F64), nn.Linear(2, 3, rng=1, **F64)
+    decoder = nn.VectorAsState(letters, nn.GRUCell(3, 4, rng=2, **F64), nn.Linear(4, 6, rng=3, **F64))
+    model = nn.EncoderDecoder(features, nn.Recurrent(nn.GRUCell(3, 4, rng=4, **F64)), decoder)
+    xs, lengths = np.random.default_rng(5).normal(size=(5, 2, 2)), [5, 2]
+    found = []
+    for padding in (0.0, np.nan):
+        xs[2:, 1] = padding
+        loss = model.loss(ts.tensor(xs), symbols_of(3, 2), lengths)
+        found.append([loss, *ts.grad(loss, list(model.parameters()))])
+    agree(*found)
+    assert np.isfinite(found[1][0].item())
