@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 from racing import at_once, haste
-from random_steps import leaf
+from loops import leaf
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
