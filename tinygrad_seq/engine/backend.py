@@ -154,6 +154,11 @@ def copy(x: Any) -> np.ndarray:
     return np.array(x) if on_host(x) else x.copy()
 
 
+def same(x, y) -> bool:
+    """Whether two arrays have the same shape, dtype and bytes: -0.0 differs from 0.0, and NaN equals itself."""
+    return (x.shape, x.dtype) == (y.shape, y.dtype) and to_numpy(x).tobytes() == to_numpy(y).tobytes()
+
+
 def overwrite(own, host: np.ndarray) -> None:
     """own[...] = host, on whatever device `own` is."""
     own[...] = host if on_host(own) else asarray(host, device_of(own))

@@ -72,7 +72,8 @@ def lifted(key: tuple, stacked):
     """`key` for a stacked x; the index array of a key that is one array may be stacked instead of x."""
     if any(stacked[1:]):
         return key if key == (ARRAY,) and not stacked[0] else NotImplemented
-    rides = is_basic(key) or all(part in (ARRAY, MASK) for part in key)  # in a mixed key NumPy reorders axes
+    basic = is_basic(key) and not any(isinstance(part, bool) for part in key)  # True is a 0-d mask
+    rides = basic or all(part in (ARRAY, MASK) for part in key)  # in a mixed key NumPy reorders axes
     return (slice(None), *key) if rides else NotImplemented
 
 

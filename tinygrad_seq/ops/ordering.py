@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import take_along_axis
-from tinygrad_seq.ops.reduction import axes_from_end
+from tinygrad_seq.ops.reduction import axis_from_end
 from tinygrad_seq.ops.shape import reshape
 
 EXAMPLES = [example("(A,B)"), example("(A,b)", axis=0), example("(a,B)", axis=1, keepdims=True)]
@@ -39,7 +39,7 @@ def _argsort(x, /, axis=-1):
     return np.argsort(x, axis=axis, kind="stable")
 
 
-_argsort.rides(axis=axes_from_end)
+_argsort.rides(axis=axis_from_end)
 
 
 @numpy_function

@@ -59,6 +59,11 @@ def axes_from_end(axis, s):
     return tuple(a - ndim for a in axes_of(axis, ndim))
 
 
+def axis_from_end(axis: int, s):
+    """An axis along which an op computes as many elements; a number has none, although NumPy accepts 0 for it."""
+    return axis % len(s[0]) - len(s[0]) if s[0] else NotImplemented
+
+
 @primitive(examples=EXAMPLES)
 def sum(x, /, axis=None, *, keepdims=False):
     """z = sum_i x_i
@@ -213,7 +218,7 @@ def _cumsum(x, /, axis):
 
 
 _cumsum.linear(lambda g, s, axis: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), s))
-_cumsum.rides(axis=axes_from_end)
+_cumsum.rides(axis=axis_from_end)
 
 
 @numpy_function

@@ -45,20 +45,22 @@ def transpose(x, /, axes=None):
     return np.transpose(x, axes)
 
 
+def order(axes, ndim: int) -> tuple[int, ...]:
+    """`axes` as a tuple: reversed without it; an int is the order of a single axis."""
+    if axes is None:
+        return tuple(range(ndim))[::-1]
+    return (axes,) if isinstance(axes, int) else tuple(axes)
+
+
 def inverse(axes):
     """The permutation that undoes `axes`."""
-    if axes is None or isinstance(axes, int):  # an int is the order of a single axis
+    if axes is None or isinstance(axes, int):
         return axes
     return tuple(int(a) for a in np.argsort([a % len(axes) for a in axes]))
 
 
 transpose.linear(lambda g, axes: np.transpose(g, inverse(axes)))
-transpose.rides(
-    axes=lambda axes, s: (
-        0,
-        *(range(len(s[0]), 0, -1) if axes is None else [a % len(axes) + 1 for a in axes]),
-    )
-)
+transpose.rides(axes=lambda axes, s: (0, *(a % len(s[0]) + 1 for a in order(axes, len(s[0])))))
 
 
 @numpy_function

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_seq.engine.mode import mode, recording
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
-from tinygrad_seq.scan.execute import Execution
+from tinygrad_seq.scan.execute import Execution, as_recorded, store
 from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.program import Program, taken_apart
 
@@ -86,9 +85,8 @@ class Differentiable:
         arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
         back = self.backward(targets, self.present(g), arrays)
         derivation = back.derivation
-        known = dict(zip(self.sources, arrays, strict=True)) | dict(
-            zip(self.loop.plan.kept, made[count:], strict=True)
-        )
+        known = {v: program.values[v].strong(x) for v, x in zip(self.sources, arrays, strict=True)}
+        known |= dict(zip(self.loop.plan.kept, made[count:], strict=True))
         given = {b: known[v] for b, v in derivation.reads.items()}
         given |= {b: arriving[v] for b, v in derivation.cotangents.items()}
         finals = {before: i for i, (before, _) in enumerate(program.carries)}
@@ -124,8 +122,7 @@ def first_step(program: Program, arrays: Sequence) -> dict[int, object]:
     env.update({v: env[v][0] for v in program.inputs})
     with np.errstate(all="ignore"):
         for call in program.operations:
-            made = call.op.forward(*[env[v] for v in call.inputs], **call.metadata())
-            env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+            store(env, call, call.op.forward(*[env[v] for v in call.inputs], **call.metadata()))
     return env
 
 
@@ -133,9 +130,8 @@ def replay(program: Program, env: dict) -> None:
     """Run the operations of one step on the tensors in `env`, and put the results there."""
     env.update(program.numbers)
     for call in program.operations:
-        with recording(mode.recording and not call.quiet):
-            made = call.op.function(*[env[v] for v in call.inputs], **call.metadata())
-        env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+        with as_recorded(call):
+            store(env, call, call.op.function(*[env[v] for v in call.inputs], **call.metadata()))
 
 
 def sum_of(parts: list):

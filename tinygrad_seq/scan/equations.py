@@ -160,8 +160,8 @@ def transposes(call: Operation) -> bool:
     if call.op.name != "transpose":
         return False
     axes = call.metadata()["axes"]
-    rank = 2 if axes is None else len(axes)
-    return axes is None or tuple(axes) == (*range(rank - 2), rank - 1, rank - 2)
+    rank = len(axes) if isinstance(axes, tuple) else 0
+    return axes is None or axes == (*range(rank - 2), rank - 1, rank - 2)
 
 
 def key(parts: tuple, indices: list[str]) -> str:

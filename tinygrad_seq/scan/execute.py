@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from tinygrad_seq.engine.mode import mode, recording
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.program import Operation, Parts, Program, summable
 from tinygrad_seq.scan.riding import Lifted
@@ -77,15 +79,18 @@ class Execution:
             return env[v] if v in varying else np.broadcast_to(env[v], (n, *program.values[v].shape))
 
         for call, meta in zip(parts.constant, self.metadata, strict=True):
-            store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
+            with as_recorded(call):
+                store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
         for (call, lifted), dead in zip(self.before, self.dead, strict=True):
-            store(env, call, lifted([env[v] for v in call.inputs], n))
+            with as_recorded(call):
+                store(env, call, lifted([env[v] for v in call.inputs], n))
             for v in dead:  # so that the next calls can reuse its memory
                 del env[v]
         run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
         env.update(run.kept)
         for call, lifted in self.after:
-            store(env, call, lifted([env[v] for v in call.inputs], n))
+            with as_recorded(call):
+                store(env, call, lifted([env[v] for v in call.inputs], n))
 
         totals = run.totals
         for v in program.totals:
@@ -105,6 +110,11 @@ def sums(call: Operation, parts: Parts, program: Program) -> bool:
     v = call.outputs[0]
     alone = v not in program.outputs and all(v not in other.inputs for other in parts.after)
     return summable(call, program) and v in program.totals and alone
+
+
+def as_recorded(call: Operation) -> AbstractContextManager[None]:
+    """The context in which a call is replayed: a call under `no_grad` is not put on the tape."""
+    return recording(mode.recording and not call.quiet)
 
 
 def store(env: dict, call: Operation, made) -> None:

@@ -47,7 +47,7 @@ TABLE = {name: f"{name}({{args}}, {{z}})" for name in UFUNCS} | {  # semicolons 
     "gates": SQUASHED.format(s="{s}", r="{r}"),
     "softplus": "logaddexp({args}, {zero}, {z})",
     "clip": "maximum({v0}, {v1}, out={z}); minimum({z}, {v2}, out={z})",
-    "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={v0})",
+    "where": "copyto({z}, {v2}); copyto({z}, {v1}, where={truth})",
     "safe_product": "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
     "astype": "copyto({z}, {args}, 'unsafe')",
     "cast": "copyto({z}, {args}, 'unsafe')",
@@ -94,9 +94,12 @@ def constant(value: float) -> Callable:
 def as_constant(x, dtype: np.dtype, device: str):
     """x in the form that a line reads fastest: contiguous, and a number as a 0-d array.
 
-    A Python number takes twice the time. On a device a number stays a scalar, because CuPy accepts scalars
-    together with `out=`, but no host arrays.
+    A Python number takes twice the time, but it stays one if the dtype cannot hold it, as in a comparison of
+    bytes with 300. On a device a number stays a scalar, because CuPy accepts scalars together with `out=`, but
+    no host arrays.
     """
+    if type(x) is int and dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+        return x
     if not backend.on_host(x):
         x = x.astype(dtype, copy=False)
         return x if x.flags.c_contiguous else x.copy()
@@ -162,7 +165,7 @@ def written(
                 yield f"{zs[0]}[{bound(f'place_{i}', place(call, i, specs))}] = {x}"
     elif op.name == "reshape" and plan.placed(call, 0):
         return
-    elif op.name == "roll" and isinstance(meta["axis"], int):
+    elif op.name == "roll" and type(meta["axis"]) is type(meta["shift"]) is int and has_axes(shape):
         for i, (to, of) in enumerate(turned(meta["shift"], meta["axis"], shape)):
             yield f"{zs[0]}[{bound(f'place_{i}', to)}] = {args[0]}[{bound(f'piece_{i}', of)}]"
     elif op.name == "matmul" and specs[call.inputs[0]].shape[-1] == 1:
@@ -188,6 +191,7 @@ def written(
             meta["axis"] = tuple(range(len(specs[call.inputs[0]].shape)))
         words = {"args": ", ".join(args), "z": zs[0], "m": f"m__{k}"}
         words |= {f"v{i}": x for i, x in enumerate(args)}
+        words["truth"] = args[0] if specs[call.inputs[0]].dtype.kind == "b" else f"{args[0]} != 0"
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
             if f"{{{name}}}" in table[op.name]:
@@ -195,6 +199,7 @@ def written(
         yield from table[op.name].format(**words).split("; ")
     else:
         forward = bound("forward", functools.partial(op.forward, **meta) if meta else op.forward)
+        args = [bound(f"number_{i}", x) if (x := plan.loop.numbers.get(v)) is not None else args[i] for i, v in enumerate(call.inputs)]
         targets = "".join(f"{z}[...], " for z in zs) if op.many else f"{zs[0]}[...]"
         yield f"{targets} = {forward}({', '.join(args)})"
 

@@ -126,7 +126,9 @@ def planned(loop: Program, saved: Collection[int], in_place: Collection[str]) ->
     for call in loop.operations:
         if call.outputs[0] not in base:
             for v, path in _parts(call, made):
-                if v in made and v not in plan.homes and v not in reshaped and made[v].op.name not in JOINING:
+                free = v in made and v not in plan.homes and v not in reshaped
+                same = loop.values[v].dtype == loop.values[call.outputs[0]].dtype
+                if free and same and made[v].op.name not in JOINING:
                     plan.homes[v] = ("part", call.outputs[0], path)
 
     _share_scratch(plan, made, base, in_place)
@@ -151,7 +153,7 @@ def _parts(call: Operation, made: dict[int, Operation]) -> Iterator[tuple[int, t
 def _keeps_rows(call: Operation) -> bool:
     """Whether a call transposes and keeps the last axis last; otherwise writing into the whole is slow."""
     axes = call.metadata()["axes"] if call.op.name == "transpose" else None
-    return isinstance(axes, tuple) and axes[-1] % len(axes) == len(axes) - 1
+    return isinstance(axes, tuple) and axes[-1:] in ((-1,), (len(axes) - 1,))
 
 
 def _share_scratch(

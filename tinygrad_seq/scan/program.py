@@ -33,6 +33,11 @@ class Spec(NamedTuple):
     dtype: np.dtype
 
 
+    def strong(self, x):
+        """A Python number as a scalar of the dtype; anything else as it is."""
+        return self.dtype.type(x) if isinstance(x, float) else x
+
+
 class Operation(NamedTuple):
     """One call, with its input and output values by number. If it is `quiet`, no derivative passes."""
 
@@ -110,17 +115,20 @@ class Numbering:
             if isinstance(record, Noted):
                 specs.append(Spec(record.made[i].shape, record.made[i].dtype))
             else:
-                specs.append(Spec(record.shapes[0], record.dtypes[0]))
+                specs.append(Spec(record.shapes[i], record.dtypes[i]))
         return tuple(specs)
 
 
 def hashable(meta: object):
-    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1."""
+    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1.
+
+    A float is written out, because -0.0 must differ from 0.0, and NaN must equal itself.
+    """
     if isinstance(meta, tuple):
         return tuple(map(hashable, meta))
     if isinstance(meta, slice):
         return (slice, hashable((meta.start, meta.stop, meta.step)))
-    return (type(meta), meta)
+    return (type(meta), meta.hex() if isinstance(meta, float) else meta)
 
 
 def key_of(program: Program) -> tuple:

@@ -44,11 +44,7 @@ class Step:
         outputs = tuple(number(line) for line in self.ys)
         captured = {line: x for line, x in trace.captured.items() if line in number.number}
         numbers = {number.number[line]: x for line, x in captured.items() if type(x) in (int, bool)}
-        self.captured = {
-            number.number[line]: trace.numbers[line] if type(x) is float else x
-            for line, x in captured.items()
-            if type(x) not in (int, bool)
-        }
+        self.captured = {number.number[line]: x for line, x in captured.items() if type(x) not in (int, bool)}
         self.program = Program(
             number.specs(),
             operations,
@@ -67,7 +63,7 @@ class Step:
             "the input": self.inputs,
             "the captured tensors": self.captured.values(),
         }
-        places = {device_of(x): name for name, xs in given.items() for x in xs if not isinstance(x, np.generic)}
+        places = {device_of(x): name for name, xs in given.items() for x in xs if not np.isscalar(x)}
         if len(places) > 1:
             where = " and ".join(f"{name} on {device}" for device, name in places.items())
             raise TypeError(

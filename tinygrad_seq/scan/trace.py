@@ -17,7 +17,7 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
-from tinygrad_seq.engine.recording import plain
+from tinygrad_seq.engine.recording import keep, plain
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 HERE = str(Path(__file__).parents[1])
-NUMBERS = (float, int, bool)  # the exact types: np.float64 is a subclass of float, but keeps its dtype
 Place = tuple["CodeType", int, int]  # the calling code, its line, and its instruction
 
 
@@ -79,7 +78,6 @@ class Trace:
     records   the calls, in order
     made      the records and the placeholders: everything that belongs to the step
     captured  the values from outside that the step uses, by line: a Tensor, an array or a number
-    numbers   the Python numbers among them, by line, as scalars of the dtype that they take
     names     the user's name of a line, where it is known
 
     first_order  the recorded calls will not be differentiated again
@@ -90,9 +88,8 @@ class Trace:
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
-        self.numbers: dict[Line, np.generic] = {}
         self.names: dict[Line, str] = {}
-        self._constants: dict[int, Line] = {}
+        self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
 
     def placeholder(self, array, name: str | None = None) -> Traced:
@@ -113,7 +110,10 @@ class Trace:
         frame = _user()
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
         record.arguments = tuple(
-            [self.line(x, array, arrays, frame) for x, array in zip(given, arrays, strict=True)]
+            [
+                self.line(x, array, frame) if hasattr(array, "dtype") else self.number(array, arrays, outputs[0])
+                for x, array in zip(given, arrays, strict=True)
+            ]
         )
         record.arrays, record.made, record.buffers = arrays, tuple([t._data for t in outputs]), ()
         record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
@@ -124,26 +124,36 @@ class Trace:
         self.records.append(record)
         self.made.add(record)
 
-    def line(self, x, array, arrays: tuple = (), frame=None) -> Line:
-        """The line of an argument; a value without a line of this step is captured and gets one."""
+    def line(self, x, array, frame=None) -> Line:
+        """The line of an argument; a value without a line of this step is captured and gets one.
+
+        An array of the host is captured as it is now: if the step changes it, its next use gets a new line.
+        """
         if isinstance(x, Tensor) and x.line is not None:
             line = x.line
             if line[0] in self.made or line in self.captured:
                 if frame is not None and line[0].op is None and line not in self.names:
                     self.names[line] = _name_of(x, frame) or ""
                 return line
-        elif type(x) in NUMBERS:  # every occurrence gets a new line
-            dtype = np.result_type(*[a if type(a) in NUMBERS else a.dtype for a in arrays])
-            line = (Leaf((), dtype), 0)
-            self.numbers[line] = dtype.type(x)
+            self.captured[line] = x
         else:
             x = x if isinstance(x, Tensor) else array
-            if id(x) in self._constants:
-                return self._constants[id(x)]
-            line = self._constants[id(x)] = (Leaf(np.shape(array), array.dtype), 0)
-        self.captured[line] = x
+            known, line = self._constants.get(id(x), (None, None))
+            if known is not None and (known is self.captured[line] or backend.same(x, self.captured[line])):
+                return line
+            line = Leaf(np.shape(array), array.dtype), 0
+            self._constants[id(x)] = x, line
+            self.captured[line] = x if isinstance(x, Tensor) else keep(x)
         if frame is not None:
             self.names[line] = _name_of(x, frame) or ""
+        return line
+
+    def number(self, x: float, arrays: tuple, made: Tensor) -> Line:
+        """A new line for a Python number; its dtype is that of the result, or in a comparison that of the arguments."""
+        dtypes = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
+        dtype = np.result_type(*dtypes) if made.dtype.kind == "b" else made.dtype
+        line = Leaf((), dtype), 0
+        self.captured[line] = float(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
         return line
 
     def varies(self, x) -> bool:
