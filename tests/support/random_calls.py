@@ -25,6 +25,7 @@ DIFFERENTIABLE = sorted(
 )
 OPERATORS = ["+", "*", "-", "/", "@", ">", "<=", "==", "&", "|", "**"]
 UNARY = ["-{x}", "{x}.T", "{x}.sum()", "{x}.mean(axis=-1)", "{x} ** 2", "{x} + 1", "1 - {x}", "2 * {x}"]
+GUARDED = [f"ts.where({{x}} > 0, {f}, 0.3)" for f in ("{x} ** 0.5", "ts.sqrt({x})", "ts.log({x})", "1 / {x}")]
 NUMBERS = ["0.5", "2", "0.1", "1.5", "-1.0", "3", "-0.0", "0.0", "True", "1", "0", "-2"]
 SCALARS = ["np.float32(0.3)", "np.float64(0.3)", "np.float16(0.3)", "np.int64(2)", "np.bool_(True)"]
 DTYPES = ["f8", "f4", "f2", "i8", "i4", "u1", "?"]
@@ -38,7 +39,7 @@ def call(choices: Choices, scope, names=NAMES) -> str:
     x = scope.tensor()
     kind = choices.below(10)
     if kind >= 8 and names is NAMES:
-        return choices.one_of(UNARY).format(x=x)
+        return choices.one_of(UNARY * 2 + GUARDED).format(x=x)
     if kind >= 5 and names is NAMES:
         y = operand(choices, scope, x)
         left, right = (y, x) if choices.chance(30) else (x, y)

@@ -63,6 +63,11 @@ class Program:
     def dtypes(self) -> list[str]:
         return [g.dtype for g in self.given]
 
+    @property
+    def plain(self) -> bool:
+        """Whether NumPy can run it."""
+        return not self.traits and not self.refused and "f2" not in self.dtypes
+
     @cached_property
     def code(self):
         return compile(self.text, "<a random program>", "exec")
@@ -293,7 +298,7 @@ class Writer:
                 self.write(f"{', '.join(names)}, = leaves({whole})")
         hidden = [n for n in self.pool if not isinstance(self.env[n], ts.Tensor)]
         self.pool = [*pool, *(n for n in self.pool if n not in pool), *firsts, *befores]
-        limit = 5 if level == 1 else 2
+        limit = 6 if level == 1 else 3
         if level == 1 and self.must:
             for _ in range(3):
                 if self.assign(call(choices, self, [self.must])):
@@ -376,6 +381,8 @@ class Writer:
 
     def another_form(self, form: str, afters: list[str]) -> str:
         """A carry in a form that is not the one before the step."""
+        if "None" in form and self.choices.below(3):
+            return filled(form.replace("None", self.tensor()), afters)
         i = self.choices.below(len(afters))
         kind = self.choices.below(5)
         if kind == 4:
