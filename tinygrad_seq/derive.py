@@ -116,6 +116,8 @@ def grad(
         seed_of(y, g, recorded=live) for y, g in zip(ys, given, strict=True) if not (zeros and y.line is None)
     ]
     targets = [_line(x) for x in xs]
+    if mode.trace is not None:
+        mode.trace.differentiated([line for line, _ in seeds], targets)
     with walking(create_graph):
         walk = reverse(seeds, targets, retain_graph=retain_graph or live, create_graph=live)
         found = {record: cotangents for record, cotangents, _ in walk}

@@ -56,6 +56,19 @@ def each(function: Callable[[Any], object], tree: Tree) -> Tree:
     return made
 
 
+def form(tree: object) -> object:
+    """The form of a tree, to be compared: the classes of its branches, the keys of dicts, where leaves are.
+
+    >>> form((1, [2, None])) == form((3, [4, None])), form((1, [2])) == form((1, (2,)))
+    (True, False)
+    """
+    if isinstance(tree, dict):
+        return type(tree), {key: form(branch) for key, branch in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree), [form(branch) for branch in tree]
+    return tree is None
+
+
 def matching(tree: object, other: object) -> list[Any]:
     """The parts of `other` at the positions of the leaves of `tree`; ValueError if their forms differ.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
-from tinygrad_seq.engine.record import Record
+from tinygrad_seq.engine.record import Line, Record
 
 
 class Watcher(Protocol):
@@ -36,6 +36,9 @@ class Trace(Protocol):
 
     def varies(self, x: object) -> bool:
         """Whether x was computed in the step, so that it may differ from step to step."""
+
+    def differentiated(self, outputs: Sequence[Line], by: Sequence[Line]) -> None:
+        """A derivative of the lines `outputs` is taken in the step, by the lines `by`."""
 
 
 class Mode(threading.local):

@@ -247,7 +247,8 @@ def _record(op: Declaration) -> Iterator[str]:
     if op.many:
         yield "        record.shapes = tuple([part.shape for part in z])"
         yield "        record.dtypes = tuple([part.dtype for part in z])"
-        yield "        for i, t in enumerate(out): t.line = (record, i)"
+        yield "        for i, t in enumerate(out):"
+        yield "            if t.dtype.kind == 'f': t.line = (record, i)"
     else:
         yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
         yield "        out.line = (record, 0)"

@@ -60,7 +60,7 @@ def axes_from_end(axis, s):
 
 
 def axis_from_end(axis: int, s):
-    """An axis along which an op computes as many elements; a number has none, although NumPy accepts 0 for it."""
+    """One axis, counted from the end; a number has none, although NumPy accepts axis 0 for it."""
     return axis % len(s[0]) - len(s[0]) if s[0] else NotImplemented
 
 

@@ -24,6 +24,7 @@ from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Numbering, Operation, Program
 from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.scan.traced import Traced
+from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Backward(NamedTuple):
@@ -131,16 +132,23 @@ def derived(
         for v, found in gradients.items():
             name([v] * len(found), found)
 
+    def line_of(t) -> Line:
+        return trace.line(t, t._data if isinstance(t, Tensor) else t)
+
     number = Numbering(trace)
     reads = {number(t.line): v for v, t in stand_ins.items()}
-    carries = [(number(g.line), e.line) for g, e in zip(later, earlier, strict=True)]
+    carries = [(number(g.line), line_of(e)) for g, e in zip(later, earlier, strict=True)]
     outputs = {v: number(g.line) for v, g in given.items()}
-    wanted = [line for _, line in carries] + [t.line for found in gradients.values() for t in found]
+    wanted = [line for _, line in carries] + [line_of(t) for found in gradients.values() for t in found]
     operations = number.operations(wanted)
     used = {v for call in operations for v in call.inputs} | {number(line) for line in wanted}
-    literals = {number.number[line]: x for line, x in trace.captured.items() if line in number.number}
+    literals = {
+        number.number[line]: x._data if isinstance(x, Tensor) else x
+        for line, x in trace.captured.items()
+        if line in number.number
+    }
     reads = {b: v for b, v in reads.items() if b in used}
-    parts = {v: tuple(number(t.line) for t in found) for v, found in gradients.items()}
+    parts = {v: tuple(number(line_of(t)) for t in found) for v, found in gradients.items()}
     program = identified(
         Program(
             values=number.specs(),

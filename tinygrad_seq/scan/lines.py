@@ -199,7 +199,9 @@ def written(
         yield from table[op.name].format(**words).split("; ")
     else:
         forward = bound("forward", functools.partial(op.forward, **meta) if meta else op.forward)
-        args = [bound(f"number_{i}", x) if (x := plan.loop.numbers.get(v)) is not None else args[i] for i, v in enumerate(call.inputs)]
+        for i, v in enumerate(call.inputs):
+            if v in plan.loop.numbers:
+                args[i] = bound(f"number_{i}", plan.loop.numbers[v])
         targets = "".join(f"{z}[...], " for z in zs) if op.many else f"{zs[0]}[...]"
         yield f"{targets} = {forward}({', '.join(args)})"
 

@@ -171,6 +171,8 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
 
 
 def _own(x) -> Tensor:
-    """x as a tensor that shares no memory with a leaf, like the result of a stack."""
+    """x as a new tensor that shares no memory with a leaf, like the result of a stack."""
     x = as_tensor(x)
-    return x if x.buffer is None else concatenate([x])
+    if x.buffer is not None or (x.is_leaf and x.requires_grad):
+        return concatenate([x])
+    return x if mode.trace else Tensor(x._data, x.line)

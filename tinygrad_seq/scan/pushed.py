@@ -27,6 +27,9 @@ def pushed(g, arrays, call):
         v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
     ]
 
+    if not wanted:
+        return [None] * len(what.made)
+
     def step(carry, x):
         env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]
         tangents = {v: along[v] for v in program.constants if v in along} | carry[1] | x[1]

@@ -11,6 +11,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import tracing
+from tinygrad_seq.scan.history import refuse_history
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
 from tinygrad_seq.scan.trace import Trace
@@ -55,6 +56,7 @@ class Step:
             outputs,
             device=self._device(),
         )
+        refuse_history(trace, self.program, number.number, self.arguments())
 
     def _device(self) -> str:
         """The one device of all arguments of the program."""
@@ -98,6 +100,11 @@ class Step:
                     f"must keep its shape and dtype; start with one like it, or use astype in the step (a "
                     f"NumPy float widens, as in x / np.sqrt(3); write math.sqrt)"
                 )
+        if tree.form(init) != tree.form(carry):
+            raise TypeError(
+                f"the step of a scan must return a carry of the form that it receives, with the same classes of "
+                f"tuples, lists and dicts: expected one like {init!r:.80}, got {carry!r:.80}"
+            )
         for y in tree.leaves(ys):
             if not isinstance(y, Tensor):
                 raise TypeError(

@@ -8,8 +8,9 @@ replayed with other values for each of its arguments. The tape itself is the pro
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import keep, plain
+from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -49,10 +51,13 @@ class Noted(Record):
 
     @property
     def inputs(self) -> tuple[Line | None, ...]:  # type: ignore[override]
-        """The line of every argument that a derivative passes to, None for the others."""
+        """The line of every argument that a derivative passes to, None for the others, such as integers."""
         count = len(self.arguments)
         passes = [False] * count if self.quiet else self.op.differentiable(count)
-        return tuple([line if on else None for line, on in zip(self.arguments, passes, strict=True)])
+        floats = [line[0].dtypes[line[1]].kind == "f" for line in self.arguments]
+        return tuple(
+            [line if on and f else None for line, on, f in zip(self.arguments, passes, floats, strict=True)]
+        )
 
     @property
     def saved(self) -> tuple:  # type: ignore[override]
@@ -80,11 +85,15 @@ class Trace:
     captured  the values from outside that the step uses, by line: a Tensor, an array or a number
     names     the user's name of a line, where it is known
 
+    derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
+                 to which the derivative leads
     first_order  the recorded calls will not be differentiated again
     """
 
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
+        self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
+        self.derivatives: list[tuple[Line, list[Line]]] = []
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
@@ -111,8 +120,8 @@ class Trace:
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
         record.arguments = tuple(
             [
-                self.line(x, array, frame) if hasattr(array, "dtype") else self.number(array, arrays, outputs[0])
-                for x, array in zip(given, arrays, strict=True)
+                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0])
+                for x, a in zip(given, arrays, strict=True)
             ]
         )
         record.arrays, record.made, record.buffers = arrays, tuple([t._data for t in outputs]), ()
@@ -138,9 +147,10 @@ class Trace:
             self.captured[line] = x
         else:
             x = x if isinstance(x, Tensor) else array
-            known, line = self._constants.get(id(x), (None, None))
-            if known is not None and (known is self.captured[line] or backend.same(x, self.captured[line])):
-                return line
+            if id(x) in self._constants:
+                _, line = self._constants[id(x)]
+                if x is self.captured[line] or backend.same(x, self.captured[line]):
+                    return line
             line = Leaf(np.shape(array), array.dtype), 0
             self._constants[id(x)] = x, line
             self.captured[line] = x if isinstance(x, Tensor) else keep(x)
@@ -149,7 +159,7 @@ class Trace:
         return line
 
     def number(self, x: float, arrays: tuple, made: Tensor) -> Line:
-        """A new line for a Python number; its dtype is that of the result, or in a comparison that of the arguments."""
+        """A new line for a Python number, of the dtype of the result; in a comparison, of the arguments."""
         dtypes = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
         dtype = np.result_type(*dtypes) if made.dtype.kind == "b" else made.dtype
         line = Leaf((), dtype), 0
@@ -159,6 +169,16 @@ class Trace:
     def varies(self, x) -> bool:
         """Whether x belongs to the step, so that its value may differ between steps."""
         return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
+
+    def differentiated(self, outputs: Sequence[Line], by: Sequence[Line]) -> None:
+        """Note a derivative by a tensor that was there before the step, also for the steps around this one."""
+        leaves = [record for record in tape(outputs) if record.op is None]
+        trace: Trace | None = self
+        while trace is not None:
+            ends = [(leaf, 0) for leaf in leaves if leaf in trace.made]
+            outside = [line for line in by if line[0] not in trace.made and line[0].serial < trace.began]
+            trace.derivatives += [(line, ends) for line in outside if ends]
+            trace = trace.outer
 
     def end(self) -> None:
         """The step is over: using one of its tensors is an error from now on."""
