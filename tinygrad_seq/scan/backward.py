@@ -89,7 +89,7 @@ def derived(
         if v in loop.numbers:
             return loop.numbers[v]
         if v not in stand_ins:
-            stand_ins[v] = trace.placeholder(loop.values[v].strong(values[v]), names[v])
+            stand_ins[v] = trace.placeholder(values[v], names[v])
         return stand_ins[v]
 
     def name(vs: Sequence[int], gradients: Sequence) -> None:

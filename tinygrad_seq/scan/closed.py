@@ -43,9 +43,9 @@ def closed(function: Function, arguments: Sequence) -> tuple:
     return CLOSED.function(*arguments, function=function)
 
 
-def _opened(function: Function, arrays: Sequence) -> tuple[Callable, list[int]]:
-    """The function of only those arguments that a derivative passes to, and their indices."""
-    places = [i for i, on in enumerate(function.follows(arrays)) if on]
+def _opened(function: Function, arrays: Sequence, asked: Sequence) -> tuple[Callable, list[int]]:
+    """The function of only those arguments that a derivative is asked for and passes to, and their indices."""
+    places = [i for i, on in enumerate(function.follows(arrays)) if on and asked[i]]
 
     def call(*moving):
         whole = list(arrays)
@@ -56,8 +56,8 @@ def _opened(function: Function, arrays: Sequence) -> tuple[Callable, list[int]]:
     return call, places
 
 
-def _vjp(g, arrays, function):
-    call, places = _opened(function, arrays)
+def _vjp(g, arrays, function, needed):
+    call, places = _opened(function, arrays, needed)
     z, pullback = vjp(call, *[arrays[i] for i in places])
     given = tuple(None if part is None else c for part, c in zip(z, g, strict=True))
     found = dict(zip(places, pullback(given), strict=True))
@@ -65,10 +65,8 @@ def _vjp(g, arrays, function):
 
 
 def _jvp(g, arrays, function):
-    call, places = _opened(function, arrays)
-    moving = [arrays[i] for i in places]
-    tangents = [np.zeros_like(x) if g[i] is None else g[i] for i, x in zip(places, moving, strict=True)]
-    return jvp(call, moving, tangents)[1]
+    call, places = _opened(function, arrays, [dx is not None for dx in g])
+    return jvp(call, [arrays[i] for i in places], [g[i] for i in places])[1]
 
 
 def _like(g: Sequence, x: Tensor):

@@ -85,8 +85,9 @@ class Differentiable:
         arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
         back = self.backward(targets, self.present(g), arrays)
         derivation = back.derivation
-        known = {v: program.values[v].strong(x) for v, x in zip(self.sources, arrays, strict=True)}
-        known |= dict(zip(self.loop.plan.kept, made[count:], strict=True))
+        known = dict(zip(self.sources, arrays, strict=True)) | dict(
+            zip(self.loop.plan.kept, made[count:], strict=True)
+        )
         given = {b: known[v] for b, v in derivation.reads.items()}
         given |= {b: arriving[v] for b, v in derivation.cotangents.items()}
         finals = {before: i for i, (before, _) in enumerate(program.carries)}

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
@@ -106,16 +107,15 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    if remat is not None and (not isinstance(remat, int) or remat < 1):
-        raise ValueError(f"remat must be a number of steps, 1 or more, got {remat!r}")
+    k = None if remat is None else integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
-    if remat is None:
+    if k is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
-        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
+        finals, ys = in_segments(compiled, arguments, n, reverse, k)
     return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
 
 

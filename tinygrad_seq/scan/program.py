@@ -33,10 +33,6 @@ class Spec(NamedTuple):
     dtype: np.dtype
 
 
-    def strong(self, x):
-        """A Python number as a scalar of the dtype; anything else as it is."""
-        return self.dtype.type(x) if isinstance(x, float) else x
-
 
 class Operation(NamedTuple):
     """One call, with its input and output values by number. If it is `quiet`, no derivative passes."""

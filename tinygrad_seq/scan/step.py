@@ -11,6 +11,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import tracing
+from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.scan.history import refuse_history
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
@@ -65,7 +66,7 @@ class Step:
             "the input": self.inputs,
             "the captured tensors": self.captured.values(),
         }
-        places = {device_of(x): name for name, xs in given.items() for x in xs if not np.isscalar(x)}
+        places = {device_of(x): name for name, xs in given.items() for x in xs if not isinstance(x, np.generic)}
         if len(places) > 1:
             where = " and ".join(f"{name} on {device}" for device, name in places.items())
             raise TypeError(
@@ -138,7 +139,7 @@ def steps_of(xs, length: int | None) -> int:
         if not np.ndim(x):
             raise ValueError(f"an input of a scan needs time as its first axis, got {describe(x)}")
         sizes.add(np.shape(x)[0])
-    sizes |= set() if length is None else {length}
+    sizes |= set() if length is None else {integer("scan", "length", length, "(-inf, inf)")}
     if len(sizes) != 1:
         raise ValueError(
             f"the inputs of a scan (and length=) must have one number of steps, got {sorted(sizes)}"

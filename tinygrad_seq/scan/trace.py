@@ -82,7 +82,8 @@ class Trace:
 
     records   the calls, in order
     made      the records and the placeholders: everything that belongs to the step
-    captured  the values from outside that the step uses, by line: a Tensor, an array or a number
+    captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
+              scalar of NumPy if it is a float
     names     the user's name of a line, where it is known
 
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
@@ -159,11 +160,19 @@ class Trace:
         return line
 
     def number(self, x: float, arrays: tuple, made: Tensor) -> Line:
-        """A new line for a Python number, of the dtype of the result; in a comparison, of the arguments."""
-        dtypes = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
-        dtype = np.result_type(*dtypes) if made.dtype.kind == "b" else made.dtype
+        """A new line for a Python number.
+
+        It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
+        """
+        if isinstance(x, bool):
+            dtype, value = np.dtype(bool), x
+        else:
+            holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
+            given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
+            dtype = made.dtype if holds else np.result_type(*given)
+            value = int(x) if isinstance(x, int) else dtype.type(x)
         line = Leaf((), dtype), 0
-        self.captured[line] = float(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
+        self.captured[line] = value
         return line
 
     def varies(self, x) -> bool:
