@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from tinygrad_seq.derive import jvp, vjp
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example

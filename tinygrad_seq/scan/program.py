@@ -33,7 +33,6 @@ class Spec(NamedTuple):
     dtype: np.dtype
 
 
-
 class Operation(NamedTuple):
     """One call, with its input and output values by number. If it is `quiet`, no derivative passes."""
 

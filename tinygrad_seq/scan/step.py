@@ -10,12 +10,13 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.mode import tracing
+from tinygrad_seq.engine.mode import mode, tracing
 from tinygrad_seq.engine.numbers import integer
-from tinygrad_seq.scan.history import refuse_history
+from tinygrad_seq.engine.tape import tape
+from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.naming import named
 from tinygrad_seq.scan.program import Numbering, Program
-from tinygrad_seq.scan.trace import Trace
+from tinygrad_seq.scan.trace import Trace, refuse_history
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -29,8 +30,8 @@ class Step:
         self.carried = [as_tensor(c) for c in tree.leaves(init)]
         self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
         with tracing(trace):
-            before = [trace.placeholder(c._data, None) for c in self.carried]
-            rows = [trace.placeholder(x._data[0, ...], None) for x in self.inputs]
+            before = [trace.placeholder(c._data, None, c.line) for c in self.carried]
+            rows = [trace.placeholder(x._data[0, ...], None, x.line) for x in self.inputs]
             for holders, name in ((before, names[0]), (rows, names[1])):
                 if len(holders) == 1:
                     trace.names[holders[0].line] = name
@@ -57,7 +58,24 @@ class Step:
             outputs,
             device=self._device(),
         )
-        refuse_history(trace, self.program, number.number, self.arguments())
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """RuntimeError if a derivative in the step leads to a carry that depends on the same tensor.
+
+        In the Python loop, dy/dw counts the w of all earlier steps, through the carry. Here the carry is a
+        given value, so dy/dw would count the w of this step only.
+        """
+        given = zip(self.program.arguments, self.arguments(), strict=True)
+        lines = {v: x.line for v, x in given if isinstance(x, Tensor) and x.line is not None}
+        for line, ends in self.trace.derivatives:
+            stops = {self.number.number[end] for end in ends if end in self.number.number}
+            on_it = {v for v, origin in lines.items() if line[0] in tape([origin])}
+            if not stops.isdisjoint(reached(self.program, on_it)):
+                refuse_history(line)
+            if mode.trace is not None:  # in the step of an outer scan, they may depend on it through its carry
+                before = [lines[v] for v in lines if not stops.isdisjoint(reached(self.program, {v}))]
+                mode.trace.differentiated(before, [line])
 
     def _device(self) -> str:
         """The one device of all arguments of the program."""
@@ -103,8 +121,8 @@ class Step:
                 )
         if tree.form(init) != tree.form(carry):
             raise TypeError(
-                f"the step of a scan must return a carry of the form that it receives, with the same classes of "
-                f"tuples, lists and dicts: expected one like {init!r:.80}, got {carry!r:.80}"
+                f"the step of a scan must return a carry of the form that it receives, with the same classes "
+                f"of tuples, lists and dicts: expected one like {init!r:.80}, got {carry!r:.80}"
             )
         for y in tree.leaves(ys):
             if not isinstance(y, Tensor):

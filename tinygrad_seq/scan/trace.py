@@ -10,12 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.errors import output_of
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import keep, plain
@@ -88,6 +89,7 @@ class Trace:
 
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
                  to which the derivative leads
+    origins      for every carry and input, the line from which its first value comes, or None
     first_order  the recorded calls will not be differentiated again
     """
 
@@ -95,6 +97,7 @@ class Trace:
         self.first_order = first_order
         self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
         self.derivatives: list[tuple[Line, list[Line]]] = []
+        self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
@@ -102,12 +105,13 @@ class Trace:
         self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
 
-    def placeholder(self, array, name: str | None = None) -> Traced:
-        """A tensor of the step that stands for a carry or an input."""
+    def placeholder(self, array, name: str | None = None, origin: Line | None = None) -> Traced:
+        """A tensor of the step that stands for a carry or an input, which at first has the line `origin`."""
         leaf = Leaf(np.shape(array), array.dtype)
         t: Traced = object.__new__(Traced)
         Tensor.__init__(t, array, (leaf, 0))
         self.made.add(leaf)
+        self.origins[leaf, 0] = origin
         self._tensors.append(t)
         if name:
             self.names[leaf, 0] = name
@@ -164,15 +168,13 @@ class Trace:
 
         It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
         """
+        holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
+        given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
+        dtype = made.dtype if holds else np.result_type(*given)
         if isinstance(x, bool):
-            dtype, value = np.dtype(bool), x
-        else:
-            holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
-            given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
-            dtype = made.dtype if holds else np.result_type(*given)
-            value = int(x) if isinstance(x, int) else dtype.type(x)
+            dtype = np.dtype(bool)
         line = Leaf((), dtype), 0
-        self.captured[line] = value
+        self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
         return line
 
     def varies(self, x) -> bool:
@@ -185,14 +187,28 @@ class Trace:
         trace: Trace | None = self
         while trace is not None:
             ends = [(leaf, 0) for leaf in leaves if leaf in trace.made]
-            outside = [line for line in by if line[0] not in trace.made and line[0].serial < trace.began]
-            trace.derivatives += [(line, ends) for line in outside if ends]
+            origins = {record for end in ends if (line := trace.origins[end]) for record in tape([line])}
+            for line in by:
+                if line[0] not in trace.made and line[0].serial < trace.began and ends:
+                    trace.derivatives.append((line, ends))
+                    if line[0] in origins:
+                        refuse_history(line)
             trace = trace.outer
 
     def end(self) -> None:
         """The step is over: using one of its tensors is an error from now on."""
         for t in self._tensors:
             t._data = Escaped(t._data)  # type: ignore[assignment]  # whatever reads it raises an error
+
+
+def refuse_history(line: Line) -> NoReturn:
+    """RuntimeError for a derivative by a tensor from outside that would have to pass through earlier steps."""
+    raise RuntimeError(
+        f"the step of a scan is recorded once for all time steps, so ts.grad in it cannot follow "
+        f"{output_of(*line)} from outside the step through earlier steps: a carry or an input depends on it, "
+        f"too; use ts.vjp for the derivative of one step, or run the Python loop, "
+        f"nn.Recurrent(..., unroll=True), for that of all steps"
+    )
 
 
 def _user():
