@@ -150,7 +150,12 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata as immutable Python values, which NumPy and CuPy accept: lists and arrays become tuples."""
+    """Metadata as immutable Python values, which NumPy and CuPy accept: lists, arrays and Tensors become tuples.
+
+    The value of a Tensor of a step that is being recorded cannot be read, which is an error.
+    """
+    if isinstance(value, Handle):
+        value = value.numpy()  # type: ignore[attr-defined]
     if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
