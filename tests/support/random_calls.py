@@ -65,6 +65,8 @@ def call(choices: Choices, scope, names=NAMES) -> str:
 def argument(choices: Choices, scope, name: str, parameter: str, x: str, first: bool) -> str:
     """The text of an argument of the function `name`, in a call about the value x."""
     shape = scope.shape(x)
+    if scope.twin is not None and parameter in METADATA and choices.chance(15):
+        return "k"
     if kind := METADATA.get(f"{name} {parameter}") or METADATA.get(parameter):
         return kind(choices, scope, shape)
     if parameter == "arrays":

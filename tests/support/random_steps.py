@@ -30,15 +30,18 @@ AWKWARD = ["None", "({0},)", "[{0}]", "{{'a': {0}}}"]  # forms that differ from 
 
 @dataclass(frozen=True)
 class Given:
-    """An argument of a program: an array of this shape and dtype."""
+    """An argument of a program: an array of this shape and dtype; `even` if its floats are whole numbers."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     gradient: bool
+    even: bool = False
 
     def array(self, seed: int) -> np.ndarray:
         rng = np.random.default_rng([seed, int(self.name[1:])])
+        if self.even:
+            return rng.choice([0.0, 1.0, -1.0, -0.0, 2.0], self.shape).astype(self.dtype)
         if np.dtype(self.dtype).kind == "f":
             return np.asarray(noise(rng, self.shape, self.dtype))
         return rng.integers(0, 3, self.shape).astype(self.dtype)
@@ -78,11 +81,12 @@ class Program:
         exec(self.code, env)
         return env["program"]
 
-    def arrays(self) -> list[np.ndarray]:
-        return [g.array(self.seed) for g in self.given]
+    def arrays(self, more: int = 0) -> list[np.ndarray]:
+        """The arguments; others for another `more`."""
+        return [g.array(self.seed + 1000 * more) for g in self.given]
 
     def __repr__(self) -> str:
-        lines = [f"{g.name} = {g.dtype}{list(g.shape)}{' d' * g.gradient}" for g in self.given]
+        lines = [f"{g.name} = {g.dtype}{list(g.shape)}{' d' * g.gradient}{' even' * g.even}" for g in self.given]
         return "\n".join([self.text, "# " + ", ".join(lines) + f"; seed {self.seed}"])
 
 
@@ -161,7 +165,8 @@ class Writer:
         shape = choices.one_of(SHAPES) if shape is None else shape
         kind = choices.below(12)
         dtype = dtype or (choices.one_of(self.palette) if kind < 10 else "i8" if kind == 10 else "?")
-        given = Given(f"l{len(self.given)}", shape, dtype, np.dtype(dtype).kind == "f" and choices.below(6) < 5)
+        real = np.dtype(dtype).kind == "f"
+        given = Given(f"l{len(self.given)}", shape, dtype, real and choices.below(6) < 5, real and choices.chance(8))
         self.given.append(given)
         self.env[given.name] = ts.tensor(given.array(self.seed), requires_grad=given.gradient)
         self.pool.append(given.name)
