@@ -2,13 +2,16 @@
 
 import copy
 import gc
+import math
+import random
+import time
 import traceback
 import weakref
 
 import doors
 import numpy as np
 import pytest
-from results import assert_array_equal
+from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
@@ -136,13 +139,84 @@ def test_a_draw_of_the_framework():
         refused(lambda c, x, draw=draw: (draw(), (c, None))[1], RuntimeError, "draw before the loop")
 
 
-def test_a_foreign_draw_is_a_constant():
-    """Documented: the same at every step."""
-    rng = np.random.default_rng(0)
-    _, ys = scan(lambda c, x: (c, c * 0.0 + rng.normal(size=3)), start(), XS)
-    assert (ys.numpy() == ys.numpy()[0]).all()
-    _, again = scan(lambda c, x: (c, c * 0.0 + rng.normal(size=3)), start(), XS)
-    assert (again.numpy() != ys.numpy()).all()
+RNG, OLD = np.random.default_rng(0), np.random.RandomState(0)
+ITEMS = iter(np.arange(1e6))
+
+
+class Noisy(nn.Cell):
+    """A cell whose helper draws."""
+
+    def __call__(self, c, x):
+        return c, c * self.noise()
+
+    def noise(self):
+        self.kept = RNG.normal(size=3)
+        return ts.tensor(self.kept)
+
+
+DRAWS = {
+    "a number of a Generator": lambda c, x: (c + RNG.normal(), None),
+    "an array of a Generator": lambda c, x: (c, c * 0.0 + RNG.normal(size=3)),
+    "integers": lambda c, x: (c, x[RNG.integers(0, 3, 100)]),
+    "a mask": lambda c, x: (c, ts.where(RNG.random(50) < 0.5, x[0], x[1])),
+    "a RandomState": lambda c, x: (c, c * OLD.rand(3)),
+    "np.random": lambda c, x: (c, c * np.random.normal()),
+    "random": lambda c, x: (c, c * random.random()),
+    "a NumPy scalar": lambda c, x: (c, c * np.float64(random.gauss(0, 1))),
+    "a tensor from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3))),
+    "a parameter from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3), requires_grad=True)),
+    "an argument of a function": lambda c, x: (c, ts.clip(c, RNG.normal(), None)),
+    "a list": lambda c, x: (c, ts.stack([c[0], RNG.normal()])),
+    "of a helper of a cell": Noisy(),
+    "another operation": lambda c, x: (c, (ts.sin if RNG.random() < 0.5 else ts.cos)(c) * RNG.normal()),
+    "under no_grad": lambda c, x: (c, c * ts.no_grad()(RNG.normal)()),
+    "an item of an iterator": lambda c, x: (c, c * next(ITEMS)),
+    "the time": lambda c, x: (c, c * time.perf_counter()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("how", [{}, {"remat": 2}, {"reverse": True}])
+def test_a_foreign_draw(name, how):
+    """It would be the same at every step; the error names the line."""
+    error, _ = refused(DRAWS[name], RuntimeError, "recorded once.* draw before the loop", **how)
+    assert "unroll=True" in str(error)
+
+
+def test_a_foreign_draw_in_a_program_that_is_known():
+    """The same operations with a value that was the same in two calls are compiled already."""
+    values = iter([0.5, 0.5, 0.25, 0.5])
+    scan(lambda c, x: (c * next(values), None), start(), XS)
+    refused(lambda c, x: (c * next(values), None), RuntimeError, r"float64\[\].*0\.25.*0\.5")
+
+
+def test_a_foreign_draw_in_a_nested_scan():
+    def step(c, x):
+        return scan(lambda h, y: (h * RNG.normal(), None), c, length=2)[0], None
+
+    refused(step, RuntimeError, "draw before the loop")
+
+
+def test_a_foreign_draw_of_one_step():
+    """The loop calls the step once, too."""
+    assert scan(DRAWS["an array of a Generator"], start(), XS[:1])[1].shape == (1, 3)
+
+
+def test_a_step_that_makes_the_same_values_at_every_call():
+    """It is called twice when it first makes them, then once."""
+    calls, scale = [], np.array([1.0, 2.0, 3.0])
+
+    def step(c, x):
+        calls.append(1)
+        return c * 0.5, x * ts.tensor(scale * 2) * math.sqrt(len(scale))
+
+    for expected in (2, 3, 4):
+        scan(step, start(), XS)
+        assert len(calls) == expected
+    scale += 1.0
+    _, ys = scan(step, start(), XS)
+    assert len(calls) == 6
+    assert_allclose(ys.numpy(), XS.numpy() * scale * 2 * math.sqrt(3))
 
 
 def test_backward():
@@ -290,9 +364,21 @@ def test_the_number_of_steps(xs, length, words):
     refused(lambda c, x: (c, None), ValueError, words, xs=xs, length=length)
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, "all"])
+@pytest.mark.parametrize("k", [0, -1, 1.5, "all", True])
 def test_a_segment_has_steps(k):
-    refused(lambda c, x: (c, None), ValueError, "remat must be a number of steps, 1 or more, got", remat=k)
+    kind = ValueError if type(k) is int else TypeError
+    refused(lambda c, x: (c, None), kind, r"scan needs an integer remat in \[1, inf\), got", remat=k)
+
+
+@pytest.mark.parametrize("n", [2.0, "4", None, [4]])
+def test_a_length_is_an_integer(n):
+    words = "pass length=" if n is None else "scan needs an integer length"
+    refused(lambda c, x: (c, None), ValueError if n is None else TypeError, words, xs=None, length=n)
+
+
+def test_a_number_of_steps_of_numpy():
+    total, _ = scan(lambda c, x: (c + 1.0, None), start(), length=np.int64(4), remat=np.array(3))
+    assert_array_equal(total.numpy(), start().numpy() + 4)
 
 
 # --- out of the step ----------------------------------------------------------------------------------

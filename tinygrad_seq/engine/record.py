@@ -20,12 +20,12 @@ next_serial = itertools.count(1).__next__
 
 
 class Buffer:
-    """The memory of a leaf, shared by its views; `stamp` is the serial of its last change, 0 if none."""
+    """The memory of a leaf, shared by its views; `stamp` is the serial of its last change, or of its making."""
 
     __slots__ = ("stamp",)
 
     def __init__(self) -> None:
-        self.stamp = 0
+        self.stamp = next_serial()
 
 
 class Record:

@@ -24,6 +24,7 @@ from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
 from tinygrad_seq.scan.step import Step, as_tensor, steps_of
+from tinygrad_seq.scan.twice import fingerprint, refuse_another
 from tinygrad_seq.tensor.tensor import Tensor
 
 PROGRAMS: OrderedDict[tuple, Compiled] = OrderedDict()  # the most recently used ones, by key
@@ -32,9 +33,13 @@ lock = threading.Lock()
 
 
 class Compiled:
-    """A program, the places of its operations, and a loop for each set of arguments that need a gradient."""
+    """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
+
+    same  hashes of the values that a step made itself, and made again when it was called again
+    """
 
     def __init__(self, program: Program) -> None:
+        self.same: set[int] = set()
         self.program = identified(gathered(program))
         self.parts = taken_apart(self.program)
         self.execute = Execution(self.parts, self.program)
@@ -112,6 +117,10 @@ def scan(
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
     compiled, arguments = Compiled.of(recorded), recorded.arguments()
+    made = fingerprint(recorded) if n > 1 else None
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, Step(step, init, xs))
+        compiled.same.add(made)
     if k is None:
         finals, ys = compiled(arguments, n, reverse)
     else:

@@ -22,7 +22,10 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 class Step:
-    """One recording of a step: its carries and inputs, the values that it captured, and its program."""
+    """One recording of a step: its carries and inputs, the values that it captured, and its program.
+
+    fresh  the captured values that another call of the step may make anew
+    """
 
     def __init__(self, step: Callable, init, xs) -> None:
         trace = self.trace = Trace()
@@ -48,6 +51,7 @@ class Step:
         captured = {line: x for line, x in trace.captured.items() if line in number.number}
         numbers = {number.number[line]: x for line, x in captured.items() if type(x) in (int, bool)}
         self.captured = {number.number[line]: x for line, x in captured.items() if type(x) not in (int, bool)}
+        self.fresh = [number.number[line] for line in captured if line in trace.fresh]
         self.program = Program(
             number.specs(),
             operations,
@@ -114,8 +118,9 @@ class Step:
             if not isinstance(now, Tensor):
                 raise TypeError(f"a carry of a scan must be a tensor like {describe(was)}, got {describe(now)}")
             if (now.shape, now.dtype) != (was.shape, was.dtype):
+                place = place_of(now.line and now.line[0])
                 raise TypeError(
-                    f"the carry {describe(was)} became {describe(now)} in a scan{self._place(now)}: a carry "
+                    f"the carry {describe(was)} became {describe(now)} in a scan{place}: a carry "
                     f"must keep its shape and dtype; start with one like it, or use astype in the step (a "
                     f"NumPy float widens, as in x / np.sqrt(3); write math.sqrt)"
                 )
@@ -133,9 +138,10 @@ class Step:
         line = self.trace.line
         return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
 
-    def _place(self, t: Tensor) -> str:
-        place = getattr(t.line and t.line[0], "place", None)
-        return f" ({place[0].co_filename}, line {place[1]})" if place else ""
+    def use_of(self, v: int) -> str:
+        """The place in the user's code where a captured value is used first."""
+        uses = (r for r in self.trace.records if any(self.number.number.get(line) == v for line in r.arguments))
+        return place_of(next(uses, None))
 
     def named_program(self) -> Program:
         """The program, with the user's names of its values."""
@@ -144,6 +150,12 @@ class Step:
     def arguments(self) -> list:
         """The arguments of the program: carries before the first step, inputs of all steps, constants."""
         return [*self.carried, *self.inputs, *self.captured.values()]
+
+
+def place_of(record) -> str:
+    """The place of a call in the user's code, if it is known."""
+    place = getattr(record, "place", None)
+    return f" ({place[0].co_filename}, line {place[1]})" if place else ""
 
 
 def device_of(x) -> str:

@@ -19,13 +19,13 @@ from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.errors import output_of
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
-from tinygrad_seq.engine.recording import keep, plain
+from tinygrad_seq.engine.recording import immutable, keep, plain
 from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
 
 HERE = str(Path(__file__).parents[1])
@@ -85,6 +85,8 @@ class Trace:
     made      the records and the placeholders: everything that belongs to the step
     captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
               scalar of NumPy if it is a float
+    fresh     the lines of those whose value another call of the step may change: numbers that are not literals
+              in the code, arrays that can change, and tensors that the step made from data
     names     the user's name of a line, where it is known
 
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
@@ -101,6 +103,7 @@ class Trace:
         self.records: list[Noted] = []
         self.made: set[Record] = set()
         self.captured: dict[Line, object] = {}
+        self.fresh: set[Line] = set()
         self.names: dict[Line, str] = {}
         self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
@@ -125,7 +128,7 @@ class Trace:
         record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
         record.arguments = tuple(
             [
-                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0])
+                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0], frame)
                 for x, a in zip(given, arrays, strict=True)
             ]
         )
@@ -159,11 +162,15 @@ class Trace:
             line = Leaf(np.shape(array), array.dtype), 0
             self._constants[id(x)] = x, line
             self.captured[line] = x if isinstance(x, Tensor) else keep(x)
+            if not (isinstance(x, Tensor) or immutable(x)):
+                self.fresh.add(line)
+        if isinstance(x, Tensor) and x.buffer is not None and x.buffer.stamp > self.began:
+            self.fresh.add(line)
         if frame is not None:
             self.names[line] = _name_of(x, frame) or ""
         return line
 
-    def number(self, x: float, arrays: tuple, made: Tensor) -> Line:
+    def number(self, x: float, arrays: tuple, made: Tensor, frame: FrameType) -> Line:
         """A new line for a Python number.
 
         It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
@@ -174,6 +181,8 @@ class Trace:
         if isinstance(x, bool):
             dtype = np.dtype(bool)
         line = Leaf((), dtype), 0
+        if isinstance(x, float) and not any(x is literal for literal in frame.f_code.co_consts):
+            self.fresh.add(line)
         self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
         return line
 

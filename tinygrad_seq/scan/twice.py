@@ -1,0 +1,45 @@
+"""A step that computes with other values at every call: with draws, say, or the next items of an iterator.
+
+In the Python loop such a value is another one at every step. In a step that is recorded once, it would be the
+same at all of them. So a step that makes values of its own (numbers, arrays, tensors from data) is recorded a
+second time before it first runs with these values, and refused if the two recordings differ. If the values do
+not change from scan to scan, the step is called twice by the first scan only.
+"""
+
+from __future__ import annotations
+
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.scan.program import key_of
+from tinygrad_seq.scan.step import Step
+from tinygrad_seq.tensor.tensor import Tensor
+
+
+def array_of(x):
+    return x._data if isinstance(x, Tensor) else x
+
+
+def fingerprint(recorded: Step) -> int | None:
+    """A hash of the values that the step makes itself; None if it makes none."""
+    made = [array_of(recorded.captured[v]) for v in recorded.fresh]
+    parts = [(x.shape, x.dtype, backend.to_numpy(x).tobytes()) for x in made]
+    return hash(tuple(parts)) if parts else None
+
+
+def refuse_another(first: Step, second: Step) -> None:
+    """RuntimeError if two recordings of a step differ."""
+    found = "calls other operations"
+    if key_of(first.program) == key_of(second.program):
+        for v in first.fresh:
+            x, y = (array_of(recorded.captured[v]) for recorded in (first, second))
+            if not backend.same(x, y):
+                values = f": {x!r} first, then {y!r}" if not x.shape else ""
+                found = f"computes with another {describe(x)}{first.use_of(v)}{values}"
+                break
+        else:
+            return
+    raise RuntimeError(
+        f"the step of a scan is recorded once for all time steps, but when it is called again it {found}. A "
+        f"draw, or the next item of an iterator, would be the same at all steps: draw before the loop and pass "
+        f"the values as an input, xs, or run the Python loop with nn.Recurrent(..., unroll=True)"
+    )
