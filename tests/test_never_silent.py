@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 import silent
-from silent import numbers  # noqa: F401  # each import adds the rows of its kind
+from silent import loops, numbers  # noqa: F401  # each import adds the rows of its kind
 
 
 @pytest.mark.parametrize("row", silent.ROWS, ids=repr)
