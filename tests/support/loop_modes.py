@@ -267,10 +267,6 @@ def host(z):
     return z.numpy() if isinstance(z, ts.Tensor) else np.asarray(z)
 
 
-def data_of(z):
-    return z._data if isinstance(z, ts.Tensor) else z
-
-
 def pairs(found, expected):
     """The arrays of two trees, and the size to which their distances are compared."""
     a, b = ([host(z) for z in tree.leaves(t)] for t in (found, expected))
@@ -308,11 +304,12 @@ def on_tape(z) -> bool:
 
 
 def owned(found, given, expected, of_loop) -> None:
-    """A result shares memory with an argument only where that of the loop does."""
-    for a, b in zip(tree.leaves(found), tree.leaves(expected), strict=True):
-        for x, y in zip(given, of_loop, strict=True):
-            if np.may_share_memory(a._data, x._data) and not np.may_share_memory(data_of(b), data_of(y)):
-                raise WrongError("a result of scan shares memory with an argument")
+    """A result shares memory with another, or with an argument, only where that of the loop does."""
+    ours, theirs = ([z._data for z in [*tree.leaves(made), *xs]] for made, xs in ((found, given), (expected, of_loop)))
+    for i in range(len(tree.leaves(found))):
+        for j in range(i + 1, len(ours)):
+            if np.may_share_memory(ours[i], ours[j]) and not np.may_share_memory(theirs[i], theirs[j]):
+                raise WrongError(f"result {i} of scan shares memory with {j}")
 
 
 def tolerance(program: Program, mode: str) -> float:

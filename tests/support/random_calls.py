@@ -23,6 +23,7 @@ DIFFERENTIABLE = sorted(
     - {"greater", "greater_equal", "logical_and", "logical_or", "logical_not", "invert", "bitwise_and"}
     - {"bitwise_or", "zeros_like", "ones_like", "stop_gradient"}
 )
+OFTEN = ["getitem"] * 6 + ["concatenate", "stack", "where", "split", "unstack", "pad", "roll", "cumsum"] * 2
 OPERATORS = ["+", "*", "-", "/", "@", ">", "<=", "==", "&", "|", "**"]
 UNARY = ["-{x}", "{x}.T", "{x}.sum()", "{x}.mean(axis=-1)", "{x} ** 2", "{x} + 1", "1 - {x}", "2 * {x}"]
 GUARDED = [f"ts.where({{x}} > 0, {f}, 0.3)" for f in ("{x} ** 0.5", "ts.sqrt({x})", "ts.log({x})", "1 / {x}")]
@@ -44,7 +45,7 @@ def call(choices: Choices, scope, names=NAMES) -> str:
         y = operand(choices, scope, x)
         left, right = (y, x) if choices.chance(30) else (x, y)
         return f"{left} {choices.one_of(OPERATORS)} {right}"
-    name = choices.one_of(names)
+    name = choices.one_of(names + OFTEN if names is NAMES else names)
     if name == "einsum":
         subscripts = choices.one_of(EINSUMS)
         operands = [x, *(scope.tensor() for _ in range(subscripts.count(",")))]
@@ -94,7 +95,7 @@ def operand(choices: Choices, scope, x: str) -> str:
     if kind < 8:
         return scope.tensor(like=x)
     if kind < 10:
-        return choices.one_of(NUMBERS if scope.twin is None else ["k", *NUMBERS])
+        return choices.one_of(NUMBERS if scope.twin is None else ["k"] * 6 + NUMBERS)
     if kind == 10:
         return choices.one_of(SCALARS)
     if (hosts := scope.hosts(x)) and choices.below(3):

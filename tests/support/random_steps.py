@@ -23,7 +23,7 @@ from tinygrad_seq.testing.differences import noise
 
 SHAPES = [(2,), (), (2, 3), (3,), (1,), (1, 3), (3, 1), (2, 1, 3), (0,), (2, 0)]
 PALETTES = [["f8"]] * 9 + [["f4"], ["f8", "f4"], ["f8", "f4"], ["f4", "f2"], ["f8", "f2"]]
-TWINS = [("0.0", "-0.0"), ("1", "True"), ("0.0", "0"), ("2", "2.0"), ("0", "False"), ("1", "2"), ("0.5", "1.5")]
+TWINS = [("0.0", "-0.0"), ("-0.0", "0.0"), ("1", "True"), ("0.0", "0"), ("2", "2.0"), ("0", "False"), ("1", "2"), ("0.5", "1.5")]
 MOST = 20.0  # a larger value goes through tanh
 AWKWARD = ["None", "({0},)", "[{0}]", "{{'a': {0}}}"]  # forms that differ from {0}
 
@@ -215,8 +215,10 @@ class Writer:
             self.changed_array()
         elif kind == 18:
             self.array()
+        elif self.twin is None:
+            self.assign(f"ts.arctan2({self.tensor()}, -1.0)")  # it differs for 0.0 and -0.0
         else:
-            self.assign(f"ts.arctan2({self.tensor()}, -1.0)")
+            self.assign(f"ts.arctan2(ts.pad({self.tensor()}, 1, constant_values=k), -1.0)")
 
     def array(self) -> None:
         """An array of the host."""
@@ -314,7 +316,7 @@ class Writer:
         ys = [self.tensor() for _ in choices.many(3, 70)]
         back, out = filled(form, afters), filled(tree_of(choices, len(ys)), ys)
         refused = False
-        if level == 1 and befores and choices.chance(2):
+        if level == 1 and befores and choices.chance(3):
             refused, back = True, self.another_form(form, afters)
         self.write(f"return {back}, {out}")
         self.depth -= 1
@@ -400,10 +402,10 @@ class Writer:
         choices = self.choices
         for _ in choices.many(3, 40):
             self.argument()
-        if choices.chance(8):
+        if choices.chance(10):
             self.twin = choices.one_of(TWINS)
             self.env["k"] = eval(self.twin[0])
-        for _ in choices.many(2, 40):
+        for _ in choices.many(3, 55):
             self.statement(1)
         result = None
         tries = 0
@@ -414,7 +416,8 @@ class Writer:
             self.pool = [g.name for g in self.given]
             self.define("r = ()")
             result = "r"
-        body = "\n".join([*self.lines, "    return " + result])
+        kept = [n for n in self.pool if isinstance(self.env[n], ts.Tensor)] if choices.chance(30) else []
+        body = "\n".join([*self.lines, f"    return {', '.join([result, *kept])}"])
         names = ", ".join(["loop", *(g.name for g in self.given)])
         if self.twin:
             inner = "\n".join("    " + line for line in body.split("\n"))
