@@ -150,9 +150,9 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata as immutable Python values, which NumPy and CuPy accept: lists, arrays and Tensors become tuples.
+    """Metadata as immutable Python values, which NumPy and CuPy accept: lists, arrays, Tensors become tuples.
 
-    The value of a Tensor of a step that is being recorded cannot be read, which is an error.
+    It is an error that the value of a Tensor cannot be read while a step is recorded.
     """
     if isinstance(value, Handle):
         value = value.numpy()  # type: ignore[attr-defined]
