@@ -81,6 +81,4 @@ def matching(tree: object, other: object) -> list[Any]:
         return [x for pair in zip(tree, other, strict=True) for x in matching(*pair)]
     if isinstance(tree, (dict, tuple, list)):
         raise ValueError(f"expected a tree like {tree!r:.80}, got {other!r:.80}")
-    if tree is None and other is not None:
-        raise ValueError(f"expected None, got {other!r:.80}")
     return [] if tree is None else [other]

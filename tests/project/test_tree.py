@@ -52,6 +52,22 @@ def test_matching_finds_the_parts_at_the_positions_of_leaves():
     assert tree.matching((1, None), ("x", "ignored")) == ["x"]
 
 
+def test_the_form_of_a_tree():
+    """Equal for trees that differ only in their leaves and in the order of the keys of dicts."""
+    t = Pair(1, {"a": [2, None], "b": ()})
+    assert tree.form(t) == tree.form(Pair("x", {"b": (), "a": [{3}, None]}))
+    others = [
+        (1, {"a": [2, None], "b": ()}),
+        Pair(1, {"a": (2, None), "b": ()}),
+        Pair(1, {"a": [2, 3], "b": ()}),
+        Pair(None, {"a": [2, None], "b": ()}),
+        Pair(1, {"a": [2, None], "b": None}),
+        Pair(1, {"a": [2, None], "c": ()}),
+        Pair(1, {"a": [2], "b": ()}),
+    ]
+    assert all(tree.form(t) != tree.form(other) for other in others)
+
+
 @pytest.mark.parametrize(
     ("t", "other"),
     [((1, 2), (1,)), ([1], 1), ({"a": 1}, {"b": 1}), ({"a": 1}, {"a": 1, "b": 2}), ({"a": 1}, [1]), ((), None)],

@@ -1,6 +1,7 @@
 """`scan` equals the Python loop: for trees, integers, lengths, directions, and all kinds of values."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -394,6 +395,20 @@ def test_no_gradient_within_the_step():
     is_the_loop(step, c, xs, [c, xs, w])
 
 
+@pytest.mark.parametrize("remat", [None, 3])
+def test_no_gradient_within_the_step_wherever_its_calls_run(remat):
+    """Of values computed under no_grad before the loop, in it and after it, and only from constants."""
+    c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
+
+    def step(c, x):
+        with ts.no_grad():
+            early, fixed, late = x @ w, w @ w, c * x
+            split = ts.split(ts.tanh(x @ w), 3)
+        return ts.tanh(early * c + x @ fixed), (early * w[0], late * w[1], split[0] * c, fixed)
+
+    is_the_loop(step, c, xs, [c, xs, w], loop=partial(scan, remat=remat))
+
+
 def test_no_gradient_around_the_scan():
     c, xs, w = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, 3))
 
@@ -428,6 +443,27 @@ def test_a_gradient_within_the_step_past_no_grad():
         return ts.tanh(slope), c
 
     is_the_loop(step, c, xs, [c, xs])
+
+
+GRADIENTS = {  # of functions of a carry, an input and captured tensors w = v v, by v
+    "that do not reach the carry": lambda c, x, v, w: (v * w).sum() * x.size,
+    "that reach the input": lambda c, x, v, w: (v * x * w).sum(),
+    "past stop_gradient": lambda c, x, v, w: (v * ts.stop_gradient(c) * w).sum(),
+    "past no_grad": lambda c, x, v, w: (v * w * ts.no_grad()(ts.tanh)(c)).sum(),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("remat", [None, 2])
+def test_a_gradient_within_the_step_by_a_captured_tensor(name, remat):
+    """It is that of the loop, also through what was computed from the tensor before the loop."""
+    c, xs, v = leaf(normal(3)), leaf(normal(4, 3)), leaf(normal(3, seed=1))
+
+    def step(c, x):
+        return ts.tanh(c * ts.grad(GRADIENTS[name](c, x, v, w), v, create_graph=True, retain_graph=True)), c * v
+
+    w = v * v
+    is_the_loop(step, c, xs, [c, xs, v], loop=partial(scan, remat=remat))
 
 
 def test_derivatives_within_the_step():

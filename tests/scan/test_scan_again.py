@@ -151,6 +151,7 @@ METADATA = {
     "a dtype": (lambda x, m: ts.astype(ts.astype(x, m), "float64") * x, ["float32", "float64", "int64"]),
     "a shape": (lambda x, m: (x.reshape(m) * 2.0).reshape(2, 3), [6, (3, 2), (2, 3), (1, 6), -1]),
     "subscripts": (lambda x, m: ts.einsum(m, x, x)[0].sum() * x, ["ij,kj->ik", "ij,ij->ij", "ij,ij->ji"]),
+    "margins": (lambda x, m: ts.arctan2(ts.pad(x, 1, constant_values=m), -1.0).sum() * x, [0.0, -0.0, 0, 0.5]),
     "clipping": (lambda x, m: ts.clip(x, *m), [(-1.0, 1.0), (-0.5, None), (None, 0.5), (-0.1, 0.2), (-1, 1)]),
 }  # fmt: skip
 
@@ -360,5 +361,8 @@ def test_keys_tell_apart_what_python_takes_for_equal(programs):
     for one in (1, True):
         scan(lambda c, x, one=one: (c * one, None), n, xs)
     assert programs() == 2
+    for margin in (0.0, -0.0, math.nan, math.nan):
+        scan(lambda c, x, margin=margin: (c, ts.pad(x, 1, constant_values=margin)), c, xs)
+    assert programs() == 5
     for axis in (1, True):
         assert scan(lambda c, x, axis=axis: (c, x[None][axis - 1]), c, xs)[1].shape == (4, 3)

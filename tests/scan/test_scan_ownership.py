@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 from racing import at_once, haste
-from loops import leaf
+from loops import is_the_loop, leaf
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
@@ -191,6 +191,37 @@ def test_outputs_are_their_own_though_they_are_the_input():
             t.assign_(np.zeros(t.shape))
         for y in ys:
             assert (y.numpy() == 1).all()
+
+
+@pytest.mark.parametrize("wanted", [(), (0,), (1,), (0, 1)])
+def test_a_change_of_an_output_reaches_nothing_else(wanted):
+    """Not the input that it is, nor another output that is the same value, nor a value made from it."""
+    for loop in (unrolled, scan):
+        xs, w = ts.tensor(np.ones((4, 3))) * 1.0, ts.tensor(np.ones(2)) * 1.0
+        c, ys = loop(lambda c, x, w=w: (c + x, (x, x, w, x[:2])), ts.tensor(np.zeros(3)), xs)
+        others = [xs, w, c, *(y for i, y in enumerate(ys) if i not in wanted)]
+        before = [t.numpy().copy() for t in others]
+        for i in wanted:
+            ys[i].assign_(np.full(ys[i].shape, 7.0))
+        for t, values in zip(others, before, strict=True):
+            assert_array_equal(t, values)
+
+
+def test_an_array_that_the_step_changes():
+    """A value is captured as it is when it is used; one that has not changed is captured once."""
+    memory = np.zeros(3)
+
+    def step(c, x):
+        memory[...] = 1.0
+        once = c * memory
+        again = x * memory
+        memory[:2] += [1.0, -2.0]
+        later = x * memory + memory[1]
+        memory[2] = -0.0
+        return ts.tanh(once + later), (again, later, ts.arctan2(c * memory[2], c * 0.0 - 1.0))
+
+    c, xs = problem()
+    is_the_loop(step, c, xs, [c, xs])
 
 
 def test_an_array_of_the_callers_is_never_flagged_nor_kept():

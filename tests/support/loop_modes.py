@@ -387,6 +387,8 @@ def slopes(program: Program, mode: str, seed: int, active: int) -> str:
     """Derivatives of scan against differences of the Python loop, for two steps that have to agree."""
     if program.refused or not program.honest or not set(program.dtypes) <= {"f8", "i8", "?"} or not program.given:
         return "not smooth"
+    if any(g.even for g in program.given):  # ties, and kinks
+        return "not smooth"
     arrays = program.arrays()
     by = [i for i, g in enumerate(program.given) if g.gradient and active >> i & 1]
     if not by:

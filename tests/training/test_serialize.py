@@ -151,6 +151,19 @@ def test_a_file_with_any_byte_changed_is_an_error(file):
     refused(file)
 
 
+@pytest.mark.parametrize("change", [lambda a: a.view(np.int64), lambda a: a.reshape(2, 2)])
+def test_the_same_bytes_in_another_shape_or_dtype_are_an_error(tmp_path, change):
+    """The checksum covers the shapes and dtypes, which the header of the file states."""
+    path = tmp_path / "file"
+    ts.save(path, {"w": np.arange(4.0)})
+    with pytest.importorskip("safetensors").safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        arrays = {name: change(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+    safetensors_numpy.save_file(arrays, path, metadata)
+    with pytest.raises(ValueError, match="checksum does not match"):
+        ts.load(path)
+
+
 def test_a_foreign_file_is_an_error(file):
     for content in (b"", b"hello", pickle.dumps(1), struct.pack("<Q", 2) + b"{}", os.urandom(1000)):
         file.write_bytes(content)

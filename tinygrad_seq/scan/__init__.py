@@ -15,9 +15,10 @@ What remains in the loop is *emitted*: written as NumPy source and compiled. The
 the same kind, derived from the rules of the primitives.
 
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
-module. By task: `trace`, `traced` and `step` record; `program` and `riding` place the operations; `gates` joins
-activations; `backward` derives; `plan`, `lines` and `emit` write the source; `loop` and `execute` run it;
-`differentiable`, `closed` and `op` make it one op of the outer tape; `naming`, `equations` and `explain` print.
+module. By task: `trace`, `traced`, `step` and `twice` record; `program` and `riding` place the operations;
+`gates` joins activations; `backward` derives; `plan`, `lines` and `emit` write the source; `loop` and `execute`
+run it; `differentiable`, `closed` and `op` make it one op of the outer tape; `naming`, `equations` and
+`explain` print.
 """
 
 from tinygrad_seq.scan.explain import explain

@@ -90,7 +90,8 @@ def scan(
 ):
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
-    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step
+    step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step, and a
+             second time if it makes values that are new, to see whether it makes the same ones again
     init     the carry before the first step, a tree of tensors
     xs       a tree of tensors whose first axis is time, or None
     length   the number of steps, needed if xs has no tensor
@@ -104,7 +105,8 @@ def scan(
 
     ValueError for zero steps, or inputs with different numbers of steps. TypeError for a carry that changes its
     form, shape or dtype, an output that is not a tensor, a step that reads the value of a tensor, and tensors
-    on different devices.
+    on different devices. RuntimeError for a step with a random draw, and for a gradient in it that would pass
+    through earlier steps.
 
     >>> import tinygrad_seq as ts
     >>> total, sums = ts.scan(lambda c, x: (c + x, c + x), ts.tensor(0.0), ts.tensor([1.0, 2.0, 3.0]))
@@ -112,7 +114,8 @@ def scan(
     (6.0, array([1., 3., 6.], dtype=float32))
     """
     n = steps_of(xs, length)
-    k = None if remat is None else integer("scan", "remat", remat, "[1, inf)")
+    if remat is not None:
+        remat = integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
@@ -121,10 +124,10 @@ def scan(
     if made is not None and made not in compiled.same:
         refuse_another(recorded, Step(step, init, xs))
         compiled.same.add(made)
-    if k is None:
+    if remat is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
-        finals, ys = in_segments(compiled, arguments, n, reverse, k)
+        finals, ys = in_segments(compiled, arguments, n, reverse, remat)
     return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
 
 

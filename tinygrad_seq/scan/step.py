@@ -169,7 +169,7 @@ def steps_of(xs, length: int | None) -> int:
         if not np.ndim(x):
             raise ValueError(f"an input of a scan needs time as its first axis, got {describe(x)}")
         sizes.add(np.shape(x)[0])
-    sizes |= set() if length is None else {integer("scan", "length", length, "(-inf, inf)")}
+    sizes |= set() if length is None else {integer("scan", "length", length, "[1, inf)")}
     if len(sizes) != 1:
         raise ValueError(
             f"the inputs of a scan (and length=) must have one number of steps, got {sorted(sizes)}"
