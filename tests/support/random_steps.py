@@ -68,8 +68,8 @@ class Program:
 
     @property
     def plain(self) -> bool:
-        """Whether NumPy can run it."""
-        return not self.traits and not self.refused and "f2" not in self.dtypes
+        """Whether NumPy can run it, and would give the same dtypes; the square of a boolean array is int8."""
+        return not self.traits and not self.refused and "f2" not in self.dtypes and "**" not in self.text
 
     @cached_property
     def code(self):
