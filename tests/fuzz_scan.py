@@ -1,7 +1,9 @@
-"""scan against the Python loop, for many random programs: python tests/fuzz_scan.py --programs 20000 --seed 0
+"""scan against the Python loop, for many random programs.
 
-Every program has a number; `--program N` runs one again, prints it, and makes it small if it fails. The number of
-the last program is kept in the file `--state`, from which an interrupted run goes on.
+    python tests/fuzz_scan.py --programs 20000 --seed 0
+
+Every program has a number: `--program N` prints one and runs it, `--first N` goes on from there. A program that
+fails is printed, after it was made smaller.
 """
 
 import argparse
@@ -17,8 +19,9 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from choices import Choices, Read, smallest  # noqa: E402
-from loop_modes import Case, WrongError, drawn  # noqa: E402
+from choices import Choices, Read, smallest
+from loop_modes import Case, drawn
+from loop_results import WrongError
 
 
 def outcome(case: Case) -> tuple[str, str]:
@@ -68,33 +71,41 @@ def trimmed(case: Case, fails) -> Case:
     return case
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--programs", type=int, default=20000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--program", type=int)
-    parser.add_argument("--shrink", type=int, default=10, help="how many failing programs are made smaller")
-    parser.add_argument("--stop", type=int, default=50, help="stop after so many failing programs")
-    args = parser.parse_args()
-    numbers = range(args.first, args.programs) if args.program is None else [args.program]
+def run(numbers, seed: int, shrink: int, stop: int) -> list[int]:
+    """Run the programs with these numbers; the numbers of those that fail."""
     seen: Counter[str] = Counter()
-    failed = []
-    began = time.time()
+    failed: list[int] = []
+    began, used = time.time(), time.process_time()
     for i in numbers:
-        choices = Choices(args.seed, i)
-        if args.program is not None:
-            print(drawn(Choices(args.seed, i)))
+        choices = Choices(seed, i)
         word, text = outcome(drawn(choices))
         seen[word] += 1
         if text:
             failed.append(i)
-            print(f"--- program {i} ---\n{reduced(choices, text) if len(failed) <= args.shrink else text}\n", flush=True)
-            if len(failed) >= args.stop:
-                break
-        if i % 1000 == 999:
-            print(f"{i + 1} programs, {time.time() - began:.0f} s, {dict(seen)}", flush=True)
-    print(f"{sum(seen.values())} programs, {time.time() - began:.0f} s, {dict(seen)}")
+            text = reduced(choices, text) if len(failed) <= shrink else text
+            print(f"--- program {i} ---\n{text}\n", flush=True)
+        if i % 1000 == 999 or i == numbers[-1]:
+            took, each = time.time() - began, 1000 * (time.process_time() - used) / seen.total()
+            print(f"{i + 1} programs, {took:.0f} s, {each:.1f} ms each: {dict(seen)}", flush=True)
+        if len(failed) == stop:
+            break
+    return failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--programs", type=int, default=20000, help="the number of programs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="the first program")
+    parser.add_argument("--program", type=int, help="print and run only this one")
+    parser.add_argument("--shrink", type=int, default=10, help="how many failing programs are made smaller")
+    parser.add_argument("--stop", type=int, default=50, help="stop after so many failing programs")
+    args = parser.parse_args()
+    numbers = range(args.first, args.programs)
+    if args.program is not None:
+        numbers = range(args.program, args.program + 1)
+        print(drawn(Choices(args.seed, args.program)))
+    failed = run(numbers, args.seed, args.shrink, args.stop)
     print(f"failed: {failed}" if failed else "none failed")
     return bool(failed)
 

@@ -1,8 +1,8 @@
 """Choices: the whole numbers that a random program is made from.
 
-Everything random about a program comes from calls of `below(n)`, so a program is a list of numbers. Such a list
-can be drawn by a generator of Python, which is fast; by Hypothesis; or read again. It can also be made shorter and
-its numbers lower, as long as the program still fails: `smallest`. A generator of programs keeps to one
+Everything random about a program comes from calls of `below(n)`, so a program is a list of numbers. Such a
+list is drawn by a generator of Python, which is fast, or by Hypothesis, or it is read again. `smallest` makes
+it shorter, and its numbers lower, as long as the program still fails. A generator of programs keeps to one
 convention: zero is the simplest choice.
 """
 

@@ -1,4 +1,4 @@
-"""The random programs of `random_steps.py`, computed by NumPy: an oracle that shares no code with the library."""
+"""The random programs of `random_steps.py`, computed by NumPy: an oracle that shares no code with us."""
 
 from __future__ import annotations
 
