@@ -223,7 +223,7 @@ def test_errors_of_a_decoder():
         decoder(v, symbols_of(3, 2), [4, 1])
     with pytest.raises(ValueError, match=r"needs a vector \(B, V\) of floats, got float64\[8\]"):
         decoder(np.ones(V), symbols_of(3, 2))
-    with pytest.raises(ValueError, match="a scan needs at least one step, got T = 0"):
+    with pytest.raises(ValueError, match=r"needs an integer \w+ in \[1, inf\), got 0"):
         decoder.greedy(v, 0)
     decoder.bridge = None
     with pytest.raises(ValueError, match="needs a vector of 8 numbers, got 2; use a bridge with 8 outputs"):
