@@ -61,6 +61,8 @@ def slopes(program: Program, mode: str, seed: int, active: int) -> str:
 def derivatives(mode: str, f, xs, along, slope: np.ndarray, seed: int) -> list[tuple]:
     """What has to agree: the name of a derivative along a direction, its value, and that of the differences."""
     of, by = moving(f, xs)
+    if not by:
+        return []
     if mode == "slope2":
         return [
             (

@@ -67,8 +67,8 @@ def value(zs, xs) -> ts.Tensor:
 
 def gradient(f, xs, *, create_graph: bool = True):
     """The gradient of a number that depends on all outputs."""
-    by = [x for x in xs if x.requires_grad]
-    return ts.grad(value(floats(f(*xs)), by), by, create_graph=create_graph, zeros=True) if by else []
+    zs, by = floats(f(*xs)), [x for x in xs if x.requires_grad]
+    return ts.grad(value(zs, by), by, create_graph=create_graph, zeros=True) if by else []
 
 
 def second(f, xs, seed: int, dropped: int):
