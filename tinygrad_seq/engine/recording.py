@@ -152,7 +152,12 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata as immutable Python values, which NumPy and CuPy accept: lists and arrays become tuples."""
+    """Metadata as immutable Python values, which NumPy and CuPy accept: lists, arrays, Tensors become tuples.
+
+    It is an error that the value of a Tensor cannot be read while a step is recorded.
+    """
+    if isinstance(value, Handle):
+        value = value.numpy()  # type: ignore[attr-defined]
     if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
