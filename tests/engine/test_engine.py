@@ -87,6 +87,7 @@ def test_outputs_of_different_shapes_each_get_a_gradient_of_their_own():
     a, b = ts.split(x, [1])  # (1,) and (2,)
     (b.sum() + (b * np.ones((4, 2))).sum() + (2.0 * a)[0]).backward()  # reduced, broadcast
     assert x.grad.numpy().tolist() == [2.0, 5.0, 5.0]
+    assert ts.grad(ts.split(x, [1])[1].sum(), x).numpy().tolist() == [0.0, 1.0, 1.0]
 
 
 def test_a_gradient_has_the_dtype_of_the_output_that_it_is_for():

@@ -870,3 +870,13 @@ def test_a_part_that_is_a_carry_and_goes_through_a_gate():
         return i, ts.sigmoid(i) * ts.tanh(f)
 
     is_the_loop(step, h, xs, [h, xs])
+
+
+def test_parts_of_unequal_size_that_go_through_gates():
+    h, xs = leaf(np.array([0.3, -0.2, 0.5, 0.1])), leaf(np.linspace(-1, 1, 12).reshape(3, 4))
+
+    def step(h, x):
+        i, f = ts.split(h * 0.7 + x, [1])
+        return ts.concatenate([ts.sigmoid(i), ts.tanh(f)]), None
+
+    is_the_loop(step, h, xs, [h, xs])

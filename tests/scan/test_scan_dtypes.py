@@ -141,3 +141,10 @@ def test_captured_outputs_of_ops_with_several(loop):
         return (weights[:, None] * (ys + zs)).sum(axis=0) * x, (weights, h * long)
 
     is_the_loop(step, leaf(np.ones(3)), leaf([0.5, 1.5]), [w, u], loop=LOOPS[loop])
+
+
+def test_a_gradient_that_is_summed_over_many_steps_does_not_stop_in_float16():
+    """dc/db = T: added up in float16 it would stop at 2,048."""
+    b = ts.tensor(np.float16(0.0), requires_grad=True)
+    c, _ = ts.scan(lambda c, x: (c * x + b, None), ts.tensor(np.float16(0.0)), np.ones(3000, np.float16))
+    assert ts.grad(c, b).item() == 3000.0
