@@ -201,7 +201,9 @@ return loop(step, l0, length=2)
 @pytest.mark.parametrize("mode", ["first", "second", "jvp", "jvp of grad", "grad of jvp"])
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_every_difference(name, mode):
-    assert Case(DIFFERENCES[name], mode, seed=0, active=-1, dropped=0).check() == "equal"
+    """Equal, or (in float32) as different as rounding errors make the loop itself."""
+    said = Case(DIFFERENCES[name], mode, seed=0, active=-1, dropped=0).check()
+    assert said == "equal" or (said == "too sensitive" and F in DIFFERENCES[name].dtypes)
 
 
 @pytest.mark.parametrize("name", REFUSED)
