@@ -508,3 +508,9 @@ def test_a_pullback_is_an_error_after_its_primal_has_changed():
     x.assign_([0.0, 0.0])
     with pytest.raises(RuntimeError, match="changed in place"):
         pullback(np.ones(2))
+
+
+def test_the_tangent_of_a_later_output_of_an_op():
+    x, v = np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])
+    _, tangent = ts.jvp(lambda x: ts.split(x, 3)[1], [ts.tensor(x)], [v])
+    assert tangent.numpy().tolist() == [20.0]
