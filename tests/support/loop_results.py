@@ -83,8 +83,8 @@ def owned(found, given, expected, of_loop) -> None:
     ours, theirs = ([*tree.leaves(made), *xs] for made, xs in ((found, given), (expected, of_loop)))
     for i, z in enumerate(tree.leaves(found)):
         for j, other in enumerate(ours):
-            shared = i != j and np.may_share_memory(z._data, other._data)
-            right = theirs[i] is theirs[j] or np.may_share_memory(theirs[i]._data, theirs[j]._data)
+            shared = i != j and np.may_share_memory(z._array, other._array)
+            right = theirs[i] is theirs[j] or np.may_share_memory(theirs[i]._array, theirs[j]._array)
             if not shared or right or z.dtype.kind == "b":
                 continue
             before = other.numpy().copy()

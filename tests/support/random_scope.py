@@ -114,7 +114,7 @@ class Scope:
         left = ", ".join(names) + ("," if many and len(names) == 1 else "")
         text = f"{left} = {expression}"
         for name, part in zip(names, parts, strict=True):
-            if part.dtype.kind == "f" and part.size and np.abs(part._data).max() > MOST:
+            if part.dtype.kind == "f" and part.size and np.abs(part._array).max() > MOST:
                 text += f"\n{name} = ts.tanh({name})"
         if before:
             text = before + "\n" + indented(text)
@@ -136,7 +136,7 @@ def usable(x) -> bool:
     """Whether a value can be used by later statements: small, and finite."""
     if not isinstance(x, ts.Tensor) or x.ndim > 4 or x.size > 100 or x.dtype.kind not in "fiub":
         return False
-    return bool(np.isfinite(x._data).all() and (x.dtype.kind == "f" or np.all(np.abs(x._data) < 1e6)))
+    return bool(np.isfinite(x._array).all() and (x.dtype.kind == "f" or np.all(np.abs(x._array) < 1e6)))
 
 
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

@@ -177,11 +177,11 @@ def source(op: Declaration) -> Iterator[str]:
     yield "    raw = True"
     for x in op.arguments:
         yield f"    if _isinstance({x}, _Tensor):"
-        yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._data, {x}.line, {x}.buffer, False"
+        yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._array, {x}.line, {x}.buffer, False"
         yield f"    else: {x}_, {x}_line, {x}_buffer = _operand({x}, _op), None, None"
     if op.variadic:
         yield f"    tensors = [_isinstance(x, _Tensor) for x in {op.variadic}]"
-        yield f"    rest = [x._data if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
+        yield f"    rest = [x._array if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_buffers = [x.buffer if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
@@ -217,7 +217,7 @@ def _wrap(op: Declaration) -> Iterator[str]:
     yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(_op, z{sources})"
     yield "    out = _new(_Tensor)"
-    yield "    out._data, out.line, out.buffer = z, None, buffer"
+    yield "    out._array, out.line, out.buffer = z, None, buffer"
 
 
 def _record(op: Declaration) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Parameter(Tensor):
         values = tensor(data, dtype=dtype, device=device)
         if values.dtype.kind != "f":
             raise TypeError(f"Parameter needs floats, got {describe(values)}; pass a float dtype")
-        super().__init__(values._data, None, Buffer())
+        super().__init__(values._array, None, Buffer())
         self.requires_grad = True
 
 
@@ -311,7 +311,7 @@ def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:
     grad, requires_grad = t.grad, t.requires_grad
     t.requires_grad = False
     moved = tensor(t, dtype=dtype, device=device)
-    t._data, t.buffer = moved._data, moved.buffer
+    t._array, t.buffer = moved._array, moved.buffer
     t.requires_grad = requires_grad
     if grad is not None:
         t.grad = tensor(grad, dtype=dtype, device=device)

@@ -104,7 +104,7 @@ def getitem(x, key):
 
 def data_of(x: object) -> Any:
     """The array of a Tensor; any other value as it is."""
-    return getattr(x, "_data", x)
+    return getattr(x, "_array", x)
 
 
 def parsed(key) -> tuple[tuple, list]:

@@ -149,7 +149,7 @@ def derived(loop: Program, sources: Collection[int], ends: Ends, values: Mapping
             name([v] * len(found), found)
 
     def line_of(t) -> Line:
-        return trace.line(t, t._data if isinstance(t, Tensor) else t)
+        return trace.line(t, t._array if isinstance(t, Tensor) else t)
 
     number = Numbering(trace)
     reads = {number(t.line): v for v, t in stand_ins.items()}
@@ -159,7 +159,7 @@ def derived(loop: Program, sources: Collection[int], ends: Ends, values: Mapping
     operations = number.operations(wanted)
     used = {v for call in operations for v in call.inputs} | {number(line) for line in wanted}
     literals = {
-        number.number[line]: x._data if isinstance(x, Tensor) else x
+        number.number[line]: x._array if isinstance(x, Tensor) else x
         for line, x in trace.captured.items()
         if line in number.number
     }

@@ -70,7 +70,7 @@ def _jvp(g, arrays, function):
 
 def _like(g: Sequence, x: Tensor):
     """The cotangent x as a tensor if the incoming ones are tensors, else as an array."""
-    return x if any(isinstance(c, Tensor) for c in g) else x._data
+    return x if any(isinstance(c, Tensor) for c in g) else x._array
 
 
 CLOSED.joint_vjp(_vjp, zeros=False)

@@ -211,7 +211,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     sources = dict(zip(program.arguments, given, strict=True))
     floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
     wanted = {v for v, x in floats.items() if x.line is not None}
-    arrays = [x._data if isinstance(x, Tensor) else x for x in given]
+    arrays = [x._array if isinstance(x, Tensor) else x for x in given]
     steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
     return Explanation(program, frozenset(wanted or floats), arrays, steps)
 

@@ -62,7 +62,7 @@ def _vjp(g, arrays, z, call, needed):
     if not any(isinstance(c, Tensor) for c in g):
         return what.pull(asked, g, arrays, z, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
-    raw = [x._data if isinstance(x, Tensor) else x for x in arrays]
+    raw = [x._array if isinstance(x, Tensor) else x for x in arrays]
     derivation = what.backward(asked, what.present(g), raw).derivation
     targets = asked.intersection((*derivation.carries, *derivation.gradients))
     found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))

@@ -36,8 +36,8 @@ class Step:
         self.carried = [as_tensor(c) for c in tree.leaves(init)]
         self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
         with tracing(trace):
-            before = [trace.placeholder(c._data, None, c.line) for c in self.carried]
-            rows = [trace.placeholder(x._data[0, ...], None, x.line) for x in self.inputs]
+            before = [trace.placeholder(c._array, None, c.line) for c in self.carried]
+            rows = [trace.placeholder(x._array[0, ...], None, x.line) for x in self.inputs]
             for holders, name in ((before, names[0]), (rows, names[1])):
                 if len(holders) == 1:
                     trace.names[holders[0].line] = name
@@ -139,7 +139,7 @@ class Step:
                     f"same at every step"
                 )
         line = self.trace.line
-        return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
+        return [line(c, c._array) for c in after], [line(y, y._array) for y in tree.leaves(ys)], ys
 
     def use_of(self, v: int) -> str:
         """The place in the user's code where a captured value is used first."""
