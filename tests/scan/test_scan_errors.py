@@ -568,3 +568,10 @@ def test_nothing_keeps_what_went_in(fails):
     w = c = xs = step = None
     gc.collect()
     assert [m() for m in memory] == [None] * 3
+
+
+def test_a_step_that_calls_another_op_when_it_is_called_again_is_refused():
+    """With the same values of its own, so that only the operations differ."""
+    ops, k = iter([ts.tanh, ts.sin] * 2), float("0.5")
+    with pytest.raises(RuntimeError, match="when it is called again it calls other operations"):
+        ts.scan(lambda h, x: (next(ops)(h * k) + x, None), ts.tensor(0.3), ts.tensor([1.0, 2.0]))

@@ -104,7 +104,6 @@ MUTANTS = [
         "scan/riding.py",
         LOOP,
         ("Lifted.__init__", "if stacked[i] and missing:", "if missing:"),
-        ("Lifted.__init__", "missing = loop - (len(shape) - len(core))", "missing = ndim - len(shape)"),
         ("Lifted.__call__", "if last is None or last[0] != n:", "if last is None:"),
         ("Lifted.__call__", "if not on:", "if on is None:"),
     ),
