@@ -23,7 +23,9 @@ def refusal(program: Program, error: Exception) -> bool:
     text = str(error)
     if program.refused and isinstance(error, TypeError):
         return True
-    return "the step of a scan is recorded once" in text or (program.twin and "must keep its shape" in text)
+    if "the step of a scan is recorded once" in text or (program.twin and "must keep its shape" in text):
+        return True
+    return "needs all its tensors on one device" in text  # a number as a carry is on the host
 
 
 def misused(program: Program, error: Exception) -> bool:
