@@ -159,7 +159,7 @@ def grad(
     for x, (record, i) in zip(xs, targets, strict=True):
         share = found[record][i] if record in found else None
         if share is None and zeros:
-            share = np.zeros_like(x._data)
+            share = np.zeros_like(x._array)
         result.append(None if share is None else own(share))
     return tree.like(inputs, result)
 
@@ -236,7 +236,7 @@ def jvp(f: Callable[..., Tree], primals: Sequence[object], tangents: Sequence[ob
                 pushed[record] = push(record, shares, read(record, as_tensors=True))
     found = [pushed[y.line[0]][y.line[1]] if y.line and y.line[0] in pushed else None for y in call.outputs]
     dys = [
-        Tensor(np.zeros_like(y._data)) if dy is None else dy for y, dy in zip(call.outputs, found, strict=True)
+        Tensor(np.zeros_like(y._array)) if dy is None else dy for y, dy in zip(call.outputs, found, strict=True)
     ]
     return tree.each(call.public, call.value), tree.like(call.value, map(call.public, dys))
 
@@ -260,7 +260,7 @@ def jacobian(f: Callable[..., object], *primals: object) -> Any:
         parts = [
             reshape(stack([found[i] for found in passes]), y.shape + x.shape)
             if passes
-            else Tensor(backend.shaped(np.zeros_like, x._data, y.shape + x.shape))
+            else Tensor(backend.shaped(np.zeros_like, x._array, y.shape + x.shape))
             for i, x in enumerate(call.inputs)
         ]
         rows.append(_alone(tree.like(call.floats(), parts)))
@@ -347,7 +347,7 @@ class _Call(Generic[Tree]):
 
     def public(self, t: Tensor) -> Tensor:
         """`t`, taken off the tape if no gradient can be asked for (not in the step of a scan)."""
-        return t if mode.trace or (mode.recording and self.exposed([t])) else Tensor(t._data, None, t.buffer)
+        return t if mode.trace or (mode.recording and self.exposed([t])) else Tensor(t._array, None, t.buffer)
 
 
 def _own_line(x: ArrayLike | Tensor) -> Tensor:
@@ -356,7 +356,7 @@ def _own_line(x: ArrayLike | Tensor) -> Tensor:
     if x.dtype.kind != "f":
         return x
     if x.line is None:
-        return Tensor(x._data, (Leaf(x.shape, x.dtype), 0), x.buffer)
+        return Tensor(x._array, (Leaf(x.shape, x.dtype), 0), x.buffer)
     with recording(True):
         return reshape(x, x.shape)
 

@@ -252,7 +252,7 @@ def test_one_rule_for_two_arguments_reads_the_shapes_of_both():
         """z = sum x + sum y"""
         return np.sum(x) + np.sum(y)
 
-    totals.joint_vjp(lambda g, s: [g * np.ones(shape) for shape in s])
+    totals.joint_vjp(lambda g, s: [g * np.ones_like(g, shape=shape) for shape in s])
     x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0, 5.0])
     for inputs in ((x, y), (x, [1.0]), ([1.0], y)):
         of = [t for t in inputs if isinstance(t, ts.Tensor)]

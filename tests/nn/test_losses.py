@@ -285,5 +285,8 @@ def test_ignored_targets_may_be_out_of_range_in_any_form(form):
     logits, targets = np.log([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]), np.array([0, -100])
     loss = nn.cross_entropy(logits, form(targets), ignore_index=-100)
     assert_allclose(loss, np.log(2), rtol=1e-12)
+    if doors.NAME != "numpy" and form is ts.tensor:  # not checked there, so that nothing waits
+        assert np.isnan(nn.cross_entropy(logits, form(targets), ignore_index=-1).item())
+        return
     with pytest.raises(IndexError, match=r"targets must lie within 0 \.\.\. 2"):
         nn.cross_entropy(logits, form(targets), ignore_index=-1)

@@ -21,6 +21,7 @@ from fuzzing import (
 )
 from fuzzing.calls import SUBJECTS, hold, names_in
 
+import tinygrad_seq as ts
 from tinygrad_seq import nn
 
 FILES = (
@@ -82,3 +83,48 @@ def functions(module):
 
 def test_they_are_many():
     assert sum(SUBJECTS[name].calls for name in NAMES) > 10_000
+
+
+def wrong_value(loss):
+    return lambda x, y, **options: loss(x, y, **options) * 1.001
+
+
+def wrong_gradient(loss):
+    """Its value is right, for x is subtracted again, as a constant."""
+    return lambda x, y, **options: loss(x, y, **options) + 0.01 * ts.sum(x - ts.stop_gradient(x))
+
+
+def wrong_error(loss):
+    def refusing(x, y, **options):
+        try:
+            return loss(x, y, **options)
+        except ValueError:
+            raise ValueError("something is wrong") from None
+
+    return refusing
+
+
+def accepting(loss):
+    """It accepts every reduction: one that it does not have is the mean."""
+
+    def lenient(x, y, reduction="mean"):
+        known = isinstance(reduction, str) and reduction in ("mean", "sum", "none")
+        return loss(x, y, reduction=reduction if known else "mean")
+
+    return lenient
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (wrong_value, "found .* expected"),
+        (wrong_gradient, "the derivative is"),
+        (wrong_error, "an error that names none of"),
+        (accepting, "an invalid call was not refused"),
+    ],
+)
+@pytest.mark.host("the arguments of a mistaken loss are arrays too")
+def test_a_mistake_is_noticed(mistake, words, monkeypatch):
+    monkeypatch.setattr(nn, "mse", mistake(nn.mse))
+    with pytest.raises(AssertionError, match=words):
+        hold("mse")

@@ -153,3 +153,16 @@ def test_a_long_float32_sum_over_a_middle_axis_is_accurate():
     b = ts.tensor(np.zeros((1, 1, 2), np.float32), requires_grad=True)
     (ts.tensor(np.zeros_like(g)) + b).backward(g)
     assert_allclose(b.grad.numpy(), np.full((1, 1, 2), 1e5), rtol=1e-5)
+
+
+def test_a_number_that_is_scattered_takes_the_dtype_of_the_array():
+    """As in x + 2: a Python number is weak."""
+    x = ts.tensor(np.zeros(3, np.float32))
+    assert ts.scatter_add(x, [0, 2], 2).dtype == ts.scatter_add(x, [0, 2], 0.5).dtype == np.float32
+    assert ts.scatter_add(x, [0, 2], np.float64(2)).dtype == np.float64
+
+
+def test_booleans_squared_have_the_dtype_of_np_power():
+    """Whether x is an array, a 0-d array or a scalar; NumPy's array ** 2 is int8."""
+    for x in (np.array([True]), np.array(True), np.True_):
+        assert (ts.tensor(x) ** 2).dtype == ts.power(x, 2).dtype == np.power(x, 2).dtype == np.int64

@@ -91,12 +91,7 @@ def owners():
 
 OWNERS = {name: found for name, found in owners() if found}
 TABLE = [(name, number) for name, call in CALLS.items() for number in inspect.signature(call).parameters]
-# sizes of nn that are not read in this way yet
-UNREAD = {"input_size", "hidden_size", "size", "query_size", "units", "steps", "longest", "width", "layers"}
-UNREAD |= {"count", "states", "symbols", "max_steps", "times", "reads", "writes", "shift", "heads", "back"}
-UNREAD |= {"every", "input", "output", "output_size", "feedback"}
-READ = [entry for entry in TABLE if not (entry[0].startswith("nn.") and entry[1] in UNREAD)]
-row = pytest.mark.parametrize(("name", "number"), READ, ids=[".".join(entry) for entry in READ])
+row = pytest.mark.parametrize(("name", "number"), TABLE, ids=[".".join(entry) for entry in TABLE])
 
 
 def test_the_table_is_complete():

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from random_steps import agree, is_the_loop, leaf, run
+from loops import agree, is_the_loop, leaf, run
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts

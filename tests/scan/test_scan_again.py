@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from random_steps import is_the_loop, leaf
+from loops import is_the_loop, leaf
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts

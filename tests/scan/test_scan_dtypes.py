@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from random_steps import is_the_loop, leaf
+from loops import is_the_loop, leaf
 
 import tinygrad_seq as ts
 from tinygrad_seq.scan import scan, unrolled

@@ -5,8 +5,8 @@ import pytest
 from combined import COMBINED
 from hypothesis import given
 from hypothesis import strategies as st
+from loops import is_the_loop, leaf
 from numpy.testing import assert_array_equal
-from random_steps import is_the_loop, leaf
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn

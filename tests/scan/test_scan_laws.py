@@ -8,11 +8,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from choices import Choices, Drawn
 from combined import COMBINED
 from drawing import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_steps import TOLERANCE, agree, is_the_loop, leaf, random_loops
+from loop_modes import MODES, try_one
+from loops import TOLERANCE, agree, is_the_loop, leaf
+from random_calls import NAMES
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
@@ -30,28 +33,30 @@ MANY = settings(max_examples=max(150, settings().max_examples))
 
 
 @MANY
-@given(random_loops(), st.sampled_from([0, 0, 1, 2, 5]))
-def test_a_random_step(loop, dropped):
-    """Values and gradients, also if some outputs have no cotangent."""
-    init, xs, weights, by = loop.given()
-    is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, dropped=dropped, **loop.how())
+@given(st.data())
+def test_a_random_program(data):
+    """In any mode: values, gradients, second derivatives, forward mode, and these against differences."""
+    try_one(Drawn(data.draw))
 
 
-@pytest.mark.parametrize("name", sorted(PRIMITIVES))
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=max(2, settings().max_examples // 10))
-@given(loop=st.data())
-def test_a_random_step_with(name, loop):
-    loop = loop.draw(random_loops(name))
-    init, xs, weights, by = loop.given()
-    is_the_loop(loop.step(weights), init, xs, by, seed=loop.seed, **loop.how())
+@given(data=st.data())
+def test_a_random_program_with(name, data):
+    try_one(Drawn(data.draw), must=name)
 
 
-@settings(max_examples=max(40, settings().max_examples))
-@given(random_loops(), st.integers(1, 5))
-def test_a_random_step_that_is_computed_again(loop, k):
-    """remat: less memory, the same numbers, whether k divides the number of steps or not."""
-    init, xs, weights, by = loop.given()
-    is_the_loop(loop.step(weights), init, xs, by, loop=partial(scan, remat=k), seed=loop.seed, **loop.how())
+@pytest.mark.parametrize("mode", sorted(set(MODES)))
+@settings(max_examples=max(10, settings().max_examples // 2))
+@given(data=st.data())
+def test_a_random_program_in_every_mode(mode, data):
+    try_one(Drawn(data.draw), mode=mode)
+
+
+def test_random_programs_of_the_fast_generator():
+    """The same programs as in tests/fuzz_scan.py, which runs 20,000 of them."""
+    for number in range(200):
+        try_one(Choices(0, number))
 
 
 # --- every primitive, in every place ------------------------------------------------------------------
@@ -399,50 +404,6 @@ def test_hessian_vector_products(name, reverse):
         *[numbers(ts.hvp(weighed(f, 7), list(map(ts.tensor, arrays)), tangents)) for f in functions],
         tolerance=10 * TOLERANCE,
     )
-
-
-def second_of(pairs, by):
-    outputs, along = zip(*pairs, strict=True)
-    return ts.grad(outputs, by, along, zeros=True)
-
-
-@settings(max_examples=max(20, settings().max_examples // 5))
-@given(random_loops(smooth=True))
-def test_the_gradient_of_the_gradient_of_a_random_step(loop):
-    results = []
-    for which in (scan, unrolled):
-        init, xs, weights, by = loop.given()
-        with np.errstate(all="ignore"):
-            made = tree.leaves(which(loop.step(weights), init, xs, **loop.how()))
-            zs = [z for z in made if z.dtype.kind == "f"]
-            value = sum((ts.sum(ts.tanh(z) * (i + 0.5)) for i, z in enumerate(zs)), 0.0)
-            grads = ts.grad(value, by, create_graph=True, zeros=True) if by else []
-            along = [noise(np.random.default_rng([loop.seed, i]), g.shape) for i, g in enumerate(grads)]
-            pairs = [(g, v) for g, v in zip(grads, along, strict=True) if g.requires_grad]
-            second = second_of(pairs, by) if pairs else map(ts.zeros_like, by)
-        results.append(numbers([*grads, *second]))
-    agree(*results, tolerance=10 * TOLERANCE)
-
-
-@settings(max_examples=max(20, settings().max_examples // 5))
-@given(random_loops(smooth=True))
-def test_forward_mode_of_a_random_step(loop):
-    results = []
-    for which in (scan, unrolled):
-        init, xs, weights, _ = loop.given()
-        floats = [t for t in [*init, *xs, *weights] if t.dtype.kind == "f"]
-
-        def f(*values, which=which, init=init, xs=xs):
-            values = list(values)
-            carry = tuple(values.pop(0) if c.dtype.kind == "f" else c for c in init)
-            rows = tuple(values.pop(0) for _ in xs)
-            made = which(loop.step(values), carry, rows, **loop.how())
-            return tuple(z for z in tree.leaves(made) if z.dtype.kind == "f")
-
-        tangents = [noise(np.random.default_rng([loop.seed, i]), t.shape) for i, t in enumerate(floats)]
-        with np.errstate(all="ignore"):
-            results.append(numbers(ts.jvp(f, [t.detach() for t in floats], tangents)))
-    agree(*results)
 
 
 def test_a_delay_line_to_second_order():

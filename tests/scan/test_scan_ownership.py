@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
+from loops import is_the_loop, leaf
 from racing import at_once, haste
-from random_steps import is_the_loop, leaf
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts

@@ -114,4 +114,5 @@ def month(date: str) -> np.datetime64:
     np.datetime64('2004-08')
     """
     name, _, year = date.split()
-    return np.datetime64(year, "M") + "JanFebMarAprMayJunJulAugSepOctNovDec".index(name) // 3
+    months = "JanFebMarAprMayJunJulAugSepOctNovDec".index(name) // 3
+    return np.datetime64(year, "M") + np.timedelta64(months, "M")

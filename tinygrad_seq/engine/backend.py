@@ -208,7 +208,7 @@ def refuse_negative_power(z, p) -> None:
     if on_host(z) or z.dtype.kind not in "iu":
         return
     if bool((p < 0).any()) if is_array(p) else p < 0:
-        raise ValueError("integers to negative integer powers are not integers: astype one of them to a float")
+        raise ValueError("integers to negative integer powers are not allowed: astype one of them to a float")
 
 
 def solve(a, b):

@@ -84,9 +84,9 @@ class Handle(Generic[R_co]):
     ops return; the module that defines Tensor sets it.
     """
 
-    __slots__ = ("_data", "line", "buffer")
+    __slots__ = ("_array", "line", "buffer")
 
-    _data: np.ndarray  # or a scalar; of NumPy or CuPy
+    _array: np.ndarray  # or a scalar; of NumPy or CuPy
     line: Line | None
     buffer: Buffer | None
     result: ClassVar[type]

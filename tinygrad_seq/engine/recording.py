@@ -152,7 +152,12 @@ ATOMS = frozenset({int, float, bool, str, type(None), slice, tuple, type})
 
 
 def plain(value):
-    """Metadata as immutable Python values, which NumPy and CuPy accept: lists and arrays become tuples."""
+    """Metadata as immutable Python values, which NumPy and CuPy accept: lists, arrays, Tensors become tuples.
+
+    It is an error that the value of a Tensor cannot be read while a step is recorded.
+    """
+    if isinstance(value, Handle):
+        value = value.numpy()  # type: ignore[attr-defined]
     if isinstance(value, (np.ndarray, np.integer, np.floating)):
         value = value.tolist()
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
@@ -172,11 +177,11 @@ def source(op: Declaration) -> Iterator[str]:
     yield "    raw = True"
     for x in op.arguments:
         yield f"    if _isinstance({x}, _Tensor):"
-        yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._data, {x}.line, {x}.buffer, False"
+        yield f"        {x}_, {x}_line, {x}_buffer, raw = {x}._array, {x}.line, {x}.buffer, False"
         yield f"    else: {x}_, {x}_line, {x}_buffer = _operand({x}, _op), None, None"
     if op.variadic:
         yield f"    tensors = [_isinstance(x, _Tensor) for x in {op.variadic}]"
-        yield f"    rest = [x._data if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
+        yield f"    rest = [x._array if t else _operand(x, _op) for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_lines = [x.line if t else None for x, t in zip({op.variadic}, tensors)]"
         yield f"    rest_buffers = [x.buffer if t else None for x, t in zip({op.variadic}, tensors)]"
         yield "    raw = raw and not any(tensors)"
@@ -212,7 +217,7 @@ def _wrap(op: Declaration) -> Iterator[str]:
     yield "    elif z.__class__ in _scalars: buffer = None"
     yield f"    else: z, buffer = _settle(_op, z{sources})"
     yield "    out = _new(_Tensor)"
-    yield "    out._data, out.line, out.buffer = z, None, buffer"
+    yield "    out._array, out.line, out.buffer = z, None, buffer"
 
 
 def _record(op: Declaration) -> Iterator[str]:

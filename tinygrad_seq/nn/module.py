@@ -45,7 +45,7 @@ class Parameter(Tensor):
         values = tensor(data, dtype=dtype, device=device)
         if values.dtype.kind != "f":
             raise TypeError(f"Parameter needs floats, got {describe(values)}; pass a float dtype")
-        super().__init__(values._data, None, Buffer())
+        super().__init__(values._array, None, Buffer())
         self.requires_grad = True
 
 
@@ -260,13 +260,13 @@ def refuse_loss(module: Module, name: str, value: object) -> None:
 
 
 def warn_if_wider(module: Module, x: Input) -> None:
-    """Warn if x is float64 and the parameters on the attributes of `module` are narrower.
+    """Warn if x is float64 and the parameters of `module` are narrower.
 
     All that is computed from x is then float64. Python shows the warning once for every line that causes it.
     """
     if getattr(x, "dtype", None) != np.float64:  # a list has none
         return
-    p = next((p for p in vars(module).values() if isinstance(p, Parameter)), None)
+    p = next((p for _, p in module.named_tensors() if isinstance(p, Parameter)), None)
     if p is not None and p.dtype != x.dtype:
         warnings.warn(
             f"{type(module).__name__} has {p.dtype} parameters and received {describe(x)}, so that results are "
@@ -311,7 +311,7 @@ def _convert(t: Tensor, device: str, dtype: DTypeLike) -> None:
     grad, requires_grad = t.grad, t.requires_grad
     t.requires_grad = False
     moved = tensor(t, dtype=dtype, device=device)
-    t._data, t.buffer = moved._data, moved.buffer
+    t._array, t.buffer = moved._array, moved.buffer
     t.requires_grad = requires_grad
     if grad is not None:
         t.grad = tensor(grad, dtype=dtype, device=device)

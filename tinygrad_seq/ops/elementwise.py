@@ -98,7 +98,8 @@ def power(x, p, /):
     >>> (ts.tensor([1.0, 2.0]) ** 3).numpy()
     array([1., 8.], dtype=float32)
     """
-    z = x**p
+    # of booleans, NumPy's array ** 2 is int8, and everything else int64
+    z = np.power(x, p) if getattr(x, "dtype", None) == np.bool_ else x**p
     if not isinstance(z, np.ndarray):  # NumPy refuses a negative power of integers itself
         backend.refuse_negative_power(z, p)
     return z

@@ -104,7 +104,7 @@ def getitem(x, key):
 
 def data_of(x: object) -> Any:
     """The array of a Tensor; any other value as it is."""
-    return getattr(x, "_data", x)
+    return getattr(x, "_array", x)
 
 
 def parsed(key) -> tuple[tuple, list]:
@@ -237,4 +237,6 @@ def scatter_add(x, key, values):
     parts, indices = parsed(key)
     indices = indices_on_device_of(data_of(x), parts, indices)
     shape = np.shape(_getitem(x, *indices, key=parts))
+    if isinstance(values, (int, float)) and not isinstance(values, np.generic):  # weak, as in x + 2
+        values = np.asarray(values, np.result_type(x, values))
     return x + _scatter(broadcast_to(values, shape), *indices, key=parts, shape=np.shape(x))

@@ -220,7 +220,7 @@ def may_vanish(z) -> bool:
     """
     if mode.trace is not None:
         return not mode.trace.first_order
-    return not backend.on_host(z._data) or bool(np.any(z._data == 0))
+    return not backend.on_host(z._array) or bool(np.any(z._array == 0))
 
 
 _norm.vjp(lambda g, x, z, s, axis: elementwise.safe_product(np.reshape(limit(g, z), kept(s, axis)), x))

@@ -51,7 +51,7 @@ def clip_grad_norm_(
         raise ValueError(
             f"clip_grad_norm_ needs all gradients on one device, got {' and '.join(sorted(devices))}"
         )
-    there = norm_of([g._data for g in gradients])
+    there = norm_of([g._array for g in gradients])
     if error_if_nonfinite and backend.device_of(there) != "cpu":
         scale(gradients, np.where(np.isfinite(there), np.minimum(max_norm / there, 1), np.nan))
         return Tensor(there)

@@ -104,7 +104,7 @@ class Optimizer:
         for i, p in enumerate(self.parameters):
             if (g := p.grad) is not None:
                 scratch = self.scratch[i]
-                if type(scratch) is not type(p._data) or p.dtype != self.dtypes[i]:
+                if type(scratch) is not type(p._array) or p.dtype != self.dtypes[i]:
                     raise ValueError(
                         f"the parameter {describe(p)} is on {p.device}, but its optimizer was created for "
                         f"{self.dtypes[i]} on {backend.device_of(scratch)}; move or convert a model before you "
@@ -112,11 +112,11 @@ class Optimizer:
                     )
                 array, master = p.mutable(), self.masters.get(i)
                 if master is None:
-                    self.update(i, array, g._data, scratch)
+                    self.update(i, array, g._array, scratch)
                 else:
                     # an element that is not the rounded master was assigned since the last step
                     np.copyto(master, array, where=master.astype(array.dtype) != array)
-                    self.update(i, master, g._data.astype(master.dtype), scratch)
+                    self.update(i, master, g._array.astype(master.dtype), scratch)
                     array[...] = master
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
@@ -209,7 +209,7 @@ class Optimizer:
 
 def array_of(x: object) -> Any:
     """The array of a tensor; anything else as it is."""
-    return x._data if isinstance(x, Tensor) else x
+    return x._array if isinstance(x, Tensor) else x
 
 
 def precision(dtype: np.dtype) -> np.dtype:

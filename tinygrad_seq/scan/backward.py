@@ -72,10 +72,28 @@ def reached(program: Program, sources: Collection[int]) -> set[int]:
         live |= more
 
 
-def derived(
-    loop: Program, sources: Collection[int], cotangents: Collection[int], values: Mapping[int, object]
-) -> Backward:
-    """The backward program for the gradients of `sources`, given cotangents of the outputs `cotangents`.
+def pulled(program: Program, ends: Collection[int]) -> set[int]:
+    """The values that a cotangent of `ends` reaches."""
+    found = set(ends)
+    while True:
+        for call in reversed(program.operations):
+            if not found.isdisjoint(call.outputs):
+                found.update(v for v, on in zip(call.inputs, differentiable(call), strict=True) if on)
+        more = {after for before, after in program.carries if before in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+class Ends(NamedTuple):
+    """Where cotangents arrive in a loop: at which outputs and carries (the value before a step)."""
+
+    outputs: frozenset[int]
+    carries: frozenset[int]
+
+
+def derived(loop: Program, sources: Collection[int], ends: Ends, values: Mapping[int, object]) -> Backward:
+    """The backward program for the gradients of `sources`, given cotangents of `ends`.
 
     `values` are the values of any one step; the rules run on them.
     """
@@ -98,17 +116,15 @@ def derived(
                 trace.names.setdefault(g.line, f"d{names[v]}")
 
     with tracing(trace), recording(True), np.errstate(all="ignore"):
-        carried = [(before, after) for before, after in loop.carries if before in live]
-        ends = [v for v in loop.outputs if v in cotangents and v in live]
-        ways = Counter(
-            [*ends, *(after for _, after in carried), *(v for c in loop.operations for v in c.inputs)]
-        )
-        dy = {v: "dy" if len(ends) == 1 else f"dy_{names[v]}" for v in ends}
+        carried = [(before, after) for before, after in loop.carries if before in live & ends.carries]
+        ys = [v for v in loop.outputs if v in ends.outputs and v in live]
+        ways = Counter([*ys, *(after for _, after in carried), *(v for c in loop.operations for v in c.inputs)])
+        dy = {v: "dy" if len(ys) == 1 else f"dy_{names[v]}" for v in ys}
         later = [
             trace.placeholder(values[v], f"d{names[v]}_next" if ways[v] > 1 else f"d{names[v]}")
             for _, v in carried
         ]
-        given = {v: trace.placeholder(values[v], dy[v] if ways[v] > 1 else f"d{names[v]}") for v in ends}
+        given = {v: trace.placeholder(values[v], dy[v] if ways[v] > 1 else f"d{names[v]}") for v in ys}
         shares: dict[int, list[Any]] = {v: [g] for v, g in given.items()}
         for (_, after), g in zip(carried, later, strict=True):
             shares.setdefault(after, []).append(g)
@@ -133,7 +149,7 @@ def derived(
             name([v] * len(found), found)
 
     def line_of(t) -> Line:
-        return trace.line(t, t._data if isinstance(t, Tensor) else t)
+        return trace.line(t, t._array if isinstance(t, Tensor) else t)
 
     number = Numbering(trace)
     reads = {number(t.line): v for v, t in stand_ins.items()}
@@ -143,7 +159,7 @@ def derived(
     operations = number.operations(wanted)
     used = {v for call in operations for v in call.inputs} | {number(line) for line in wanted}
     literals = {
-        number.number[line]: x._data if isinstance(x, Tensor) else x
+        number.number[line]: x._array if isinstance(x, Tensor) else x
         for line, x in trace.captured.items()
         if line in number.number
     }

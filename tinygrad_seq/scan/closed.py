@@ -7,6 +7,7 @@ computed in another way (`compute`) than the one that is differentiated (`meanin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Protocol
 
 from tinygrad_seq.derive import jvp, vjp
@@ -41,7 +42,7 @@ def closed(function: Function, arguments: Sequence) -> tuple:
     return CLOSED.function(*arguments, function=function)
 
 
-def _opened(function: Function, arrays: Sequence, asked: Sequence) -> tuple[Callable, list[int]]:
+def _opened(function: Function, arrays: Sequence, asked: Sequence[bool]) -> tuple[Callable, list[int]]:
     """The function of only those arguments that a derivative is asked for and passes to, and their indices."""
     places = [i for i, on in enumerate(function.follows(arrays)) if on and asked[i]]
 
@@ -56,9 +57,9 @@ def _opened(function: Function, arrays: Sequence, asked: Sequence) -> tuple[Call
 
 def _vjp(g, arrays, function, needed):
     call, places = _opened(function, arrays, needed)
-    z, pullback = vjp(call, *[arrays[i] for i in places])
-    given = tuple(None if part is None else c for part, c in zip(z, g, strict=True))
-    found = dict(zip(places, pullback(given), strict=True))
+    arriving = [i for i, c in enumerate(g) if c is not None]  # not zeros for the others: 0 times NaN is NaN
+    _, pullback = vjp(lambda *moving: itemgetter(*arriving)(call(*moving)), *[arrays[i] for i in places])
+    found = dict(zip(places, pullback(itemgetter(*arriving)(g)), strict=True))
     return [_like(g, found[i]) if i in found else None for i in range(len(arrays))]
 
 
@@ -69,8 +70,8 @@ def _jvp(g, arrays, function):
 
 def _like(g: Sequence, x: Tensor):
     """The cotangent x as a tensor if the incoming ones are tensors, else as an array."""
-    return x if any(isinstance(c, Tensor) for c in g) else x._data
+    return x if any(isinstance(c, Tensor) for c in g) else x._array
 
 
-CLOSED.joint_vjp(_vjp)
+CLOSED.joint_vjp(_vjp, zeros=False)
 CLOSED.joint_jvp(_jvp)

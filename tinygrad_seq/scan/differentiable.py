@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
-from tinygrad_seq.scan.backward import Backward, derived, not_pointwise, reached
+from tinygrad_seq.scan.backward import Backward, Ends, derived, not_pointwise, pulled, reached
 from tinygrad_seq.scan.execute import Execution, as_recorded, store
 from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.program import Program, taken_apart
@@ -40,26 +40,44 @@ class Differentiable:
         self.live = reached(program, active)
         made = {*(after for _, after in program.carries), *program.outputs}
         self.active = active if self.live & made else frozenset()
-        self.backwards: dict[tuple[frozenset[int], frozenset[int]], BackwardLoop] = {}
+        self.backwards: dict[tuple[frozenset[int], Ends], BackwardLoop] = {}
+        self._present: dict[tuple[bool, ...], Ends] = {}
         saved: set[int] = set()
         if self.active:
-            every = self.backward(self.active, frozenset(self.live.intersection(program.outputs)), arrays)
+            every = self.backward(self.active, self.ends(program.outputs, made), arrays)
             own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
             saved = own & set(every.derivation.reads.values())
         self.loop = Loop(program, saved)
 
-    def backward(self, targets: frozenset[int], cotangents: frozenset[int], arrays: Sequence) -> BackwardLoop:
-        """The backward loop for the gradients of these arguments, given cotangents of these outputs."""
-        key = targets, cotangents
+    def backward(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> BackwardLoop:
+        """The backward loop for the gradients of these arguments, given cotangents of `ends`."""
+        key = targets, ends
         if key not in self.backwards:
             values = first_step(self.program, arrays)
-            self.backwards[key] = BackwardLoop(derived(self.program, targets, cotangents, values))
+            self.backwards[key] = BackwardLoop(derived(self.program, targets, ends, values))
         return self.backwards[key]
 
-    def present(self, g: Sequence) -> frozenset[int]:
-        """The outputs whose cotangent is not None, where `g` has one for each value in `made`."""
-        outputs = zip(self.program.outputs, g[len(self.program.carries) :], strict=False)
-        return frozenset(v for v, dz in outputs if dz is not None)
+    def ends(self, outputs: Iterable[int], finals: Iterable[int]) -> Ends:
+        """Where cotangents arrive, from those of outputs and of carries after the last step.
+
+        A carry that none of them reaches has no cotangent: with zeros, a derivative that is not finite would
+        make the gradients NaN.
+        """
+        live = self.live.intersection
+        found = pulled(self.program, live((*outputs, *finals)))
+        return Ends(
+            frozenset(live(outputs)), frozenset(live(b for b, after in self.program.carries if after in found))
+        )
+
+    def present(self, g: Sequence) -> Ends:
+        """The ends for those cotangents that are not None, where `g` has one for each value in `made`."""
+        given = tuple(dz is not None for dz in g)
+        if given not in self._present:
+            carries, outputs = self.program.carries, self.program.outputs
+            finals = [after for (_, after), on in zip(carries, given, strict=False) if on]
+            ys = [v for v, on in zip(outputs, given[len(carries) :], strict=False) if on]
+            self._present[given] = self.ends(ys, finals)
+        return self._present[given]
 
     @property
     def made(self) -> tuple[int, ...]:

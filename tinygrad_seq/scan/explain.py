@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.scan.backward import Backward, derived, reached
+from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
@@ -44,8 +44,8 @@ class Explanation:
         rows = [backend.array(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
         what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
         self.loop = what.loop
-        ends = frozenset(what.live.intersection(loop.outputs))
-        self.back = what.backward(what.active, ends, rows) if what.active else None
+        finals = [after for _, after in loop.carries]
+        self.back = what.backward(what.active, what.ends(loop.outputs, finals), rows) if what.active else None
         self.memory: int = self.loop.plan.memory() if self.back else 0
 
     def __repr__(self) -> str:
@@ -143,7 +143,7 @@ class Explanation:
             constants=tuple(sorted(read.difference(inputs))),
             outputs=tuple(sorted(ends)),
         )
-        result = derived(piece, sources, ends, self.env)
+        result = derived(piece, sources, Ends(frozenset(ends), frozenset()), self.env)
         names = dict(result.program.names)
         names |= {b: given.get(v, f"d{program.names[v]}") for b, v in result.cotangents.items()}
         names |= {bs[0]: found[v] for v, bs in result.gradients.items() if v in found}
@@ -211,7 +211,7 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     sources = dict(zip(program.arguments, given, strict=True))
     floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
     wanted = {v for v, x in floats.items() if x.line is not None}
-    arrays = [x._data if isinstance(x, Tensor) else x for x in given]
+    arrays = [x._array if isinstance(x, Tensor) else x for x in given]
     steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
     return Explanation(program, frozenset(wanted or floats), arrays, steps)
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tinygrad_seq.derive import vjp
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import Primitive
@@ -64,7 +62,7 @@ def _vjp(g, arrays, z, call, needed):
     if not any(isinstance(c, Tensor) for c in g):
         return what.pull(asked, g, arrays, z, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
-    raw = [x._data if isinstance(x, Tensor) else x for x in arrays]
+    raw = [x._array if isinstance(x, Tensor) else x for x in arrays]
     derivation = what.backward(asked, what.present(g), raw).derivation
     targets = asked.intersection((*derivation.carries, *derivation.gradients))
     found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
@@ -101,17 +99,17 @@ class Pullback:
         what, n, reverse = self.call.what, self.call.n, self.call.reverse
         sources, _, g = self.split(tensors)
         places = [i for i, v in enumerate(what.sources) if v in self.targets]
-        given = [c for v, c in zip(what.made, g, strict=False) if v in what.live]
+        wanted = [i for i, v in enumerate(what.made) if v in what.live and g[i] is not None]
 
         def loop(*targets):
             whole = list(sources)
             for i, x in zip(places, targets, strict=True):
                 whole[i] = x
-            made = map(as_tensor, what.unrolled(whole, n, reverse))  # an array, if it depends only on constants
-            return tuple(y for v, y in zip(what.made, made, strict=False) if v in what.live)
+            made = what.unrolled(whole, n, reverse)
+            return tuple(as_tensor(made[i]) for i in wanted)  # an array, if it depends only on constants
 
-        made, pullback = vjp(loop, *[sources[i] for i in places])
-        return pullback(tuple(np.zeros_like(y) if c is None else c for y, c in zip(made, given, strict=False)))
+        _, pullback = vjp(loop, *[sources[i] for i in places])
+        return pullback(tuple(g[i] for i in wanted))
 
     def follows(self, arrays: Sequence) -> list[bool]:
         what = self.call.what

@@ -69,7 +69,7 @@ class Compiled:
 
     def _loop(self, env: dict, n: int, reverse: bool):
         loop = self.parts.loop
-        arrays = [x._data if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
+        arrays = [x._array if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
         active = frozenset(v for v in loop.arguments if mode.recording and _differentiable(env[v]))
         if active not in self.loops:
             self.loops[active] = Differentiable(loop, active, arrays)
@@ -156,7 +156,7 @@ class Segment:
     reverse: bool
 
     def compute(self, arrays: Sequence) -> tuple:
-        return tuple(z._data for z in self.meaning(arrays))
+        return tuple(z._array for z in self.meaning(arrays))
 
     def meaning(self, tensors: Sequence) -> tuple:
         finals, ys = self.compiled(tensors, self.n, self.reverse)
@@ -188,4 +188,4 @@ def _own(x) -> Tensor:
     x = as_tensor(x)
     if x.buffer is not None or (x.is_leaf and x.requires_grad):
         return concatenate([x])
-    return x if mode.trace else Tensor(x._data, x.line)
+    return x if mode.trace else Tensor(x._array, x.line)

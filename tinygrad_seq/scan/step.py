@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -35,8 +36,8 @@ class Step:
         self.carried = [as_tensor(c) for c in tree.leaves(init)]
         self.inputs = [as_tensor(x) for x in tree.leaves(xs)]
         with tracing(trace):
-            before = [trace.placeholder(c._data, None, c.line) for c in self.carried]
-            rows = [trace.placeholder(x._data[0, ...], None, x.line) for x in self.inputs]
+            before = [trace.placeholder(c._array, None, c.line) for c in self.carried]
+            rows = [trace.placeholder(x._array[0, ...], None, x.line) for x in self.inputs]
             for holders, name in ((before, names[0]), (rows, names[1])):
                 if len(holders) == 1:
                     trace.names[holders[0].line] = name
@@ -138,7 +139,7 @@ class Step:
                     f"same at every step"
                 )
         line = self.trace.line
-        return [line(c, c._data) for c in after], [line(y, y._data) for y in tree.leaves(ys)], ys
+        return [line(c, c._array) for c in after], [line(y, y._array) for y in tree.leaves(ys)], ys
 
     def use_of(self, v: int) -> str:
         """The place in the user's code where a captured value is used first."""
@@ -186,6 +187,7 @@ def steps_of(xs, length: int | None) -> int:
 
 def parameter_names(step: Callable) -> tuple[str, str]:
     """The names of the carry and the input in the code of the step."""
-    code = getattr(step, "__code__", None) or getattr(type(step).__call__, "__code__", None)
+    called = step if hasattr(step, "__code__") else inspect.unwrap(type(step).__call__)
+    code = getattr(called, "__code__", None)
     names = [] if code is None else [n for n in code.co_varnames[: code.co_argcount] if n != "self"]
     return (names[0], names[1]) if len(names) == 2 else ("c", "x")

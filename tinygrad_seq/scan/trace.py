@@ -132,7 +132,7 @@ class Trace:
                 for x, a in zip(given, arrays, strict=True)
             ]
         )
-        record.arrays, record.made, record.buffers = arrays, tuple([t._data for t in outputs]), ()
+        record.arrays, record.made, record.buffers = arrays, tuple([t._array for t in outputs]), ()
         record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
         for i, t in enumerate(outputs):
             t.line, t.buffer = (record, i), None
@@ -207,7 +207,7 @@ class Trace:
     def end(self) -> None:
         """The step is over: using one of its tensors is an error from now on."""
         for t in self._tensors:
-            t._data = Escaped(t._data)  # type: ignore[assignment]  # whatever reads it raises an error
+            t._array = Escaped(t._array)  # type: ignore[assignment]  # whatever reads it raises an error
 
 
 def refuse_history(line: Line) -> NoReturn:

@@ -16,7 +16,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 
 def array_of(x):
-    return x._data if isinstance(x, Tensor) else x
+    return x._array if isinstance(x, Tensor) else x
 
 
 def fingerprint(recorded: Step) -> int | None:

@@ -48,7 +48,7 @@ class _Anomaly:
         where = _line_of_the_user()
         if outputs and outputs[0].line is not None:
             outputs[0].line[0].where = where
-        wrong = [t._data for t in outputs if not _finite(t._data)]
+        wrong = [t._array for t in outputs if not _finite(t._array)]
         if wrong and all(map(_finite, arrays)):
             call = spelled(op, list(map(describe, arrays)), meta)
             raise FloatingPointError(f"{op.name} made {_what(wrong[0])} of finite arguments: {call}, {where}")
@@ -65,7 +65,7 @@ class _Anomaly:
 
 
 def _array(x):
-    return getattr(x, "_data", x)
+    return getattr(x, "_array", x)
 
 
 def _finite(x) -> bool:

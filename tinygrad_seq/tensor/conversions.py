@@ -38,8 +38,8 @@ class Conversions(Handle[R_co]):
 
     def numpy(self) -> np.ndarray:
         """The values as a read-only NumPy array on the host (for a leaf, a copy). Waits for the device."""
-        changes = self.buffer is not None and backend.on_host(self._data)
-        return frozen(backend.to_numpy(self._data.copy() if changes else self._data))
+        changes = self.buffer is not None and backend.on_host(self._array)
+        return frozen(backend.to_numpy(self._array.copy() if changes else self._array))
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number; ValueError if there are more."""
@@ -47,8 +47,8 @@ class Conversions(Handle[R_co]):
         return number
 
     def _one(self, what: str) -> np.ndarray:
-        if self._data.size != 1:
-            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self._data)}")
+        if self._array.size != 1:
+            raise ValueError(f"only a tensor with one element has a {what}; this is {describe(self._array)}")
         if self._is_recorded and _is_assigning(sys._getframe(2)):
             self._refuse_conversion()
         return self.numpy()
@@ -63,8 +63,8 @@ class Conversions(Handle[R_co]):
         return bool(self._one("truth value (an elementwise choice is where)").item())
 
     def __index__(self) -> int:
-        if self._data.dtype.kind not in "iu":
-            raise TypeError(f"an index is an integer, not {describe(self._data)}")
+        if self._array.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer, not {describe(self._array)}")
         return int(self._one("value as an index").item())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
@@ -75,15 +75,16 @@ class Conversions(Handle[R_co]):
         """
         if self._is_recorded:
             self._refuse_conversion()
-        if not backend.on_host(self._data):
+        if not backend.on_host(self._array):
             raise TypeError(
-                f"{describe(self._data)} on {self._place} is not converted to NumPy implicitly: write t.numpy()"
+                f"{describe(self._array)} on {self._place} is not converted to NumPy implicitly: write "
+                f"t.numpy()"
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def _refuse_conversion(self) -> NoReturn:
         raise TypeError(
-            f"{describe(self._data)} is on the tape and is not converted to an array, which would lose its "
+            f"{describe(self._array)} is on the tape and is not converted to an array, which would lose its "
             f"derivative: write t.numpy() or t.detach() for its values, or stay on the tape with the ops of "
             f"tinygrad_seq, and with ts.stack([...]) for a list of tensors"
         )
@@ -91,12 +92,12 @@ class Conversions(Handle[R_co]):
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
         tape = "" if self.line is None else ", requires_grad" if self._is_leaf else f", {self._origin}"
-        return f"tensor({values}, {self._data.dtype}, {self._place}{tape})"
+        return f"tensor({values}, {self._array.dtype}, {self._place}{tape})"
 
     def _repr_html_(self) -> str:
         """Shown by notebooks: the values, and below them dtype, shape, device and origin."""
         values = html.escape(np.array2string(self.numpy(), separator=", "))
-        return f"<pre>{values}</pre><small>{describe(self._data)}, {self._place}, {self._origin}</small>"
+        return f"<pre>{values}</pre><small>{describe(self._array)}, {self._place}, {self._origin}</small>"
 
     def __format__(self, spec: str) -> str:
         return format(self._one("format").item() if spec else str(self), spec)
@@ -108,7 +109,7 @@ class Conversions(Handle[R_co]):
 
     @property
     def _place(self) -> str:
-        return backend.device_of(self._data)
+        return backend.device_of(self._array)
 
     @property
     def _is_leaf(self) -> bool:

@@ -97,4 +97,6 @@ def spelled(function: Callable[..., object]) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
-    return f"{function.__module__}.{name}".replace("numpy.lib.scimath", "np.emath").replace("numpy", "np", 1)
+    public = (*MODULES, np.emath, np.char, np.strings)  # function.__module__ is private in some versions
+    module = next((m.__name__ for m in public if getattr(m, name, None) is function), function.__module__)
+    return f"{module}.{name}".replace("numpy.lib.scimath", "np.emath").replace("numpy", "np", 1)

@@ -63,30 +63,30 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
     def __init__(self, data: np.ndarray, line: Line | None = None, buffer: Buffer | None = None) -> None:
         if not backend.is_array(data) and not isinstance(data, np.generic):
             raise TypeError("only ops call Tensor(...); make a tensor with ts.tensor(data)")
-        self._data, self.line, self.buffer = data, line, buffer
+        self._array, self.line, self.buffer = data, line, buffer
 
     # --- what it is -----------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
-        return self._data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype:
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def device(self) -> str:
         """ "cpu", or "cuda:0" and so on."""
-        return backend.device_of(self._data)
+        return backend.device_of(self._array)
 
     @property
     def requires_grad(self) -> bool:
@@ -187,14 +187,14 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
 
     def detach(self) -> Tensor:
         """The same values off the tape: a copy if they could change (those of a leaf or its views)."""
-        return Tensor(self._data if self.buffer is None else frozen(self._data.copy()))
+        return Tensor(self._array if self.buffer is None else frozen(self._array.copy()))
 
     # --- values ---------------------------------------------------------------------------------------
 
     @property
     def data(self) -> np.ndarray:
         """A read-only view of the array, on its device; later changes by `assign_` show in it."""
-        return frozen(self._data.view()) if backend.is_array(self._data) else self.numpy()
+        return frozen(self._array.view()) if backend.is_array(self._array) else self.numpy()
 
     def mutable(self) -> np.ndarray:
         """The array, to be changed in place by the caller: its memory is stamped.
@@ -207,10 +207,10 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
                 "only a leaf can be changed in place; this tensor was computed: detach() it first"
             )
         refuse_in_a_step("it cannot change a tensor in place: make the changing value part of the carry")
-        if self.buffer is None or self._data.base is not None:
-            self._data, self.buffer = backend.copy(self._data), Buffer()
+        if self.buffer is None or self._array.base is not None:
+            self._array, self.buffer = backend.copy(self._array), Buffer()
         self.buffer.stamp = next_serial()
-        return self._data
+        return self._array
 
     def assign_(self, value: ArrayLike | Tensor) -> Tensor:
         """Overwrite the values of a leaf, in place; shape, dtype and device stay its own.
@@ -227,7 +227,7 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
             raise ValueError(f"assign_ to {describe(self)} needs an array of its shape, got {describe(value)}")
         if not np.can_cast(value.dtype, self.dtype, "same_kind"):
             raise TypeError(f"assign_ to {describe(self)} cannot take {describe(value)}: astype it first")
-        self.mutable()[...] = value._data
+        self.mutable()[...] = value._array
         return self
 
     # --- Python's protocols ---------------------------------------------------------------------------
@@ -296,20 +296,20 @@ def seed_of(t: Tensor, given: ArrayLike | Tensor | None, *, recorded: bool) -> t
                 f"{describe(t)} has more than one element, so its derivative needs a cotangent: reduce it to a "
                 f"loss first (loss.sum().backward()), or pass a gradient of its shape"
             )
-        seed = Tensor(np.ones_like(t._data))
+        seed = Tensor(np.ones_like(t._array))
     else:
         seed = on_device_of(t, given, "cotangent", t.dtype)
     if seed.shape != t.shape:
         raise ValueError(f"a cotangent of {describe(t)} must have its shape, not {seed.shape}")
     if seed.dtype != t.dtype:
         seed = seed.astype(t.dtype)
-    return t.line, (seed if recorded else seed._data)
+    return t.line, (seed if recorded else seed._array)
 
 
 def own(share: Tensor | np.ndarray) -> Tensor:
     """A cotangent as a Tensor with memory of its own, which no change of another value can reach."""
     if isinstance(share, Tensor):
-        return share if mode.trace else Tensor(frozen(backend.copy(share._data)), share.line)
+        return share if mode.trace else Tensor(frozen(backend.copy(share._array)), share.line)
     return Tensor(backend.copy(share), None, Buffer())
 
 
@@ -317,4 +317,4 @@ def accumulated(total: Tensor | None, share: Tensor | np.ndarray) -> Tensor:
     """A leaf's gradient with another share added."""
     if total is None:
         return own(share)
-    return total + share if isinstance(share, Tensor) or total.requires_grad else own(total._data + share)
+    return total + share if isinstance(share, Tensor) or total.requires_grad else own(total._array + share)

@@ -251,19 +251,23 @@ def test_a_shortcut_past_layers():
     ("make", "kind", "message"),
     [
         (lambda: nn.DeepTransition(), ValueError, "DeepTransition needs at least one cell"),
-        (lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H)))(xs_), TypeError, "one tensor, got a tuple"),
+        (
+            lambda: nn.Recurrent(nn.DeepTransition(nn.LSTMCell(I, H, dtype=np.float64)))(xs_),
+            TypeError,
+            "one tensor, got a tuple",
+        ),
         (
             lambda: nn.DeepTransition(nn.LSTMCell(I, H))((np.ones((B, H)), np.ones((B, H))), xs_[0]),
             TypeError,
             "one tensor, got a tuple",
         ),
         (
-            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, H)))(xs_),
+            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, H, dtype=np.float64)))(xs_),
             ValueError,
             r"got output float64\[2,5\] for input float64\[2,3\]",
         ),
         (
-            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, 1)))(xs_),
+            lambda: nn.Recurrent(nn.Residual(nn.RNNCell(I, 1, dtype=np.float64)))(xs_),
             ValueError,
             r"got output float64\[2,1\] for input",
         ),

@@ -1,5 +1,7 @@
 """A runner equals the loop, in both directions; rows of unequal length are independent of each other."""
 
+import warnings
+
 import numpy as np
 import pytest
 from combined import COMBINED
@@ -200,3 +202,19 @@ def test_a_runner_keeps_one_record_of_its_loop():
     assert "tanh" not in names
     names = [record.op and record.op.name for record in ts.tape(nn.Recurrent(cell, unroll=True)(xs)[0])]
     assert names.count("tanh") == 9
+
+
+@pytest.mark.parametrize("state", [np.float32, np.float64, None])
+@pytest.mark.parametrize("inputs", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("weights", [np.float32, np.float64])
+def test_a_state_has_the_dtype_of_all_that_follows(state, inputs, weights):
+    """The carry of a scan keeps its dtype, so a narrower state is widened before the loop."""
+    cell = nn.LSTMCell(2, 3, rng=0, dtype=weights)
+    xs = np.arange(8).reshape(4, 1, 2).astype(inputs)
+    start = None
+    if state is not None:
+        start = ts.tensor(np.ones((1, 3), state)), ts.tensor(np.ones((1, 3), np.float16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # float64 for a cell of float32
+        ys, (h, c) = nn.Recurrent(cell)(xs, start)
+    assert {ys.dtype, h.dtype, c.dtype} == {np.result_type(inputs, weights, *([state] if state else []))}

@@ -22,6 +22,7 @@ def signature(thing) -> inspect.Signature | None:
         if stated is None:
             return None
         names = re.sub(r"\w+ (\w+)", r"\1", stated[1].replace("\\", ""))  # some have a C type before the name
+        names = re.sub(r"\s*\[, [^\]]*\]", "", names)  # and ufuncs have optional outputs in brackets
         return inspect.signature(eval(f"lambda {names}: None"))
 
 

@@ -112,7 +112,7 @@ MUTANTS = [
         ("_vjp", "_like(g, found[i]) if i in found else None",
          "_like(g, found[i]) if i in found and i else None"),
         ("_jvp", "[dx is not None for dx in g]", "[True for dx in g]"),
-        ("_like", "x if any(isinstance(c, Tensor) for c in g) else x._data", "x._data"),
+        ("_like", "x if any(isinstance(c, Tensor) for c in g) else x._array", "x._array"),
     ),
     *mutants(
         "scan/pushed.py",
@@ -124,8 +124,8 @@ MUTANTS = [
     *mutants(
         "scan/differentiable.py",
         LOOP,
-        ("Differentiable.backward", "key = targets, cotangents", "key = targets, frozenset()"),
-        ("Differentiable.backward", "key = targets, cotangents", "key = frozenset(), cotangents"),
+        ("Differentiable.backward", "key = targets, ends", "key = targets, None"),
+        ("Differentiable.backward", "key = targets, ends", "key = frozenset(), ends"),
         ("Differentiable.pull", "given, n, not reverse)", "given, n, reverse)"),
         ("Differentiable.pull", "dz = g[finals[v]]", "dz = None"),
         ("Differentiable.unrolled", "reversed(range(n)) if reverse else range(n)", "range(n)"),

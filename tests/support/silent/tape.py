@@ -114,6 +114,11 @@ def a_series_of_pandas():
 
 
 @leaves
+def a_masked_array():
+    return np.ma.array(w) * T(w)  # NumPy takes an attribute `_data` of any operand for its array
+
+
+@leaves
 def a_tensor_of_tensors():
     return ts.tensor(pair())
 

@@ -45,8 +45,8 @@ class Reservoir(Cell):
         rng: init.Rng,
         dtype: DTypeLike,
     ) -> None:
-        self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
         owner = type(self).__name__
+        self.input_size, hidden_size = len(scales), natural(self, "hidden_size", hidden_size)
         spectral_radius = number(owner, "spectral_radius", spectral_radius, "[0, inf)")
         if nonzeros is not None:
             nonzeros = integer(owner, "nonzeros", nonzeros, f"[1, {hidden_size}]")
