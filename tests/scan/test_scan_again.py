@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from loops import is_the_loop, leaf
-from results import assert_allclose, assert_array_equal
+from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -127,16 +127,41 @@ def test_a_counter_of_python_counts_once():
 
     def step(c, x):
         calls.append(1)
-        return c * len(calls), None
+        return c * 2, None
 
-    carry, _ = scan(step, c, xs)
-    assert len(calls) == 1
-    assert_array_equal(carry.numpy(), c.numpy())
-    carry, _ = scan(step, c, xs)
-    assert len(calls) == 2
-    assert_allclose(carry.numpy(), c.numpy() * 2**4)
+    for count in (1, 2):
+        carry, _ = scan(step, c, xs)
+        assert len(calls) == count
+        assert_allclose(carry.numpy(), c.numpy() * 2**4)
     carry.sum().backward()
     assert len(calls) == 2
+
+
+def test_a_counter_whose_value_is_used_is_refused():
+    """In the Python loop it would be 1, 2, 3, 4."""
+    c, xs = given()
+    calls = []
+
+    def step(c, x):
+        calls.append(x)
+        return c * len(calls), None
+
+    with pytest.raises(RuntimeError, match=r"computes with another .*: 1 first, then 2"):
+        scan(step, c, xs)
+
+
+def test_an_integer_that_does_not_change_costs_one_more_call_at_the_first_scan():
+    c, xs = given()
+    calls, k = [], len(METADATA)
+
+    def step(c, x):
+        calls.append(x)
+        return c * k, None
+
+    for count in (2, 3):
+        carry, _ = scan(step, c, xs)
+        assert len(calls) == count
+        assert_allclose(carry.numpy(), c.numpy() * len(METADATA) ** 4)
 
 
 # --- metadata -----------------------------------------------------------------------------------------

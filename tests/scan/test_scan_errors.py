@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 import math
 import random
 import time
@@ -143,6 +144,7 @@ def test_a_draw_of_the_framework():
 
 RNG, OLD = np.random.default_rng(0), np.random.RandomState(0)
 ITEMS = iter(np.arange(1e6))
+FLIPS = itertools.cycle([True, False])
 
 
 class Noisy(nn.Cell):
@@ -164,6 +166,8 @@ DRAWS = {
     "a RandomState": lambda c, x: (c, c * OLD.rand(3)),
     "np.random": lambda c, x: (c, c * np.random.normal()),
     "random": lambda c, x: (c, c * random.random()),
+    "an integer of Python": lambda c, x: (c, c * random.randrange(10**9)),
+    "a truth value": lambda c, x: (c, c * next(FLIPS)),
     "a NumPy scalar": lambda c, x: (c, c * np.float64(random.gauss(0, 1))),
     "a tensor from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3))),
     "a parameter from data": lambda c, x: (c, c * ts.tensor(RNG.normal(size=3), requires_grad=True)),

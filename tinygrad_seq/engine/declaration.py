@@ -92,6 +92,7 @@ class Declaration:
         self.pushes: tuple[Rule | None, ...] = ()  # the JVP of every argument,
         self.joint_push_rule: Rule | None = None  # or of all of them together,
         self.kind = "rules"  # unless it follows from the op being linear or bilinear, or there is "none"
+        self.mixes = False  # whether a rule computes with one argument, which may be narrower than the result
         self.compiled = False  # whether records may have been made by these rules
         self.riding: dict[str, Rule] = {}
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
@@ -156,6 +157,7 @@ class Declaration:
         """
         self._begin()
         form = SAFE if singular else PLAIN
+        self.mixes = singular and len(self.arguments) > 1
         self.rules = self.pushes = tuple(rule and rule._replace(form=form) for rule in self._each(rules))
 
     def linear(self, *rules: Callable | None) -> None:

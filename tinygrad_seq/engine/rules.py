@@ -78,6 +78,15 @@ def half(record: Record) -> bool:
     return record.dtypes[0] == HALF and record.op.joint_rule is None
 
 
+def as_wide_as(dtype: np.dtype, values: tuple) -> tuple:
+    """The floats among `values` in the dtype of the result: 1/y of a float16 y is imprecise for a float64 x."""
+
+    def narrower(v) -> bool:
+        return hasattr(v, "dtype") and v.dtype != dtype and v.dtype.kind == "f"
+
+    return tuple([v.astype(dtype) if narrower(v) else v for v in values])
+
+
 def pull(
     record: Record, cotangents: list, values: tuple, needed: Collection[Record]
 ) -> list[tuple[Line, object]]:
@@ -92,6 +101,8 @@ def pull(
         ]
     if half(record):
         g, values = wide(g), wide(values)
+    elif op.mixes:
+        values = as_wide_as(record.dtypes[0], values)
     return op.pull(record, g, values, needed)
 
 
@@ -155,6 +166,8 @@ def push(record: Record, tangents: Sequence, values: tuple) -> list:
     op = record.op
     if half(record):
         tangents, values = wide(tuple(tangents)), wide(values)
+    elif op.mixes:
+        values = as_wide_as(record.dtypes[0], values)
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":

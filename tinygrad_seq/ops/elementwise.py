@@ -98,8 +98,9 @@ def power(x, p, /):
     >>> (ts.tensor([1.0, 2.0]) ** 3).numpy()
     array([1., 8.], dtype=float32)
     """
-    # of booleans, NumPy's array ** 2 is int8, and everything else int64
-    z = np.power(x, p) if getattr(x, "dtype", None) == np.bool_ else x**p
+    # x ** 2 is faster, but its dtype is another for booleans, and before NumPy 2.3 for an array of 2
+    squared = type(p) in (int, float) and p == 2 and getattr(x, "dtype", None) != np.bool_
+    z = x**p if squared else np.power(x, p)
     if not isinstance(z, np.ndarray):  # NumPy refuses a negative power of integers itself
         backend.refuse_negative_power(z, p)
     return z

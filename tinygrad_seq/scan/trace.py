@@ -181,7 +181,7 @@ class Trace:
         if isinstance(x, bool):
             dtype = np.dtype(bool)
         line = Leaf((), dtype), 0
-        if isinstance(x, float) and not any(x is literal for literal in frame.f_code.co_consts):
+        if not any(x is literal for literal in frame.f_code.co_consts):
             self.fresh.add(line)
         self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
         return line

@@ -8,6 +8,8 @@ not change from scan to scan, the step is called twice by the first scan only.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.scan.program import key_of
@@ -15,29 +17,30 @@ from tinygrad_seq.scan.step import Step
 from tinygrad_seq.tensor.tensor import Tensor
 
 
-def array_of(x):
-    return x._array if isinstance(x, Tensor) else x
+def made(recorded: Step) -> dict[int, Any]:
+    """The values that the step makes itself, as arrays, by their numbers in the program."""
+    known: dict[int, Any] = {**recorded.program.numbers, **recorded.captured}
+    return {v: x._array if isinstance(x := known[v], Tensor) else backend.array(x) for v in recorded.fresh}
 
 
 def fingerprint(recorded: Step) -> int | None:
     """A hash of the values that the step makes itself; None if it makes none."""
-    made = [array_of(recorded.captured[v]) for v in recorded.fresh]
-    parts = [(x.shape, x.dtype, backend.to_numpy(x).tobytes()) for x in made]
+    parts = [(x.shape, x.dtype, backend.to_numpy(x).tobytes()) for x in made(recorded).values()]
     return hash(tuple(parts)) if parts else None
 
 
 def refuse_another(first: Step, second: Step) -> None:
     """RuntimeError if two recordings of a step differ."""
-    found = "calls other operations"
-    if key_of(first.program) == key_of(second.program):
-        for v in first.fresh:
-            x, y = (array_of(recorded.captured[v]) for recorded in (first, second))
-            if not backend.same(x, y):
-                values = f": {x!r} first, then {y!r}" if not x.shape else ""
-                found = f"computes with another {describe(x)}{first.use_of(v)}{values}"
-                break
-        else:
-            return
+    before, after = made(first), made(second)
+    changed = next((v for v, x in before.items() if v in after and not backend.same(x, after[v])), None)
+    if changed is not None:
+        x, y = before[changed], after[changed]
+        values = "" if x.shape else f": {x!s} first, then {y!s}"
+        found = f"computes with another {describe(x)}{first.use_of(changed)}{values}"
+    elif key_of(first.program) != key_of(second.program):
+        found = "calls other operations"
+    else:
+        return
     raise RuntimeError(
         f"the step of a scan is recorded once for all time steps, but when it is called again it {found}. A "
         f"draw, or the next item of an iterator, would be the same at all steps: draw before the loop and pass "

@@ -47,9 +47,9 @@ MUTANTS = [
         "scan/twice.py",
         f"{ERRORS} {LOOP} test_never_silent.py",
         ("fingerprint", "return hash(tuple(parts)) if parts else None", "return None"),
-        ("refuse_another", "if not backend.same(x, y):", "if x.shape != y.shape:"),
-        ("refuse_another", "if key_of(first.program) == key_of(second.program):",
-         "if first.program.outputs == second.program.outputs:"),
+        ("refuse_another", "not backend.same(x, after[v])", "x.shape != after[v].shape"),
+        ("refuse_another", "elif key_of(first.program) != key_of(second.program):",
+         "elif first.program.outputs != second.program.outputs:"),
     ),
     *mutants(
         "scan/trace.py",

@@ -226,3 +226,35 @@ def content_addressing_of_vectors_whose_squares_underflow():
 def content_addressing_in_float16_by_keyword():
     m, key, beta = (ts.tensor(x, dtype=HALF) for x in ([[[1e3, 0.0], [0.0, 1e-3]]], [[300.0, 0.0]], [[5.0]]))
     return nn.memory.content_addressing(memory=m, key=key, strength=beta)
+
+
+def slopes(f, x, y):
+    """Both gradients, and the tangent for tangents of 1."""
+    return *ts.grad(f(x, y), [x, y], retain_graph=True), ts.jvp(f, (x, y), (ts.ones_like(x), ts.ones_like(y)))[
+        1
+    ]
+
+
+half = np.float16(0.3)
+x, y = 2.0, float(half)
+
+
+@right((1 / y, np.float16(-x / y**2), 1 / y - x / y**2), by="d x/y = dx / y - x dy / y^2", rtol=1e-14)
+def a_quotient_of_float64_and_float16():
+    return slopes(ts.divide, T(x, "f8"), T(half, "f2"))
+
+
+@right(
+    (y * x ** (y - 1), np.float16(x**y * math.log(x)), y * x ** (y - 1) + x**y * math.log(x)),
+    by="d x^p = p x^(p - 1) dx + x^p log x dp",
+    rtol=1e-14,
+)
+def a_power_of_float64_and_float16():
+    return slopes(ts.power, T(x, "f8"), T(half, "f2"))
+
+
+@right(y * x ** (y - 1), by="the same, in the backward pass of a loop", rtol=1e-14)
+def a_power_of_float64_and_float16_in_a_scan():
+    base, p = T(x, "f8"), ts.tensor(half)
+    z, _ = ts.scan(lambda c, _: (0 * c + base**p, None), T(1.0, "f8"), length=2)
+    return ts.grad(z, base)
