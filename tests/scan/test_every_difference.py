@@ -107,6 +107,17 @@ return loop(step, l0, l1)
         ((2,), F),
         ((3, 2), D),
     ),
+    "a joined value of another dtype, used again": program(
+        """
+def step(c, x):
+    above = c > 0
+    joined = ts.concatenate([above, x])
+    return ts.tanh(ts.where(~above, c, c * 2) + ts.astype(ts.sum(joined), "f4")), joined
+return loop(step, l0, l1)
+""",
+        ((2,), F),
+        ((3, 2), D),
+    ),
     "roll of an empty axis": program(
         "return loop(lambda c, x: (ts.roll(c, 1), ts.roll(x, 1, axis=0)), l0, l1)",
         ((2, 0), D),

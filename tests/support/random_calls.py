@@ -23,11 +23,12 @@ DIFFERENTIABLE = sorted(
     - {"greater", "greater_equal", "logical_and", "logical_or", "logical_not", "invert", "bitwise_and"}
     - {"bitwise_or", "zeros_like", "ones_like", "stop_gradient"}
 )
-OFTEN = ["getitem"] * 6 + ["concatenate", "stack", "where", "split", "unstack", "pad", "roll", "cumsum"] * 2
+OFTEN = ["getitem"] * 12 + ["concatenate", "stack", "split"] * 6
+OFTEN += ["where", "unstack", "pad", "roll", "cumsum"] * 2
 OPERATORS = ["+", "*", "-", "/", "@", ">", "<=", "==", "&", "|", "**"]
 UNARY = ["-{x}", "{x}.T", "{x}.sum()", "{x}.mean(axis=-1)", "{x} ** 2", "{x} + 1", "1 - {x}", "2 * {x}"]
 GUARDED = [f"ts.where({{x}} > 0, {f}, 0.3)" for f in ("{x} ** 0.5", "ts.sqrt({x})", "ts.log({x})", "1 / {x}")]
-NUMBERS = ["0.5", "2", "0.1", "1.5", "-1.0", "3", "-0.0", "0.0", "True", "1", "0", "-2"]
+NUMBERS = ["0.5", "2", "0.1", "0.7", "-0.3", "3", "-0.0", "0.0", "True", "1", "0", "-2"]
 SCALARS = ["np.float32(0.3)", "np.float64(0.3)", "np.float16(0.3)", "np.int64(2)", "np.bool_(True)"]
 DTYPES = ["f8", "f4", "f2", "i8", "i4", "u1", "?"]
 POSITIVE = {"log", "log1p", "sqrt", "power"}
@@ -92,7 +93,7 @@ def argument(choices: Choices, scope, name: str, parameter: str, x: str, first: 
 def operand(choices: Choices, scope, x: str) -> str:
     """A second operand for x: a value that broadcasts with it, a number, or an array of the host."""
     kind = choices.below(12)
-    if kind < 8:
+    if kind < 7:
         return scope.tensor(like=x)
     if kind < 10:
         return choices.one_of(NUMBERS if scope.twin is None else ["k"] * 6 + NUMBERS)
@@ -142,9 +143,9 @@ def key(choices: Choices, scope, shape) -> str:
         elif kind == 12 and "..." not in parts:
             parts.append("...")
             continue
-        if kind < 8:
+        if kind < 6:
             parts.append(choices.one_of([":", "::-1", "1:", ":-1", "::2", "-1:", ":", "None:None:None"]))
-        elif kind == 8 and n:
+        elif kind < 9 and n:
             parts.append(str(choices.below(2 * n) - n))
         elif kind == 9 and n:
             parts.append(repr([choices.below(2 * n) - n for _ in range(1 + choices.below(3))]))
@@ -154,7 +155,7 @@ def key(choices: Choices, scope, shape) -> str:
             parts.append(choices.one_of([f"mask(({n},))", "[]", f"np.array([[0], [{max(n - 1, 0)}]])"]))
         else:
             parts.append(":")
-    if choices.chance(15):
+    if choices.chance(25):
         parts.append(choices.one_of(["None", "...", "True"]))
     return as_key(parts)
 
@@ -201,7 +202,9 @@ METADATA = {
     "k": some_of("0", "1", "-1"), "dtype": some_of(*map(repr, DTYPES)), "key": key, "indices": indices,
     "take_along_axis indices": along,
     "shift": some_of("1", "-1", "2", "(1, 1)", "(1, -2)", "np.int64(1)", "[1]", "0"),
-    "indices_or_sections": some_of("1", "[1]", "2", "(1, 2)", "3", "[]", "[1, 1]", "np.array([1])"),
+    "indices_or_sections": some_of(
+        "1", "[1]", "2", "(1, 2)", "3", "[]", "[1, 1]", "np.array([1])", "[2]", "[-1]"
+    ),
     "repeats": some_of("2", "1", "[1, 2]", "[2]", "0", "np.array([2, 0, 1])", "3"),
     "reps": some_of("2", "(2, 1)", "1", "(1, 2, 1)", "0", "[]"),
     "pad_width": some_of("1", "(1, 0)", "((1, 0), (0, 2))", "0", "{-1: (1, 2)}", "{0: 1}"),

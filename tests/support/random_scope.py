@@ -9,8 +9,8 @@ from loop_programs import HELPERS, Given
 import tinygrad_seq as ts
 from tinygrad_seq.scan import unrolled
 
-SHAPES = [(2,), (), (2, 3), (3,), (1,), (1, 3), (3, 1), (2, 1, 3), (0,), (2, 0)]
-PALETTES = [["f8"]] * 9 + [["f4"], ["f8", "f4"], ["f8", "f4"], ["f4", "f2"], ["f8", "f2"]]
+SHAPES = [(2,), (), (2, 3), (3,), (1,), (1, 3), (3, 1), (2, 1, 3), (0,), (2, 0), (4,), (4, 2)]
+PALETTES = [["f8"]] * 7 + [["f4"], ["f4"], ["f8", "f4"], ["f8", "f4"], ["f4", "f2"], ["f8", "f2"]]
 MOST = 20.0  # a larger value goes through tanh
 REFUSED = (  # what a call that is not possible may raise
     ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, RuntimeError, AttributeError,
@@ -63,7 +63,9 @@ class Scope:
         return [n for n in arrays if broadcast(self.shape(n), self.shape(like))]
 
     def recent(self, names: list[str]) -> str:
-        """One of the names, a late one more often."""
+        """One of the names, mostly a late one."""
+        if self.choices.chance(25):
+            return self.choices.one_of(names)
         return names[-1 - self.choices.below(1 + self.choices.below(len(names)))]
 
     def new(self, letter: str = "v") -> str:

@@ -113,7 +113,7 @@ class Writer(Loops):
         if choices.chance(10):
             self.twin = choices.one_of(TWINS)
             self.env["k"] = eval(self.twin[0])
-        for _ in choices.many(3, 55):
+        for _ in choices.many(3, 70):
             self.statement(1)
         result = self.loop(1) or self.loop(1) or self.loop(1) or "()"
         kept = [n for n in self.pool if isinstance(self.env[n], ts.Tensor)] if choices.chance(30) else []
