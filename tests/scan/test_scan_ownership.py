@@ -442,3 +442,15 @@ def test_outputs_are_no_leaf_even_if_they_are_the_rows_of_one():
     assert not ys.is_leaf
     ys.sum().backward()
     assert x.grad.numpy().tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_carry_that_is_the_output_of_an_inner_loop_is_a_new_tensor():
+    """The inner loop returns its integer inputs, which are the carry of the outer loop, as the next carry."""
+    counts = ts.tensor([1, 2, 3])
+
+    def step(c, _):
+        return scan(lambda d, x: (d, x), ts.tensor(0), c)[1], None
+
+    carry, _ = scan(step, counts, length=2)
+    carry.assign_([7, 7, 7])
+    assert_array_equal(counts, [1, 2, 3])

@@ -184,8 +184,8 @@ def unrolled(step: Callable, init, xs=None, *, length: int | None = None, revers
 
 
 def _own(x) -> Tensor:
-    """x as a new tensor that shares no memory with a leaf, like the result of a stack."""
+    """x as a new tensor that shares no memory with a leaf, or with a carry or input of the step around it."""
     x = as_tensor(x)
-    if x.buffer is not None or (x.is_leaf and x.requires_grad):
+    if x.buffer is not None or (x.is_leaf and (x.requires_grad or mode.trace)):
         return concatenate([x])
     return x if mode.trace else Tensor(x._array, x.line)
