@@ -28,7 +28,8 @@ MUTANTS = [
         ("unrolled", "outputs[::-1] if reverse else outputs", "outputs"),
         ("unrolled", "rows = [unstack(as_tensor(x)) for x in tree.leaves(xs)]",
          "rows = [unstack(as_tensor(x))[::-1] for x in tree.leaves(xs)]"),
-        ("_own", "if x.buffer is not None or (x.is_leaf and (x.requires_grad or mode.trace)):", "if x.buffer is not None:",
+        ("_own", "if x.buffer is not None or (x.is_leaf and (x.requires_grad or mode.trace)):",
+         "if x.buffer is not None:",
          f"{MEMORY} {LOOP}"),
     ),
     *mutants(
