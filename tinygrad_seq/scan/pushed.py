@@ -12,18 +12,13 @@ from tinygrad_seq.derive import jvp
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.differentiable import replay
 from tinygrad_seq.scan.over_time import scan
-from tinygrad_seq.tensor.creation import tensor
-from tinygrad_seq.tensor.tensor import Tensor
+from tinygrad_seq.tensor.creation import as_tensor
 
 
 def pushed(g, arrays, call):
     """The JVP of the op of a loop: a tangent for each output, from `g`, the arguments' tangents or None."""
     what, n, reverse = call.what, call.n, call.reverse
     program = what.program
-
-    def as_tensor(x):
-        return x if isinstance(x, Tensor) else tensor(x, device=program.device)
-
     known = dict(zip(what.sources, arrays, strict=True))
     along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}
     live = reached(program, along.keys())
