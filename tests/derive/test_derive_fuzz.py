@@ -4,7 +4,6 @@ The calls are drawn in `fuzzing/derivatives.py` and `fuzzing/loops.py`.
 """
 
 import pytest
-from fuzzing import derivatives, loops  # noqa: F401  # they register the subjects
 from fuzzing.calls import hold, names_in
 
 from tinygrad_seq import derive

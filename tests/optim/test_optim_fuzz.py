@@ -4,7 +4,6 @@ The calls are drawn in `fuzzing/optimizers.py` and `fuzzing/schedules.py`.
 """
 
 import pytest
-from fuzzing import optimizers, schedules  # noqa: F401  # they register the subjects
 from fuzzing.calls import hold, names_in
 
 from tinygrad_seq import optim

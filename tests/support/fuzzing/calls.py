@@ -6,6 +6,7 @@ found together with the oracle. `SUBJECTS` lists them by name.
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 import zlib
@@ -87,6 +88,8 @@ def hold(name: str) -> None:
 
 def names_in(*modules: str) -> list[str]:
     """The subjects that these modules of `fuzzing` define."""
+    for module in modules:
+        importlib.import_module(f"fuzzing.{module}")
     return [name for name, one in SUBJECTS.items() if one.draw.__module__.removeprefix("fuzzing.") in modules]
 
 
