@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
@@ -69,22 +69,20 @@ def _handle(value, line: Line | None, buffer: Buffer | None):
     return value if constant else Handle.result(value, line, buffer)
 
 
-def half(record: Record) -> bool:
-    """Whether the rules of `record` compute in float32, for float16; the result is cast to its dtype once.
+def precise(record: Record, g: Any, values: tuple) -> tuple[Any, tuple]:
+    """The incoming vectors and the values, in the dtype in which the rules of `record` compute.
 
-    Joint rules are those of ops that join or separate arrays, which do not compute, and of whole loops, which
-    consist of other ops.
+    For float16 it is float32; the result is cast to its dtype once. In an op that mixes dtypes it is the dtype
+    of the result: 1/y of a float16 y is imprecise for a float64 x. Joint rules are those of ops that join or
+    separate arrays, which do not compute, and of whole loops, which consist of other ops.
     """
-    return record.dtypes[0] == HALF and record.op.joint_rule is None
-
-
-def as_wide_as(dtype: np.dtype, values: tuple) -> tuple:
-    """The floats among `values` in the dtype of the result: 1/y of a float16 y is imprecise for a float64 x."""
-
-    def narrower(v) -> bool:
-        return hasattr(v, "dtype") and v.dtype != dtype and v.dtype.kind == "f"
-
-    return tuple([v.astype(dtype) if narrower(v) else v for v in values])
+    dtype, op = record.dtypes[0], record.op
+    if dtype == HALF and op.joint_rule is None:
+        return wide(g), wide(values)
+    if not op.mixes:
+        return g, values
+    narrow = [hasattr(v, "dtype") and v.dtype.kind == "f" and v.dtype != dtype for v in values]
+    return g, tuple([v.astype(dtype) if is_narrow else v for v, is_narrow in zip(values, narrow, strict=True)])
 
 
 def pull(
@@ -99,11 +97,7 @@ def pull(
             backend.shaped(np.zeros_like, like, shape) if c is None else c
             for c, shape in zip(cotangents, record.shapes, strict=True)
         ]
-    if half(record):
-        g, values = wide(g), wide(values)
-    elif op.mixes:
-        values = as_wide_as(record.dtypes[0], values)
-    return op.pull(record, g, values, needed)
+    return op.pull(record, *precise(record, g, values), needed)
 
 
 SHARE = """\
@@ -164,10 +158,7 @@ def _axes(record: Record, i: int, ndim: int) -> tuple[int, tuple[int, ...]]:
 def push(record: Record, tangents: Sequence, values: tuple) -> list:
     """The tangents of the outputs of `record`, from a tangent or None for each of its inputs."""
     op = record.op
-    if half(record):
-        tangents, values = wide(tuple(tangents)), wide(values)
-    elif op.mixes:
-        values = as_wide_as(record.dtypes[0], values)
+    tangents, values = precise(record, tuple(tangents), values)
     if op.kind == "linear":
         z = _push_linear(record, tangents, values)
     elif op.kind == "bilinear":

@@ -20,6 +20,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.optim.parameters import each_once
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -76,11 +77,11 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
         warn_if_mixed(type(self).__name__, self.parameters)
         self.dtypes = [p.dtype for p in self.parameters]
-        self.scratch = [np.empty_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
+        self.scratch = [np.empty_like(p.data, dtype=accumulating(p.dtype)) for p in self.parameters]
         self.masters = {
-            i: p.data.astype(precision(p.dtype))
+            i: p.data.astype(accumulating(p.dtype))
             for i, p in enumerate(self.parameters)
-            if p.dtype != precision(p.dtype)
+            if p.dtype != accumulating(p.dtype)
         }
 
     @property
@@ -94,7 +95,7 @@ class Optimizer:
 
     def zeros(self) -> list[np.ndarray]:
         """Zeros for a slot: for each parameter an array of its shape, in the precision of its step."""
-        return [np.zeros_like(p.data, dtype=precision(p.dtype)) for p in self.parameters]
+        return [np.zeros_like(p.data, dtype=accumulating(p.dtype)) for p in self.parameters]
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
@@ -200,7 +201,7 @@ class Optimizer:
 
     def _refuse_narrow_slots(self) -> None:
         for name, slot in self.slots().items():
-            if any(precision(array.dtype) != array.dtype for array in slot if array.dtype.kind == "f"):
+            if any(accumulating(array.dtype) != array.dtype for array in slot if array.dtype.kind == "f"):
                 raise TypeError(
                     f"{type(self).__name__} keeps float16 arrays in its slot {name}, but a step is computed in "
                     f"float32: make the slot with self.zeros()"
@@ -210,11 +211,6 @@ class Optimizer:
 def array_of(x: object) -> Any:
     """The array of a tensor; anything else as it is."""
     return x._array if isinstance(x, Tensor) else x
-
-
-def precision(dtype: np.dtype) -> np.dtype:
-    """The dtype in which a parameter of this dtype is updated: float32 or wider."""
-    return np.result_type(dtype, np.float32)
 
 
 def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:
