@@ -21,7 +21,7 @@ from tinygrad_seq.engine.record import Line, Record, next_serial
 from tinygrad_seq.engine.rules import pull
 from tinygrad_seq.scan.naming import has_own_name, identified
 from tinygrad_seq.scan.plan import pointwise
-from tinygrad_seq.scan.program import Numbering, Operation, Program
+from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Numbering, Operation, Program
 from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.scan.traced import Traced
 from tinygrad_seq.tensor.tensor import Tensor
@@ -44,13 +44,9 @@ class Backward(NamedTuple):
     gradients: Mapping[int, tuple[int, ...]]
 
 
-def not_pointwise(call: Operation) -> bool:
-    """Whether a call of the backward pass may run before the loop.
-
-    Pointwise factors, such as 1 - z z, are computed in the loop, where z is at hand. Computed before it,
-    for all steps, they take memory, and benchmarks/scan.py takes 6 to 8 % longer at S1 and S2.
-    """
-    return not pointwise(call)
+# Pointwise factors, such as 1 - z z, are computed in the loop, where z is at hand. Computed before it, for all
+# steps, they take memory, and benchmarks/scan.py takes 6 to 8 % longer at S1 and S2.
+BACKWARD = EVERYTHING._replace(before=lambda call, program: not pointwise(call))
 
 
 def differentiable(call: Operation) -> list[bool]:
@@ -92,7 +88,13 @@ class Ends(NamedTuple):
     carries: frozenset[int]
 
 
-def derived(loop: Program, sources: Collection[int], ends: Ends, values: Mapping[int, object]) -> Backward:
+def derived(
+    loop: Program,
+    sources: Collection[int],
+    ends: Ends,
+    values: Mapping[int, object],
+    hoisting: Hoisting = BACKWARD,
+) -> Backward:
     """The backward program for the gradients of `sources`, given cotangents of `ends`.
 
     `values` are the values of any one step; the rules run on them.
@@ -182,7 +184,7 @@ def derived(loop: Program, sources: Collection[int], ends: Ends, values: Mapping
             },
             device=loop.device,
         ),
-        early=not_pointwise,
+        hoisting,
     )
     result = Backward(program, reads, {b: v for v, b in outputs.items()}, tuple(b for b, _ in carried), parts)
     trace.end()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
-from tinygrad_seq.scan.backward import Backward, Ends, derived, not_pointwise, pulled, reached
+from tinygrad_seq.scan.backward import BACKWARD, Backward, Ends, derived, pulled, reached
 from tinygrad_seq.scan.execute import Execution, as_recorded, store
 from tinygrad_seq.scan.loop import Loop
 from tinygrad_seq.scan.program import Program, taken_apart
@@ -22,7 +22,7 @@ class BackwardLoop:
     def __init__(self, derivation: Backward) -> None:
         self.derivation = derivation
         self.program = derivation.program
-        self.parts = taken_apart(self.program, early=not_pointwise)
+        self.parts = taken_apart(self.program, BACKWARD)
         self.loop = Loop(self.parts.loop, name="backward")
         self.execute = Execution(self.parts, self.program)
 

@@ -11,13 +11,13 @@ import dis
 import functools
 import itertools
 import keyword
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import CodeType
 
 from tinygrad_seq.engine.record import Line
 from tinygrad_seq.scan.equations import OPERATORS, TERM, transposes
-from tinygrad_seq.scan.program import Operation, Program, taken_apart
+from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Operation, Program, taken_apart
 from tinygrad_seq.scan.trace import Trace
 
 LAID_OUT = ("reshape", "transpose")
@@ -51,10 +51,10 @@ def assigned(code: CodeType, instruction: int) -> Sequence[str]:
     return names[:count] if len(names) >= count else []
 
 
-def identified(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Program:
+def identified(program: Program, hoisting: Hoisting = EVERYTHING) -> Program:
     """`program` with a different name for every value.
 
-    early  which operations may run before the loop, as in `taken_apart`
+    hoisting  which operations run outside the loop, as in `taken_apart`
     """
     wishes = dict(program.names)
     for before, after in program.carries:
@@ -88,7 +88,7 @@ def identified(program: Program, early: Callable[[Operation], bool] = lambda cal
     for call in program.operations:
         for v in call.inputs:
             uses[v].append(call)
-    loop = set(map(id, taken_apart(program, early).loop.operations))
+    loop = set(map(id, taken_apart(program, hoisting).loop.operations))
     ends = {*(after for _, after in program.carries), *program.outputs, *program.totals}
     terms = itertools.count(1)
     for call in program.operations:

@@ -147,8 +147,25 @@ class Parts(NamedTuple):
     stacked: frozenset[int]
 
 
-def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda call: True) -> Parts:
-    """A program, taken apart by where its operations run; `early` says which may run before the loop."""
+Choice = Callable[[Operation, Program], bool]
+
+
+class Hoisting(NamedTuple):
+    """Which operations an emitter wants out of the loop, of those that may leave it.
+
+    before  of those that are carry-free
+    after   of those that no carry depends on
+    """
+
+    before: Choice
+    after: Choice
+
+
+EVERYTHING = Hoisting(*[lambda call, program: True] * 2)
+
+
+def taken_apart(program: Program, hoisting: Hoisting = EVERYTHING) -> Parts:
+    """A program, taken apart by where its operations run."""
     unchanged = {before for before, after in program.carries if before == after}
     fixed = {*program.constants, *program.numbers, *unchanged}
     stacked = set(program.inputs)
@@ -158,7 +175,9 @@ def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda ca
             constant.append(call)
             fixed.update(call.outputs)
         elif (
-            all(v in fixed or v in stacked for v in call.inputs) and rides(call, program, fixed) and early(call)
+            all(v in fixed or v in stacked for v in call.inputs)
+            and rides(call, program, fixed)
+            and hoisting.before(call, program)
         ):
             before.append(call)
             stacked.update(call.outputs)
@@ -169,11 +188,12 @@ def taken_apart(program: Program, early: Callable[[Operation], bool] = lambda ca
     needed = {after for _, after in carries}  # by a carry, or by an operation in the loop
     made = {v: call for call in rest for v in call.outputs}
     for v in program.totals:
-        if v in made and not late(made[v], program, fixed):
+        if v in made and not (late(made[v], program, fixed) and hoisting.after(made[v], program)):
             needed.add(v)
     inside, after = [], []
     for call in reversed(rest):
-        if needed.isdisjoint(call.outputs) and rides(call, program, fixed):
+        free = needed.isdisjoint(call.outputs) and rides(call, program, fixed)
+        if free and hoisting.after(call, program):
             after.append(call)
         else:
             inside.append(call)

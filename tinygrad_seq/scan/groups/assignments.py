@@ -1,0 +1,157 @@
+"""A loop as assignments: element by element over a space, by affine maps; and matrix products.
+
+    z[write] = op(x[read], y[read])       for all indices of a space
+    z[write] = sum, max or min of it      where the map sends several indices to one place
+
+Every op of a program becomes one or more of these, in `lowering.py`. A view becomes none: whoever reads it,
+reads its memory by another map.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
+from tinygrad_seq.scan.program import Program, Spec
+
+LONG = 1024  # terms of a sum in float32 beyond which it is added up in float64
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+DTYPES = {
+    *FLOATS,
+    *map(np.dtype, ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")),
+}
+
+
+class UnsupportedError(Exception):
+    """What a loop has that cannot be written as assignments."""
+
+
+class Access(NamedTuple):
+    """The elements of a value that a loop over a space visits."""
+
+    value: int
+    map: Map
+
+
+class Assign(NamedTuple):
+    """write = op(reads) for all indices of `space`.
+
+    op       the name of an op, or "convert": the same values, in the dtype that is written
+    combine  how values that go to one place are combined: "sum", "max", "min"; "add": to what is there already
+    """
+
+    op: str
+    space: Shape
+    reads: tuple[Access, ...]
+    write: Access
+    combine: str | None = None
+
+
+class Product(NamedTuple):
+    """write = a b, matrices of m by k and k by n; `fixed` if b is the same at every step."""
+
+    m: int
+    k: int
+    n: int
+    a: Access
+    b: Access
+    write: Access
+    fixed: bool
+
+    @property
+    def reads(self) -> tuple[Access, ...]:
+        return self.a, self.b
+
+
+Item = Assign | Product
+
+
+@dataclass
+class Assignments:
+    """The assignments of a loop, and the memory of its values.
+
+    program  the loop
+    items    the assignments, in order
+    values   the shape and dtype of every value: those of the program, and more that the assignments make
+    views    the values that are views: the value whose memory they are in, and their map over their own axes
+    numbers  the values that are numbers
+    kept     the values that are kept of all steps; for each the value that holds it in memory
+    carries  for each carry, the value that is written into its next row
+    totals   for each total, its accumulator
+    inlined  values that are computed once more where they are read: the value that each of them repeats
+    """
+
+    program: Program
+    values: list[Spec]
+    items: list[Item] = field(default_factory=list)
+    views: dict[int, tuple[int, Map]] = field(default_factory=dict)
+    numbers: dict[int, Any] = field(default_factory=dict)
+    kept: dict[int, int] = field(default_factory=dict)
+    carries: list[int] = field(default_factory=list)
+    totals: dict[int, int] = field(default_factory=dict)
+    inlined: dict[int, int] = field(default_factory=dict)
+
+    # --- values and their places ------------------------------------------------------------------------
+
+    def new(self, shape: Shape, dtype) -> int:
+        """A value that the program does not have."""
+        self.values.append(Spec(tuple(shape), np.dtype(dtype)))
+        return len(self.values) - 1
+
+    def shape(self, v: int) -> Shape:
+        return self.values[v].shape
+
+    def place(self, v: int) -> tuple[int, Map]:
+        """The value whose memory v is in, and its map over the axes of v."""
+        return self.views.get(v) or (v, contiguous(self.shape(v)))
+
+    def access(self, v: int, shape: Shape) -> Access:
+        """v, broadcast to a shape, over the space of that shape."""
+        base, m = self.place(v)
+        return Access(base, squeezed(broadcast(m, self.shape(v), shape), shape))
+
+    def mapped(self, v: int, m: Map, shape: Shape) -> Access:
+        return Access(v, squeezed(m, shape))
+
+    # --- making assignments -----------------------------------------------------------------------------
+
+    def assign(self, op: str, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
+        """z = op(inputs) over the shape of z."""
+        shape = self.shape(z)
+        reads = tuple(self.access(v, shape) for v in inputs)
+        self.items.append(Assign(op, space_of(shape), reads, write or self.access(z, shape), combine))
+
+    def made(self, op: str, inputs, shape: Shape, dtype) -> int:
+        """A new value op(inputs)."""
+        z = self.new(shape, dtype)
+        self.assign(op, inputs, z)
+        return z
+
+    def reduce(self, how: str, x: int, axes: tuple[int, ...], z: int) -> None:
+        """z = the sum, maximum or minimum of x along axes; z may have them, with length 1, or not."""
+        shape = self.shape(x)
+        within = tuple(1 if a in axes else n for a, n in enumerate(shape))
+        m = reshaped(contiguous(self.shape(z)), self.shape(z), within)
+        assert m is not None  # of a contiguous value
+        write = self.mapped(z, broadcast(m, within, shape), shape)
+        self.items.append(Assign("convert", space_of(shape), (self.access(x, shape),), write, how))
+
+    def sum(self, x: int, axes: tuple[int, ...], z: int) -> None:
+        """z = the sum of x along axes, a long one of float32 by way of float64."""
+        terms = math.prod(self.shape(x)[a] for a in axes)
+        if terms > LONG and self.values[x].dtype == np.float32:
+            wide = self.new(self.shape(z), np.float64)
+            self.reduce("sum", self.made("convert", (x,), self.shape(x), np.float64), axes, wide)
+            self.assign("convert", (wide,), z)
+        else:
+            self.reduce("sum", x, axes, z)
+
+    def view(self, z: int, x: int, m: Map) -> None:
+        base, _ = self.place(x)
+        self.views[z] = base, m
+        if base in self.numbers:
+            self.numbers[z] = self.numbers[base]

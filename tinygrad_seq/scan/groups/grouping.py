@@ -1,0 +1,213 @@
+"""Groups: assignments over one iteration space, which one loop nest computes with its values in registers.
+
+An assignment joins the earliest group of its space that comes after everything it reads. In its own group it
+may read a value that the same indices have just computed: that value is in a register. Memory is written only
+for values that are kept, carried, or read by another group. A matrix product is a group of its own.
+
+A value that is only read in other spaces, and no element of it twice, is computed where it is read: the sum
+a = u + h Wh of all gates, say, in the space of one gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Item, Product
+from tinygrad_seq.scan.groups.maps import Shape, composed, contiguous, recovered, space_of, squeezed
+
+
+@dataclass
+class Group:
+    """Assignments over one space, in an order in which each reads only earlier ones; or one product."""
+
+    space: Shape | None
+    items: list[Item] = field(default_factory=list)
+
+    def reads(self) -> Iterator[Access]:
+        for item in self.items:
+            yield from item.reads
+
+
+@dataclass
+class Grouped:
+    """The groups of a loop.
+
+    groups   in the order in which they run
+    stored   the values that have memory
+    scratch  for each stored value that is not kept or carried: its first element in the scratch memory of its
+             dtype's size, in bytes, and that memory's size
+    """
+
+    given: Assignments
+    groups: list[Group]
+    stored: set[int]
+    scratch: dict[int, int]
+    size: int
+
+
+def grouped(given: Assignments) -> Grouped:
+    held = {*given.kept.values(), *given.carries, *given.totals.values()}
+    items = _inlined(given, list(given.items), held)
+    groups = _scheduled(items)
+    stored = held | _read_elsewhere(groups)
+    scratch, size = _laid_out(given, groups, stored - held - _outside(given))
+    return Grouped(given, groups, stored, scratch, size)
+
+
+def _outside(given: Assignments) -> set[int]:
+    """The values that the caller gives."""
+    return {*given.program.arguments, *given.numbers}
+
+
+# --- computing a value where it is read -----------------------------------------------------------------
+
+
+def _inlined(given: Assignments, items: list[Item], held: Collection[int]) -> list[Item]:
+    """The assignments, without those whose value can be computed where it is read."""
+    places: list[list[Item]] = [[item] for item in items]  # an item, after the copies that it reads
+    reading: dict[int, set[int]] = {}  # for a value, the places that read it
+    writers = Counter(item.write.value for item in items)
+    for at, item in enumerate(items):
+        for access in item.reads:
+            reading.setdefault(access.value, set()).add(at)
+    for at in reversed(range(len(items))):
+        item = places[at][-1]
+        v = item.write.value
+        if isinstance(item, Product) or item.combine or v in held or writers[v] > 1 or not _whole(given, item):
+            continue
+        there = reading.get(v, set())
+        every = [(i, other) for i in there for other in places[i] if any(a.value == v for a in other.reads)]
+        readers = [(i, other) for i, other in every if _may_compute(other, v, item.space)]
+        if len(readers) < len(every) or sum(math.prod(other.space) for _, other in readers) > math.prod(
+            item.space
+        ):
+            continue
+        for i, reader in readers:
+            k = next(k for k, other in enumerate(places[i]) if other is reader)
+            places[i][k : k + 1] = _computed(given, item, reader, v)
+        for access in item.reads:
+            reading[access.value] = reading[access.value] - {at} | there
+        places[at].pop()
+    return [item for place in places for item in place]
+
+
+def _whole(given: Assignments, item: Assign) -> bool:
+    shape = given.shape(item.write.value)
+    return item.space == space_of(shape) and item.write.map == squeezed(contiguous(shape), shape)
+
+
+def _may_compute(reader: Item, v: int, space: Shape) -> TypeGuard[Assign]:
+    """Whether the reader can compute v, an array over `space`, itself: it reads v once, by other indices."""
+    if isinstance(reader, Product) or reader.space == space:
+        return False
+    maps = [a.map for a in reader.reads if a.value == v]
+    return len(maps) == 1 and recovered(maps[0], reader.space, space) is not None
+
+
+def _computed(given: Assignments, item: Assign, reader: Assign, v: int) -> list[Item]:
+    """A copy of the assignment of v over the space of its reader, and the reader of that copy."""
+    (m,) = [a.map for a in reader.reads if a.value == v]
+    axes = recovered(m, reader.space, item.space)
+    assert axes is not None
+    own = given.new(reader.space, given.values[v].dtype)
+    target = Access(own, contiguous(reader.space))
+    ndim = len(reader.space)
+    reads = tuple(Access(a.value, composed(a.map, axes, ndim)) for a in item.reads)
+    copy = item._replace(space=reader.space, reads=reads, write=target)
+    given.inlined[own] = v
+    return [copy, reader._replace(reads=tuple(target if a.value == v else a for a in reader.reads))]
+
+
+# --- the order of the groups ----------------------------------------------------------------------------
+
+
+def _scheduled(items: list[Item]) -> list[Group]:
+    groups: list[Group] = []
+    written: dict[int, list[tuple[int, Item]]] = {}
+    for item in items:
+        earliest = 0
+        for access in item.reads:
+            writers = written.get(access.value, [])
+            for g, other in writers:
+                same = len(writers) == 1 and in_register(other, item, access)
+                earliest = max(earliest, g if same else g + 1)
+        for g, other in written.get(item.write.value, []):  # pieces of one value, or an addition to it
+            earliest = max(earliest, g if _apart(other, item) else g + 1)
+        place = None
+        if isinstance(item, Assign):
+            places = (g for g in range(earliest, len(groups)) if groups[g].space == item.space)
+            place = next(places, None)
+        if place is None:
+            place = len(groups)
+            groups.append(Group(item.space if isinstance(item, Assign) else None))
+        groups[place].items.append(item)
+        written.setdefault(item.write.value, []).append((place, item))
+    return groups
+
+
+def in_register(writer: Item, reader: Item, access: Access) -> bool:
+    """Whether the reader finds the value in the register of the writer, if both are in one group."""
+    return (
+        isinstance(writer, Assign)
+        and isinstance(reader, Assign)
+        and writer.combine is None
+        and writer.space == reader.space
+        and writer.write.map == access.map
+    )
+
+
+def _apart(first: Item, second: Item) -> bool:
+    """Whether two assignments to one value may be in one group: to the same place, or to parts side by side."""
+    if isinstance(first, Product) or isinstance(second, Product):
+        return False
+    return first.space == second.space and first.write.map.strides == second.write.map.strides
+
+
+def _read_elsewhere(groups: list[Group]) -> set[int]:
+    """The values that are read by another group than the one that computes them, or not by their register."""
+    found: set[int] = set()
+    for group in groups:
+        own = {item.write.value: item for item in group.items}
+        for item in group.items:
+            for access in item.reads:
+                writer = own.get(access.value)
+                if writer is None or not in_register(writer, item, access):
+                    found.add(access.value)
+    return found
+
+
+# --- scratch memory -------------------------------------------------------------------------------------
+
+LINE = 64  # bytes of a cache line
+
+
+def _laid_out(given: Assignments, groups: list[Group], values: Collection[int]) -> tuple[dict[int, int], int]:
+    """For each value the byte where it begins in scratch memory; values whose lives are apart share it."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for g, group in enumerate(groups):
+        for item in group.items:
+            for v in (item.write.value, *(a.value for a in item.reads)):
+                if v in values:
+                    first.setdefault(v, g)
+                    last[v] = g
+    live: list[tuple[int, int, int]] = []  # start, end, value
+    places: dict[int, int] = {}
+    size = 0
+    for v in sorted(first, key=lambda v: first[v]):
+        spec = given.values[v]
+        need = -(-math.prod(spec.shape) * spec.dtype.itemsize // LINE) * LINE
+        live = sorted(entry for entry in live if last[entry[2]] >= first[v])
+        start = 0
+        for begin, end, _ in live:
+            if begin - start >= need:
+                break
+            start = max(start, end)
+        places[v] = start
+        live.append((start, start + need, v))
+        size = max(size, start + need)
+    return places, size
