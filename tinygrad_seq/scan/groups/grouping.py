@@ -53,6 +53,7 @@ def grouped(given: Assignments) -> Grouped:
     held = {*given.kept.values(), *given.carries, *given.totals.values()}
     items = _inlined(given, list(given.items), held)
     groups = _scheduled(items)
+    _put_off(groups, held | _outside(given))
     stored = held | _read_elsewhere(groups)
     scratch, size = _laid_out(given, groups, stored - held - _outside(given))
     return Grouped(given, groups, stored, scratch, size)
@@ -147,6 +148,40 @@ def _scheduled(items: list[Item]) -> list[Group]:
         groups[place].items.append(item)
         written.setdefault(item.write.value, []).append((place, item))
     return groups
+
+
+def _put_off(groups: list[Group], known: Collection[int]) -> None:
+    """Move an assignment to the group of its readers, if they are in one, and if that saves memory.
+
+    There its value is in a register, and what it reads must be in memory: a value that is there anyway, or one
+    more, in place of its own.
+    """
+    reading: dict[int, set[int]] = {}
+    writers = Counter(item.write.value for group in groups for item in group.items)
+    for g, group in enumerate(groups):
+        for access in group.reads():
+            reading.setdefault(access.value, set()).add(g)
+    for g in reversed(range(len(groups))):
+        for item in reversed(list(groups[g].items)):
+            v = item.write.value
+            readers = reading.get(v, set())
+            if isinstance(item, Product) or item.combine or v in known or writers[v] > 1 or len(readers) != 1:
+                continue
+            (later,) = readers
+            there = groups[later]
+            if later == g or there.space != item.space:
+                continue
+            if not all(in_register(item, i, a) for i in there.items for a in i.reads if a.value == v):
+                continue
+            more = {a.value for a in item.reads if a.value not in known and reading[a.value] <= {g}}
+            if len(more) > 1:
+                continue
+            groups[g].items.remove(item)
+            there.items.insert(0, item)
+            for access in item.reads:
+                left = any(a.value == access.value for a in groups[g].reads())
+                reading[access.value] = (reading[access.value] - (set() if left else {g})) | {later}
+    groups[:] = [group for group in groups if group.items]
 
 
 def in_register(writer: Item, reader: Item, access: Access) -> bool:
