@@ -5,59 +5,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, Ends, derived, pulled, reached
 from tinygrad_seq.scan.execute import Execution, as_recorded, store
+from tinygrad_seq.scan.loop import Kept
 from tinygrad_seq.scan.program import Program
-from tinygrad_seq.scan.ready import backward, ready
+from tinygrad_seq.scan.ready import Ready, backward, ready
 
 
 class BackwardLoop:
-    """A backward program, ready to run, and where its arguments come from and its results go, by position.
+    """A backward program, ready to run, and how its values correspond to those of the `loop`, by position.
 
-    places  for each of its arguments, the index in (arguments of the loop, values kept, cotangents)
-    carries the places of the first of them, its carries; each is also the carry of the loop with this index
-    shares  for each argument of the loop, the indices of those results (carries, outputs, totals) whose sum is
-            its cotangent
+    places   for each of its arguments, the index in (arguments of the loop, values kept, cotangents)
+    carries  for each of its carries, the index of the carry of the loop whose cotangent it is
+    bound    for each argument of its loop part, the index in the values kept, if it is one of them
+    shares   for each argument of the loop, the indices of the results (carries, outputs, totals) whose sum is
+             its cotangent
     """
 
-    def __init__(self, derivation: Backward, loop: Program, kept: Sequence[int]) -> None:
+    def __init__(self, derivation: Backward, loop: Ready) -> None:
         self.derivation = derivation
         program = self.program = derivation.program
         self.parts = backward(program)
         self.loop = ready(self.parts.loop, name="backward")
         self.execute = Execution(self.parts, program)
-        places = {v: i for i, v in enumerate((*loop.arguments, *kept))}
-        index = {before: j for j, (before, _) in enumerate(loop.carries)}
+        forward, count = loop.program, len(program.carries)
+        known = {v: i for i, v in enumerate((*forward.arguments, *loop.kept))}
+        first = len(forward.arguments) + len(loop.kept)
+        index = {before: j for j, (before, _) in enumerate(forward.carries)}
+        cotangents = {v: i for i, v in enumerate(forward.outputs, first + len(index))}
         self.carries = [index[v] for v in derivation.carries]
-        first = len(loop.arguments) + len(kept)
-        outputs = {v: first + len(index) + i for i, v in enumerate(loop.outputs)}
-        origins = {b: places[v] for b, v in derivation.reads.items()}
-        origins |= {b: outputs[v] for b, v in derivation.cotangents.items()}
-        self.places = [first + j for j in self.carries]
-        self.places += [origins[b] for b in program.arguments[len(self.carries) :]]
-        stacks = {b: i for i, b in enumerate(program.outputs, len(self.carries))}
-        totals = {b: i for i, b in enumerate(program.totals, len(self.carries) + len(stacks))}
+        places = {b: first + j for (b, _), j in zip(program.carries, self.carries, strict=True)}
+        places |= {b: known[v] for b, v in derivation.reads.items()}
+        places |= {b: cotangents[v] for b, v in derivation.cotangents.items()}
+        self.places = [places[b] for b in program.arguments]
+        self.bound: list[int | None] = []
+        if type(loop) is type(self.loop):  # of the same emitter
+            kept = range(len(forward.arguments), first)
+            found = [places.get(b, -1) for b in self.parts.loop.arguments]
+            self.bound = [kept.index(i) if i in kept else None for i in found]
+        outputs = {b: i for i, b in enumerate(program.outputs, count)}
+        totals = {b: i for i, b in enumerate(program.totals, count + len(outputs))}
         shares: dict[int, tuple[int, ...]] = {v: (i,) for i, v in enumerate(derivation.carries)}
         for v, parts in derivation.gradients.items():
-            shares[v] = tuple([(stacks if v in loop.inputs else totals)[b] for b in parts])
-        self.shares = [shares.get(v, ()) for v in loop.arguments]
+            shares[v] = tuple([(outputs if v in forward.inputs else totals)[b] for b in parts])
+        self.shares = [shares.get(v, ()) for v in forward.arguments]
 
-    def __call__(self, known: Sequence, n: int, reverse: bool) -> list:
+    def __call__(self, arrays: Sequence, kept: Sequence, g: Sequence, n: int, reverse: bool) -> list:
         """The cotangents of the arguments of the loop, None for those that have none.
 
-        `known` are the arguments of the loop, the values that it kept, and the cotangents of the carries after
+        They are computed from its arguments, the values that it kept, and the cotangents of the carries after
         its last step and of its outputs.
         """
+        known = [*arrays, *kept, *g]
         given = [known[i] for i in self.places]
         for i, j in enumerate(self.carries):
             if given[i] is None:
-                given[i] = np.zeros_like(known[j])
-        run = self.execute(self.loop, given, n, not reverse)
+                given[i] = np.zeros_like(arrays[j])
+        loop: Callable = self.loop
+        if isinstance(kept, Kept):
+            loop = partial(loop, bound=[None if j is None else kept.bound[j] for j in self.bound])
+        run = self.execute(loop, given, n, not reverse)
         results = [*run.finals, *run.kept, *run.totals]
         return [sum_of([results[i] for i in share]) if share else None for share in self.shares]
 
@@ -84,7 +97,7 @@ class Differentiable:
             saved = own & set(derivation.reads.values())
         self.loop = ready(program, saved)
         if self.active:
-            self.backwards[self.active, ends] = BackwardLoop(derivation, program, self.loop.kept)
+            self.backwards[self.active, ends] = BackwardLoop(derivation, self.loop)
 
     def _derived(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> Backward:
         return derived(self.program, targets, ends, first_step(self.program, arrays))
@@ -93,9 +106,7 @@ class Differentiable:
         """The backward loop for the gradients of these arguments, given cotangents of `ends`."""
         key = targets, ends
         if key not in self.backwards:
-            self.backwards[key] = BackwardLoop(
-                self._derived(targets, ends, arrays), self.program, self.loop.kept
-            )
+            self.backwards[key] = BackwardLoop(self._derived(targets, ends, arrays), self.loop)
         return self.backwards[key]
 
     def ends(self, outputs: Iterable[int], finals: Iterable[int]) -> Ends:

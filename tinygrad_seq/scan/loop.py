@@ -31,11 +31,20 @@ LINE = 64  # bytes of a cache line
 POOL = 4  # the most workspaces that a loop keeps for its next runs
 
 
+class Kept(tuple):
+    """The values that a loop kept of all steps, each as its stack; the handle by which a record holds them.
+
+    bound  the same values in the form in which another loop reads them: here their rows, in the order of time
+    """
+
+    bound: Sequence
+
+
 class Run(NamedTuple):
     """The results of a run of a loop, by position.
 
     finals  the carries after the last step
-    kept    for each value that the loop keeps of all steps, its stack
+    kept    the values kept of all steps, each as its stack
     totals  the totals
     """
 
@@ -61,11 +70,11 @@ class Loop:
         self.pool: list[Workspace] = []
         self.lock = threading.Lock()
 
-    def __call__(self, arrays: Sequence, n: int, reverse: bool) -> Run:
+    def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
         `arrays` are the carries before the first step, the stacked inputs, and the constants, in the order of
-        the arguments of the program.
+        the arguments of the program. `bound` has for each of them its rows, if another loop has made them.
         """
         work = self._take(n, reverse)
         for rows, first in zip(work.carries, arrays, strict=False):
@@ -78,11 +87,14 @@ class Loop:
         ]
         rows = list(work.moving)
         for k, i in self.inputs:
-            rows[k] = rows_of(arrays[i], reverse)
+            known = bound[i] if bound else None
+            rows[k] = rows_of(arrays[i], reverse) if known is None else known[::-1] if reverse else known
         self.code.function(constants, work.fixed, zip(*rows, strict=True) if rows else iter([()] * n))
+        kept = Kept(work.kept)
+        kept.bound = work.bound
         run = Run(
             tuple([backend.copy(rows[n]) for rows in work.carries]),
-            work.kept,
+            kept,
             tuple([total.astype(dtype) for total, dtype in zip(work.totals, self.dtypes, strict=True)]),
         )
         with self.lock:
@@ -112,6 +124,7 @@ class Workspace:
     128.
 
     kept    the values kept of all steps, in the order of time, which the caller receives
+    bound   their rows, in the order of time
     moving  the rows of the values that the source reads or writes at another place at every step; those of the
             inputs are given at every run
     """
@@ -149,7 +162,8 @@ class Workspace:
         self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
         self.moving = [self.rows.get(v, []) for v in loop.code.rows]
         self.moving += [self.carries[j][1:] for j, _ in plan.copies]
-        self.kept = tuple([self._all_steps(v) for v in plan.kept])
+        self.kept = [self._all_steps(v) for v in plan.kept]
+        self.bound = [self.rows[v][::-1] if reverse else self.rows[v] for v in plan.kept]
         self.at_rest = self._references()
 
     def _bind(self, v: int, scratch: list, values) -> None:

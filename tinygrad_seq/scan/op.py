@@ -77,7 +77,7 @@ def _vjp(g, arrays, z, kept, call, needed):
         kept = z[len(what.program.carries) :]
     g = g[: len(what.made)]
     if not any(isinstance(c, Tensor) for c in g):
-        return what.asked(needed, g, arrays)([*arrays, *kept, *g], n, reverse)
+        return what.asked(needed, g, arrays)(arrays, kept, g, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
     raw = [x._array if isinstance(x, Tensor) else x for x in arrays]
     shares = what.asked(needed, g, raw).shares
@@ -111,7 +111,7 @@ class Pullback:
         sources, kept, g = self.split(arrays)
         call = self.call
         pull = call.what.asked(self.needed, g, sources)
-        return tuple(x for x in pull([*sources, *kept, *g], call.n, call.reverse) if x is not None)
+        return tuple(x for x in pull(sources, kept, g, call.n, call.reverse) if x is not None)
 
     def meaning(self, tensors: Sequence) -> tuple:
         """The pullback of the unrolled loop, which computes the values of the loop again."""

@@ -29,11 +29,12 @@ class Ready(Protocol):
     stored: list[int]
     source: str
 
-    def __call__(self, arrays: Sequence, n: int, reverse: bool) -> Run:
+    def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
         `arrays` are in the order of `program.arguments`: the carries before the first step, the stacked inputs,
-        the constants. A result that is still reachable is never overwritten.
+        the constants. `bound` is empty, or has for each of them None or its form in `Kept.bound`, if a loop of
+        the same emitter kept it. A result that is still reachable is never overwritten.
         """
 
 
