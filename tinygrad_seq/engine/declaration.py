@@ -11,7 +11,7 @@
 Parameters before the `/` are arrays (`*name` is any number of them); parameters after it are metadata. A rule
 names what it reads: the op's own arguments and metadata, `z` the output, `g` the incoming vector (a cotangent
 in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the arrays that its rules
-name, and nothing else.
+name, and nothing else. (An op that computes more than its output can keep that for its rules, `.keeps`.)
 
 An op without a derivative says so: `op.no_derivative()`. To use an op on the tape that declares nothing is an
 error, since its gradient would be lost.
@@ -97,6 +97,7 @@ class Declaration:
         self.riding: dict[str, Rule] = {}
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
         self.summing: Callable | None = None  # and of its sum over a stack of calls
+        self.keeping: Callable | None = None  # the forward function of a recorded call, if that keeps more
 
     def _refuse_what_could_not_be_tested(self) -> None:
         if not (self.arguments or self.variadic):
@@ -118,10 +119,11 @@ class Declaration:
                 f"primitive {self.name} has an argument named {', '.join(clash)}, a name that the generated "
                 f"call uses itself: rename it"
             )
-        if clash := [name for name in names if name in {"g", "s", "z", "needed"}]:
+        if clash := [name for name in names if name in {"g", "s", "z", "kept", "needed"}]:
             raise TypeError(
                 f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
-                f"output, g the incoming vector, s a shape, needed the requested cotangents; rename it"
+                f"output, g the incoming vector, s a shape, kept what the op keeps, needed the requested "
+                f"cotangents; rename it"
             )
 
     # --- derivatives ----------------------------------------------------------------------------------
@@ -178,6 +180,15 @@ class Declaration:
         self._begin()
         self.kind = "none"
 
+    def keeps(self, forward: Callable) -> None:
+        """The forward function of a recorded call: it returns z, and what rules read as `kept`.
+
+        That can be any object; it belongs to the record. It is None in the step of a scan, whose records hold
+        only arguments and outputs.
+        """
+        self._begin()
+        self.keeping = forward
+
     @property
     def undeclared(self) -> bool:
         """Whether nothing says what the gradient is: there is no rule for it, nor `no_derivative`."""
@@ -208,7 +219,7 @@ class Declaration:
 
     def _rule(self, rule: Callable, *more: str) -> Rule:
         known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
-        known += [*(p.name for p in self.metadata), *more]
+        known += [*(p.name for p in self.metadata), *(["kept"] if self.keeping else []), *more]
         if unknown := [name for name in _names(rule) if name not in known]:
             raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
         return Rule(rule, _names(rule))

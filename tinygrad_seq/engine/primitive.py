@@ -228,7 +228,7 @@ class Primitive(Declaration):
                 fixed.append("s" if self.joint_rule else self.variadic)  # zeros for constants need shapes
             readers.update(dict.fromkeys(fixed, every))
         self.readers = readers
-        order = [*self.arguments, self.variadic, "z", *(["s"] if self.joint_rule else [])]
+        order = [*self.arguments, self.variadic, "z", "kept", *(["s"] if self.joint_rule else [])]
         self.reads = tuple(name for name in order if name in readers)
 
         places = {"g": "g", "s": "s"}

@@ -16,10 +16,8 @@ from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
-from tinygrad_seq.scan.gates import gathered
-from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.naming import identified
-from tinygrad_seq.scan.program import Operation, Parts, Program, rides, taken_apart
+from tinygrad_seq.scan.program import Operation, Parts, Program, Spec, rides, taken_apart
+from tinygrad_seq.scan.ready import Emitter, Ready, emitter_of
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -35,18 +33,21 @@ class Explanation:
     4
     """
 
-    def __init__(self, program: Program, wanted: frozenset[int], arrays: Sequence, steps: str) -> None:
+    def __init__(
+        self, program: Program, emitter: Emitter, wanted: frozenset[int], arrays: Sequence, steps: str
+    ) -> None:
         self.program, self.steps = program, steps
-        self.parts = taken_apart(program)
+        self.parts = taken_apart(program, emitter.forward)
         self.env = first_step(program, arrays)
         self.live = reached(program, wanted)
         loop = self.parts.loop
         rows = [backend.array(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
-        what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
+        what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows, emitter)
         self.loop = what.loop
         finals = [after for _, after in loop.carries]
         self.back = what.backward(what.active, what.ends(loop.outputs, finals), rows) if what.active else None
-        self.memory: int = self.loop.plan.memory() if self.back else 0
+        stored = self.loop.stored if self.back else ()
+        self.memory: int = sum(size(program.values[v]) for v in stored)
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
@@ -70,9 +71,8 @@ class Explanation:
         for call in self.parts.loop.operations:
             if call.op.name in ("split", "unstack"):
                 parts[call.inputs[0]] = " ".join(names[v] for v in call.outputs)
-        for v in self.loop.plan.of_all_steps():
-            spec = self.program.values[v]
-            yield f"{parts.get(v, names[v])} {math.prod(spec.shape) * spec.dtype.itemsize}"
+        for v in self.loop.stored:
+            yield f"{parts.get(v, names[v])} {size(self.program.values[v])}"
 
     # --- the backward pass ----------------------------------------------------------------------------
 
@@ -206,18 +206,24 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     """
     n = steps_of(xs, length)
     recorded = Step(step, init, xs)
-    program = identified(gathered(recorded.named_program()))
+    emitter = emitter_of(recorded.program)
+    program = emitter.form(recorded.named_program())
     given = recorded.arguments()
     sources = dict(zip(program.arguments, given, strict=True))
     floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
     wanted = {v for v, x in floats.items() if x.line is not None}
     arrays = [x._array if isinstance(x, Tensor) else x for x in given]
     steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
-    return Explanation(program, frozenset(wanted or floats), arrays, steps)
+    return Explanation(program, emitter, frozenset(wanted or floats), arrays, steps)
 
 
-def source(loop: Loop) -> list[str]:
-    return loop.code.source.splitlines()
+def size(spec: Spec) -> int:
+    """The bytes of a value at one step."""
+    return math.prod(spec.shape) * spec.dtype.itemsize
+
+
+def source(loop: Ready) -> list[str]:
+    return loop.source.splitlines()
 
 
 def told(calls: Sequence[Operation], program: Program) -> list[str]:

@@ -103,6 +103,8 @@ def as_constant(x, dtype: np.dtype, device: str):
     """
     if type(x) is int and dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
         return x
+    if isinstance(x, np.ndarray) and x.dtype == dtype and x.flags.c_contiguous:
+        return x
     if not backend.on_host(x):
         x = x.astype(dtype, copy=False)
         return x if x.flags.c_contiguous else x.copy()

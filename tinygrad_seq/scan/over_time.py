@@ -18,11 +18,12 @@ from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
+from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.execute import Execution
-from tinygrad_seq.scan.gates import gathered
-from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, key_of, taken_apart
+from tinygrad_seq.scan.ready import emitter_of
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.scan.twice import fingerprint, refuse_another
 from tinygrad_seq.tensor.creation import as_tensor
@@ -41,15 +42,16 @@ class Compiled:
 
     def __init__(self, program: Program) -> None:
         self.same: set[int] = set()
-        self.program = identified(gathered(program))
-        self.parts = taken_apart(self.program)
+        self.emitter = emitter_of(program)
+        self.program = self.emitter.form(program)
+        self.parts = taken_apart(self.program, self.emitter.forward)
         self.execute = Execution(self.parts, self.program)
-        self.loops: dict[frozenset[int], Differentiable] = {}
+        self.loops: dict[tuple[bool, ...], Differentiable] = {}
 
     @classmethod
     def of(cls, recorded: Step) -> Compiled:
         """The compiled program of a recorded step; from the cache, if it is there."""
-        key = key_of(recorded.program)
+        key = chosen(), key_of(recorded.program)
         with lock:
             if key in PROGRAMS:
                 PROGRAMS.move_to_end(key)
@@ -63,17 +65,17 @@ class Compiled:
 
     def __call__(self, arguments: Sequence, n: int, reverse: bool) -> tuple[list, list]:
         """The carries after `n` steps, and the outputs of all steps."""
-        program = self.program
-        found = self.execute(self._loop, dict(zip(program.arguments, arguments, strict=True)), n, reverse)
-        return list(map(as_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
+        run = self.execute(self._loop, arguments, n, reverse)
+        return list(map(as_tensor, run.finals)), list(map(_own, run.kept))
 
-    def _loop(self, env: dict, n: int, reverse: bool):
-        loop = self.parts.loop
-        arrays = [x._array if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
-        active = frozenset(v for v in loop.arguments if mode.recording and _differentiable(env[v]))
+    def _loop(self, arguments: Sequence, n: int, reverse: bool) -> Run:
+        active = tuple([mode.recording and _differentiable(x) for x in arguments])
         if active not in self.loops:
-            self.loops[active] = Differentiable(loop, active, arrays)
-        return run_loop(self.loops[active], env, n, reverse)
+            loop = self.parts.loop
+            arrays = [x._array if isinstance(x, Tensor) else x for x in arguments]
+            sources = frozenset(v for v, on in zip(loop.arguments, active, strict=True) if on)
+            self.loops[active] = Differentiable(loop, sources, arrays, self.emitter)
+        return run_loop(self.loops[active], arguments, n, reverse)
 
 
 def _differentiable(x) -> bool:

@@ -67,7 +67,7 @@ class Noted(Record):
         known: dict[str | None, object] = dict(zip(op.arguments, self.arrays, strict=False))
         known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
         known["s"] = tuple(map(np.shape, self.arrays))
-        return tuple([known[name] for name in op.reads])
+        return tuple([known.get(name) for name in op.reads])
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]

@@ -23,7 +23,7 @@ from tinygrad_seq.scan.emitter import fall_back
 from tinygrad_seq.scan.groups.assignments import Product
 from tinygrad_seq.scan.groups.lowering import assigned
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
-from tinygrad_seq.scan.loop import Loop, Run, rooms_for
+from tinygrad_seq.scan.loop import Kept, Loop, Run, rooms_for
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Program, Spec
 
@@ -49,17 +49,27 @@ class CLoop:
         self.stored = stored(self.made, self.wide)
         self.patience = max(1, int(PATIENCE / work(self.made)))
         self.shelf = Shelf()
-        self.given = [(k, program.arguments.index(s.value), s) for k, s in enumerate(self.slots) if is_given(s)]
+        given = [(k, s.kind, program.arguments.index(s.value), s) for k, s in enumerate(self.slots) if s.given]
+        specs = program.values
+        self.inputs = [(k, i, specs[s.value]) for k, kind, i, s in given if kind == "input"]
+        self.constants = [(k, i, specs[s.value]) for k, kind, i, s in given if kind == "constant"]
+        self.matrices = [
+            (k, self.slots.index(Slot("columns", s.value)), i, specs[s.value])
+            for k, kind, i, s in given
+            if kind == "matrix"
+        ]
+        self.dtypes = [specs[v].dtype for v in program.totals]
         self.reference: Loop | None = Loop(program, saved, name)
         self.checked = False
         self.lock = threading.Lock()
 
-    def __call__(self, arrays: Sequence, n: int, reverse: bool) -> Run:
+    def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
+        """Run `n` steps, from the last to the first if `reverse`, as `scan.loop.Loop` does."""
         if not self.checked:
             self._check(arrays, n, reverse)
         if self.reference is not None:
             return self.reference(arrays, n, reverse)
-        return self._run(arrays, n, reverse)
+        return self._run(arrays, n, reverse, bound)
 
     def _check(self, arrays: Sequence, n: int, reverse: bool) -> None:
         """Compare the two forms on the first steps; only the one that is right stays."""
@@ -82,58 +92,66 @@ class CLoop:
                 fall_back("the C and the NumPy form of a loop differ")
             self.checked = True
 
-    def _run(self, arrays: Sequence, n: int, reverse: bool) -> Run:
+    def _run(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         work = self.shelf.take((n, reverse)) or Memory(self, n, reverse)
         for (rows, first, _), x in zip(work.carries, arrays, strict=False):
             rows[first] = x
         for total in work.totals:
             total.fill(0)
-        held = []  # arrays that must live until the loop is over
-        for k, i, slot in self.given:
-            x = arrays[i]
-            spec = self.program.values[slot.value]
-            if slot.kind == "input":
-                x = in_rows(x, spec)
-                stride = x.strides[0]
-                work.pointers[k] = x.__array_interface__["data"][0] + (n - 1 if reverse else 0) * stride
-                work.strides[k] = -stride if reverse else stride
-            elif slot.kind == "constant":
-                x = np.ascontiguousarray(x, spec.dtype)
-                work.pointers[k] = x.__array_interface__["data"][0]
-            elif slot.kind == "matrix":
-                x = np.asarray(x, spec.dtype)
-                work.pointers[k] = x.__array_interface__["data"][0]
-                work.strides[k] = x.strides[0] // spec.dtype.itemsize
-            else:
-                work.strides[k] = x.strides[1] // spec.dtype.itemsize
-            held.append(x)
+        held = self._bind(work, arrays, n, reverse, bound)
         step, most = 0, self.patience
         while step < n:
             start = time.perf_counter()
-            done = self.function(work.pointers, work.strides, step, min(n, step + most))
-            took = time.perf_counter() - start
-            most = max(1, int(min(most * 2, (done - step) * SOON / max(took, 1e-9))))
+            done = self.function(work.at, work.by, step, min(n, step + most))
+            if done < n:
+                took = time.perf_counter() - start
+                most = max(1, int(min(most * 2, (done - step) * SOON / max(took, 1e-9))))
             step = done
-        finals = tuple([rows[last].copy() for rows, _, last in work.carries])
-        totals = tuple(
-            [
-                t.astype(self.program.values[v].dtype)
-                for v, t in zip(self.program.totals, work.totals, strict=True)
-            ]
+        del held
+        kept = Kept(work.kept)
+        kept.bound = work.bound
+        run = Run(
+            tuple([rows[last].copy() for rows, _, last in work.carries]),
+            kept,
+            tuple([total.astype(dtype) for total, dtype in zip(work.totals, self.dtypes, strict=True)]),
         )
-        run = Run(finals, work.kept, totals)
         self.shelf.give((n, reverse), work)
         return run
+
+    def _bind(self, work: Memory, arrays: Sequence, n: int, reverse: bool, bound: Sequence) -> list:
+        """Point to the arrays that are given; returns those that must live until the loop is over."""
+        held = []
+        pointers, strides = work.pointers, work.strides
+        for k, i, spec in self.inputs:
+            known = bound[i] if bound else None
+            if known is None:
+                x = in_rows(arrays[i], spec)
+                held.append(x)
+                known = address(x), x.strides[0]
+            start, stride = known
+            pointers[k] = start + (n - 1) * stride if reverse else start
+            strides[k] = -stride if reverse else stride
+        for k, i, spec in self.constants:
+            x = np.ascontiguousarray(arrays[i], spec.dtype)
+            held.append(x)
+            pointers[k] = address(x)
+        for k, columns, i, spec in self.matrices:
+            x = np.asarray(arrays[i], spec.dtype)
+            held.append(x)
+            pointers[k] = address(x)
+            strides[k] = x.strides[0] // spec.dtype.itemsize
+            strides[columns] = x.strides[1] // spec.dtype.itemsize
+        return held
+
+
+def address(x: np.ndarray) -> int:
+    return x.__array_interface__["data"][0]
 
 
 def in_rows(x, spec: Spec):
     """A stack whose rows are contiguous; time may have any stride."""
     row = tuple(math.prod(spec.shape[a + 1 :]) * spec.dtype.itemsize for a in range(len(spec.shape)))
     return x if x.strides[1:] == row and x.dtype == spec.dtype else np.ascontiguousarray(x, spec.dtype)
-
-
-def is_given(slot: Slot) -> bool:
-    return slot.kind in ("input", "constant", "matrix", "columns")
 
 
 def close(x, y) -> bool:
@@ -174,6 +192,7 @@ class Memory:
     """The memory of a loop of `n` steps as C, and the pointers to it.
 
     kept     the values kept of all steps, in the order of time
+    bound    for each of them its address and its stride, with which another loop reads it
     carries  for each carry its rows, those of all steps if they are kept, else two that take turns; and the
              rows before the first step and after the last
     """
@@ -202,6 +221,7 @@ class Memory:
         self.totals = [next(found) for _ in program.totals]
         self.pointers = (ctypes.c_int64 * max(1, len(loop.slots)))()
         self.strides = (ctypes.c_int64 * max(1, len(loop.slots)))()
+        self.at, self.by = ctypes.addressof(self.pointers), ctypes.addressof(self.strides)
         spare = iter(others)
         for k, slot in enumerate(loop.slots):
             if slot.size:
@@ -214,12 +234,13 @@ class Memory:
                 rows, first, _ = self.carries[slot.value]
                 self._bind(k, rows, first, -1 if first else 1)
         self.kept = tuple(self._stack(v, by_value, made, reverse) for v in loop.kept)
+        self.bound = [(address(stack), stack.strides[0]) for stack in self.kept]
         self.nbytes = sum(owner.nbytes for owner in self.owners) + 2000
         self.at_rest = self._references()
 
     def _bind(self, k: int, array: np.ndarray, first: int = 0, sign: int = 1) -> None:
         stride = array.strides[0] if array.ndim else 0
-        self.pointers[k] = array.__array_interface__["data"][0] + first * stride
+        self.pointers[k] = address(array) + first * stride
         self.strides[k] = sign * stride
 
     def _stack(self, v: int, stacks: dict[int, np.ndarray], made: Grouped, reverse: bool) -> np.ndarray:

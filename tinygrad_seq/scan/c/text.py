@@ -90,6 +90,11 @@ class Slot(NamedTuple):
     value: int = 0
     size: int = 0
 
+    @property
+    def given(self) -> bool:
+        """Whether the caller gives the memory."""
+        return self.kind in ("input", "constant", "matrix", "columns")
+
 
 class Source(NamedTuple):
     """C text, the name of its function, and the meaning of the function's pointers."""
