@@ -210,8 +210,8 @@ class Memory:
         rooms += [made.given.values[made.given.totals[v]] for v in program.totals]
         given = set(program.outputs)  # the caller may hold them longer than the rest
         apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
-        self.owners, arrays = rooms_for(rooms, apart, "cpu")
-        found = iter(arrays)
+        self.owners, self.arrays = rooms_for(rooms, apart, "cpu")
+        found = iter(self.arrays)
         self.carries = []
         for on in loop.wide:
             first, last = (0, n) if on else (0, n % 2)
