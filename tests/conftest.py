@@ -11,6 +11,9 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import gc
 import importlib.metadata
+import shutil
+import tempfile
+import warnings
 from collections import defaultdict
 
 import doors
@@ -19,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
+from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.testing import LAWS
 
 settings.register_profile(
@@ -47,16 +51,23 @@ def registry():
 
 
 def pytest_report_header(config):
-    """The backend, and whether PyTorch is installed; without it the tests marked `oracle` are skipped."""
+    """The backend, the emitter, and whether PyTorch is installed; if not, tests marked `oracle` are skipped."""
     try:
         oracle = f"oracle: PyTorch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
         oracle = "oracle: PyTorch is not installed, so nothing is compared with it"
-    return [doors.description(), oracle]
+    return [doors.description(), f"emitter: {emitter()}", oracle]
 
 
 def pytest_configure(config):
+    """Choose the backend, the folder of compiled loops, which workers inherit, and the emitter."""
     doors.choose(config.getoption("--backend"))
+    if "TINYGRAD_SEQ_CACHE" not in os.environ:
+        os.environ["TINYGRAD_SEQ_CACHE"] = folder = tempfile.mkdtemp(prefix="tinygrad_seq-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no C compiler
+        emitter()
 
 
 def pytest_collection_modifyitems(config, items):
