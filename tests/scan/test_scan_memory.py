@@ -98,6 +98,24 @@ def peak(steps, **how):
     return most
 
 
+@pytest.mark.host("tracemalloc sees the memory of the host")
+@pytest.mark.parametrize("freed", [True, False], ids=["freed", "kept"])
+def test_backward_frees_what_the_loop_kept(freed):
+    """Outputs that are held for a long time hold their own memory; a tape that is kept holds the rest, too."""
+    lstm, xs = cell(), inputs(100)
+    bytes_of = xs.shape[0] * 4 * B * H
+    tracemalloc.start()
+    held, sizes = [], []
+    for _ in range(12):
+        _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
+        ts.grad(ys.sum(), lstm.parameters(), retain_graph=not freed)
+        held.append(ys)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    each = (sizes[-1] - sizes[5]) / 6 / bytes_of  # the first ones fill the pool
+    assert 1 <= each < 1.5 if freed else each > 6
+
+
 def test_remat_needs_a_segment_and_the_carries():
     """For T steps, T / k carries and the k steps of one segment are in memory, plus ys and its cotangents."""
     steps, k = 1024, 32

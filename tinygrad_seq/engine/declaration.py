@@ -184,7 +184,7 @@ class Declaration:
         """The forward function of a recorded call: it returns z, and what rules read as `kept`.
 
         That can be any object; it belongs to the record. It is None in the step of a scan, whose records hold
-        only arguments and outputs.
+        only arguments and outputs. The op must have many outputs, arrays that share no memory with arguments.
         """
         self._begin()
         self.keeping = forward

@@ -133,7 +133,19 @@ def stub(op: Declaration, finish: Callable[[], None]) -> FunctionType:
 def specialise(op: Declaration) -> None:
     """Compile the call of `op` for its arguments, and put the code into the function of `op`."""
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, refuse_undeclared, notify, Record, isinstance)
+    helpers = (
+        operand,
+        keep,
+        frozen,
+        settle,
+        plain,
+        explain,
+        refuse,
+        refuse_undeclared,
+        notify,
+        Record,
+        isinstance,
+    )
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
     namespace.update(_op=op, _forward=op.forward, _keeping=op.keeping)
@@ -211,6 +223,10 @@ def _wrap(op: Declaration) -> Iterator[str]:
     """The lines that make `out` from z: a Tensor, or a tuple of Tensors."""
     sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
     sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
+    if op.keeping:
+        yield "    z, buffer = tuple([_frozen(part) for part in z]), (None,) * len(z)"
+        yield "    out = tuple([_Tensor(part) for part in z])"
+        return
     if op.many:
         yield f"    z, buffer = zip(*[_settle(_op, part{sources}) for part in z]) if z else ((), ())"
         yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"

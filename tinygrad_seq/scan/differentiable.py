@@ -80,12 +80,14 @@ class Differentiable:
 
     made  the values that it returns: the carries after the last step, and outputs
     live  the values that depend on an active argument
+    dead  the indices of those in `made` that do not: no derivative passes to them
     """
 
     def __init__(self, program: Program, active: frozenset[int], arrays: Sequence, emitter: Emitter) -> None:
         self.program, self.emitter = program, emitter
         self.live = reached(program, active)
         self.made = (*(after for _, after in program.carries), *program.outputs)
+        self.dead = [i for i, v in enumerate(self.made) if v not in self.live]
         self.active = active if not self.live.isdisjoint(self.made) else frozenset()
         self.backwards: dict[tuple[frozenset[int], Ends], BackwardLoop] = {}
         self._asked: dict[tuple, BackwardLoop] = {}

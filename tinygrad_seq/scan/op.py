@@ -61,14 +61,14 @@ SCAN.keeps(_kept)
 def run_loop(what: Differentiable, arguments: Sequence, n: int, reverse: bool) -> Run:
     """Run a loop on tensors or arrays; the run is one record of the tape. What it keeps are its outputs."""
     nested = mode.trace is not None
-    out = SCAN.function(*arguments, call=Call(what, n, reverse, nested))
-    made = [z if isinstance(z, Tensor) else Tensor(z) for z in out]
+    made = SCAN.function(*arguments, call=Call(what, n, reverse, nested))
+    if made and not isinstance(made[0], Tensor):  # no argument was a tensor
+        made = tuple(map(Tensor, made))
     if not nested:
-        for v, z in zip(what.made, made, strict=True):
-            if v not in what.live:
-                z.line = None  # no derivative passes
+        for i in what.dead:
+            made[i].line = None
     count = len(what.program.carries)
-    return Run(tuple(made[:count]), tuple(made[count : len(what.made)]), ())
+    return Run(made[:count], made[count : len(what.made)], ())
 
 
 def _vjp(g, arrays, z, kept, call, needed):

@@ -132,6 +132,7 @@ MUTANTS = [
         ("BackwardLoop.__init__", "(outputs if v in forward.inputs else totals)[b]",
          "{**outputs, **totals}[b]"),
         ("BackwardLoop.__init__", "(*forward.arguments, *loop.kept)", "(*loop.kept, *forward.arguments)"),
+        ("Differentiable.__init__", "if v not in self.live]", "if v in ()]"),
         ("Differentiable.asked", "key = tuple(needed), given", "key = given"),
         ("Differentiable.asked", "key = tuple(needed), given", "key = tuple(needed)"),
         ("Differentiable.unrolled", "reversed(range(n)) if reverse else range(n)", "range(n)"),
@@ -145,7 +146,6 @@ MUTANTS = [
     *mutants(
         "scan/op.py",
         LOOP,
-        ("run_loop", "if v not in what.live:", "if v in ():"),
         ("run_loop", "if not nested:", "if True:"),
         ("_kept", "run.kept if call.nested else run.kept[: len(call.what.program.outputs)]", "run.kept"),
         ("_vjp", "present = tuple(i for i, c in enumerate(g) if c is not None)",
