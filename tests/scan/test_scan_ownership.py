@@ -12,8 +12,9 @@ from results import assert_allclose, assert_array_equal, host
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import differentiable, over_time, scan, unrolled
+from tinygrad_seq.scan import over_time, scan, unrolled
 from tinygrad_seq.scan.loop import Loop
+from tinygrad_seq.scan.ready import NUMPY
 
 
 def normal(*shape, seed=0):
@@ -122,9 +123,8 @@ def test_a_loop_and_its_derivative_by_different_emitters(monkeypatch):
             return super().__call__(arrays, n, reverse)
 
     kinds = {"scan": Loop, "backward": Other}
-    monkeypatch.setattr(
-        differentiable, "ready", lambda program, saved=(), name="scan": kinds[name](program, saved)
-    )
+    mixed = NUMPY._replace(ready=lambda program, saved=(), name="scan": kinds[name](program, saved))
+    monkeypatch.setattr(over_time, "emitter_of", lambda program: mixed)
     monkeypatch.setattr(over_time, "PROGRAMS", OrderedDict())
     c, xs = problem()
     close(gradients(scan(step, c, xs), [c, xs, *WEIGHTS]), expected(0))

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from tinygrad_seq.scan.backward import BACKWARD
-from tinygrad_seq.scan.c.cache import CompileError
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.hoisting import IN_C
 from tinygrad_seq.scan.c.loop import CLoop
+from tinygrad_seq.scan.c.process import CompileError
 from tinygrad_seq.scan.emitter import chosen, fall_back
 from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.groups.assignments import UnsupportedError

@@ -74,6 +74,16 @@ KEYWORDS = set(
         "main",
     ]
 )
+LANES = """
+/* The elements of a vector of float, but no more than n. */
+#if defined(__AVX512F__)
+#define LANES(n) ((n) < 16 ? (n) : 16)
+#elif defined(__AVX2__)
+#define LANES(n) ((n) < 8 ? (n) : 8)
+#else
+#define LANES(n) ((n) < 4 ? (n) : 4)
+#endif
+"""
 SIXTEEN = 16  # elements that fill the widest vector with float32, and two of the widest with float64
 
 
@@ -131,7 +141,7 @@ class _Writer:
             "    return step;",
             "}",
         ]
-        parts = [HEADER, *([PREAMBLE] if self.products else []), *(p.source for p in self.products.values())]
+        parts = [HEADER, LANES, *([PREAMBLE] if self.products else []), *(p.source for p in self.products.values())]
         return Source("\n".join([*parts, *lines, ""]), self.name, tuple(self.slots))
 
     # --- memory -----------------------------------------------------------------------------------------
