@@ -11,7 +11,6 @@ import functools
 import itertools
 import math
 import sys
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,14 +20,15 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.ops.shape import inverse
 from tinygrad_seq.scan.emit import emitted
-from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place
+from tinygrad_seq.scan.lines import IN_PLACE, as_constant, full, place
 from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
-POOL = 4  # the most workspaces that a loop keeps for its next runs
+VIEW = 120  # bytes of an array that is a view, about
 
 
 class Run(NamedTuple):
@@ -46,15 +46,14 @@ class Loop:
         self.program = program
         self.plan = planned(program, saved, IN_PLACE)
         self.code = emitted(self.plan, name)
-        self.pool: list[Workspace] = []
-        self.lock = threading.Lock()
+        self.shelf: Shelf[Workspace] = Shelf()
 
     def __call__(self, given: Mapping[int, Any], n: int, reverse: bool) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
         `given` holds the carries before the first step, the stacked inputs, and the constants, by value.
         """
-        work = self._take(n, reverse)
+        work = self.shelf.take((n, reverse)) or Workspace(self, n, reverse)
         for (before, _), rows in zip(self.program.carries, work.carries, strict=True):
             rows[0][...] = given[before]
         for total in work.totals:
@@ -73,21 +72,12 @@ class Loop:
                 for v, t in zip(self.program.totals, work.totals, strict=True)
             },
         )
-        with self.lock:
-            self.pool = [work, *self.pool][:POOL]
+        self.shelf.give((n, reverse), work)
         return run
 
     def _constant(self, v: int, given: Mapping[int, Any]):
         x = self.program.numbers[v] if v in self.program.numbers else given[v]
         return as_constant(x, self.program.values[v].dtype, self.program.device)
-
-    def _take(self, n: int, reverse: bool) -> Workspace:
-        with self.lock:
-            for work in self.pool:
-                if (work.n, work.reverse) == (n, reverse) and work.idle():
-                    self.pool.remove(work)
-                    return work
-        return Workspace(self, n, reverse)
 
 
 def rows_of(stack, reverse: bool) -> list:
@@ -103,7 +93,8 @@ class Workspace:
     pages, and its arrays are aligned to cache lines; together this saves 5 % of the time at batch 32, width
     128.
 
-    kept  the values kept of all steps, in the order of time, which the caller receives
+    kept    the values kept of all steps, in the order of time, which the caller receives
+    nbytes  the memory that is freed with it: its blocks and constants, and the arrays of one row each
     """
 
     def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
@@ -137,9 +128,11 @@ class Workspace:
         self.memory: dict[int, Any] = {}
         for v in program_order(program):
             self._bind(v, scratch, values)
-        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
+        filled = [full(*given) for given in loop.code.filled]
+        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals, *filled]
         self.kept = {v: self._all_steps(v) for v in plan.kept}
         self.at_rest = self._references()
+        self.nbytes = sum(x.nbytes for x in (*self.owners, *filled)) + VIEW * n * len(self.rows)
 
     def _bind(self, v: int, scratch: list, values) -> None:
         if v in self.memory or v in self.rows or v not in self.plan.homes:
