@@ -56,11 +56,9 @@ class Pool:
         self.left: deque[int] = deque()
         self.lock = threading.Lock()
 
-    def forget(self, ticket: int) -> tuple[Shelf | None, Hashable]:
-        """Count a workspace no more; return the place where it is. Called with the lock, like `surplus`."""
-        place, key, nbytes = self.order.pop(ticket)
-        self.held -= nbytes
-        return place(), key
+    def forget(self, ticket: int) -> None:
+        """Count a workspace no more. Called with the lock held, like `surplus`."""
+        self.held -= self.order.pop(ticket)[2]
 
     def surplus(self) -> list[Work]:
         """Remove the workspaces above the limit; the caller frees them after the lock is released."""
@@ -69,9 +67,9 @@ class Pool:
                 self.forget(ticket)
         gone: list[Work] = []
         while self.held > self.limit:
-            ticket = next(iter(self.order))
-            shelf, key = self.forget(ticket)
-            if shelf is not None:
+            ticket, (place, key, _) = next(iter(self.order.items()))
+            self.forget(ticket)
+            if (shelf := place()) is not None:
                 gone.append(shelf.remove(key, ticket))
         return gone
 
@@ -85,13 +83,15 @@ class Shelf(Generic[W]):
     def __init__(self, pool: Pool = POOL) -> None:
         self.pool = pool
         self.works: dict[Hashable, dict[int, W]] = {}
+        self.place = weakref.ref(self)
 
     def take(self, key: Hashable) -> W | None:
         """An idle workspace, which from now on belongs to the caller, or None."""
-        with self.pool.lock:
+        pool = self.pool
+        with pool.lock:
             for ticket, work in reversed(self.works.get(key, {}).items()):
                 if work.idle():
-                    self.pool.forget(ticket)
+                    pool.forget(ticket)
                     return self.remove(key, ticket)
         return None
 
@@ -101,14 +101,13 @@ class Shelf(Generic[W]):
         with pool.lock:
             alike, ticket = self.works.setdefault(key, {}), next(pool.tickets)
             alike[ticket] = work
-            pool.order[ticket] = weakref.ref(self), key, work.nbytes
+            pool.order[ticket] = self.place, key, work.nbytes
             pool.held += work.nbytes
-            gone: list[Work] = []
+            gone = pool.surplus() if pool.held > pool.limit else []
             if len(alike) > ALIKE:
                 oldest = next(iter(alike))
                 pool.forget(oldest)
                 gone.append(self.remove(key, oldest))
-            gone += pool.surplus()
         del gone  # frees memory
 
     def remove(self, key: Hashable, ticket: int) -> W:
