@@ -11,6 +11,7 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import loop, scan
 from tinygrad_seq.scan.over_time import PROGRAMS
+from tinygrad_seq.scan.pool import POOL
 
 B, I, H = 4, 6, 8  # noqa: E741
 
@@ -100,8 +101,9 @@ def peak(steps, **how):
 
 @pytest.mark.host("tracemalloc sees the memory of the host")
 @pytest.mark.parametrize("freed", [True, False], ids=["freed", "kept"])
-def test_backward_frees_what_the_loop_kept(freed):
+def test_backward_frees_what_the_loop_kept(freed, monkeypatch):
     """Outputs that are held for a long time hold their own memory; a tape that is kept holds the rest, too."""
+    monkeypatch.setattr(POOL, "limit", 0)  # else it would keep the memory for later runs
     lstm, xs = cell(), inputs(100)
     bytes_of = xs.shape[0] * 4 * B * H
     tracemalloc.start()
@@ -112,7 +114,7 @@ def test_backward_frees_what_the_loop_kept(freed):
         held.append(ys)
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    each = (sizes[-1] - sizes[5]) / 6 / bytes_of  # the first ones fill the pool
+    each = (sizes[-1] - sizes[5]) / 6 / bytes_of
     assert 1 <= each < 1.5 if freed else each > 6
 
 

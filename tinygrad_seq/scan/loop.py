@@ -11,7 +11,6 @@ import functools
 import itertools
 import math
 import sys
-import threading
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -21,14 +20,15 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.ops.shape import inverse
 from tinygrad_seq.scan.emit import emitted
-from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place
+from tinygrad_seq.scan.lines import IN_PLACE, as_constant, full, place
 from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
-POOL = 4  # the most workspaces that a loop keeps for its next runs
+VIEW = 120  # bytes of an array that is a view, about
 
 
 class Kept(tuple):
@@ -67,8 +67,7 @@ class Loop:
         ]
         self.inputs = [(k, place[v]) for k, v in enumerate(self.code.rows) if v in program.inputs]
         self.dtypes = [program.values[v].dtype for v in program.totals]
-        self.pool: list[Workspace] = []
-        self.lock = threading.Lock()
+        self.shelf: Shelf[Workspace] = Shelf()
 
     def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
@@ -76,7 +75,7 @@ class Loop:
         `arrays` are the carries before the first step, the stacked inputs, and the constants, in the order of
         the arguments of the program. `bound` has for each of them its rows, if another loop has made them.
         """
-        work = self._take(n, reverse)
+        work = self.shelf.take((n, reverse)) or Workspace(self, n, reverse)
         for rows, first in zip(work.carries, arrays, strict=False):
             rows[0][...] = first
         for total in work.totals:
@@ -97,17 +96,8 @@ class Loop:
             kept,
             tuple([total.astype(dtype) for total, dtype in zip(work.totals, self.dtypes, strict=True)]),
         )
-        with self.lock:
-            self.pool = [work, *self.pool][:POOL]
+        self.shelf.give((n, reverse), work)
         return run
-
-    def _take(self, n: int, reverse: bool) -> Workspace:
-        with self.lock:
-            for work in self.pool:
-                if (work.n, work.reverse) == (n, reverse) and work.idle():
-                    self.pool.remove(work)
-                    return work
-        return Workspace(self, n, reverse)
 
 
 def rows_of(stack, reverse: bool) -> list:
@@ -127,6 +117,7 @@ class Workspace:
     bound   their rows, in the order of time
     moving  the rows of the values that the source reads or writes at another place at every step; those of the
             inputs are given at every run
+    nbytes  the memory that is freed with it: its blocks and constants, and the arrays of one row each
     """
 
     def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
@@ -159,12 +150,14 @@ class Workspace:
         self.memory: dict[int, Any] = {}
         for v in program_order(program):
             self._bind(v, scratch, values)
-        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
+        filled = [full(*given) for given in loop.code.filled]
+        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals, *filled]
         self.moving = [self.rows.get(v, []) for v in loop.code.rows]
         self.moving += [self.carries[j][1:] for j, _ in plan.copies]
         self.kept = [self._all_steps(v) for v in plan.kept]
         self.bound = [self.rows[v][::-1] if reverse else self.rows[v] for v in plan.kept]
         self.at_rest = self._references()
+        self.nbytes = sum(x.nbytes for x in (*self.owners, *filled)) + VIEW * n * len(self.rows)
 
     def _bind(self, v: int, scratch: list, values) -> None:
         if v in self.memory or v in self.rows or v not in self.plan.homes:

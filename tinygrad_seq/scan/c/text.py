@@ -141,7 +141,12 @@ class _Writer:
             "    return step;",
             "}",
         ]
-        parts = [HEADER, LANES, *([PREAMBLE] if self.products else []), *(p.source for p in self.products.values())]
+        parts = [
+            HEADER,
+            LANES,
+            *([PREAMBLE] if self.products else []),
+            *(p.source for p in self.products.values()),
+        ]
         return Source("\n".join([*parts, *lines, ""]), self.name, tuple(self.slots))
 
     # --- memory -----------------------------------------------------------------------------------------
