@@ -22,6 +22,7 @@ class Execution:
 
     def __init__(self, parts: Parts, program: Program) -> None:
         self.parts, self.program = parts, program
+        self.arguments, self.given = program.arguments, parts.loop.arguments
         self.loops = bool(parts.loop.carries or parts.loop.operations)
         self.start: Env = [program.numbers.get(v) for v in range(len(program.values))]
         self.varying = {*parts.stacked, *parts.loop.outputs}
@@ -64,7 +65,7 @@ class Execution:
         """
         program, part = self.program, self.parts.loop
         env = self.start.copy()
-        for v, x in zip(program.arguments, arguments, strict=True):
+        for v, x in zip(self.arguments, arguments, strict=True):
             env[v] = x
         for call, meta in self.constant:
             with as_recorded(call):
@@ -76,7 +77,7 @@ class Execution:
                 env[v] = None
         run = Run((), (), ())
         if self.loops:
-            run = loop([env[v] for v in part.arguments], n, reverse)
+            run = loop([env[v] for v in self.given], n, reverse)
         for v, x in zip(part.outputs, run.kept, strict=False):
             env[v] = x
         for call, lifted in self.after:
