@@ -62,8 +62,12 @@ def modules(package: Path = PACKAGE) -> dict[str, Path]:
 
 
 def folder_of(module: str) -> str:
-    """The folder of LAYERS that a module is in; an entrance and a file at the top are their own."""
-    return module if module in LAYER else module.rpartition("/")[0]
+    """The folder of LAYERS that a module is in, itself or by an outer folder; an entrance and a file at the top
+    are their own.
+    """
+    while module not in LAYER and "/" in module:
+        module = module.rpartition("/")[0]
+    return module
 
 
 def imports(path: Path, known: Iterable[str], name: str = "tinygrad_seq") -> Iterator[str]:
