@@ -27,6 +27,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from tinygrad_seq.engine.expression import checked
 from tinygrad_seq.engine.signature import Example, Signature
 
 Domain = tuple[float, float] | Callable  # an open interval, or a function that makes any drawn array valid
@@ -98,6 +99,8 @@ class Declaration:
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
         self.summing: Callable | None = None  # and of its sum over a stack of calls
         self.keeping: Callable | None = None  # the forward function of a recorded call, if that keeps more
+        self.expression: str | None = None  # one element in C,
+        self.truth: str | None = None  # and of truth values, if that is another
 
     def _refuse_what_could_not_be_tested(self) -> None:
         if not (self.arguments or self.variadic):
@@ -239,6 +242,26 @@ class Declaration:
     def at_once(self, *, stacking: Callable, summing: Callable) -> None:
         """Better forms for many calls at once: the op on stacks, and its sum over stacks of all arguments."""
         self.stacking, self.summing = stacking, summing
+
+    def c(self, expression: str, *, truth: str | None = None) -> None:
+        """One element of a pointwise op as a C expression, for loops that scan compiles: `c("x * tanh_(y)")`.
+
+        It is computed in one dtype: that of the result, or for a comparison the one that NumPy would compare
+        in. Arguments are converted to it first, except for a condition, a name before `?`. Numbers have this
+        dtype too, and a truth value is 0 or 1. `truth` is the expression if all arguments are booleans, where
+        it differs. Functions of elements end with `_`: `exp_`, `maximum_`. Without an expression the op is
+        computed by its forward function, and no loop with it is compiled.
+
+        TypeError for an op that is not pointwise or has metadata, and for an expression with an unknown name.
+        """
+        pointwise = self.signature and not any((*self.signature.inputs, *self.signature.outputs))
+        if not pointwise or self.many or self.metadata:
+            raise TypeError(
+                f"{self.name} needs a signature such as (),()->() and no metadata to have a C expression of "
+                f"one element"
+            )
+        self.expression = checked(self.name, expression, self.arguments)
+        self.truth = truth and checked(self.name, truth, self.arguments)
 
     def lift(
         self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]
