@@ -255,7 +255,8 @@ def _record(op: Declaration) -> Iterator[str]:
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
         buffers.append(buffer)
-    yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
+    traced = "_observed and _mode.trace is not None"  # then the trace makes the record
+    yield f"    if not ({traced}) and _mode.recording and ({' or '.join(on_tape)}):"
     yield "        record = _new(_Record)"
     yield "        record.op, record.serial = _op, _next_serial()"
     yield f"        record.inputs = {_tuple(inputs)}"

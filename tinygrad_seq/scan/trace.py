@@ -3,13 +3,15 @@
 While a step is recorded, each call of a primitive leaves a `Record`, as in eager mode, but a complete one: a
 value from outside the step (a parameter, a constant array, a number) also gets a line, so that the step can be
 replayed with other values for each of its arguments. The tape itself is the program; there is no second tracer.
+
+A step is recorded at every call of scan, and its program is nearly always known. So a trace notes as little as
+it can: it numbers the lines as they come, and writes the key of the program on the way. What only a new program
+or an error needs is worked out later from what was noted.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
@@ -21,15 +23,14 @@ from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import immutable, keep, plain
 from tinygrad_seq.engine.tape import tape
+from tinygrad_seq.scan.places import Place, caller, name_at
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
-
-HERE = str(Path(__file__).parents[1])
-Place = tuple["CodeType", int, int]  # the calling code, its line, and its instruction
+UNLIKE = frozenset({int, bool, str, type, type(None)})  # metadata that are equal only if they are the same
 
 
 class Noted(Record):
@@ -43,6 +44,8 @@ class Noted(Record):
     """
 
     __slots__ = ("arguments", "arrays", "made", "quiet", "place")
+
+    buffers = ()  # nothing that a step made can change
 
     arguments: tuple[Line, ...]
     arrays: tuple
@@ -83,6 +86,8 @@ class Trace:
 
     records   the calls, in order
     made      the records and the placeholders: everything that belongs to the step
+    numbers   the number of every line, in the order in which they came
+    key       what the program depends on: for every value from outside its spec, for every call all but arrays
     captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
               scalar of NumPy if it is a float
     fresh     the lines of those whose value another call of the step may change: numbers that are not literals
@@ -102,9 +107,12 @@ class Trace:
         self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
         self.made: set[Record] = set()
+        self.numbers: dict[Line, int] = {}
+        self.key: list[tuple] = []
         self.captured: dict[Line, object] = {}
         self.fresh: set[Line] = set()
         self.names: dict[Line, str] = {}
+        self._unnamed: set[Line] = set()
         self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
 
@@ -114,44 +122,61 @@ class Trace:
         t: Traced = object.__new__(Traced)
         Tensor.__init__(t, array, (leaf, 0))
         self.made.add(leaf)
-        self.origins[leaf, 0] = origin
+        self.origins[t.line] = origin
         self._tensors.append(t)
+        self._number(t.line, spec_of(array))
         if name:
-            self.names[leaf, 0] = name
+            self.names[t.line] = name
+        else:
+            self._unnamed.add(t.line)
         return t
 
     def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """Record a call on the tape of the step."""
         outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
+        frame, numbers, unnamed, lines = caller(3), self.numbers, self._unnamed, []
+        for i, (x, a) in enumerate(zip(given, arrays, strict=True)):
+            if not hasattr(a, "dtype"):
+                lines.append(self.number(a, arrays, outputs[0], frame))
+                continue
+            line = x.line if isinstance(x, Tensor) else None
+            if line not in numbers:
+                line = self.line(x, a)
+            if line in unnamed:
+                unnamed.discard(line)
+                self.names[line] = name_at(frame, i, x)
+            lines.append(line)
+        kinds = tuple(map(type, meta))
+        if UNLIKE.issuperset(kinds):
+            sign = kinds, meta
+        else:
+            meta = tuple(map(plain, meta))
+            sign = hashable(meta)
+
         record: Noted = object.__new__(Noted)
-        frame = _user()
-        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
-        record.arguments = tuple(
-            [
-                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0], frame)
-                for x, a in zip(given, arrays, strict=True)
-            ]
-        )
-        record.arrays, record.made, record.buffers = arrays, tuple([t._array for t in outputs]), ()
-        record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
+        record.op, record.serial, record.meta, record.arguments = op, next_serial(), meta, tuple(lines)
+        record.arrays, record.made = arrays, tuple([t._array for t in outputs])
+        record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lasti)
+        specs = tuple([(z.shape, z.dtype) for z in record.made])
+        self.key.append((op, tuple([numbers[line] for line in lines]), sign, record.quiet, specs))
         for i, t in enumerate(outputs):
-            t.line, t.buffer = (record, i), None
+            t.line = line = record, i
+            t.buffer = None
             t.__class__ = Traced
+            numbers[line] = len(numbers)
         self._tensors += outputs
         self.records.append(record)
         self.made.add(record)
 
-    def line(self, x, array, frame=None) -> Line:
+    def line(self, x, array) -> Line:
         """The line of an argument; a value without a line of this step is captured and gets one.
 
         An array of the host is captured as it is now: if the step changes it, its next use gets a new line.
         """
-        if isinstance(x, Tensor) and x.line is not None:
-            line = x.line
-            if line[0] in self.made or line in self.captured:
-                if frame is not None and line[0].op is None and line not in self.names:
-                    self.names[line] = _name_of(x, frame) or ""
-                return line
+        line: Line | None = x.line if isinstance(x, Tensor) else None
+        if line in self.numbers:
+            return line
+        if line is not None:
             self.captured[line] = x
         else:
             x = x if isinstance(x, Tensor) else array
@@ -166,8 +191,8 @@ class Trace:
                 self.fresh.add(line)
         if isinstance(x, Tensor) and x.buffer is not None and x.buffer.stamp > self.began:
             self.fresh.add(line)
-        if frame is not None:
-            self.names[line] = _name_of(x, frame) or ""
+        self._unnamed.add(line)
+        self._number(line, spec_of(array, isinstance(x, Tensor)))
         return line
 
     def number(self, x: float, arrays: tuple, made: Tensor, frame: FrameType) -> Line:
@@ -184,7 +209,12 @@ class Trace:
         if not any(x is literal for literal in frame.f_code.co_consts):
             self.fresh.add(line)
         self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
+        self._number(line, (dtype,) if isinstance(x, float) else (dtype, type(x), x))
         return line
+
+    def _number(self, line: Line, spec: tuple) -> None:
+        self.numbers[line] = len(self.numbers)
+        self.key.append(spec)
 
     def varies(self, x) -> bool:
         """Whether x belongs to the step, so that its value may differ between steps."""
@@ -220,28 +250,20 @@ def refuse_history(line: Line) -> NoReturn:
     )
 
 
-def _user():
-    """The innermost frame outside this package, or a `__call__` in it: the equations of a layer or cell."""
-    frame = sys._getframe(2)
-    inner = frame
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
-        if (
-            frame.f_code.co_name == "__call__"
-        ):  # a layer or a cell: its variables have the names of the literature
-            return frame
-        frame = frame.f_back
-    return frame if frame.f_back is not None else inner
+def spec_of(array, on_device: bool = True) -> tuple:
+    """The shape, the dtype, and the device of an array; a number of NumPy may be on none."""
+    if array.__class__ is np.ndarray:
+        return array.shape, array.dtype
+    return array.shape, array.dtype, backend.device_of(array) if on_device else None
 
 
-def _name_of(x, frame) -> str | None:
-    """The name of x in the code of `frame`: a variable, an attribute of its `self`, or a global."""
-    if not (isinstance(x, Tensor) or backend.is_array(x)):
-        return None
-    variables = frame.f_locals
-    for name, value in variables.items():
-        if value is x:
-            return name
-    for name, value in getattr(variables.get("self"), "__dict__", {}).items():
-        if value is x:
-            return name
-    return next((name for name in frame.f_code.co_names if frame.f_globals.get(name) is x), None)
+def hashable(meta: object) -> tuple:
+    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1.
+
+    A float is written out, because -0.0 must differ from 0.0, and NaN must equal itself.
+    """
+    if isinstance(meta, tuple):
+        return tuple(map(hashable, meta))
+    if isinstance(meta, slice):
+        return (slice, hashable((meta.start, meta.stop, meta.step)))
+    return (type(meta), meta.hex() if isinstance(meta, float) else meta)
