@@ -155,14 +155,15 @@ class Step:
                 f"the step of a scan must return a carry of the form that it receives, with the same classes "
                 f"of tuples, lists and dicts: expected one like {init!r:.80}, got {carry!r:.80}"
             )
-        for y in tree.leaves(ys):
+        outputs = tree.leaves(ys)
+        for y in outputs:
             if not isinstance(y, Tensor):
                 raise TypeError(
                     f"an output of the step of a scan must be a tensor, got {describe(y)}, which would be the "
                     f"same at every step"
                 )
         line = self.trace.line
-        return [line(c, c._array) for c in after], [line(y, y._array) for y in tree.leaves(ys)], ys
+        return [line(c, c._array) for c in after], [line(y, y._array) for y in outputs], ys
 
     def use_of(self, line: Line) -> str:
         """The place in the user's code where a captured value is used first."""

@@ -30,6 +30,7 @@ from tinygrad_seq.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from types import FrameType
 
+new = object.__new__
 UNLIKE = frozenset({int, bool, str, type, type(None)})  # metadata that are equal only if they are the same
 
 
@@ -85,8 +86,8 @@ class Trace:
     """The records of one step, and the values that it captured.
 
     records   the calls, in order
-    made      the records and the placeholders: everything that belongs to the step
-    numbers   the number of every line, in the order in which they came
+    numbers   the number of every line, in the order in which they came; ~number for a placeholder that the step
+              has not used
     key       what the program depends on: for every value from outside its spec, for every call all but arrays
     captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
               scalar of NumPy if it is a float
@@ -106,67 +107,77 @@ class Trace:
         self.derivatives: list[tuple[Line, list[Line]]] = []
         self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
-        self.made: set[Record] = set()
         self.numbers: dict[Line, int] = {}
         self.key: list[tuple] = []
         self.captured: dict[Line, object] = {}
         self.fresh: set[Line] = set()
         self.names: dict[Line, str] = {}
-        self._unnamed: set[Line] = set()
         self._constants: dict[int, tuple[object, Line]] = {}  # by id: the value itself, and its line
         self._tensors: list[Tensor] = []
 
     def placeholder(self, array, name: str | None = None, origin: Line | None = None) -> Traced:
         """A tensor of the step that stands for a carry or an input, which at first has the line `origin`."""
-        leaf = Leaf(np.shape(array), array.dtype)
+        line = Leaf(array.shape, array.dtype), 0
         t: Traced = object.__new__(Traced)
-        Tensor.__init__(t, array, (leaf, 0))
-        self.made.add(leaf)
-        self.origins[t.line] = origin
+        t._array, t.line, t.buffer = array, line, None
+        self.origins[line] = origin
+        self.numbers[line] = ~len(self.numbers)
+        self.key.append(spec_of(array))
         self._tensors.append(t)
-        self._number(t.line, spec_of(array))
         if name:
-            self.names[t.line] = name
-        else:
-            self._unnamed.add(t.line)
+            self.names[line] = name
         return t
 
     def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """Record a call on the tape of the step."""
-        outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
-        frame, numbers, unnamed, lines = caller(3), self.numbers, self._unnamed, []
-        for i, (x, a) in enumerate(zip(given, arrays, strict=True)):
-            if not hasattr(a, "dtype"):
-                lines.append(self.number(a, arrays, outputs[0], frame))
-                continue
+        frame, numbers = caller(3), self.numbers
+        lines: list[Line] = []
+        inputs: list[int] = []
+        for x, array in zip(given, arrays):  # noqa: B905 (strict takes a third longer)
             line = x.line if isinstance(x, Tensor) else None
-            if line not in numbers:
-                line = self.line(x, a)
-            if line in unnamed:
-                unnamed.discard(line)
-                self.names[line] = name_at(frame, i, x)
-            lines.append(line)
-        kinds = tuple(map(type, meta))
-        if UNLIKE.issuperset(kinds):
-            sign = kinds, meta
-        else:
-            meta = tuple(map(plain, meta))
-            sign = hashable(meta)
-
-        record: Noted = object.__new__(Noted)
+            number = numbers.get(line, -1)  # type: ignore[arg-type]
+            if number < 0:
+                line, number = self._first_use(x, array, arrays, out, frame, len(lines))
+            lines.append(line)  # type: ignore[arg-type]
+            inputs.append(number)
+        sign: tuple = ()
+        if meta:
+            sign = tuple(map(type, meta)), meta
+            if not UNLIKE.issuperset(sign[0]):
+                meta = tuple(map(plain, meta))
+                sign = hashable(meta)
+        record: Noted = new(Noted)
         record.op, record.serial, record.meta, record.arguments = op, next_serial(), meta, tuple(lines)
-        record.arrays, record.made = arrays, tuple([t._array for t in outputs])
-        record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lasti)
-        specs = tuple([(z.shape, z.dtype) for z in record.made])
-        self.key.append((op, tuple([numbers[line] for line in lines]), sign, record.quiet, specs))
-        for i, t in enumerate(outputs):
-            t.line = line = record, i
-            t.buffer = None
-            t.__class__ = Traced
-            numbers[line] = len(numbers)
-        self._tensors += outputs
+        record.arrays, record.place = arrays, (frame.f_code, frame.f_lasti)
+        record.quiet = quiet = not mode.recording
         self.records.append(record)
-        self.made.add(record)
+        if isinstance(out, tuple):
+            record.made = tuple([t._array for t in out])
+            specs = tuple([(z.shape, z.dtype) for z in record.made])
+            for i, t in enumerate(out):
+                self._own(t, (record, i))
+        else:
+            z = out._array
+            record.made, specs = (z,), (z.shape, z.dtype)
+            self._own(out, (record, 0))
+        self.key.append((op, tuple(inputs), sign, quiet, specs))
+
+    def _own(self, t: Tensor, line: Line) -> None:
+        """Make t, the result of a call, a tensor of the step."""
+        t.line, t.buffer = line, None
+        t.__class__ = Traced
+        self.numbers[line] = len(self.numbers)
+        self._tensors.append(t)
+
+    def _first_use(self, x, array, arrays: tuple, out, frame: FrameType, i: int) -> tuple[Line, int]:
+        """The line and the number of argument i of a call, which is a number or is used for the first time."""
+        if hasattr(array, "dtype"):
+            line = self.line(x, array)
+            if line not in self.names:
+                self.names[line] = name_at(frame, i, x)
+        else:
+            line = self.number(array, arrays, (out[0] if isinstance(out, tuple) else out).dtype, frame)
+        return line, self.numbers[line]
 
     def line(self, x, array) -> Line:
         """The line of an argument; a value without a line of this step is captured and gets one.
@@ -175,6 +186,7 @@ class Trace:
         """
         line: Line | None = x.line if isinstance(x, Tensor) else None
         if line in self.numbers:
+            self.numbers[line] = max(self.numbers[line], ~self.numbers[line])
             return line
         if line is not None:
             self.captured[line] = x
@@ -191,44 +203,48 @@ class Trace:
                 self.fresh.add(line)
         if isinstance(x, Tensor) and x.buffer is not None and x.buffer.stamp > self.began:
             self.fresh.add(line)
-        self._unnamed.add(line)
-        self._number(line, spec_of(array, isinstance(x, Tensor)))
+        self.numbers[line] = len(self.numbers)
+        self.key.append(spec_of(array, isinstance(x, Tensor)))
         return line
 
-    def number(self, x: float, arrays: tuple, made: Tensor, frame: FrameType) -> Line:
-        """A new line for a Python number.
+    def number(self, x: float, arrays: tuple, made: np.dtype, frame: FrameType) -> Line:
+        """A new line for a Python number, an argument of a call whose result has the dtype `made`.
 
         It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
         """
-        holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
-        given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
-        dtype = made.dtype if holds else np.result_type(*given)
+        whole, dtype = isinstance(x, int), made
         if isinstance(x, bool):
             dtype = np.dtype(bool)
+        elif not (dtype.kind == "f" or (dtype.kind in "iu" and whole)):
+            dtype = np.result_type(*[a.dtype if hasattr(a, "dtype") else a for a in arrays])
         line = Leaf((), dtype), 0
-        if not any(x is literal for literal in frame.f_code.co_consts):
+        for literal in frame.f_code.co_consts:
+            if x is literal:
+                break
+        else:
             self.fresh.add(line)
         self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
-        self._number(line, (dtype,) if isinstance(x, float) else (dtype, type(x), x))
+        self.numbers[line] = len(self.numbers)
+        self.key.append((dtype, type(x), x) if whole else (dtype,))
         return line
 
-    def _number(self, line: Line, spec: tuple) -> None:
-        self.numbers[line] = len(self.numbers)
-        self.key.append(spec)
+    def owns(self, line: Line | None) -> bool:
+        """Whether a line belongs to the step."""
+        return line in self.numbers and line not in self.captured
 
     def varies(self, x) -> bool:
         """Whether x belongs to the step, so that its value may differ between steps."""
-        return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
+        return isinstance(x, Tensor) and self.owns(x.line)
 
     def differentiated(self, outputs: Sequence[Line], by: Sequence[Line]) -> None:
         """Note a derivative by a tensor that was there before the step, also for the steps around this one."""
         leaves = [record for record in tape(outputs) if record.op is None]
         trace: Trace | None = self
         while trace is not None:
-            ends = [(leaf, 0) for leaf in leaves if leaf in trace.made]
+            ends = [(leaf, 0) for leaf in leaves if (leaf, 0) in trace.origins]
             origins = {record for end in ends if (line := trace.origins[end]) for record in tape([line])}
             for line in by:
-                if line[0] not in trace.made and line[0].serial < trace.began and ends:
+                if not trace.owns(line) and line[0].serial < trace.began and ends:
                     trace.derivatives.append((line, ends))
                     if line[0] in origins:
                         refuse_history(line)

@@ -57,7 +57,7 @@ MUTANTS = [
         ("_record", '"(tuple(rest_buffers) if any(rest_buffers) else None)"', '"None"', CHANGED),
         ("_record", "if x in op.readers[name]", "if x is not name",
          "engine/test_memory.py engine/test_engine.py"),
-        ("_record", "    if _mode.recording and (", "    if ("),
+        ("_record", " and _mode.recording and (", " and ("),
         ("_record", "record.saved = {_tuple(saved)}", "record.saved = {_tuple(saved[:1] + saved[1:][::-1])}"),
     ),
     *mutants(
