@@ -275,7 +275,8 @@ def _record(op: Declaration) -> Iterator[str]:
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
         buffers.append(buffer)
-    yield f"    if {recorded}:"
+    traced = "_observed and _mode.trace is not None"  # then the trace makes the record
+    yield f"    if not ({traced}) and {recorded}:"
     yield "        record = _new(_Record)"
     yield "        record.op, record.serial = _op, _next_serial()"
     yield f"        record.inputs = {_tuple(inputs)}"

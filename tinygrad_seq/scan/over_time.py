@@ -22,10 +22,10 @@ from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.op import run_loop
-from tinygrad_seq.scan.program import Program, key_of, taken_apart
+from tinygrad_seq.scan.program import Program, taken_apart
 from tinygrad_seq.scan.ready import emitter_of
 from tinygrad_seq.scan.step import Step, steps_of
-from tinygrad_seq.scan.twice import fingerprint, refuse_another
+from tinygrad_seq.scan.twice import hash_of_made, refuse_another
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -37,10 +37,12 @@ lock = threading.Lock()
 class Compiled:
     """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
 
+    used  which of the values that a recorded step captured are its constants and numbers
     same  hashes of the values that a step made itself, and made again when it was called again
     """
 
     def __init__(self, program: Program) -> None:
+        self.used: tuple[int, ...] = ()
         self.same: set[int] = set()
         self.emitter = emitter_of(program)
         self.program = self.emitter.form(program)
@@ -51,12 +53,13 @@ class Compiled:
     @classmethod
     def of(cls, recorded: Step) -> Compiled:
         """The compiled program of a recorded step; from the cache, if it is there."""
-        key = chosen(), key_of(recorded.program)
+        key = chosen(), recorded.key
         with lock:
             if key in PROGRAMS:
                 PROGRAMS.move_to_end(key)
                 return PROGRAMS[key]
         made = cls(recorded.named_program())
+        made.used = recorded.used
         with lock:
             PROGRAMS[key] = made
             while len(PROGRAMS) > CAPACITY:
@@ -122,8 +125,9 @@ def scan(
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
     recorded = Step(step, init, xs)
-    compiled, arguments = Compiled.of(recorded), recorded.arguments()
-    made = fingerprint(recorded) if n > 1 else None
+    compiled = Compiled.of(recorded)
+    arguments = recorded.arguments(compiled.used)
+    made = hash_of_made(recorded, compiled.used) if n > 1 else None
     if made is not None and made not in compiled.same:
         refuse_another(recorded, Step(step, init, xs))
         compiled.same.add(made)
