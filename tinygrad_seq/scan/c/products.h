@@ -1,4 +1,4 @@
-/* c = a b for matrices of REAL numbers. OF(name) is the name for this type, such as name_f32.
+/* c = a b for matrices of ELEMENT numbers. OF(name) is the name for this type, such as name_f32.
 
    b is packed into panels: a panel holds all rows of a few vectors of columns, in the order in which they are
    read. A tile is a few rows of c, as wide as a panel. Its sums stay in registers while the rows of the panel
@@ -7,34 +7,34 @@
    The last vector ends with the last column, so it overlaps its neighbour where the width does not divide n;
    both compute the same bits. A b that is narrower than one vector is padded with zeros. */
 
-typedef REAL OF(vector) __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL OF(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-enum { OF(width) = VECTOR_BYTES / sizeof(REAL) };
+typedef ELEMENT OF(vector) __attribute__((vector_size(VECTOR_BYTES)));
+typedef ELEMENT OF(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ELEMENT)), may_alias));
+enum { OF(width) = VECTOR_BYTES / sizeof(ELEMENT) };
 
 /* A panel of b, all rows of a, and the place in c for their product. The vectors of a row of b or c are
    neighbours, but for the last one, which has its own offset. */
 typedef struct {
     int64_t depth;
-    const REAL *a;
+    const ELEMENT *a;
     int64_t a_row, a_column;
-    const REAL *b;
+    const ELEMENT *b;
     int64_t b_row, b_last;
-    REAL *c;
+    ELEMENT *c;
     int64_t c_row, c_last, columns;
 } OF(panel);
 
 /* This function returns a vector, so that clang computes with vectors of this size. */
-INLINED OF(vector) OF(load)(const REAL *from)
+INLINED OF(vector) OF(load)(const ELEMENT *from)
 {
     return *(const OF(unaligned) *)from;
 }
 
-INLINED void OF(store)(REAL *to, int64_t columns, OF(vector) x)
+INLINED void OF(store)(ELEMENT *to, int64_t columns, OF(vector) x)
 {
     if (columns == OF(width))
         *(OF(unaligned) *)to = x;
     else
-        memcpy(to, &x, columns * sizeof(REAL));
+        memcpy(to, &x, columns * sizeof(ELEMENT));
 }
 
 /* The first rows of c, for constant `rows` and `vectors`. Each element of c is one sum over k in ascending order,
@@ -72,8 +72,8 @@ INLINED void OF(tiles)(const int m, const int vectors, OF(panel) p)
 }
 
 /* All columns of c, a panel at a time. `rows(vectors, panel)` computes its rows; b_row is 0 if b is packed. */
-OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const REAL *a,
-    int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row, REAL *c, int64_t c_row)
+OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const ELEMENT *a,
+    int64_t a_row, int64_t a_column, const ELEMENT *b, int64_t b_row, ELEMENT *c, int64_t c_row)
 {
     OF(panel) p = {depth, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
     int64_t left = (n + OF(width) - 1) / OF(width);
@@ -90,8 +90,8 @@ OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64
 }
 
 /* Pack b. It is called once per loop, and compiled for size: that takes 30 ms less. */
-__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const REAL *b, int64_t row,
-    int64_t column, REAL *panels)
+__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row,
+    int64_t column, ELEMENT *panels)
 {
     const int64_t columns = n < OF(width) ? n : OF(width);
     int64_t left = (n + OF(width) - 1) / OF(width), j = 0;
@@ -100,8 +100,8 @@ __attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n,
     while (left) {
         const int64_t vectors = next_panel(left, most);
         for (int64_t v = 0; v < vectors; v++, left--, j += OF(width)) {
-            const REAL *from = b + (left > 1 ? j : n - columns) * column;
-            REAL *to = panels + v * OF(width);
+            const ELEMENT *from = b + (left > 1 ? j : n - columns) * column;
+            ELEMENT *to = panels + v * OF(width);
             for (int64_t k = 0; k < depth; k++, from += row, to += vectors * OF(width))
                 if (column == 1 && columns == OF(width))
                     OF(store)(to, columns, OF(load)(from));

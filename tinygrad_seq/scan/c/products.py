@@ -29,7 +29,7 @@ def preamble() -> str:
     """The helpers of all products, for each type."""
     vectors, products = ((HERE / name).read_text(encoding="utf-8") for name in ("vectors.h", "products.h"))
     typed = (
-        f"#define REAL {real}\n#define OF(name) name##_{suffix}\n\n{products}\n#undef REAL\n#undef OF\n"
+        f"#define ELEMENT {real}\n#define OF(name) name##_{suffix}\n\n{products}\n#undef ELEMENT\n#undef OF\n"
         for real, suffix in REALS.values()
     )
     return "\n".join((vectors, *typed))

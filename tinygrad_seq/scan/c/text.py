@@ -76,13 +76,7 @@ KEYWORDS = set(
 )
 LANES = """
 /* The elements of a vector of float, but no more than n. */
-#if defined(__AVX512F__)
-#define LANES(n) ((n) < 16 ? (n) : 16)
-#elif defined(__AVX2__)
-#define LANES(n) ((n) < 8 ? (n) : 8)
-#else
-#define LANES(n) ((n) < 4 ? (n) : 4)
-#endif
+#define LANES(n) ((n) < VECTOR_BYTES / 4 ? (n) : VECTOR_BYTES / 4)
 """
 SIXTEEN = 16  # elements that fill the widest vector with float32, and two of the widest with float64
 
