@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.execute import store
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Item, Product, neutral
-from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
+from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 from tinygrad_seq.scan.program import Program
 
@@ -69,7 +69,6 @@ class Interpreter:
             if place is None:
                 self.memory[v] = np.zeros(math.prod(shape), dtype)
             else:
-                assert place % dtype.itemsize == 0
                 self.memory[v] = np.frombuffer(self.buffer, dtype, math.prod(shape), place)
             self.written[v] = np.zeros(math.prod(shape), int)
 
@@ -208,6 +207,7 @@ def well_formed(made: Grouped) -> None:
             seen[item.write.value] = item
     lives = {v: alive(made, v) for v in made.scratch}
     for v, first in made.scratch.items():
+        assert first % LINE == 0, "vectors are read from whole cache lines"
         for w, second in made.scratch.items():
             if v < w and lives[v][0] <= lives[w][1] and lives[w][0] <= lives[v][1]:
                 assert first + size(made, v) <= second or second + size(made, w) <= first, "values overlap"

@@ -14,7 +14,7 @@ from drawing import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreted import Interpreter
-from loop_groups import Loop, check, check_both, checking, forward
+from loop_groups import Loop, backward, check, check_both, checking, forward
 from loop_results import misused, refusal
 from random_calls import NAMES
 from random_steps import written
@@ -190,6 +190,25 @@ def test_numbers_that_are_added_are_added_in_order():
     )
     assert check(loop)
     np.testing.assert_array_equal(run_groups(loop)[0][0], np.float32([0, 1]))
+
+
+def test_a_long_sum_of_float32_is_added_in_float64():
+    """Each 1 that is added to 2^24 in float32 is lost."""
+    x = np.ones((1, 3, 2001), np.float32)
+    x[0, :, 0] = 2**24
+    loop = recorded(lambda h, x: (ts.sum(x, axis=1), None), np.zeros(3, np.float32), x)
+    np.testing.assert_array_equal(run_groups(loop)[0][0], np.full(3, 2**24 + 2000, np.float32))
+
+
+def test_a_total_of_float32_is_added_in_float64():
+    """The gradient of a constant: a sum over the steps."""
+    x = np.ones((2001, 2), np.float32)
+    x[0] = 2**24
+    w = ts.tensor(np.zeros(2, np.float32), requires_grad=True)
+    loop = forward(lambda h, x: (h, w * x), ts.tensor(np.float32(0)), ts.tensor(x))
+    _, back = backward(loop, 0, False)
+    back = back._replace(arrays=[x, np.ones_like(x), w.numpy()])  # dw = sum_t x dy
+    np.testing.assert_array_equal(run_groups(back)[2], [np.full(2, 2**24 + 2000, np.float32)])
 
 
 @pytest.mark.parametrize("wrong", [3, -4])
