@@ -4,7 +4,10 @@
     z[write] = sum, max or min of it      where the map sends several indices to one place
 
 Every op of a program becomes one or more of these, in `lowering.py`. A view becomes none: whoever reads it,
-reads its memory by another map.
+reads its memory by another map. An array without elements needs none either: no space is empty.
+
+A place can depend on indices that are read: z = x[i]. The element of a counted value at place p is p, so that
+an op can read the indices of its space.
 """
 
 from __future__ import annotations
@@ -30,17 +33,30 @@ class UnsupportedError(Exception):
     """What a loop has that cannot be written as assignments."""
 
 
+class Index(NamedTuple):
+    """A part of a place that is read: an index of an axis of length `size`, times `stride`.
+
+    read  which of the reads of the assignment is the index; a negative one counts from the end of the axis
+    """
+
+    read: int
+    stride: int
+    size: int
+
+
 class Access(NamedTuple):
-    """The elements of a value that a loop over a space visits."""
+    """The elements of a value that a loop over a space visits: at the places of the map, plus the indices."""
 
     value: int
     map: Map
+    indices: tuple[Index, ...] = ()
 
 
 class Assign(NamedTuple):
     """write = op(reads) for all indices of `space`.
 
     op       the name of an op, or "convert": the same values, in the dtype that is written
+    reads    the arguments of the op, then the indices that accesses need
     combine  how values that go to one place are combined: "sum", "max", "min"; "add": to what is there already
     """
 
@@ -49,6 +65,15 @@ class Assign(NamedTuple):
     reads: tuple[Access, ...]
     write: Access
     combine: str | None = None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the space must be run in C order, element by element.
+
+        It must, if places to write are read, because two of them may be one, and if the assignment reads what
+        it has written.
+        """
+        return bool(self.write.indices) or any(a.value == self.write.value for a in self.reads)
 
 
 class Product(NamedTuple):
@@ -79,6 +104,7 @@ class Assignments:
     values   the shape and dtype of every value: those of the program, and more that the assignments make
     views    the values that are views: the value whose memory they are in, and their map over their own axes
     numbers  the values that are numbers
+    counted  the values whose element at place p is p; they have no memory
     kept     the values that are kept of all steps; for each the value that holds it in memory
     carries  for each carry, the value that is written into its next row
     totals   for each total, its accumulator
@@ -90,6 +116,7 @@ class Assignments:
     items: list[Item] = field(default_factory=list)
     views: dict[int, tuple[int, Map]] = field(default_factory=dict)
     numbers: dict[int, Any] = field(default_factory=dict)
+    counted: set[int] = field(default_factory=set)
     kept: dict[int, int] = field(default_factory=dict)
     carries: list[int] = field(default_factory=list)
     totals: dict[int, int] = field(default_factory=dict)
@@ -123,7 +150,14 @@ class Assignments:
         """z = op(inputs) over the shape of z."""
         shape = self.shape(z)
         reads = tuple(self.access(v, shape) for v in inputs)
-        self.items.append(Assign(op, space_of(shape), reads, write or self.access(z, shape), combine))
+        self.add(op, shape, reads, write or self.access(z, shape), combine)
+
+    def add(
+        self, op: str, shape: Shape, reads: tuple[Access, ...], write: Access, combine: str | None = None
+    ) -> None:
+        """An assignment over the space of a shape, if that has elements."""
+        if 0 not in shape:
+            self.items.append(Assign(op, space_of(shape), reads, write, combine))
 
     def made(self, op: str, inputs, shape: Shape, dtype) -> int:
         """A new value op(inputs)."""
@@ -134,11 +168,14 @@ class Assignments:
     def reduce(self, how: str, x: int, axes: tuple[int, ...], z: int) -> None:
         """z = the sum, maximum or minimum of x along axes; z may have them, with length 1, or not."""
         shape = self.shape(x)
+        if 0 in shape:
+            self.assign("convert", (self.number(neutral(how, self.values[z].dtype), z),), z)
+            return
         within = tuple(1 if a in axes else n for a, n in enumerate(shape))
         m = reshaped(contiguous(self.shape(z)), self.shape(z), within)
         assert m is not None  # of a contiguous value
         write = self.mapped(z, broadcast(m, within, shape), shape)
-        self.items.append(Assign("convert", space_of(shape), (self.access(x, shape),), write, how))
+        self.add("convert", shape, (self.access(x, shape),), write, how)
 
     def sum(self, x: int, axes: tuple[int, ...], z: int) -> None:
         """z = the sum of x along axes, a long one of float32 by way of float64."""
@@ -150,8 +187,32 @@ class Assignments:
         else:
             self.reduce("sum", x, axes, z)
 
+    def number(self, x, like: int) -> int:
+        """A number as a value of the dtype of another."""
+        v = self.new((), self.values[like].dtype)
+        self.numbers[v] = x
+        return v
+
+    def counting(self, shape: Shape, m: Map) -> int:
+        """A value of this shape whose elements are the numbers that the map gives."""
+        v, z = self.new((), np.int64), self.new(shape, np.int64)
+        self.counted.add(v)
+        self.views[z] = v, m
+        return z
+
     def view(self, z: int, x: int, m: Map) -> None:
         base, _ = self.place(x)
         self.views[z] = base, m
         if base in self.numbers:
             self.numbers[z] = self.numbers[base]
+
+
+def neutral(how: str, dtype: np.dtype) -> float | int | bool:
+    """The sum, maximum or minimum of no numbers."""
+    if how == "sum":
+        return 0
+    if dtype.kind == "f":
+        return -math.inf if how == "max" else math.inf
+    if dtype.kind == "b":
+        return how == "min"
+    return int(np.iinfo(dtype).min if how == "max" else np.iinfo(dtype).max)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -26,6 +26,11 @@ class Group:
 
     space: Shape | None
     items: list[Item] = field(default_factory=list)
+
+    def joins(self, item: Assign) -> bool:
+        """Whether an assignment may be in this group: one that needs an order of its own is alone."""
+        ordered = any(isinstance(other, Assign) and other.ordered for other in self.items)
+        return self.space == item.space and not ordered
 
     def reads(self) -> Iterator[Access]:
         for item in self.items:
@@ -51,7 +56,7 @@ class Grouped:
 
 def grouped(given: Assignments) -> Grouped:
     held = {*given.kept.values(), *given.carries, *given.totals.values()}
-    items = _inlined(given, list(given.items), held)
+    items = _inlined(given, _needed(given.items, held), held)
     groups = _scheduled(items)
     _put_off(groups, held | _outside(given))
     stored = held | _read_elsewhere(groups)
@@ -59,9 +64,20 @@ def grouped(given: Assignments) -> Grouped:
     return Grouped(given, groups, stored, scratch, size)
 
 
+def _needed(items: Sequence[Item], held: Collection[int]) -> list[Item]:
+    """The assignments without those whose value is not read: by an array without elements, say."""
+    wanted = set(held)
+    found: list[Item] = []
+    for item in reversed(items):
+        if item.write.value in wanted:
+            found.append(item)
+            wanted.update(access.value for access in item.reads)
+    return found[::-1]
+
+
 def _outside(given: Assignments) -> set[int]:
     """The values that the caller gives."""
-    return {*given.program.arguments, *given.numbers}
+    return {*given.program.arguments, *given.numbers, *given.counted}
 
 
 # --- computing a value where it is read -----------------------------------------------------------------
@@ -103,10 +119,12 @@ def _whole(given: Assignments, item: Assign) -> bool:
 
 def _may_compute(reader: Item, v: int, space: Shape) -> TypeGuard[Assign]:
     """Whether the reader can compute v, an array over `space`, itself: it reads v once, by other indices."""
-    if isinstance(reader, Product) or reader.space == space:
+    if isinstance(reader, Product) or reader.ordered or reader.space == space:
         return False
-    maps = [a.map for a in reader.reads if a.value == v]
-    return len(maps) == 1 and recovered(maps[0], reader.space, space) is not None
+    reads = [a for a in reader.reads if a.value == v]
+    if len(reads) > 1 or reads[0].indices:
+        return False
+    return recovered(reads[0].map, reader.space, space) is not None
 
 
 def _computed(given: Assignments, item: Assign, reader: Assign, v: int) -> list[Item]:
@@ -117,7 +135,7 @@ def _computed(given: Assignments, item: Assign, reader: Assign, v: int) -> list[
     own = given.new(reader.space, given.values[v].dtype)
     target = Access(own, contiguous(reader.space))
     ndim = len(reader.space)
-    reads = tuple(Access(a.value, composed(a.map, axes, ndim)) for a in item.reads)
+    reads = tuple(a._replace(map=composed(a.map, axes, ndim)) for a in item.reads)
     copy = item._replace(space=reader.space, reads=reads, write=target)
     given.inlined[own] = v
     return [copy, reader._replace(reads=tuple(target if a.value == v else a for a in reader.reads))]
@@ -139,8 +157,8 @@ def _scheduled(items: list[Item]) -> list[Group]:
         for g, other in written.get(item.write.value, []):  # pieces of one value, or an addition to it
             earliest = max(earliest, g if _apart(other, item) else g + 1)
         place = None
-        if isinstance(item, Assign):
-            places = (g for g in range(earliest, len(groups)) if groups[g].space == item.space)
+        if isinstance(item, Assign) and not item.ordered:
+            places = (g for g in range(earliest, len(groups)) if groups[g].joins(item))
             place = next(places, None)
         if place is None:
             place = len(groups)
@@ -191,7 +209,7 @@ def in_register(writer: Item, reader: Item, access: Access) -> bool:
         and isinstance(reader, Assign)
         and writer.combine is None
         and writer.space == reader.space
-        and writer.write.map == access.map
+        and writer.write == access
     )
 
 

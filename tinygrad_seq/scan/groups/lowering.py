@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_seq.scan.groups import reductions, views
-from tinygrad_seq.scan.groups.assignments import DTYPES, Assignments, UnsupportedError
+from tinygrad_seq.scan.groups import indexing, products, reductions, views
+from tinygrad_seq.scan.groups.assignments import DTYPES, Assign, Assignments, UnsupportedError
 from tinygrad_seq.scan.plan import pointwise
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
@@ -22,12 +22,14 @@ WAYS: dict[str, Callable[[Assignments, Operation], None]] = {
     "reshape": views.reshape,
     "split": views.split,
     "unstack": views.unstack,
-    "getitem": views.getitem,
     "concatenate": views.concatenate,
     "stack": views.stack,
     "roll": views.roll,
     "pad": views.pad,
-    "scatter": views.scatter,
+    "getitem": indexing.getitem,
+    "scatter": indexing.scatter,
+    "take_along_axis": indexing.take_along_axis,
+    "scatter_along_axis": indexing.scatter_along_axis,
     "zeros_like": views.filled(0),
     "ones_like": views.filled(1),
     "astype": views.convert,
@@ -35,10 +37,17 @@ WAYS: dict[str, Callable[[Assignments, Operation], None]] = {
     "sum": reductions.sum,
     "max": reductions.extremum,
     "min": reductions.extremum,
+    "argmax": reductions.position,
+    "argmin": reductions.position,
+    "cumsum": reductions.cumsum,
+    "norm": reductions.norm,
     "softmax": reductions.softmax,
     "log_softmax": reductions.log_softmax,
-    "matmul": reductions.matmul,
-    "contract": reductions.contract,
+    "logsumexp": reductions.logsumexp,
+    "tril": views.triangle,
+    "triu": views.triangle,
+    "matmul": products.matmul,
+    "contract": products.contract,
 }
 
 
@@ -50,15 +59,18 @@ def assigned(loop: Program, kept: tuple[int, ...], expressible: Callable[[str], 
     found = Assignments(loop, list(loop.values), numbers=dict(loop.numbers))
     for v in {*loop.arguments, *(v for call in loop.operations for v in (*call.inputs, *call.outputs))}:
         shape, dtype = loop.values[v]
-        if dtype not in DTYPES or 0 in shape or math.prod(shape) >= 2**31:
+        if dtype not in DTYPES or math.prod(shape) >= 2**31:
             raise UnsupportedError(f"an array {dtype}{list(shape)}")
     for call in loop.operations:
         if call.op.name in WAYS:
             WAYS[call.op.name](found, call)
-        elif pointwise(call) and expressible(call.op.name):
+        elif pointwise(call):
             found.assign(call.op.name, call.inputs, call.outputs[0])
         else:
             raise UnsupportedError(call.op.name)
+    for item in found.items:
+        if isinstance(item, Assign) and item.op != "convert" and not expressible(item.op):
+            raise UnsupportedError(item.op)
     _bind(found, kept)
     return found
 

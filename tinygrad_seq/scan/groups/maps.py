@@ -76,6 +76,8 @@ def reshaped(m: Map, shape: Shape, to: Shape) -> Map | None:
     >>> reshaped(transposed(contiguous((4, 6)), (1, 0)), (6, 4), (24,)) is None
     True
     """
+    if 0 in shape:  # it has no places
+        return Map(m.offset, (0,) * len(to))
     old = [(n, s) for n, s in zip(shape, m.strides, strict=True) if n != 1]
     strides: list[int] = []
     rest = list(to)
@@ -96,21 +98,21 @@ def reshaped(m: Map, shape: Shape, to: Shape) -> Map | None:
     return Map(m.offset, tuple(strides))
 
 
+def expanded(key: tuple, ndim: int) -> tuple:
+    """The key with a part for each of `ndim` axes: with slices in the place of the Ellipsis, or at the end."""
+    count = sum(part is not None and part is not Ellipsis for part in key)
+    here = next((i for i, part in enumerate(key) if part is Ellipsis), len(key))
+    return (*key[:here], *[slice(None)] * (ndim - count), *key[here + 1 :])
+
+
 def indexed(m: Map, shape: Shape, key: tuple) -> Map:
     """The map of x[key], for a key of integers, slices, None and Ellipsis."""
-    count = sum(part is not None and part is not Ellipsis for part in key)
-    whole = [slice(None)] * (len(shape) - count)
-    if Ellipsis in key:
-        here = key.index(Ellipsis)
-        key = (*key[:here], *whole, *key[here + 1 :])
-    else:
-        key = (*key, *whole)
     offset, strides, axis = m.offset, [], 0
-    for part in key:
+    for part in expanded(key, len(shape)):
         if part is None:
             strides.append(0)
             continue
-        stride, n = m.strides[axis], shape[axis]
+        n, stride = shape[axis], m.strides[axis]
         axis += 1
         if isinstance(part, slice):
             start, _, step = part.indices(n)

@@ -1,153 +1,142 @@
-"""Sums, extrema, softmax, and the products of matrices, as assignments.
-
-A product with a matrix of which every element is used in many rows is a `Product`, for which an emitter has its
-own kernels. Any other product is a sum of products over a space with one more axis: one pass over memory.
-"""
+"""Sums, extrema and what is computed from them, softmax for example, as assignments."""
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from tinygrad_seq.ops.reduction import axes_of
-from tinygrad_seq.scan.groups.assignments import FLOATS, Access, Assignments, Product, UnsupportedError
-from tinygrad_seq.scan.groups.maps import Map, contiguous, reshaped
-from tinygrad_seq.scan.groups.views import number
+from tinygrad_seq.scan.groups.assignments import Assignments
+from tinygrad_seq.scan.groups.maps import Map, Shape, contiguous, reshaped, transposed
 from tinygrad_seq.scan.program import Operation
-
-# --- reductions -----------------------------------------------------------------------------------------
 
 
 def along(found: Assignments, call: Operation) -> tuple[int, ...]:
     return axes_of(call.metadata()["axis"], len(found.shape(call.inputs[0])))
 
 
+def converted(found: Assignments, x: int, dtype: np.dtype) -> int:
+    """x in a dtype."""
+    return x if found.values[x].dtype == dtype else found.made("convert", (x,), found.shape(x), dtype)
+
+
+def kept(found: Assignments, x: int, axes: tuple[int, ...]) -> Shape:
+    """The shape of x with length 1 for the reduced axes."""
+    return tuple(1 if a in axes else n for a, n in enumerate(found.shape(x)))
+
+
+def reduced(found: Assignments, how: str, x: int, axes: tuple[int, ...]) -> int:
+    """The sum, maximum or minimum of x along axes, which stay with length 1."""
+    z = found.new(kept(found, x, axes), found.values[x].dtype)
+    (found.sum if how == "sum" else functools.partial(found.reduce, how))(x, axes, z)
+    return z
+
+
 def sum(found: Assignments, call: Operation) -> None:
     (x,), (z,) = call.inputs, call.outputs
-    if found.values[x].dtype != found.values[z].dtype:
-        x = found.made("convert", (x,), found.shape(x), found.values[z].dtype)
-    found.sum(x, along(found, call), z)
+    found.sum(converted(found, x, found.values[z].dtype), along(found, call), z)
 
 
 def extremum(found: Assignments, call: Operation) -> None:
     found.reduce(call.op.name, call.inputs[0], along(found, call), call.outputs[0])
 
 
-def softmax(found: Assignments, call: Operation) -> None:
-    """exp(x - max x) / sum exp(x - max x)"""
+def position(found: Assignments, call: Operation) -> None:
+    """argmax and argmin: the least index of an element that is the extremum, or of one that is NaN."""
+    (x,), (z,), axis = call.inputs, call.outputs, call.metadata()["axis"]
+    shape, axes = found.shape(x), along(found, call)
+    top = reduced(found, call.op.name.removeprefix("arg"), x, axes)
+    hit = found.made("equal", (x, top), shape, bool)
+    if found.values[x].dtype.kind == "f":
+        hit = found.made("logical_or", (hit, found.made("not_equal", (x, x), shape, bool)), shape, bool)
+    among = contiguous(shape) if axis is None else Map(0, tuple(int(a in axes) for a in range(len(shape))))
+    index = found.counting(shape, among)
+    index = found.made("where", (hit, index, found.number(math.prod(shape), z)), shape, np.int64)
+    found.reduce("min", index, axes, z)
+
+
+def cumsum(found: Assignments, call: Operation) -> None:
+    """Each sum is added to the next element, in float64 for float32."""
     (x,), (z,) = call.inputs, call.outputs
-    axes = along(found, call)
-    e, total = exponentials(found, x, axes)
-    found.assign("divide", (e, total), z)
+    shape, dtype = found.values[z]
+    axis = call.metadata()["axis"] % len(shape)
+    so_far = found.new(shape, np.float64) if dtype == np.float32 else z
+    found.assign("convert", (x,), so_far)
+    n, step = shape[axis], contiguous(shape).strides[axis]
+    others = [a for a in range(len(shape)) if a != axis]
+    m = transposed(contiguous(shape), (axis, *others))
+    rest = (max(n - 1, 0), *(shape[a] for a in others))
+    target = found.mapped(so_far, Map(step, m.strides), rest)
+    found.add("convert", rest, (found.mapped(so_far, m, rest),), target, "add")
+    if so_far != z:
+        found.assign("convert", (so_far,), z)
 
 
-def exponentials(found: Assignments, x: int, axes: tuple[int, ...]) -> tuple[int, int]:
-    """exp(x - max x), where max x is 0 if it is -infinity, and its sum, which is then 0 and becomes 1."""
-    y, one = shifted(found, x, axes)
-    shape, dtype = found.values[x]
-    e = found.made("exp", (y,), shape, dtype)
-    total = found.new(found.shape(one), dtype)
-    found.sum(e, axes, total)
-    return e, found.made("maximum", (total, number(found, 1, x)), found.shape(one), dtype)
+def norm(found: Assignments, call: Operation) -> None:
+    """top sqrt sum (x / top)^2, where top = max |x|, or 1 where that is 0, infinite or NaN"""
+    (x,), (z,) = call.inputs, call.outputs
+    (shape, dtype), axes = found.values[x], along(found, call)
+    top = reduced(found, "max", found.made("abs", (x,), shape, dtype), axes)
+    within = found.shape(top)
+    some = found.made("greater", (top, found.number(0, x)), within, bool)
+    some = found.made("logical_and", (some, found.made("isfinite", (top,), within, bool)), within, bool)
+    top = found.made("where", (some, top, found.number(1, x)), within, dtype)
+    parts = found.made("square", (found.made("divide", (x, top), shape, dtype),), shape, dtype)
+    root = found.made("sqrt", (reduced(found, "sum", parts, axes),), within, dtype)
+    without(found, found.made("multiply", (top, root), within, dtype), z)
 
 
-def shifted(found: Assignments, x: int, axes: tuple[int, ...]) -> tuple[int, int]:
-    shape, dtype = found.values[x]
-    within = tuple(1 if a in axes else n for a, n in enumerate(shape))
-    top = found.new(within, dtype)
-    found.reduce("max", x, axes, top)
-    least = number(found, float(np.finfo(dtype).min), x)
-    top = found.made("maximum", (top, least), within, dtype)
-    return found.made("subtract", (x, top), shape, dtype), top
+def without(found: Assignments, x: int, z: int) -> None:
+    """z = x without some axes of length 1."""
+    m = reshaped(found.place(x)[1], found.shape(x), found.shape(z))
+    assert m is not None
+    found.view(z, x, m)
+
+
+# --- softmax --------------------------------------------------------------------------------------------
+
+
+def softmax(found: Assignments, call: Operation) -> None:
+    """exp y / sum exp y for y = x - max x"""
+    (x,), (z,) = call.inputs, call.outputs
+    y, axes = shifted(found, x, z, along(found, call)), along(found, call)
+    e = found.made("exp", (y,), *found.values[z])
+    found.assign("divide", (e, at_least_one(found, reduced(found, "sum", e, axes))), z)
 
 
 def log_softmax(found: Assignments, call: Operation) -> None:
+    """y - log sum exp y for y = x - max x"""
     (x,), (z,) = call.inputs, call.outputs
-    axes = along(found, call)
-    y, top = shifted(found, x, axes)
-    shape, dtype = found.values[x]
-    total = found.new(found.shape(top), dtype)
-    found.sum(found.made("exp", (y,), shape, dtype), axes, total)
-    total = found.made("maximum", (total, number(found, 1, x)), found.shape(top), dtype)
-    found.assign("subtract", (y, found.made("log", (total,), found.shape(top), dtype)), z)
+    y, axes = shifted(found, x, z, along(found, call)), along(found, call)
+    total = reduced(found, "sum", found.made("exp", (y,), *found.values[z]), axes)
+    log = found.made("log", (at_least_one(found, total),), *found.values[total])
+    found.assign("subtract", (y, log), z)
 
 
-# --- products -------------------------------------------------------------------------------------------
-
-SMALL = 64  # columns of a step's own matrix from which a packed product pays
-
-
-def matmul(found: Assignments, call: Operation) -> None:
-    (x, y), (z,) = call.inputs, call.outputs
-    dtype = found.values[z].dtype
-    x, y = (
-        v if found.values[v].dtype == dtype else found.made("convert", (v,), found.shape(v), dtype)
-        for v in (x, y)
-    )
-    if dtype not in FLOATS:
-        raise UnsupportedError(f"a matrix product of {dtype}")
-    *rows, n, k = found.shape(x)
-    *stack, _, m = found.shape(y)
-    if k == 1:
-        found.assign("multiply", (x, y), z)
-        return
-    if math.prod(stack) == 1:
-        (base, a), count = found.place(x), math.prod(rows) * n
-        flat = reshaped(a, (*rows, n, k), (count, k))
-        if flat is None:
-            base = found.made("convert", (x,), found.shape(x), dtype)
-            flat = contiguous((count, k))
-        b, right = found.place(y)
-        fixed = b in found.program.constants
-        right = Map(right.offset, right.strides[-2:])
-        if fixed or min(count, m) >= 4:
-            write = Access(z, contiguous((count, m)))
-            found.items.append(Product(count, k, m, Access(base, flat), Access(b, right), write, fixed))
-            return
-    summed(found, x, y, z, k)
+def logsumexp(found: Assignments, call: Operation) -> None:
+    """log sum exp (x - m) + m for m = max x, or 0 where that is infinite or NaN"""
+    (x,), (z,), axes = call.inputs, call.outputs, along(found, call)
+    x = converted(found, x, found.values[z].dtype)
+    top = reduced(found, "max", x, axes)
+    within, dtype = found.values[top]
+    finite = found.made("isfinite", (top,), within, bool)
+    top = found.made("where", (finite, top, found.number(0, x)), within, dtype)
+    e = found.made("exp", (found.made("subtract", (x, top), *found.values[x]),), *found.values[x])
+    log = found.made("log", (reduced(found, "sum", e, axes),), within, dtype)
+    without(found, found.made("add", (log, top), within, dtype), z)
 
 
-def summed(found: Assignments, x: int, y: int, z: int, k: int) -> None:
-    """z = sum_k x_k y_k, over the space of z and k, in which the op is one pass over memory."""
-    *lead, n, m = found.shape(z)
-    dtype = found.values[z].dtype
-    shape = (*lead, n, k, m)
-    left = found.new((*found.shape(x), 1), dtype)
-    found.view(left, x, Map(*with_axis(found.place(x)[1], len(found.shape(x)))))
-    right = found.new((*found.shape(y)[:-2], 1, *found.shape(y)[-2:]), dtype)
-    found.view(right, y, Map(*with_axis(found.place(y)[1], len(found.shape(y)) - 2)))
-    found.sum(found.made("multiply", (left, right), shape, dtype), (len(lead) + 1,), z)
+def shifted(found: Assignments, x: int, z: int, axes: tuple[int, ...]) -> int:
+    """x - max x in the dtype of z; where max x is -infinity, so is all x, and x minus any number."""
+    x = converted(found, x, found.values[z].dtype)
+    top = reduced(found, "max", x, axes)
+    least = found.number(float(np.finfo(found.values[z].dtype).min), x)
+    top = found.made("maximum", (top, least), *found.values[top])
+    return found.made("subtract", (x, top), *found.values[x])
 
 
-def with_axis(m: Map, axis: int) -> Map:
-    """The map with one more axis of length 1 before `axis`."""
-    return Map(m.offset, (*m.strides[:axis], 0, *m.strides[axis:]))
-
-
-def contract(found: Assignments, call: Operation) -> None:
-    """einsum: the product over the space of all letters, summed over those that the result lacks."""
-    terms, result = call.metadata()["subscripts"].replace(" ", "").split("->")
-    names = terms.split(",")
-    if "." in terms or any(len(set(name)) < len(name) for name in names):
-        raise UnsupportedError("a contraction with repeated letters")
-    dtype = found.values[call.outputs[0]].dtype
-    letters = [*result, *sorted(set("".join(names)) - set(result))]
-    sizes: dict[str, int] = {}
-    for name, v in zip(names, call.inputs, strict=True):
-        sizes |= {c: n for c, n in zip(name, found.shape(v), strict=True) if n != 1 or c not in sizes}
-    inputs = []
-    for name, v in zip(names, call.inputs, strict=True):
-        if found.values[v].dtype != dtype:
-            v = found.made("convert", (v,), found.shape(v), dtype)
-        base, m = found.place(v)
-        places = dict(zip(name, zip(found.shape(v), m.strides, strict=True), strict=True))
-        shape = tuple(places[c][0] if c in places else 1 for c in letters)
-        part = found.new(shape, dtype)
-        found.views[part] = base, Map(m.offset, tuple(places[c][1] if c in places else 0 for c in letters))
-        if base in found.numbers:
-            found.numbers[part] = found.numbers[base]
-        inputs.append(part)
-    shape = tuple(sizes[c] for c in letters)
-    whole = found.made("multiply", inputs, shape, dtype)
-    found.sum(whole, tuple(range(len(result), len(letters))), call.outputs[0])
+def at_least_one(found: Assignments, total: int) -> int:
+    """A sum that has the term e^0 = 1, except if all x are -infinity."""
+    return found.made("maximum", (total, found.number(1, total)), *found.values[total])

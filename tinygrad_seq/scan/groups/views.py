@@ -1,16 +1,29 @@
 """Views as maps, and arrays that are joined from parts: no op of this file computes.
 
-A part is copied into its place. If one group computes it, it is written there directly.
+A part is copied into its place. If one group computes it, it is written there directly. Views by keys are in
+`indexing.py`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+
+import numpy as np
 
 from tinygrad_seq.ops.shape import order
 from tinygrad_seq.scan.groups import maps
-from tinygrad_seq.scan.groups.assignments import Assignments, UnsupportedError
-from tinygrad_seq.scan.groups.maps import Map, contiguous, dropped, indexed, reshaped, sliced, transposed
+from tinygrad_seq.scan.groups.assignments import Access, Assignments, UnsupportedError
+from tinygrad_seq.scan.groups.maps import (
+    Map,
+    Shape,
+    contiguous,
+    dropped,
+    reshaped,
+    sliced,
+    squeezed,
+    transposed,
+)  # fmt: skip
 from tinygrad_seq.scan.program import Operation
 
 # --- views ----------------------------------------------------------------------------------------------
@@ -59,20 +72,18 @@ def unstack(found: Assignments, call: Operation) -> None:
         found.view(z, x, dropped(found.place(x)[1], axis, i))
 
 
-def getitem(found: Assignments, call: Operation) -> None:
-    key = call.metadata()["key"]
-    if len(call.inputs) > 1 or any(isinstance(part, bool) for part in key):
-        raise UnsupportedError("indexing by arrays")
-    x = call.inputs[0]
-    found.view(call.outputs[0], x, indexed(found.place(x)[1], found.shape(x), key))
-
-
 # --- parts of arrays ------------------------------------------------------------------------------------
 
 
-def place(found: Assignments, x: int, z: int, m: Map) -> None:
-    """Copy x into the part of z with the map m over the axes of x."""
-    found.assign("convert", (x,), x, write=found.mapped(z, m, found.shape(x)))
+def part(found: Assignments, x: int, of: Map, z: int, to: Map, shape: Shape) -> None:
+    """Copy an array of this shape, at the places `of` in the memory of x, to the places `to` of z."""
+    read = Access(found.place(x)[0], squeezed(of, shape))
+    found.add("convert", shape, (read,), found.mapped(z, to, shape))
+
+
+def place(found: Assignments, x: int, z: int, to: Map) -> None:
+    """Copy x to the places `to` of z."""
+    part(found, x, found.place(x)[1], z, to, found.shape(x))
 
 
 def concatenate(found: Assignments, call: Operation) -> None:
@@ -92,54 +103,52 @@ def stack(found: Assignments, call: Operation) -> None:
 
 
 def roll(found: Assignments, call: Operation) -> None:
+    """Along every axis two pieces change places, so a part is a piece of every axis."""
     meta, (x,), (z,) = call.metadata(), call.inputs, call.outputs
     shape = found.shape(x)
-    shifts, axes = meta["shift"], meta["axis"]
-    pairs = list(zip(shifts, axes, strict=True)) if isinstance(axes, tuple) else [(shifts, axes)]
-    if len(pairs) != 1 or not all(type(n) is int for n in pairs[0]) or not shape:
-        raise UnsupportedError("a roll of several axes")
-    (shift, axis) = pairs[0][0], pairs[0][1] % len(shape)
-    n = shape[axis]
-    shift %= n
-    for start, to, size in ((0, shift, n - shift), (n - shift, 0, shift)):
-        if size:
-            piece = found.new((*shape[:axis], size, *shape[axis + 1 :]), found.values[x].dtype)
-            found.view(piece, x, sliced(found.place(x)[1], axis, start))
-            place(found, piece, z, sliced(contiguous(shape), axis, to))
+    shifts = [0] * len(shape)
+    for shift, axis in np.broadcast(meta["shift"], meta["axis"]):
+        shifts[axis] += int(shift)
+    cuts = [n - shift % n if n else 0 for n, shift in zip(shape, shifts, strict=True)]
+    pieces = [[(0, n - cut, cut), (cut, 0, n - cut)] for n, cut in zip(shape, cuts, strict=True)]
+    for piece in itertools.product(*pieces):
+        of, to = found.place(x)[1], contiguous(shape)
+        for axis, (start, target, _) in enumerate(piece):
+            of, to = sliced(of, axis, start), sliced(to, axis, target)
+        part(found, x, of, z, to, tuple(size for _, _, size in piece))
 
 
 def pad(found: Assignments, call: Operation) -> None:
+    """The margins of an axis reach over the margins of the axes before it, as in NumPy."""
     meta, (x,), (z,) = call.metadata(), call.inputs, call.outputs
-    if len({value for pair in meta["values"] for value in pair}) > 1:
-        raise UnsupportedError("a pad with different margins")
-    inner = contiguous(found.shape(z))
-    margin = meta["values"][0][0] if meta["values"] else 0
+    shape, inner = list(found.shape(x)), contiguous(found.shape(z))
     for axis, (before, _) in enumerate(meta["widths"]):
         inner = sliced(inner, axis, before)
-    found.assign("convert", (number(found, margin, z),), z)
     place(found, x, z, inner)
+    for axis, (widths, values) in enumerate(zip(meta["widths"], meta["values"], strict=True)):
+        n, inner = shape[axis], sliced(inner, axis, -widths[0])
+        for start, size, value in zip((0, widths[0] + n), widths, values, strict=True):
+            margin = found.number(np.asarray(value).astype(found.values[z].dtype).item(), z)
+            shape[axis] = size
+            part(found, margin, Map(0, (0,) * len(shape)), z, sliced(inner, axis, start), tuple(shape))
+        shape[axis] = n + sum(widths)
 
 
-def scatter(found: Assignments, call: Operation) -> None:
-    meta, (z,) = call.metadata(), call.outputs
-    if len(call.inputs) > 1 or any(isinstance(part, bool) for part in meta["key"]):
-        raise UnsupportedError("scattering by arrays")
-    inner = indexed(contiguous(found.shape(z)), found.shape(z), meta["key"])
-    found.assign("convert", (number(found, 0, z),), z)
-    place(found, call.inputs[0], z, inner)
-
-
-def number(found: Assignments, x, like: int) -> int:
-    """A number as a value of the dtype of another."""
-    v = found.new((), found.values[like].dtype)
-    found.numbers[v] = x
-    return v
+def triangle(found: Assignments, call: Operation) -> None:
+    """x in row i and column j, if i - j + k >= 0 (triu: if j - i - k >= 0), else 0"""
+    (x,), (z,), k = call.inputs, call.outputs, call.metadata()["k"]
+    if not isinstance(k, int):
+        raise UnsupportedError(f"a diagonal {k!r}")
+    shape, sign = found.shape(z), 1 if call.op.name == "tril" else -1
+    below = found.counting(shape, Map(sign * k, (*(0,) * (len(shape) - 2), sign, -sign)))
+    inside = found.made("greater_equal", (below, found.number(0, below)), shape, bool)
+    found.assign("where", (inside, x, found.number(0, x)), z)
 
 
 def filled(x: int) -> Callable:
     def fill(found: Assignments, call: Operation) -> None:
         (z,) = call.outputs
-        found.view(z, number(found, x, z), Map(0, (0,) * len(found.shape(z))))
+        found.view(z, found.number(x, z), Map(0, (0,) * len(found.shape(z))))
 
     return fill
 
