@@ -17,7 +17,7 @@ from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.scan.closed import closed
-from tinygrad_seq.scan.differentiable import Differentiable
+from tinygrad_seq.scan.differentiable import BackwardLoop, Differentiable
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
@@ -106,6 +106,11 @@ class Pullback:
         for place, c in zip(self.present, arguments[j:], strict=True):
             g[place] = c
         return arguments[:i], arguments[i:j], g
+
+    def backward(self) -> BackwardLoop:
+        """The backward loop that computes it, once it has been derived."""
+        given = [i if i in self.present else None for i in range(len(self.call.what.made))]
+        return self.call.what.asked(self.needed, given, ())
 
     def compute(self, arrays: Sequence) -> tuple:
         sources, kept, g = self.split(arrays)

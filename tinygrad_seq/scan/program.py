@@ -150,6 +150,7 @@ class Hoisting(NamedTuple):
 
 
 EVERYTHING = Hoisting(*[lambda call, program: True] * 2)
+NOTHING = Hoisting(*[lambda call, program: False] * 2)
 
 
 def taken_apart(program: Program, hoisting: Hoisting = EVERYTHING) -> Parts:

@@ -17,9 +17,11 @@ import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.expression import REAL_FUNCTIONS, TOKEN, tokens
+from tinygrad_seq.engine.primitive import PRIMITIVES
 
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"} | {name: f"{name}_t" for name in INTEGERS}
+WHOLE = ("int32", "int64")  # into which processors convert floats as NumPy does
 COMPARISONS = {"<", ">", "<=", ">=", "==", "!=", "&&", "||", "!"}  # their value is an int in C
 DIVISIONS = {"/", "%"}
 
@@ -69,6 +71,18 @@ def expression(
         for name, x in zip(op.arguments, names, strict=True)
     }
     return _typed(_spelled(text, texts, common), text, dtype_out)
+
+
+def expressible(name: str, dtypes_in: Sequence[np.dtype], dtype_out: np.dtype) -> bool:
+    """Whether the op of this name, or "convert", has a C text in these dtypes.
+
+    C leaves open what a float becomes that a small integer cannot hold.
+    """
+    if name == "convert":
+        return not (dtypes_in[0].kind == "f" and dtype_out.kind in "iu" and dtype_out.name not in WHOLE)
+    return (
+        expression(PRIMITIVES[name], dtypes_in, dtype_out, [f"x{i}" for i in range(len(dtypes_in))]) is not None
+    )
 
 
 def _before_question_marks(text: str) -> set[str]:

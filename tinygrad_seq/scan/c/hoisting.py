@@ -6,7 +6,6 @@ to memory and read again. So all else stays in the loop, for which NumPy has oth
 
 from __future__ import annotations
 
-from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.groups.lowering import WAYS
 from tinygrad_seq.scan.plan import is_view, pointwise
 from tinygrad_seq.scan.program import Hoisting, Operation, Program, summable
@@ -14,7 +13,7 @@ from tinygrad_seq.scan.program import Hoisting, Operation, Program, summable
 
 def writable(call: Operation) -> bool:
     """Whether the op of a call has a form in C; there are arguments for which it has none even so."""
-    return call.op.name in WAYS or (pointwise(call) and expressible(call.op.name))
+    return call.op.name in WAYS or (pointwise(call) and call.op.expression is not None)
 
 
 def before(call: Operation, program: Program) -> bool:

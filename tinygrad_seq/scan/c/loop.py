@@ -18,11 +18,11 @@ import numpy as np
 
 from tinygrad_seq.scan.c.cache import library
 from tinygrad_seq.scan.c.expressions import expressible
-from tinygrad_seq.scan.c.text import Slot, source, wide
+from tinygrad_seq.scan.c.text import Slot, source
 from tinygrad_seq.scan.emitter import fall_back
-from tinygrad_seq.scan.groups.assignments import Product
-from tinygrad_seq.scan.groups.lowering import assigned
+from tinygrad_seq.scan.groups.assignments import Inner, Product
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
+from tinygrad_seq.scan.groups.lowering import assigned
 from tinygrad_seq.scan.loop import Kept, Loop, Run, rooms_for
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Program, Spec
@@ -45,7 +45,7 @@ class CLoop:
         self.function = getattr(library(found.text), name)
         self.function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
         self.function.restype = ctypes.c_int64
-        self.wide = wide(self.made)
+        self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
         self.patience = max(1, int(PATIENCE / work(self.made)))
         self.shelf = Shelf()
@@ -104,6 +104,8 @@ class CLoop:
         while step < n:
             start = time.perf_counter()
             done = self.function(work.at, work.by, step, min(n, step + most))
+            if done < 0:  # an index without an element, for which NumPy has its own error
+                return Loop(self.program, self.kept)(arrays, n, reverse)
             if done < n:
                 took = time.perf_counter() - start
                 most = max(1, int(min(most * 2, (done - step) * SOON / max(took, 1e-9))))
@@ -172,7 +174,10 @@ def work(made: Grouped) -> int:
     count = 1
     for group in made.groups:
         for item in group.items:
-            count += item.m * item.k * item.n if isinstance(item, Product) else 8 * math.prod(item.space)
+            if isinstance(item, Inner):
+                count += item.n * work(item.loop)
+            else:
+                count += item.m * item.k * item.n if isinstance(item, Product) else 8 * math.prod(item.space)
     return count
 
 

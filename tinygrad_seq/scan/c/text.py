@@ -1,91 +1,58 @@
 """The C source of a loop: one function that runs steps, with one loop nest for every group.
 
-The maps of a group say how its indices reach memory; its values are local variables, so that the body of the
-innermost loop reads like the equations of the step. Compilers vectorise it: every innermost loop is free of
-branches, and `omp simd` says that its iterations are independent.
+    for (; step < steps; step++) {
+        const float *restrict x_at = (const float *) (pointers[3] + step * strides[3]);
+        float *restrict h_at = (float *) (pointers[4] + (step + 1) * strides[4]);
+        ...
+        product_32_128_512_f32(h_prev_at, 128, 1, panels1, t2_at, 512);
+        for (int k0 = 0; k0 < 32; k0++) {
+            for (int k1 = 0; k1 < 128; k1++) {
+                const float sigmoid_i = sigmoid_(a_i);
+                const float c = t3 + t4;
+                c_at[128 * k0 + k1] = c;
 
-    const float i = sigmoid_(a_i);
-    const float c = f * c_prev + i * g;
-    c_at[128 * k0 + k1] = c;
+The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. A loop in the step of
+another one is a `for` in it, whose rows are memory of the outer step.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from tinygrad_seq.engine.primitive import PRIMITIVES
-from tinygrad_seq.scan.c.expressions import ctype, expression
+from tinygrad_seq.scan.c.expressions import ctype
+from tinygrad_seq.scan.c.names import identifiers
+from tinygrad_seq.scan.c.nest import Nest, indented
 from tinygrad_seq.scan.c.products import PREAMBLE, product
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Item, Product
-from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
-from tinygrad_seq.scan.groups.maps import Map, Shape, contiguous
+from tinygrad_seq.scan.c.products import Product as Kernel
+from tinygrad_seq.scan.groups.assignments import Access, Inner, Item, Product
+from tinygrad_seq.scan.groups.grouping import Grouped
+from tinygrad_seq.scan.groups.maps import Map, contiguous
 
 HEADER = Path(__file__).with_name("elementary.h").read_text(encoding="utf-8")
-KEYWORDS = set(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "pointers",
-        "strides",
-        "step",
-        "steps",
-        "asm",
-        "typeof",
-        "linux",
-        "unix",
-        "main",
-    ]
-)
-LANES = """
+INDICES = """
+#include <float.h>
+
 /* The elements of a vector of float, but no more than n. */
 #define LANES(n) ((n) < VECTOR_BYTES / 4 ? (n) : VECTOR_BYTES / 4)
+
+/* The index i of an axis of length n; negative ones count from the end. If there is none, 0, and it is wrong. */
+static inline __attribute__((unused)) int64_t index_of(int64_t i, int64_t n, int *wrong)
+{
+    const int64_t found = i < 0 ? i + n : i;
+    const int right = found >= 0 && found < n;
+    *wrong |= !right;
+    return right ? found : 0;
+}
 """
-SIXTEEN = 16  # elements that fill the widest vector with float32, and two of the widest with float64
 
 
 class Slot(NamedTuple):
-    """What one pointer of the function points to, and the bytes that it moves at every step.
+    """What one pointer of the function points to.
 
-    kind   "constant", "input", "carry", "stack", "total", "scratch", "panels"; "matrix": a constant in any layout,
-           with the stride of its rows; "columns": the stride of its columns, and no pointer
+    kind   "constant", "input", "carry", "stack", "total", "scratch", "panels"; "matrix": a constant in any
+           layout, whose stride is that of its rows, in elements; "columns": the stride of its columns alone
     value  the number of the value, or of the carry
     size   bytes, of scratch memory and of panels
     """
@@ -110,496 +77,310 @@ class Source(NamedTuple):
 
 def source(made: Grouped, name: str) -> Source:
     """The source of a loop whose function is called `name`."""
-    return _Writer(made, name).source()
+    shared = Shared()
+    loop = Outermost(made, shared)
+    body = list(loop.steps())
+    lines = [
+        f"int64_t {name}(char *const *pointers, const int64_t *strides, int64_t step, int64_t steps)",
+        "{",
+        *indented(loop.once),
+        *(["    int wrong = 0;"] if any("&wrong" in line for line in body) else []),
+        "    for (; step < steps; step++) {",
+        *indented(body, 2),
+        "    }",
+        "    return step;",
+        "}",
+    ]
+    kernels = [kernel.source for kernel in shared.kernels.values()]
+    return Source("\n".join([HEADER, PREAMBLE, INDICES, *kernels, *lines, ""]), name, tuple(shared.slots))
 
 
-class _Writer:
-    def __init__(self, made: Grouped, name: str) -> None:
-        self.made, self.given, self.name = made, made.given, name
-        self.names = identifiers(made)
+class Shared:
+    """What all loops of one source share: slots, kernels, and the names that are taken."""
+
+    def __init__(self) -> None:
         self.slots: list[Slot] = []
-        self.products = {}
-        self.once: list[str] = []  # before the first step
-        self.each: list[str] = []  # pointers of a step
-        self._bind()
+        self.kernels: dict[str, Kernel] = {}
+        self.taken: set[str] = set()
+        self.loops = 0
 
-    def source(self) -> Source:
-        body = [line for group in self.made.groups for line in self._group(group)]
-        lines = [
-            f"int64_t {self.name}(char *const *pointers, const int64_t *strides, int64_t step, int64_t steps)",
-            "{",
-            *indented(self.once),
-            "    for (; step < steps; step++) {",
-            *indented([*self.each, *body], 2),
-            "    }",
-            "    return step;",
-            "}",
-        ]
-        parts = [
-            HEADER,
-            LANES,
-            *([PREAMBLE] if self.products else []),
-            *(p.source for p in self.products.values()),
-        ]
-        return Source("\n".join([*parts, *lines, ""]), self.name, tuple(self.slots))
-
-    # --- memory -----------------------------------------------------------------------------------------
-
-    def _slot(self, slot: Slot) -> int:
+    def slot(self, slot: Slot) -> int:
+        """The index of a slot."""
         if slot not in self.slots:
             self.slots.append(slot)
         return self.slots.index(slot)
 
-    def _bind(self) -> None:
-        """Declare a pointer for every value that has memory and is used."""
-        given, loop = self.given, self.given.program
-        used = set(self._read())
-        written = {item.write.value for g in self.made.groups for item in g.items}
-        for v in loop.constants:
-            if v in used:
-                self._constant(v, self._slot(Slot("constant", v)))
-        for v in loop.inputs:
-            if v in used:
-                self._pointer(v, self._slot(Slot("input", v)), "step", const=True)
-        homes = {}
-        for v, holder in given.kept.items():
-            homes[holder] = Slot("stack", v)
-        for v, total in given.totals.items():
-            homes[total] = Slot("total", v)
-        carried = wide(self.made)
-        for j, ((before, _), after) in enumerate(zip(loop.carries, given.carries, strict=True)):
-            slot = self._slot(Slot("carry", j))
-            if before in used:
-                self._pointer(before, slot, "step" if carried[j] else "(step & 1)", const=True)
-            self._pointer(after, slot, "(step + 1)" if carried[j] else "((step + 1) & 1)")
-            homes.pop(before, None)
-            homes.pop(after, None)
-        for v, slot in homes.items():
-            self._pointer(v, self._slot(slot), "step" if slot.kind == "stack" else "")
-        if self.made.size:
-            k = self._slot(Slot("scratch", size=self.made.size))
-            for v, place in self.made.scratch.items():
-                if v in written:
-                    self._pointer(v, k, "", place=place)
 
-    def _read(self) -> Iterator[int]:
-        """The values that are read in C order."""
-        for item in items_of(self.made):
-            for access in item.reads:
-                if not (isinstance(item, Product) and access is item.b and self._matrix(access)):
-                    yield access.value
+class Loop:
+    """The text of the steps of a loop.
 
-    def _matrix(self, access: Access) -> bool:
-        """Whether a factor is a whole constant, which is packed in whatever layout it comes."""
-        shape = self.given.shape(access.value)
-        constant = access.value in self.given.program.constants
-        return constant and len(shape) == 2 and access.map == contiguous(shape)
+    once    declarations before its first step
+    each    declarations at every step
+    packed  the panels of matrices that are packed before the first step
+    """
 
-    def _constant(self, v: int, k: int) -> None:
-        kind = ctype(self.given.values[v].dtype)
-        if self.given.shape(v):
-            self.once.append(f"const {kind} *restrict {self.names[v]}_at = (const {kind} *) pointers[{k}];")
-        else:
-            self.once.append(f"const {kind} {self.names[v]} = *(const {kind} *) pointers[{k}];")
+    def __init__(self, made: Grouped, shared: Shared) -> None:
+        self.made, self.given, self.shared = made, made.given, shared
+        self.names = identifiers(self.given, shared.taken)
+        self.once: list[str] = []
+        self.each: list[str] = []
+        self.packed: dict[tuple[str, Access], str] = {}
+        self.inner = {
+            id(item): Nested(item, self)
+            for group in made.groups
+            for item in group.items
+            if isinstance(item, Inner)
+        }
 
-    def _pointer(self, v: int, k: int, moves: str, *, place: int = 0, const: bool = False) -> None:
+    def steps(self) -> Iterator[str]:
+        """The body of the loop over steps."""
+        body = [line for group in self.made.groups for line in self._group(group)]
+        yield from self.each
+        yield from body
+
+    def _group(self, group) -> Iterator[str]:
+        if group.space is None:
+            (item,) = group.items
+            yield from self._product(item) if isinstance(item, Product) else self.inner[id(item)].lines()
+            return
+        nest = list(Nest(self, group).lines())
+        yield from nest
+        if any("&wrong" in line for line in nest):
+            yield "if (wrong) return -1;"
+
+    def read(self) -> set[int]:
+        """The values that are read in C order, by this loop and by those in it."""
+        found: set[int] = set()
+        for item in self._items():
+            if isinstance(item, Inner):
+                found |= self.inner[id(item)].outer_values()
+            else:
+                found |= {a.value for a in item.reads if not (self._factor(item, a) and self.whole(a))}
+        return found
+
+    def _items(self) -> Iterator[Item]:
+        for group in self.made.groups:
+            yield from group.items
+
+    @staticmethod
+    def _factor(item: Item, access: Access) -> bool:
+        return isinstance(item, Product) and access is item.b
+
+    def pointer(self, v: int, address: str, *, const: bool = False) -> str:
+        """The declaration of the memory of a value."""
         kind = ("const " if const else "") + ctype(self.given.values[v].dtype)
-        place_text = f" + {place}" if place else ""
-        if moves:
-            line = f"{kind} *restrict {self.names[v]}_at = ({kind} *) (pointers[{k}] + {moves} * strides[{k}]);"
-            self.each.append(line)
-        else:
-            self.once.append(f"{kind} *restrict {self.names[v]}_at = ({kind} *) (pointers[{k}]{place_text});")
+        return f"{kind} *restrict {self.names[v]}_at = ({kind} *) ({address});"
+
+    def whole(self, access: Access) -> bool:
+        """Whether a factor is a whole matrix that the caller of the function gives in any layout."""
+        raise NotImplementedError
+
+    def fixed(self, v: int) -> bool:
+        """Whether a value is the same for all steps of the function."""
+        raise NotImplementedError
 
     # --- products ---------------------------------------------------------------------------------------
 
     def _product(self, item: Product) -> Iterator[str]:
         dtype = self.given.values[item.write.value].dtype
-        made = product(item.m, item.k, item.n, dtype)
-        self.products[made.name] = made
-        kind, size = ctype(dtype), made.panels * dtype.itemsize
-        a, z = self._address(item.a), self._address(item.write)
-        panels = f"panels{sum('panels' in line for line in self.once)}"
-        key = (made.name, item.b)
-        if item.fixed and key in self.packed:
-            panels = self.packed[key]
+        kernel = product(item.m, item.k, item.n, dtype)
+        self.shared.kernels[kernel.name] = kernel
+        rows = ", ".join(map(str, item.a.map.strides))
+        row, column = item.b.map.strides
+        a, z, z_row = self.address(item.a), self.address(item.write), item.write.map.strides[0]
+        if item.fixed:
+            yield f"{kernel.name}({a}, {rows}, {self.panels(kernel, item.b)}, {z}, {z_row});"
+        elif kernel.direct and column == 1:
+            yield f"{kernel.name}_direct({a}, {rows}, {self.address(item.b)}, {row}, {z}, {z_row});"
         else:
-            k = self._slot(Slot("panels", len(self.slots), size))
-            self.once.append(f"{kind} *restrict {panels} = ({kind} *) pointers[{k}];")
-            if self._matrix(item.b):
-                k = self._slot(Slot("matrix", item.b.value))
-                b = f"(const {kind} *) pointers[{k}], strides[{k}], strides[{self._slot(Slot('columns', item.b.value))}]"
-            else:
-                b = f"{self._address(item.b)}, {item.b.map.strides[0]}, {item.b.map.strides[1]}"
-            pack = f"pack_{made.name}({b}, {panels});"
-            if item.fixed:
-                self.once.append(f"if (step == 0) {pack}")
-                self.packed[key] = panels
-            else:
-                yield pack
-        a_row, a_column = item.a.map.strides
-        yield f"{made.name}({a}, {a_row}, {a_column}, {panels}, {z}, {item.write.map.strides[0]});"
+            panels = self.outermost().room(kernel, self.kind(item.b))
+            yield f"pack_{kernel.name}({self.address(item.b)}, {row}, {column}, {panels});"
+            yield f"{kernel.name}({a}, {rows}, {panels}, {z}, {z_row});"
 
-    @property
-    def packed(self) -> dict:
-        return self.__dict__.setdefault("_packed", {})
+    def panels(self, kernel: Kernel, b: Access) -> str:
+        """The name of the panels of a matrix, which are packed before the first step."""
+        if (kernel.name, b) not in self.packed:
+            self.packed[kernel.name, b] = self._packed(kernel, b)
+        return self.packed[kernel.name, b]
 
-    def _address(self, access: Access) -> str:
+    def _packed(self, kernel: Kernel, b: Access) -> str:
+        raise NotImplementedError
+
+    def outermost(self) -> Outermost:
+        raise NotImplementedError
+
+    def kind(self, access: Access) -> str:
+        return ctype(self.given.values[access.value].dtype)
+
+    def address(self, access: Access) -> str:
         offset = f" + {access.map.offset}" if access.map.offset else ""
         return f"{self.names[access.value]}_at{offset}"
 
-    # --- groups -----------------------------------------------------------------------------------------
 
-    def _group(self, group: Group) -> Iterator[str]:
-        if group.space is None:
-            (item,) = group.items
-            yield from self._product(item)
+class Outermost(Loop):
+    """The loop of the function, whose memory the caller gives."""
+
+    def __init__(self, made: Grouped, shared: Shared) -> None:
+        super().__init__(made, shared)
+        used, loop, given = self.read(), self.given.program, self.given
+        written = {v for item in self._items() for v in item.written}
+        for v in loop.constants:
+            if v in used:
+                self._constant(v)
+        for v in loop.inputs:
+            if v in used:
+                self.each.append(self.pointer(v, self._moving(Slot("input", v)), const=True))
+        homes = {holder: Slot("stack", v) for v, holder in given.kept.items()}
+        homes |= {total: Slot("total", v) for v, total in given.totals.items()}
+        pairs = zip(loop.carries, given.carries, made.wide, strict=True)
+        for j, ((before, _), after, wide) in enumerate(pairs):
+            row, later = ("step", "(step + 1)") if wide else ("(step & 1)", "((step + 1) & 1)")
+            if before in used:
+                self.each.append(self.pointer(before, self._moving(Slot("carry", j), row), const=True))
+            self.each.append(self.pointer(after, self._moving(Slot("carry", j), later)))
+            homes.pop(before, None)
+            homes.pop(after, None)
+        for v, slot in homes.items():
+            if slot.kind == "stack":
+                self.each.append(self.pointer(v, self._moving(slot)))
+            else:
+                self.once.append(self.pointer(v, f"pointers[{shared.slot(slot)}]"))
+        if made.size:
+            k = shared.slot(Slot("scratch", size=made.size))
+            self.once += [
+                self.pointer(v, f"pointers[{k}] + {at}") for v, at in made.scratch.items() if v in written
+            ]
+
+    def _moving(self, slot: Slot, step: str = "step") -> str:
+        k = self.shared.slot(slot)
+        return f"pointers[{k}] + {step} * strides[{k}]"
+
+    def _constant(self, v: int) -> None:
+        address = f"pointers[{self.shared.slot(Slot('constant', v))}]"
+        kind = ctype(self.given.values[v].dtype)
+        if self.given.shape(v):
+            self.once.append(self.pointer(v, address, const=True))
         else:
-            yield from _Nest(self, group).lines()
+            self.once.append(f"const {kind} {self.names[v]} = *(const {kind} *) {address};")
+
+    def whole(self, access: Access) -> bool:
+        shape = self.given.shape(access.value)
+        return self.fixed(access.value) and len(shape) == 2 and access.map == contiguous(shape)
+
+    def fixed(self, v: int) -> bool:
+        return v in self.given.program.constants
+
+    def outermost(self) -> Outermost:
+        return self
+
+    def room(self, kernel: Kernel, kind: str) -> str:
+        """New memory for panels."""
+        size = kernel.panels * {"float": 4, "double": 8}[kind]
+        count = sum(slot.kind == "panels" for slot in self.shared.slots)
+        k = self.shared.slot(Slot("panels", count, size))
+        self.once.append(f"{kind} *restrict panels{count} = ({kind} *) pointers[{k}];")
+        return f"panels{count}"
+
+    def _packed(self, kernel: Kernel, b: Access) -> str:
+        panels, kind = self.room(kernel, self.kind(b)), self.kind(b)
+        if self.whole(b):
+            k, columns = (self.shared.slot(Slot(name, b.value)) for name in ("matrix", "columns"))
+            matrix = f"(const {kind} *) pointers[{k}], strides[{k}], strides[{columns}]"
+        else:
+            matrix = f"{self.address(b)}, {b.map.strides[0]}, {b.map.strides[1]}"
+        self.once.append(f"if (step == 0) pack_{kernel.name}({matrix}, {panels});")
+        return panels
 
 
-class _Nest:
-    """The loop nest of a group: its axes in the order of the loops, merged where all maps allow it."""
+class Nested(Loop):
+    """A loop in the step of another loop, whose memory is that of the outer step."""
 
-    def __init__(self, writer: _Writer, group: Group) -> None:
-        self.writer, self.given, self.names = writer, writer.given, writer.names
-        self.items = [item for item in group.items if isinstance(item, Assign)]
-        self.registers: dict[int, Assign] = {}
-        accesses = list(self._memory())
-        axes = loops_of(group.space, [a.map for a in accesses])
-        self.order = axes
-        self.sizes = [size for size, _ in axes]
-        self.rows: list[str] = []  # what is computed once for every row, before the innermost loop
-        self.inverses: dict[str, str] = {}  # the numbers of the variables for 1 / y
+    def __init__(self, item: Inner, outer: Loop) -> None:
+        super().__init__(item.loop, outer.shared)
+        self.item, self.outer = item, outer
+        self.shared.loops += 1
+        self.step = f"step{self.shared.loops}"
 
-    def _memory(self) -> Iterator[Access]:
-        """The accesses of the group to memory."""
-        own: dict[int, Assign] = {}
-        for item in self.items:
-            for access in item.reads:
-                if access.value in self.given.numbers or not self.given.shape(access.value):
-                    continue
-                writer = own.get(access.value)
-                if writer is None or not in_register(writer, item, access):
-                    yield access
-            own[item.write.value] = item
-            if item.combine or item.write.value in self.writer.made.stored:
-                yield item.write
-
-    def strides(self, m: Map) -> list[int]:
-        """The strides of a map over the loops."""
-        return [m.strides[axes[-1]] for _, axes in self.order]
-
-    def index(self, m: Map) -> str:
-        terms = [(s, f"k{d}") for d, s in enumerate(self.strides(m)) if s]
-        text = " + ".join(k if s == 1 else f"{s} * {k}" for s, k in terms)
-        if m.offset or not text:
-            text = f"{text} + {m.offset}" if text else str(m.offset)
-        return text.replace("+ -", "- ")
-
-    def element(self, access: Access) -> str:
-        return f"{self.names[access.value]}_at[{self.index(access.map)}]"
-
-    def read(self, item: Assign, access: Access) -> str:
-        v = access.value
-        if v in self.given.numbers:
-            return literal(self.given.numbers[v], self.given.values[v].dtype)
-        writer = self.registers.get(v)
-        if writer is not None and in_register(writer, item, access):
-            return self.names[v]
-        if not self.given.shape(v) and v in self.given.program.constants:
-            return self.names[v]
-        return self.element(access)
+    def outer_values(self) -> set[int]:
+        """The values of the outer step that this loop reads in C order."""
+        read = self.read()
+        return {v for inner, (v, _) in self.item.memory.items() if inner in read} | {*self.item.rows}
 
     def lines(self) -> Iterator[str]:
-        """The nest, in a scope of its own if it declares variables outside of its loops."""
-        found = list(self._lines())
-        alone = found[0].startswith("for") and len(self.sizes) > 1 or not self.sizes
-        yield from found if alone else ["{", *indented(found), "}"]
-
-    def _lines(self) -> Iterator[str]:
-        sizes = self.sizes
-        depth = len(sizes)
-        reductions = [item for item in self.items if item.combine]
-        start = {id(item): self._suffix(item) for item in reductions}  # the depth at which its loops begin
-        inner = [item for item in reductions if start[id(item)] < depth]
-        for item in reductions:
-            if self._outer(item, start[id(item)]):
-                yield from self._cleared(item)
-        body = list(self._body(start))
-        rows = list(self.rows)  # of the innermost loop
-        pad = ""
-        closing: list[str] = []
-        for d in range(depth):
-            for item in inner:
-                if start[id(item)] == d:
-                    yield from (pad + line for line in self._opened(item))
-            n = sizes[d]
-            if d == depth - 1:
-                yield from (pad + line for line in rows)
-                whole = not reductions and n % SIXTEEN
-                yield from (pad + line for line in self._innermost(d, n, body, inner, whole))
-            else:
-                yield f"{pad}for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
-            after = [line for item in inner if start[id(item)] == d for line in self._closed(item, start)]
-            closing.append((pad, after, d < depth - 1))
-            pad += "    "
-        if not depth:
-            yield "{"
-            yield from (f"    {line}" for line in body)
-            yield "}"
-        for pad, after, braces in reversed(closing):
-            if braces:
-                yield f"{pad}}}"
-            yield from (pad + line for line in after)
-
-    def _innermost(
-        self, d: int, n: int, body: list[str], inner: Sequence[Assign], whole: bool
-    ) -> Iterator[str]:
-        """The innermost loop; where possible in pieces of one vector, of which the last two may overlap."""
-        clauses = "".join(f" reduction({sign}:{names})" for sign, names in self._clauses(inner))
-        if whole:
-            yield f"for (int first = 0, next; first < {n}; first = next) {{"
-            yield f"    next = first + LANES({n});"
-            yield f"    if (next > {n}) first = {n} - LANES({n}), next = {n};"
-            yield "    #pragma omp simd"
-            yield f"    for (int k{d} = first; k{d} < first + LANES({n}); k{d}++) {{"
-            yield from (f"        {line}" for line in body)
-            yield "    }"
-        else:
-            yield f"#pragma omp simd{clauses}"
-            yield f"for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
-            yield from (f"    {line}" for line in body)
+        """The loop, as a part of the outer step."""
+        self._bind()
+        n, step = self.item.n, self.step
+        body = list(self.steps())
+        yield "{"
+        yield from indented(self.once)
+        yield f"    for (int64_t {step} = 0; {step} < {n}; {step}++) {{"
+        yield from indented(body, 2)
+        yield "    }"
         yield "}"
 
-    def _clauses(self, inner: Sequence[Assign]) -> Iterator[tuple[str, str]]:
-        """How the variables of reductions are combined, for `omp simd`."""
-        signs = {"sum": "+", "add": "+", "max": "max", "min": "min"}
-        for item in inner:
-            yield signs[item.combine or ""], self.accumulator(item)
-            if self._may_be_nan(item):
-                yield "|", f"{self.accumulator(item)}_nan"
-
-    def _may_be_nan(self, item: Assign) -> bool:
-        return item.combine in ("max", "min") and self._dtype(item).kind == "f"
-
-    def _dtype(self, item: Assign) -> np.dtype:
-        return self.given.values[item.write.value].dtype
-
-    def accumulator(self, item: Assign) -> str:
-        return f"{self.names[item.write.value]}_so_far"
-
-    def _suffix(self, item: Assign) -> int:
-        """The depth from which on all loops run over elements that the reduction combines."""
-        d = len(self.sizes)
-        strides = self.strides(item.write.map)
-        while d and strides[d - 1] == 0:
-            d -= 1
-        return d
-
-    def _outer(self, item: Assign, d: int) -> bool:
-        """Whether loops outside of depth d come to the same place again, so that it is combined in memory."""
-        return any(s == 0 for s in self.strides(item.write.map)[:d])
-
-    def _cleared(self, item: Assign) -> Iterator[str]:
-        """Memory that is combined into must begin with the neutral element."""
-        if item.combine != "add":
-            v = item.write.value
-            count = int(np.prod(self.given.shape(v)))
-            start = neutral(item.combine, self._dtype(item))
-            yield f"for (int k = 0; k < {count}; k++) {self.names[v]}_at[k] = {start};"
-
-    def _opened(self, item: Assign) -> Iterator[str]:
-        kind = ctype(self._dtype(item))
-        yield f"{kind} {self.accumulator(item)} = {neutral(item.combine, self._dtype(item))};"
-        if self._may_be_nan(item):
-            yield f"int {self.accumulator(item)}_nan = 0;"
-
-    def _closed(self, item: Assign, start: Mapping[int, int]) -> Iterator[str]:
-        found, place = self.accumulator(item), self.element(item.write)
-        if self._may_be_nan(item):
-            yield f"if ({found}_nan) {found} = NAN;"
-        if item.combine == "add" or (item.combine == "sum" and self._outer(item, start[id(item)])):
-            yield f"{place} += {found};"
-        elif self._outer(item, start[id(item)]):
-            yield f"{place} = {self._extreme(item, place, found)};"
-        else:
-            yield f"{place} = {found};"
-
-    def _extreme(self, item: Assign, so_far: str, x: str) -> str:
-        """The larger, or smaller, of two; NaN if one is."""
-        name = {"max": "maximum", "min": "minimum"}[item.combine or ""]
-        dtype = self._dtype(item)
-        found = expression(PRIMITIVES[name], (dtype, dtype), dtype, (so_far, x))
-        assert found is not None
-        return found
-
-    def _body(self, start: Mapping[int, int]) -> Iterator[str]:
-        values = self.given.values
-        for item in self.items:
-            v = item.write.value
-            dtype = values[v].dtype
-            reads = [self.read(item, a) for a in item.reads]
-            dtypes = [values[a.value].dtype for a in item.reads]
-            if item.op == "convert":
-                value = converted(reads[0], dtypes[0], dtype)
-            elif item.op == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
-                value = self._divided(reads[0], reads[1], dtype)
+    def _bind(self) -> None:
+        item, given, loop = self.item, self.given, self.given.program
+        used = self.read()
+        written = {v for each in self._items() for v in each.written}
+        n, step = item.n, self.step
+        forwards = not item.reverse
+        now = step if forwards else f"({n - 1} - {step})"
+        for v, (outer, offset) in item.memory.items():
+            if v in loop.constants:
+                if v in used:
+                    self._constant(v, outer, offset)
+            elif v in loop.inputs:
+                if v in used:
+                    self.each.append(self.pointer(v, self._row(outer, offset, now, v), const=True))
+            elif v in given.totals.values():
+                self.once.append(self.pointer(v, self._row(outer, offset, "0", v)))
             else:
-                found = expression(PRIMITIVES[item.op], tuple(dtypes), dtype, tuple(reads))
-                assert found is not None, item.op
-                value = found
-            if item.combine:
-                yield from self._combined(item, value, start[id(item)])
-            else:
-                stored = v in self.writer.made.stored
-                if item.op == "convert" and stored:
-                    yield f"{self.element(item.write)} = {value};"
-                    continue
-                yield f"const {local(dtype)} {self.names[v]} = {value};"
-                self.registers[v] = item
-                if stored:
-                    yield f"{self.element(item.write)} = {self.names[v]};"
+                self.each.append(self.pointer(v, self._row(outer, offset, now, v)))
+        pairs = zip(loop.carries, given.carries, item.rows, self.made.wide, strict=True)
+        for (before, _), after, rows, wide in pairs:
+            row, later = f"({step} & 1)", f"(({step} + 1) & 1)"
+            if wide:
+                row, later = (step, f"({step} + 1)") if forwards else (f"({n} - {step})", now)
+            if before in used:
+                self.each.append(self.pointer(before, self._row(rows, 0, row, before), const=True))
+            self.each.append(self.pointer(after, self._row(rows, 0, later, after)))
+        for v, place in self.made.scratch.items():
+            if v in written:
+                self.once.append(self.pointer(v, f"(char *) {self.outer.names[item.scratch]}_at + {place}"))
 
-    def _of_row(self, access: Access) -> bool:
-        """Whether an element in memory stays the same in the innermost loop, which is not short."""
-        v = access.value
-        if not self.sizes or self.sizes[-1] < SIXTEEN or v in self.registers or v in self.given.numbers:
-            return False
-        return self.strides(access.map)[-1] == 0
+    def _row(self, outer: int, offset: int, row: str, v: int) -> str:
+        """The address of a row of the memory of an outer value."""
+        size = self.given.size(v)
+        place = f" + {offset}" if offset else ""
+        return f"{self.outer.names[outer]}_at{place}" + (f" + {row} * {size}" if row != "0" else "")
 
-    def _divided(self, x: str, y: str, dtype: np.dtype) -> str:
-        """x / y as (x s) (1 / (y s)); s is 1, or so large that 1 / (y s) is finite for a subnormal y."""
-        if y not in self.inverses:
-            k = self.inverses[y] = f"{len(self.inverses)}"
-            kind, f = ctype(dtype), "f" if dtype == np.float32 else ""
-            least, large = ("FLT_MIN", "0x1p64f") if f else ("DBL_MIN", "0x1p512")
-            self.rows.append(f"const {kind} scale{k} = fabs{f}({y}) < {least} ? {large} : 1;")
-            self.rows.append(f"const {kind} inverse{k} = 1 / ({y} * scale{k});")
-        k = self.inverses[y]
-        return f"({x} * scale{k} * inverse{k})"
+    def _constant(self, v: int, outer: int, offset: int) -> None:
+        if self.given.shape(v):
+            self.once.append(self.pointer(v, self._row(outer, offset, "0", v), const=True))
+            return
+        name = self.outer.names[outer]
+        scalar = not self.outer.given.shape(outer) and outer in self.outer.given.program.constants
+        value = name if scalar else f"{name}_at[{offset}]"
+        self.once.append(f"const {ctype(self.given.values[v].dtype)} {self.names[v]} = {value};")
 
-    def _combined(self, item: Assign, value: str, d: int) -> Iterator[str]:
-        found = self.accumulator(item)
-        if d == len(self.sizes):  # each element has a place of its own in this loop
-            place = self.element(item.write)
-            if item.combine != "add" and not self._outer(item, d):
-                yield f"{place} = {value};"
-            elif item.combine in ("sum", "add"):
-                yield f"{place} += {value};"
-            else:
-                yield f"{place} = {self._extreme(item, place, value)};"
-        elif item.combine in ("sum", "add"):
-            yield f"{found} += {value};"
-        else:
-            sign = ">" if item.combine == "max" else "<"
-            yield f"{found} = {value} {sign} {found} ? {value} : {found};"
-            if self._may_be_nan(item):
-                yield f"{found}_nan |= {value} != {value};"
+    def _outside(self, access: Access) -> Access:
+        """An access to a constant, as the outer step makes it."""
+        outer, offset = self.item.memory[access.value]
+        return Access(outer, Map(offset + access.map.offset, access.map.strides))
 
+    def whole(self, access: Access) -> bool:
+        return access.value in self.given.program.constants and self.outer.whole(self._outside(access))
 
-def wide(made: Grouped) -> list[bool]:
-    """For each carry, whether all its rows are kept."""
-    held = set(made.given.kept.values())
-    pairs = zip(made.given.program.carries, made.given.carries, strict=True)
-    return [before in held or after in held for (before, _), after in pairs]
+    def fixed(self, v: int) -> bool:
+        return v in self.given.program.constants and self.outer.fixed(self.item.memory[v][0])
 
+    def outermost(self) -> Outermost:
+        return self.outer.outermost()
 
-def loops_of(space: Shape, maps: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
-    """The loops over a space, from the outermost: for each its length, and the axes that it runs over.
-
-    The innermost runs over the axis along which most maps are contiguous. Neighbouring axes become one loop
-    where all maps go through both as through one.
-    """
-    if not space:
-        return []
-
-    def merit(axis: int) -> tuple[bool, int, int]:
-        strides = [m.strides[axis] for m in maps]
-        return space[axis] >= 4, sum(s == 1 for s in strides) - sum(s not in (0, 1) for s in strides), axis
-
-    last = max(range(len(space)), key=merit)
-    loops: list[tuple[int, tuple[int, ...]]] = []
-    for axis in [*(a for a in range(len(space)) if a != last), last]:
-        if loops:
-            n, axes = loops[-1]
-            if all(m.strides[axes[-1]] == m.strides[axis] * space[axis] for m in maps):
-                loops[-1] = n * space[axis], (*axes, axis)
-                continue
-        loops.append((space[axis], (axis,)))
-    return loops
-
-
-def neutral(combine: str | None, dtype: np.dtype) -> str:
-    if combine in ("sum", "add"):
-        return "0"
-    if dtype.kind == "f":
-        return "-INFINITY" if combine == "max" else "INFINITY"
-    if dtype.kind == "b":
-        return "0" if combine == "max" else "1"
-    info = np.iinfo(dtype)
-    return literal(info.min if combine == "max" else info.max, dtype)
-
-
-def literal(x, dtype: np.dtype) -> str:
-    """A number as C writes it."""
-    if dtype.kind == "f":
-        if x != x:
-            return "NAN"
-        if x in (np.inf, -np.inf):
-            return "INFINITY" if x > 0 else "(-INFINITY)"
-        text = repr(float(x))
-        text += "f" if dtype == np.float32 else ""
-    elif dtype.kind == "b":
-        text = str(int(x))
-    else:
-        least = np.iinfo(np.int64).min
-        text = "(-INT64_C(9223372036854775807) - 1)" if x == least else f"(({ctype(dtype)}) {_integer(int(x))})"
-    return f"({text})" if text.startswith("-") else text
-
-
-def _integer(x: int) -> str:
-    return f"UINT64_C({x})" if x > np.iinfo(np.int64).max else f"INT64_C({x})" if x >= 0 else f"-INT64_C({-x})"
-
-
-def local(dtype: np.dtype) -> str:
-    """The type of a local variable: a truth value is an int, because vectors of bytes mix badly with floats."""
-    return "int" if dtype.kind == "b" else ctype(dtype)
-
-
-def converted(x: str, of: np.dtype, to: np.dtype) -> str:
-    """x in another dtype, as NumPy's astype."""
-    if to.kind == "b":
-        return f"({x} != 0)"
-    return f"(({ctype(to)}) {x})" if of != to else x
-
-
-def identifiers(made: Grouped) -> dict[int, str]:
-    """A name for every value in C: that of the program, where it can be one."""
-    given = made.given
-    names: dict[int, str] = {}
-    taken: set[str] = set()
-    for v in range(len(given.values)):
-        whole = given.inlined.get(v, v)
-        while whole in given.inlined:
-            whole = given.inlined[whole]
-        name = re.sub(r"\W", "_", given.program.names.get(whole, "v"), flags=re.ASCII)
-        name = f"v{name}" if name[:1].isdigit() or name.startswith("_") else name
-        if name in KEYWORDS or re.fullmatch(r"(k|panels|scale|inverse)\d*|first|next", name):
-            name += "_"
-        unique = next(
-            n for n in itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1))) if n not in taken
-        )
-        taken |= {unique, f"{unique}_at", f"{unique}_so_far", f"{unique}_so_far_nan"}
-        names[v] = unique
-    return names
-
-
-def indented(lines: Iterable[str], levels: int = 1) -> Iterator[str]:
-    for line in lines:
-        yield line if line.startswith("#") else "    " * levels + line
-
-
-def items_of(made: Grouped) -> Iterator[Item]:
-    for group in made.groups:
-        yield from group.items
+    def _packed(self, kernel: Kernel, b: Access) -> str:
+        if self.fixed(b.value):
+            return self.outer.panels(kernel, self._outside(b))
+        panels = self.outermost().room(kernel, self.kind(b))
+        row, column = b.map.strides
+        self.once.append(f"pack_{kernel.name}({self.address(b)}, {row}, {column}, {panels});")
+        return panels
