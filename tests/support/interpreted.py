@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.execute import store
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Item, Product, neutral
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Inner, Item, Product, neutral
 from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 from tinygrad_seq.scan.program import Program
@@ -106,12 +106,15 @@ class Interpreter:
     # --- one group --------------------------------------------------------------------------------------
 
     def group(self, group: Group) -> None:
-        self.own = {item.write.value for item in group.items}
+        self.own = {v for item in group.items for v in item.written}
         self.registers: dict[int, tuple[Assign, np.ndarray]] = {}
         for item in group.items:
             if isinstance(item, Product):
                 assert len(group.items) == 1
                 self.product(item)
+            elif isinstance(item, Inner):
+                assert len(group.items) == 1
+                self.inner(item)
             else:
                 assert item.space == group.space
                 if item.ordered:
@@ -127,6 +130,36 @@ class Interpreter:
         where = places(item.write.map, (item.m, item.n))
         self.memory[item.write.value][where] = (a @ b).ravel()
         self.written[item.write.value][where] += 1
+
+    def inner(self, item: Inner) -> None:
+        """A loop whose rows, stacks and totals are memory of this step."""
+        within, n = item.loop.given, item.n
+        loop = within.program
+
+        def outer(v: int, shape: Shape) -> np.ndarray:
+            value, first = item.memory[v]
+            return self.memory[value][first : first + math.prod(shape)].reshape(shape)
+
+        rows = [self.memory[v].reshape(self.given.shape(v)) for v in item.rows]
+        backwards = [wide and item.reverse for wide in item.loop.wide]
+        arrays = [row[-1 if back else 0].copy() for row, back in zip(rows, backwards, strict=True)]
+        arrays += [outer(v, (n, *loop.values[v].shape)).copy() for v in loop.inputs]
+        arrays += [outer(v, loop.values[v].shape).copy() for v in loop.constants]
+        finals, kept, totals = Interpreter(item.loop)(arrays, n, item.reverse)
+        for j, (row, final) in enumerate(zip(rows, finals, strict=True)):
+            wide, back = item.loop.wide[j], backwards[j]
+            row[0 if back else n if wide else n % 2] = final
+            for v, stack in zip(within.kept, kept, strict=True):
+                before = v == loop.carries[j][0]
+                if before or within.kept[v] == within.carries[j]:
+                    (row[:-1] if before != item.reverse else row[1:])[...] = stack
+        for v, stack in zip(within.kept, kept, strict=True):
+            if within.kept[v] in item.memory:
+                outer(within.kept[v], stack.shape)[...] = stack
+        for (v, total), found in zip(within.totals.items(), totals, strict=True):
+            outer(total, loop.values[v].shape)[...] += found
+        for v in item.written:
+            self.written[v][...] = 1
 
     def assign(self, item: Assign, part: slice) -> None:
         """The assignment for a part of its space."""
@@ -194,17 +227,19 @@ def well_formed(made: Grouped) -> None:
     """The laws of groups that hold whatever the numbers are."""
     given = made.given
     outside = {*given.program.arguments, *given.numbers, *given.counted}
-    last_write = {item.write.value: g for g, group in enumerate(made.groups) for item in group.items}
+    last_write = {v: g for g, group in enumerate(made.groups) for item in group.items for v in item.written}
     for g, group in enumerate(made.groups):
         seen: dict[int, Assign] = {}
         for item in group.items:
             for access in item.reads:
                 v = access.value
                 held = v in seen and in_register(seen[v], item, access)
-                own = isinstance(item, Assign) and item.ordered and v == item.write.value
+                own = isinstance(item, Inner) or (
+                    isinstance(item, Assign) and item.ordered and v == item.write.value
+                )
                 assert v in outside or held or own or last_write[v] < g, "a group reads only earlier ones"
                 assert held or v in made.stored or v in outside, "what is read has memory"
-            seen[item.write.value] = item
+            seen.update(dict.fromkeys(item.written, item))
     lives = {v: alive(made, v) for v in made.scratch}
     for v, first in made.scratch.items():
         assert first % LINE == 0, "vectors are read from whole cache lines"
@@ -226,7 +261,7 @@ def alive(made: Grouped, v: int) -> tuple[int, int]:
         g
         for g, group in enumerate(made.groups)
         for item in group.items
-        if v in (item.write.value, *(a.value for a in item.reads))
+        if v in (*item.written, *(a.value for a in item.reads))
     ]
     return min(uses), max(uses)
 
@@ -239,7 +274,7 @@ def size(made: Grouped, v: int) -> int:
 def written_once(run: Interpreter) -> None:
     """After a step: every element of what is kept, carried or summed was written once, or filled before."""
     given = run.given
-    writers = Counter(item.write.value for group in run.made.groups for item in group.items)
+    writers = Counter(v for group in run.made.groups for item in group.items for v in item.written)
     filled = {
         item.write.value
         for group in run.made.groups
@@ -256,6 +291,8 @@ def computed(given: Assignments, items: Iterable[Item]) -> Counter:
     """How many elements are computed of each value, those of copies included."""
     found: Counter = Counter()
     for item in items:
+        if isinstance(item, Inner):
+            continue
         v = item.write.value
         while v in given.inlined:
             v = given.inlined[v]

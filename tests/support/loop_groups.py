@@ -86,7 +86,7 @@ def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
 
 def check(loop: Loop, reverse: bool = False) -> Grouped:
     """Groups compute the numbers of the loop, and obey their laws. UnsupportedError if it has no groups."""
-    made = grouped(assigned(loop.program, loop.kept, lambda name: True))
+    made = grouped(assigned(loop.program, loop.kept, lambda *_: True))
     well_formed(made)
     run = Interpreter(made)
     with np.errstate(all="ignore"):
