@@ -19,7 +19,7 @@ pytestmark = pytest.mark.host("C runs on the CPU")
 DTYPES = [np.float32, np.float64]
 HIGHER = {np.float32: np.float64, np.float64: np.longdouble}
 # Every example compiles several shapes, so examples are few, and none is made smaller.
-few = settings(max_examples=settings.default.max_examples // 4, phases=[Phase.explicit, Phase.generate])
+few = settings(max_examples=settings.default.max_examples // 5, phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.fixture(params=WIDTHS, ids="{} bytes".format, scope="module")
