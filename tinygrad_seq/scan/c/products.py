@@ -79,6 +79,7 @@ def _rows(m: int, suffix: str) -> str:
     return f"""
 #ifndef {guard}
 #define {guard}
+/* {m} rows of c, as wide as a panel */
 OUTLINED void rows_{m}_{suffix}(int vectors, const panel_{suffix} *p)
 {{
     switch (vectors) {{
@@ -91,12 +92,13 @@ OUTLINED void rows_{m}_{suffix}(int vectors, const panel_{suffix} *p)
 
 def _calls(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
     return f"""\
-/* c = a b, ({m} x {k}) ({k} x {n}), with b packed into panels */
+/* Pack b of c = a b, ({m} x {k}) ({k} x {n}) */
 INLINED void pack_{name}(const {real} *b, int64_t row, int64_t column, {real} *panels)
 {{
     pack_{suffix}({_most(m)}, {k}, {n}, b, row, column, panels);
 }}
 
+/* c = a b, with packed b */
 INLINED void {name}(const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *panels, {real} *c, int64_t c_row)
 {{
@@ -107,7 +109,7 @@ INLINED void {name}(const {real} *a, int64_t a_row, int64_t a_column,
 
 def _direct(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
     return f"""\
-/* The same, with the rows of b where they are */
+/* c = a b, with the rows of b where they are */
 INLINED void {name}_direct(const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *b, int64_t b_row, {real} *c, int64_t c_row)
 {{
