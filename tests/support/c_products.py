@@ -94,8 +94,8 @@ class Products:
         self.library = compiled("\n".join(parts), WIDTHS[width][0])
 
     def __call__(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-        """c = a b with b in panels, for any strides of a and b. If b is finite, all vectors of the panels are; the
-        memory behind the panels is unchanged.
+        """c = a b with b in panels, for any strides of a and b. If b is finite, so are the panels; the memory
+        behind them is unchanged.
         """
         p = self._product(a, b, c)
         panels, guards = guarded(p.panels, self.dtype)

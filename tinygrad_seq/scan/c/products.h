@@ -71,9 +71,9 @@ INLINED void OF(tiles)(const int m, const int vectors, OF(panel) p)
         OF(tile)(rows, vectors, p);
 }
 
-/* All columns of c, a panel at a time. `rows(vectors, panel)` computes its rows; b_row is 0 if b is packed. */
-OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const ELEMENT *a,
-    int64_t a_row, int64_t a_column, const ELEMENT *b, int64_t b_row, ELEMENT *c, int64_t c_row)
+/* All columns of c, a panel at a time. `rows(vectors, panel)` computes its rows. */
+OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const REAL *a,
+    int64_t a_row, int64_t a_column, int packed, const REAL *b, int64_t b_row, REAL *c, int64_t c_row)
 {
     OF(panel) p = {depth, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
     int64_t left = (n + OF(width) - 1) / OF(width);
@@ -81,17 +81,17 @@ OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64
         const int64_t vectors = next_panel(left, most), wide = vectors * OF(width);
         left -= vectors;
         p.c_last = left ? wide - OF(width) : c + n - p.columns - p.c;
-        p.b_last = b_row ? p.c_last : wide - OF(width);
-        p.b_row = b_row ? b_row : wide;
+        p.b_last = packed ? wide - OF(width) : p.c_last;
+        p.b_row = packed ? wide : b_row;
         rows(vectors, &p);
-        p.b += b_row ? wide : wide * depth;
+        p.b += packed ? wide * depth : wide;
         p.c += wide;
     }
 }
 
-/* Pack b. It is called once per loop, and compiled for size: that takes 30 ms less. */
-__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row,
-    int64_t column, ELEMENT *panels)
+/* Pack b, once per run of a loop. It is compiled for size, which takes 50 ms less. */
+__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const REAL *b, int64_t row,
+    int64_t column, REAL *panels)
 {
     const int64_t columns = n < OF(width) ? n : OF(width);
     int64_t left = (n + OF(width) - 1) / OF(width), j = 0;

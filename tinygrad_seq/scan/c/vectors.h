@@ -1,10 +1,10 @@
-/* Vectors of numbers, by the extensions that gcc and clang share. A function is INLINED where constant arguments
-   make another function of it, and OUTLINED where one copy of it shall serve all callers. */
+/* Vectors of numbers, by the extensions that gcc and clang share. INLINED: each constant argument gives code of its
+   own. OUTLINED: one copy serves all callers. */
 
 #include <stdint.h>
 #include <string.h>
 
-/* The bytes of a vector, and the rows of a tile that is three vectors wide: so many sums fill the registers. */
+/* The bytes of a vector, and the most rows of a tile: three vectors wide, it fills the registers. */
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #define MOST_ROWS 8
