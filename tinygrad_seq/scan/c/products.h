@@ -72,8 +72,8 @@ INLINED void OF(tiles)(const int m, const int vectors, OF(panel) p)
 }
 
 /* All columns of c, a panel at a time. `rows(vectors, panel)` computes its rows. */
-OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const REAL *a,
-    int64_t a_row, int64_t a_column, int packed, const REAL *b, int64_t b_row, REAL *c, int64_t c_row)
+OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const ELEMENT *a,
+    int64_t a_row, int64_t a_column, int packed, const ELEMENT *b, int64_t b_row, ELEMENT *c, int64_t c_row)
 {
     OF(panel) p = {depth, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
     int64_t left = (n + OF(width) - 1) / OF(width);
@@ -90,8 +90,8 @@ OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64
 }
 
 /* Pack b, once per run of a loop. It is compiled for size, which takes 50 ms less. */
-__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const REAL *b, int64_t row,
-    int64_t column, REAL *panels)
+__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row,
+    int64_t column, ELEMENT *panels)
 {
     const int64_t columns = n < OF(width) ? n : OF(width);
     int64_t left = (n + OF(width) - 1) / OF(width), j = 0;
