@@ -13,7 +13,6 @@ import gc
 import importlib.metadata
 import shutil
 import tempfile
-import warnings
 from collections import defaultdict
 
 import doors
@@ -50,6 +49,16 @@ def registry():
         table.update(kept)
 
 
+@pytest.fixture(autouse=True)
+def emitter_of_a_test(request):
+    """Run a test of the NumPy emitter with that emitter."""
+    if request.node.get_closest_marker("in_numpy"):
+        with emitter("numpy"):
+            yield
+    else:
+        yield
+
+
 def pytest_report_header(config):
     """The backend, the emitter, and whether PyTorch is installed; if not, tests marked `oracle` are skipped."""
     try:
@@ -65,9 +74,8 @@ def pytest_configure(config):
     if "TINYGRAD_SEQ_CACHE" not in os.environ:
         os.environ["TINYGRAD_SEQ_CACHE"] = folder = tempfile.mkdtemp(prefix="tinygrad_seq-tests-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is no C compiler
-        emitter()
+    os.environ["TINYGRAD_SEQ_EMITTER"] = config.getoption("--emitter")
+    emitter()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -109,6 +117,12 @@ def pytest_addoption(parser):
         choices=("numpy", "double", "cupy"),
         default="numpy",
         help="where the tests run: on NumPy, on the double of a device, or on CuPy",
+    )
+    parser.addoption(
+        "--emitter",
+        choices=("numpy", "c"),
+        default="numpy",
+        help="how scan runs its loops: as NumPy, or as C, which compiles every program that the tests make",
     )
     parser.addoption(
         "--laws", action="store_true", help="print the table primitive x law: calls tried, mutants killed"

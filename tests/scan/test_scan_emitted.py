@@ -16,6 +16,8 @@ from tinygrad_seq.scan.over_time import PROGRAMS
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
 
+pytestmark = pytest.mark.in_numpy
+
 
 def normal(*shape, seed=0):
     return np.random.default_rng([seed, *shape]).normal(size=shape)
