@@ -14,10 +14,11 @@ from dataclasses import replace
 from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
+from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
 from tinygrad_seq.scan.program import Operation, Parts, Program, Spec, rides, taken_apart
-from tinygrad_seq.scan.ready import Emitter, Ready, emitter_of
+from tinygrad_seq.scan.ready import NUMPY, Emitter, Ready, emitter_of, obstacle
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -36,7 +37,7 @@ class Explanation:
     def __init__(
         self, program: Program, emitter: Emitter, wanted: frozenset[int], arrays: Sequence, steps: str
     ) -> None:
-        self.program, self.steps = program, steps
+        self.program, self.emitter, self.steps = program, emitter, steps
         self.parts = taken_apart(program, emitter.forward)
         self.env = first_step(program, arrays)
         self.live = reached(program, wanted)
@@ -59,7 +60,10 @@ class Explanation:
         yield from section("before, for all t at once", told(parts.before, program))
         yield from section("loop", source(self.loop) if parts.loop.operations else [])
         yield from section("after, for all t at once", told(parts.after, program))
-        yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
+        if self.emitter is NUMPY:
+            yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
+            if chosen() == "c" and (reason := obstacle(program)):
+                yield f"\nthe loop runs as NumPy, because {reason}"
         if self.back:
             yield f"\nkept for the backward pass, {self.memory} bytes of every step"
             yield f"    {', '.join(self._kept())}"
@@ -269,7 +273,7 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
         free = not on_carry.intersection(call.inputs)
         if free or not for_carry.intersection(call.outputs):
             where = "does not depend on the carry" if free else "no carry depends on it"
-            yield f"{known[call.outputs[0]]}: {where}, but {obstacle(call, program, fixed)}"
+            yield f"{known[call.outputs[0]]}: {where}, but {why_inside(call, program, fixed)}"
         elif call.op.name == "matmul" and call.inputs[0] in joined:
             side_by_side = joined[call.inputs[0]].inputs
             if not on_carry.issuperset(side_by_side):
@@ -278,7 +282,7 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
                 yield f"{known[call.outputs[0]]}: depends on the carry; write {apart}"
 
 
-def obstacle(call: Operation, program: Program, fixed: set[int]) -> str:
+def why_inside(call: Operation, program: Program, fixed: set[int]) -> str:
     """The reason why a call is in the loop, if the carries do not require it."""
     op = call.op.name
     if rides(call, program, fixed):

@@ -80,11 +80,16 @@ C = Emitter(lambda program: identified(program, IN_C), IN_C, IN_C, loop_in_c)
 
 def emitter_of(program: Program) -> Emitter:
     """The emitter of a program that is made now: that of `ts.emitter`, if its loop has such a form."""
-    if chosen() == "numpy" or program.device != "cpu":
-        return NUMPY
+    return NUMPY if chosen() == "numpy" or obstacle(program) else C
+
+
+def obstacle(program: Program) -> str:
+    """Why the loop of a program cannot be written as C; empty if it can."""
+    if program.device != "cpu":
+        return f"its arrays are on {program.device}"
     loop = taken_apart(C.form(program), C.forward).loop
     try:
         assigned(loop, loop.outputs, expressible)
-    except UnsupportedError:
-        return NUMPY
-    return C
+    except UnsupportedError as error:
+        return f"C has no form of {error}"
+    return ""
