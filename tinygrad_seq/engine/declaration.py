@@ -13,6 +13,8 @@ names what it reads: the op's own arguments and metadata, `z` the output, `g` th
 in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the arrays that its rules
 name, and nothing else. (An op that computes more than its output can keep that for its rules, `.keeps`.)
 
+A pointwise op may state one element in C, for compiled loops: `multiply.c("x * y")`.
+
 An op without a derivative says so: `op.no_derivative()`. To use an op on the tape that declares nothing is an
 error, since its gradient would be lost.
 

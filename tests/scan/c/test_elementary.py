@@ -152,7 +152,7 @@ def test_logaddexp_is_right_to_the_last_places_of_its_terms(dtype):
 # --- the text -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("key", "numbers"), fits.table().items(), ids=str)
+@pytest.mark.parametrize(("key", "numbers"), fits.table().items(), ids=map("-".join, fits.table()))
 def test_the_polynomials_are_the_fits(key, numbers):
     letter = {"exp": "Q", "log": "L"}[key[0]]
     body = re.search(rf"INLINE {key[1]} {letter}_{key[1]}\(.*?\n}}", TEXT, re.DOTALL)[0]

@@ -41,60 +41,6 @@ def by_name(op):
     return op.name
 
 
-# --- values ---------------------------------------------------------------------------------------------
-
-
-def test_every_pointwise_op_states_an_expression():
-    pointwise = {
-        op.name
-        for op in PRIMITIVES.values()
-        if op.signature and not any((*op.signature.inputs, *op.signature.outputs)) and not op.metadata
-    }
-    assert {op.name for op in OPS} == pointwise
-
-
-def any_elements(dtype, rng):
-    """Any bits at all, and small numbers."""
-    if dtype.kind == "b":
-        return rng.integers(0, 2, 70).astype(bool)
-    bits = rng.integers(0, 256, 70 * dtype.itemsize, np.uint8).view(dtype)
-    return np.where(rng.random(70) < 0.5, bits, rng.integers(0, 4, 70).astype(dtype))
-
-
-@needs_compiler
-@pytest.mark.parametrize("op", [op for op in OPS if op.name not in ROUNDED], ids=by_name)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_arithmetic_and_comparisons_are_equal_bit_by_bit(op, seed):
-    """For any numbers: integers that overflow, subnormal numbers, NaN."""
-    rng = np.random.default_rng(seed)
-    for loop in loops(op):
-        arrays = [any_elements(dtype, rng) for dtype in loop.dtypes]
-        found, expected = loop(*arrays), result(op, arrays)
-        nan = np.isnan(expected)
-        assert np.array_equal(np.isnan(found), nan)
-        assert found[~nan].tobytes() == expected[~nan].tobytes()
-
-
-@needs_compiler
-@pytest.mark.parametrize("op", OPS, ids=by_name)
-@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
-def test_special_values_are_those_of_numpy(op, dtype):
-    """NaN, infinities, signed zeros, the smallest and largest numbers, in every combination."""
-    info = np.finfo(dtype)
-    with np.errstate(over="ignore"):
-        few = np.array([*SPECIAL, info.smallest_subnormal, info.tiny / 3, info.tiny, info.max]).astype(dtype)
-    values = np.concatenate([few, -few, [np.nan]]).astype(dtype)
-    for loop in loops(op):
-        if set(loop.dtypes) == {dtype}:
-            arrays = [grid.ravel().copy() for grid in np.meshgrid(*[values] * len(loop.dtypes))]
-            assert agreeing(loop(*arrays), result(op, arrays), arrays).all()
-            return
-    assert op.name in ("invert", "bitwise_and", "bitwise_or")  # not of floats
-
-
-# --- the law --------------------------------------------------------------------------------------------
-
-
 def slope(x, y, /):
     """z = x if it is positive, else x y"""
     return np.where(x > 0, x, x * y)
@@ -105,39 +51,6 @@ def own(text):
     op.partials(lambda x, y: np.where(x > 0, 1, y), lambda x: np.where(x > 0, 0, x), singular=True)
     op.c(text)
     return op
-
-
-@needs_compiler
-def test_a_primitive_of_the_users_is_held_to_the_law():
-    op = own("x > 0 ? x : x * y")
-    assert c in laws_of(op)
-    hold(op, c)
-
-
-WRONG = ["x > 0 ? x : y", "x >= 0 ? x : x * y", "x > 0 ? x : x * y * 1.00001", "tanh_(x)", "x > 1 ? x : x * y"]
-
-
-@needs_compiler
-@pytest.mark.parametrize("text", WRONG)
-def test_a_wrong_expression_is_found(text):
-    with pytest.raises(AssertionError, match=rf"the C expression {re.escape(repr(text))} of slope is .* gives"):
-        hold(own(text), c)
-
-
-@needs_compiler
-def test_check_primitive_says_where_an_expression_is_wrong():
-    with pytest.raises(AssertionError, match=r"slope breaks the law c: The C expression gives .*\n.*\n.* at "):
-        check_primitive(own("x * y"))
-
-
-@needs_compiler
-def test_a_text_that_is_not_c_is_found():
-    with pytest.raises(AssertionError, match="does not compile"):
-        hold(own("x + * y"), c)
-
-
-def test_an_op_without_an_expression_is_not_held_to_the_law():
-    assert c not in laws_of(PRIMITIVES["matmul"])
 
 
 # --- declarations ---------------------------------------------------------------------------------------
@@ -210,6 +123,8 @@ def test_an_argument_is_named_once():
         ("add", [I8, 1], I8, ["n", "1"], "n + (int64_t) 1"),
         ("where", [B, F4, F8], F8, ["a < b", "x", "y"], "(a < b) ? (double) x : y"),
         ("where", [F8, F4, F4], F4, ["w", "x", "y"], "w ? x : y"),
+        ("where", [F8, B, B], B, ["w", "a", "b"], "w ? a : b"),
+        ("relu", [B], I8, ["on"], "maximum_((int64_t) on, 0)"),
         ("less", [F4, F8], B, ["x", "y"], "(double) x < y"),
         ("less", [F4, 0.1], B, ["x", "0.1"], "x < (float) 0.1"),
         ("clip", [I1, I1, I1], I1, ["x", "0", "5"], "minimum_(maximum_(x, 0), 5)"),
@@ -225,6 +140,13 @@ def test_an_argument_is_named_once():
 )
 def test_the_text_for_given_arguments(name, dtypes, out, given, text):
     assert expression(PRIMITIVES[name], dtypes, out, given) == text
+
+
+def test_a_comparison_as_a_float_is_cast():
+    """In C it is an int, and the quotient of two would be one of integers."""
+    op = own("(x > 0) * y")
+    assert expression(op, [F4, F4], F4, ["x", "y"]) == "(float) ((x > 0) * y)"
+    assert expression(op, [I8, I8], I8, ["n", "m"]) == "(n > 0) * m"
 
 
 def test_a_division_of_integers_has_no_text():
@@ -250,3 +172,103 @@ def test_the_c_types():
     for name in ("f2", "c8", "M8[s]"):
         with pytest.raises(TypeError, match="has no C type here"):
             ctype(name)
+
+
+# --- the law --------------------------------------------------------------------------------------------
+
+
+@needs_compiler
+def test_a_primitive_of_the_users_is_held_to_the_law():
+    op = own("x > 0 ? x : x * y")
+    assert c in laws_of(op)
+    hold(op, c)
+
+
+WRONG = ["x > 0 ? x : y", "x >= 0 ? x : x * y", "x > 0 ? x : x * y * 1.00001", "tanh_(x)", "x > 1 ? x : x * y"]
+
+
+@needs_compiler
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_expression_is_found(text):
+    with pytest.raises(AssertionError, match=rf"the C expression {re.escape(repr(text))} of slope is .* gives"):
+        hold(own(text), c)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("right", "text"), [(lambda x, /: 0.5 * x, "0.50001 * x"), (lambda x, /: -0.5 * x, "0 - 0.5 * x")]
+)
+def test_the_fifth_digit_and_the_sign_of_zero_are_compared(right, text):
+    right.__name__ = "scaled"
+    op = Primitive(right, "()->()")
+    op.partials(lambda x: 0.5)
+    op.c(text)
+    with pytest.raises(AssertionError, match="of scaled is"):
+        hold(op, c)
+
+
+@needs_compiler
+def test_check_primitive_says_where_an_expression_is_wrong():
+    with pytest.raises(AssertionError, match=r"slope breaks the law c: The C expression gives .*\n.*\n.* at "):
+        check_primitive(own("x * y"))
+
+
+@needs_compiler
+def test_a_text_that_is_not_c_is_found():
+    with pytest.raises(AssertionError, match="does not compile"):
+        hold(own("x + * y"), c)
+
+
+def test_an_op_without_an_expression_is_not_held_to_the_law():
+    assert c not in laws_of(PRIMITIVES["matmul"])
+
+
+# --- values ---------------------------------------------------------------------------------------------
+
+
+def test_every_pointwise_op_states_an_expression():
+    pointwise = {
+        op.name
+        for op in PRIMITIVES.values()
+        if op.signature and not any((*op.signature.inputs, *op.signature.outputs)) and not op.metadata
+    }
+    assert {op.name for op in OPS} == pointwise
+
+
+def any_elements(dtype, rng):
+    """Any bits at all, and small numbers."""
+    if dtype.kind == "b":
+        return rng.integers(0, 2, 70).astype(bool)
+    bits = rng.integers(0, 256, 70 * dtype.itemsize, np.uint8).view(dtype)
+    return np.where(rng.random(70) < 0.5, bits, rng.integers(0, 4, 70).astype(dtype))
+
+
+@needs_compiler
+@pytest.mark.parametrize("op", [op for op in OPS if op.name not in ROUNDED], ids=by_name)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_arithmetic_and_comparisons_are_equal_bit_by_bit(op, seed):
+    """For any numbers: integers that overflow, subnormal numbers, NaN."""
+    rng = np.random.default_rng(seed)
+    for loop in loops(op):
+        arrays = [any_elements(dtype, rng) for dtype in loop.dtypes]
+        found, expected = loop(*arrays), result(op, arrays)
+        nan = np.isnan(expected)
+        assert np.array_equal(np.isnan(found), nan)
+        assert found[~nan].tobytes() == expected[~nan].tobytes()
+
+
+@needs_compiler
+@pytest.mark.parametrize("op", OPS, ids=by_name)
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
+def test_special_values_are_those_of_numpy(op, dtype):
+    """NaN, infinities, signed zeros, the smallest and largest numbers, in every combination."""
+    info = np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        few = np.array([*SPECIAL, info.smallest_subnormal, info.tiny / 3, info.tiny, info.max]).astype(dtype)
+    values = np.concatenate([few, -few, [np.nan]]).astype(dtype)
+    for loop in loops(op):
+        if set(loop.dtypes) == {dtype}:
+            arrays = [grid.ravel().copy() for grid in np.meshgrid(*[values] * len(loop.dtypes))]
+            assert agreeing(loop(*arrays), result(op, arrays), arrays).all()
+            return
+    assert op.name in ("invert", "bitwise_and", "bitwise_or")  # not of floats
