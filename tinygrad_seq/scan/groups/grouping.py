@@ -136,7 +136,7 @@ def _computed(given: Assignments, item: Assign, reader: Assign, v: int) -> list[
     ndim = len(reader.space)
     reads = tuple(a._replace(map=composed(a.map, axes, ndim)) for a in item.reads)
     copy = item._replace(space=reader.space, reads=reads, write=target)
-    given.inlined[own] = v
+    given.inlined[own] = Access(v, m)
     return [copy, reader._replace(reads=tuple(target if a.value == v else a for a in reader.reads))]
 
 
