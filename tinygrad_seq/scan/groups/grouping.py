@@ -118,7 +118,7 @@ def _whole(given: Assignments, item: Assign) -> bool:
 
 def _may_compute(reader: Item, v: int, space: Shape) -> TypeGuard[Assign]:
     """Whether the reader can compute v, an array over `space`, itself: it reads v once, by other indices."""
-    if isinstance(reader, Product) or reader.ordered or reader.space == space:
+    if isinstance(reader, Product) or reader.space == space:
         return False
     reads = [a for a in reader.reads if a.value == v]
     if len(reads) > 1 or reads[0].indices:
