@@ -8,6 +8,7 @@ written.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,12 +20,14 @@ from tinygrad_seq.scan.execute import store
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Inner, Item, Product, neutral
 from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
+from tinygrad_seq.scan.groups.told import names_of
 from tinygrad_seq.scan.program import Program
 
 FUNCTIONS = {"sum": np.add, "add": np.add, "max": np.maximum, "min": np.minimum}
 Results = tuple[list, list, list]  # carries after the last step; kept values of all steps; totals
 
 
+@np.errstate(all="ignore")
 def stepped(loop: Program, kept: Sequence[int], arrays: Sequence, n: int, reverse: bool) -> Results:
     """The loop, computed by the forward functions of its ops."""
     env = {**dict(zip(loop.arguments, arrays, strict=True)), **loop.numbers}
@@ -240,6 +243,11 @@ def well_formed(made: Grouped) -> None:
                 assert v in outside or held or own or last_write[v] < g, "a group reads only earlier ones"
                 assert held or v in made.stored or v in outside, "what is read has memory"
             seen.update(dict.fromkeys(item.written, item))
+        for first, second in itertools.combinations(group.items, 2):
+            if first.write.value == second.write.value:
+                one, other = (places(item.write.map, item.space) for item in (first, second))
+                apart = one != other
+                assert set(one[apart]).isdisjoint(other[apart]), "an element is written by two indices"
     lives = {v: alive(made, v) for v in made.scratch}
     for v, first in made.scratch.items():
         assert first % LINE == 0, "vectors are read from whole cache lines"
@@ -250,9 +258,19 @@ def well_formed(made: Grouped) -> None:
     before = computed(given, given.items)
     after = computed(given, [item for group in made.groups for item in group.items])
     assert all(count <= before[v] for v, count in after.items()), "an element is computed twice"
+    differently_named(made)
     held_values = {*given.kept.values(), *given.carries, *given.totals.values()}
     assert held_values <= made.stored
     assert held_values.isdisjoint(made.scratch)
+
+
+def differently_named(made: Grouped) -> None:
+    """All values with memory or in registers have different names, so that a name can be an identifier."""
+    names = names_of(made)
+    values = {item.write.value for group in made.groups for item in group.items} | made.stored
+    count = Counter(names[v] for v in values)
+    assert max(count.values(), default=1) == 1, count
+    assert all(name.isidentifier() for name in count)
 
 
 def alive(made: Grouped, v: int) -> tuple[int, int]:
@@ -295,6 +313,6 @@ def computed(given: Assignments, items: Iterable[Item]) -> Counter:
             continue
         v = item.write.value
         while v in given.inlined:
-            v = given.inlined[v]
+            v = given.inlined[v].value
         found[v] += math.prod(item.space) if isinstance(item, Assign) else item.m * item.n
     return found

@@ -18,6 +18,7 @@ from tinygrad_seq.scan.execute import store
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
 from tinygrad_seq.scan.groups.lowering import assigned
+from tinygrad_seq.scan.groups.told import told
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Hoisting, Operation, Program, taken_apart
 from tinygrad_seq.scan.step import Step, steps_of
@@ -88,6 +89,7 @@ def check(loop: Loop, reverse: bool = False) -> Grouped:
     """Groups compute the numbers of the loop, and obey their laws. UnsupportedError if it has no groups."""
     made = grouped(assigned(loop.program, loop.kept, lambda *_: True))
     well_formed(made)
+    text = "\n".join(told(made))  # every program can be printed
     run = Interpreter(made)
     with np.errstate(all="ignore"):
         expected = flat(stepped(*loop, reverse))
@@ -97,7 +99,7 @@ def check(loop: Loop, reverse: bool = False) -> Grouped:
         if any(np.any(gap > most) for gap, most in zip(far, limits, strict=True)):
             limits = list(map(np.maximum, limits, spread(loop, reverse, expected)))
         for x, y, gap, most in zip(found, expected, far, limits, strict=True):
-            assert np.all(gap <= most), f"{x}\ninstead of\n{y}\na difference of {np.max(gap):.2e}"
+            assert np.all(gap <= most), f"{x}\ninstead of\n{y}\na difference of {np.max(gap):.2e}\n{text}"
     return made
 
 

@@ -171,6 +171,12 @@ def test_recovered_indices_are_right_or_none(data, shape):
             np.testing.assert_array_equal(visited(axis, space), expected)
 
 
+def test_indices_that_pass_the_end_of_an_axis_are_not_recovered():
+    """The first four of six elements are not in one row of three."""
+    assert recovered(Map(0, (1,)), (4,), (2, 3)) is None
+    assert recovered(Map(3, (1,)), (3,), (2, 3)) == [Map(1, (0,)), Map(0, (1,))]
+
+
 @MANY
 @given(st.data(), filled_shapes(4))
 def test_a_composition_indexes_twice(data, shape):

@@ -8,7 +8,8 @@ import re
 import numpy as np
 
 from tinygrad_seq.scan.c.expressions import ctype
-from tinygrad_seq.scan.groups.assignments import Assignments
+from tinygrad_seq.scan.groups.grouping import Grouped
+from tinygrad_seq.scan.groups.told import names_of
 
 RESERVED = """
     auto break case char const continue default do double else enum extern float for goto if inline int long
@@ -18,19 +19,16 @@ RESERVED = """
 OWN = re.compile("|".join([*RESERVED.split(), r"(k|panels|scale|inverse|step)\d*"]))
 
 
-def identifiers(given: Assignments, taken: set[str]) -> dict[int, str]:
-    """A name for every value: that of the program, where it can be one in C and is not `taken`.
+def identifiers(made: Grouped, taken: set[str]) -> dict[int, str]:
+    """A name for every value: the one that it has in print, where it can be one in C and is not `taken`.
 
-    A name stands for the value of one element, and with the ending _at for the memory. A value that is computed
-    once more where it is read has the name of the whole.
+    A name stands for the value of one element, and with the ending _at for the memory.
     """
     names: dict[int, str] = {}
-    for v in range(len(given.values)):
-        whole = v
-        while whole in given.inlined:
-            whole = given.inlined[whole]
-        name = re.sub(r"\W", "_", given.program.names.get(whole, "v"), flags=re.ASCII)
-        if name[:1].isdigit() or name.startswith("_"):
+    printed = names_of(made)
+    for v in range(len(made.given.values)):
+        name = re.sub(r"\W+", "_", printed.get(v, "r"), flags=re.ASCII).strip("_") or "r"
+        if name[:1].isdigit():
             name = f"v{name}"
         if OWN.fullmatch(name):
             name += "_"

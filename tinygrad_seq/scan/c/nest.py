@@ -1,8 +1,8 @@
 """The loop nest of a group: a `for` for every axis, and the assignments of the group in the innermost.
 
-Axes are put in the order in which memory is contiguous, and merged where all maps allow it. A value of the group
-is a local variable; memory is read and written by index expressions. Compilers vectorise the innermost loop: it
-has no branches, and `omp simd` says that its iterations are independent. If its length is not a multiple of a
+Axes are put in the order in which memory is contiguous, and merged where all maps allow it. A value of the
+group is a local variable; memory is read and written by index expressions. Compilers vectorise the innermost
+loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a multiple of a
 vector, its last piece overlaps the one before it, so that nothing is computed element by element.
 """
 

@@ -11,8 +11,8 @@
                 const float c = t3 + t4;
                 c_at[128 * k0 + k1] = c;
 
-The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. A loop in the step of
-another one is a `for` in it, whose rows are memory of the outer step.
+The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. A loop in the step
+of another one is a `for` in it, whose rows are memory of the outer step.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ INDICES = """
 /* The elements of a vector of float, but no more than n. */
 #define LANES(n) ((n) < VECTOR_BYTES / 4 ? (n) : VECTOR_BYTES / 4)
 
-/* The index i of an axis of length n; negative ones count from the end. If there is none, 0, and it is wrong. */
+/* The index i of an axis of length n; negative ones count from the end. If there is none: 0, and wrong. */
 static inline __attribute__((unused)) int64_t index_of(int64_t i, int64_t n, int *wrong)
 {
     const int64_t found = i < 0 ? i + n : i;
@@ -121,7 +121,7 @@ class Loop:
 
     def __init__(self, made: Grouped, shared: Shared) -> None:
         self.made, self.given, self.shared = made, made.given, shared
-        self.names = identifiers(self.given, shared.taken)
+        self.names = identifiers(made, shared.taken)
         self.once: list[str] = []
         self.each: list[str] = []
         self.packed: dict[tuple[str, Access], str] = {}

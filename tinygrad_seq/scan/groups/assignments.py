@@ -140,7 +140,7 @@ class Assignments:
     kept     the values that are kept of all steps; for each the value that holds it in memory
     carries  for each carry, the value that is written into its next row
     totals   for each total, its accumulator
-    inlined  values that are computed once more where they are read: the value that each of them repeats
+    inlined  values that are computed where they are read: for each, the elements of another that it repeats
     """
 
     program: Program
@@ -154,7 +154,7 @@ class Assignments:
     kept: dict[int, int] = field(default_factory=dict)
     carries: list[int] = field(default_factory=list)
     totals: dict[int, int] = field(default_factory=dict)
-    inlined: dict[int, int] = field(default_factory=dict)
+    inlined: dict[int, Access] = field(default_factory=dict)
 
     # --- values and their places ------------------------------------------------------------------------
 

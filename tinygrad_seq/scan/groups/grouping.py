@@ -128,7 +128,7 @@ def _whole(given: Assignments, item: Assign) -> bool:
 
 def _may_compute(reader: Item, v: int, space: Shape) -> TypeGuard[Assign]:
     """Whether the reader can compute v, an array over `space`, itself: it reads v once, by other indices."""
-    if not isinstance(reader, Assign) or reader.ordered or reader.space == space:
+    if not isinstance(reader, Assign) or reader.space == space:
         return False
     reads = [a for a in reader.reads if a.value == v]
     if len(reads) > 1 or reads[0].indices:
@@ -146,7 +146,7 @@ def _computed(given: Assignments, item: Assign, reader: Assign, v: int) -> list[
     ndim = len(reader.space)
     reads = tuple(a._replace(map=composed(a.map, axes, ndim)) for a in item.reads)
     copy = item._replace(space=reader.space, reads=reads, write=target)
-    given.inlined[own] = v
+    given.inlined[own] = Access(v, m)
     return [copy, reader._replace(reads=tuple(target if a.value == v else a for a in reader.reads))]
 
 

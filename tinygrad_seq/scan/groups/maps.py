@@ -156,7 +156,7 @@ def recovered(m: Map, space: Shape, shape: Shape) -> list[Map] | None:
         if start < 0 or last >= n or any(s < 0 for s in left):
             return None
         found.append(Map(start, tuple(own)))
-    return found if offset == 0 and not any(left) else None
+    return found
 
 
 def composed(m: Map, axes: Sequence[Map], ndim: int) -> Map:

@@ -1,7 +1,7 @@
 """A loop in the step of another loop, and its derivative there: the inner loop runs whole at every outer step.
 
-Its rows, stacks and accumulators are memory of the outer step. What a derivation leaves around its loop, such as
-operations on constants and sums of results, is assigned to the outer step.
+Its rows, stacks and accumulators are memory of the outer step. What a derivation leaves around its loop, such
+as operations on constants and sums of results, is assigned to the outer step.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _filled(found: Assignments, x, spec) -> int:
 def _looped(
     found: Assignments, program: Program, kept: Sequence[int], n: int, reverse: bool, arguments: Sequence[int]
 ) -> tuple[list[int], list[int], list[int]]:
-    """Assign a loop; the outer values of its carries after the last step, of what it keeps, and of its totals."""
+    """Assign a loop; the outer values of its last carries, of what it keeps, and of its totals."""
     inner = again(found, program, tuple(kept))
     made = grouped(inner)
     given = dict(zip(program.arguments, arguments, strict=True))
