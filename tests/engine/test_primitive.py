@@ -289,7 +289,8 @@ def test_what_an_op_keeps_for_its_rules():
     op.joint_vjp(lambda g, z, kept: [g[0] * (z[0] if kept is None else kept["slope"])])
     x = leaf([1.0, 2.0])
     (y,) = op.function(x)
-    assert not y.data.flags.writeable
+    if doors.NAME == "numpy":  # CuPy has no read-only arrays
+        assert not y._array.flags.writeable
     held = next(part for part in y.line[0].saved if isinstance(part, dict))
     assert_allclose(ts.grad(y.sum(), x).numpy(), held["slope"])
     assert sys.getrefcount(held) == 2

@@ -16,9 +16,9 @@ the same kind, derived from the rules of the primitives.
 
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
 module. By task: `trace`, `traced`, `step` and `twice` record; `program` and `riding` place the operations;
-`gates` joins activations; `backward` derives; `plan`, `lines` and `emit` write the source; `loop` and `execute`
-run it, in memory that waits in the `pool`; `differentiable`, `closed` and `op` make it one op of the outer
-tape; `naming`, `equations` and `explain` print.
+`gates` joins activations; `backward` derives; `plan`, `lines` and `emit` write the source; `ready` chooses the
+emitter, and `loop` and `execute` run what it made, in memory that waits in the `pool`; `differentiable`, `closed`
+and `op` make it one op of the outer tape; `naming`, `equations` and `explain` print.
 """
 
 from tinygrad_seq.scan.explain import explain
