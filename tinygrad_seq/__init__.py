@@ -68,7 +68,7 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
-from tinygrad_seq.scan import explain, scan
+from tinygrad_seq.scan import explain, pure, scan
 from tinygrad_seq.study.anomaly import detect_anomaly
 from tinygrad_seq.study.show import step, tape
 from tinygrad_seq.tensor import habits
@@ -96,6 +96,7 @@ __all__ = [  # in the order in which a reader should meet them
     # loops over time
     "scan",
     "explain",
+    "pure",
     # the tape
     "tape",
     "step",

@@ -15,7 +15,8 @@ What remains in the loop is *emitted*: written as NumPy source and compiled. The
 the same kind, derived from the rules of the primitives.
 
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
-module. By task: `trace`, `traced`, `step` and `twice` record; `program` and `riding` place the operations;
+module. By task: `trace`, `traced`, `places`, `step` and `twice` record; `pure`, `fingerprint`, `guard` and
+`kept` tell when that is not needed; `program` and `riding` place the operations;
 `gates` joins activations; `backward` derives; `plan`, `lines` and `emit` write the source; `loop` and `execute`
 run it; `differentiable`, `closed` and `op` make it one op of the outer tape; `naming`, `equations` and
 `explain` print.
@@ -24,8 +25,9 @@ run it; `differentiable`, `closed` and `op` make it one op of the outer tape; `n
 from tinygrad_seq.scan.explain import explain
 from tinygrad_seq.scan.op import SCAN
 from tinygrad_seq.scan.over_time import scan, unrolled
+from tinygrad_seq.scan.pure import pure
 from tinygrad_seq.scan.pushed import pushed
 
-__all__ = ["explain", "scan", "unrolled"]
+__all__ = ["explain", "pure", "scan", "unrolled"]
 
 SCAN.joint_jvp(pushed)  # declared here, since it calls scan, which calls the op
