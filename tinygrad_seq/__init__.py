@@ -68,7 +68,7 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
-from tinygrad_seq.scan import explain, scan, workspace_limit
+from tinygrad_seq.scan import explain, pure, scan, workspace_limit
 from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.study.anomaly import detect_anomaly
 from tinygrad_seq.study.show import step, tape
@@ -97,6 +97,7 @@ __all__ = [  # in the order in which a reader should meet them
     # loops over time
     "scan",
     "explain",
+    "pure",
     "emitter",
     "workspace_limit",
     # the tape

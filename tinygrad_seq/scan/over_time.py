@@ -20,6 +20,7 @@ from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.execute import Execution
+from tinygrad_seq.scan.kept import find, fingerprint, keep
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, taken_apart
@@ -97,7 +98,8 @@ def scan(
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
     step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step, and a
-             second time if it makes values that are new, to see whether it makes the same ones again
+             second time if it makes values that are new, to see whether it makes the same ones again; a cell
+             of `nn`, or a step that is marked `pure`, is not called if it was recorded before
     init     the carry before the first step, a tree of tensors
     xs       a tree of tensors whose first axis is time, or None
     length   the number of steps, needed if xs has no tensor
@@ -124,18 +126,28 @@ def scan(
         remat = integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
-    recorded = Step(step, init, xs)
-    compiled = Compiled.of(recorded)
-    arguments = recorded.arguments(compiled.used)
-    made = hash_of_made(recorded, compiled.used) if n > 1 else None
-    if made is not None and made not in compiled.same:
-        refuse_another(recorded, Step(step, init, xs))
-        compiled.same.add(made)
+    compiled, arguments, form = recording(step, init, xs, n)
     if remat is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
         finals, ys = in_segments(compiled, arguments, n, reverse, remat)
-    return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
+    return tree.like(init, finals), tree.like(form, ys)
+
+
+def recording(step: Callable, init, xs, n: int) -> tuple[Compiled, list, object]:
+    """The program of a step that is to run `n` times, its arguments, and a tree of the form of the outputs."""
+    known = fingerprint(step, init, xs)
+    if known and (found := find(known)):
+        return found
+    recorded = Step(step, init, xs)
+    compiled = Compiled.of(recorded)
+    made = hash_of_made(recorded, compiled.used) if n > 1 else None
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, Step(step, init, xs))
+        compiled.same.add(made)
+    if known and (n > 1 or not recorded.trace.fresh):
+        keep(known, recorded, compiled, fingerprint(step, init, xs))
+    return compiled, recorded.arguments(compiled.used), recorded.tree_of_ys
 
 
 def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, k: int) -> tuple[list, list]:

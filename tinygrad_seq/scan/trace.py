@@ -95,6 +95,7 @@ class Trace:
               in the code, arrays that can change, and tensors that the step made from data
     names     the user's name of a line, where it is known
 
+    has_read     whether the step read the value of a tensor from outside
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
                  to which the derivative leads
     origins      for every carry and input, the line from which its first value comes, or None
@@ -104,6 +105,7 @@ class Trace:
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
         self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
+        self.has_read = False
         self.derivatives: list[tuple[Line, list[Line]]] = []
         self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
@@ -227,6 +229,12 @@ class Trace:
         self.numbers[line] = len(self.numbers)
         self.key.append((dtype, type(x), x) if whole else (dtype,))
         return line
+
+    def read(self) -> None:
+        """The value of a tensor from outside is read, also for the steps around this one."""
+        self.has_read = True
+        if self.outer is not None:
+            self.outer.read()
 
     def owns(self, line: Line | None) -> bool:
         """Whether a line belongs to the step."""

@@ -5,6 +5,7 @@ from planted import mutants
 LOOP = "scan/test_scan.py scan/test_scan_again.py scan/test_scan_laws.py"
 MEMORY = "scan/test_scan_ownership.py scan/test_scan_memory.py scan/test_scan_emitted.py"
 ERRORS = "scan/test_scan_errors.py"
+KEPT = "scan/test_kept.py"
 
 MUTANTS = [
     *mutants(
@@ -31,6 +32,60 @@ MUTANTS = [
         ("_own", "if x.buffer is not None or (x.is_leaf and (x.requires_grad or mode.trace)):",
          "if x.buffer is not None:",
          f"{MEMORY} {LOOP}"),
+    ),
+    *mutants(
+        "scan/over_time.py",
+        KEPT,
+        ("recording", "if known and (n > 1 or not recorded.trace.fresh):", "if known:"),
+        ("recording", "if known and (found := find(known)):", "if False:"),
+    ),
+    *mutants(
+        "scan/kept.py",
+        KEPT,
+        ("find", "or not kept.guard.holds()", ""),
+        ("find", "KEPT.move_to_end(now.key)", "pass"),
+        ("keep", "after.key != before.key or ", ""),
+        ("keep", " or trace.derivatives", ""),
+        ("keep", " or trace.has_read", ""),
+        ("keep", "if None in sources or len({*lines}) < len(lines):", "if len({*lines}) < len(lines):"),
+        ("keep", "if None in sources or len({*lines}) < len(lines):", "if None in sources:"),
+        ("keep", "x if isinstance(x, np.generic) else None", "x"),
+        ("keep", "while len(KEPT) > CAPACITY:", "while False:"),
+    ),
+    *mutants(
+        "scan/fingerprint.py",
+        KEPT,
+        ("Fingerprint.__init__", "[mode.recording, mode.trace is None]", "[]"),
+        ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.dtype"),
+        ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.shape[skipped:]"),
+        ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.shape, array.dtype"),
+        ("Fingerprint._again", "self._seen[id(x)] = len(self._seen)", "pass"),
+        ("Fingerprint._plain", "self.parts += x.__class__, x", "self.parts.append(x)"),
+        ("Fingerprint._float", "float, x.hex()", "float, x"),
+        ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "t.__class__, array.shape, array.dtype"),
+        ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "kind, array.dtype"),
+        ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "kind, array.shape"),
+        ("Fingerprint._tensor", "if isinstance(array, Escaped):", "if False:"),
+        ("Fingerprint._object", "self._walk(value)", "self._walk(value, True)"),
+        ("Fingerprint._class", "self._walk(value, trusted or is_pure(base))", "self._walk(value, True)"),
+        ("Fingerprint._function", "elif not (trusted or is_pure(f)):", "elif False:"),
+        ("Fingerprint._function", "self._globals(f)", "pass"),
+        ("Fingerprint._function", "self._walk(f.__defaults__, trusted)", "pass"),
+        ("Fingerprint._function", "self._walk(f.__kwdefaults__, trusted)", "pass"),
+        ("Fingerprint._function", "self._walk(cell.cell_contents, trusted)", "pass"),
+        ("Fingerprint._globals", "modules.append(vars(value))", "pass"),
+        ("Fingerprint._builtin", "if not isinstance(f.__self__, ModuleType | None):", "if False:"),
+        ("bases", "kind.__basicsize__ != Plain.__basicsize__", "False"),
+    ),
+    *mutants(
+        "scan/guard.py",
+        KEPT,
+        ("Guard.__init__", "(*classes, *filter(ours, Traced.__mro__))", "classes"),
+        ("Guard.__init__", "(*classes, *filter(ours, Traced.__mro__))", "filter(ours, Traced.__mro__)"),
+        ("Guard.holds", "if get(of) != found:", "if False:"),
+        ("Guard.holds", "if table != before:", "if False:"),
+        ("Guard._reach", "if not x.__code__.co_filename.startswith(HERE):", "if False:"),
+        ("Guard._reach", "self._reach(cell.cell_contents)", "pass"),
     ),
     *mutants(
         "scan/step.py",
