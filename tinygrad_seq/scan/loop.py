@@ -25,6 +25,7 @@ from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
+from tinygrad_seq.scan.threads import threads_for
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
@@ -47,6 +48,7 @@ class Loop:
         self.plan = planned(program, saved, IN_PLACE)
         self.code = emitted(self.plan, name)
         self.shelf: Shelf[Workspace] = Shelf()
+        self.threads = threads_for(program)
 
     def __call__(self, given: Mapping[int, Any], n: int, reverse: bool) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
@@ -62,7 +64,8 @@ class Loop:
         rows = [rows_of(given[v], reverse) if v in work.outside else work.rows[v] for v in self.code.rows]
         rows += [work.carries[j][1:] for j, _ in self.plan.copies]
         steps = zip(*rows, strict=True) if rows else iter([()] * n)
-        self.code.function(constants, work.fixed, steps)
+        with self.threads:
+            self.code.function(constants, work.fixed, steps)
         finals = {j: backend.copy(rows[n]) for j, rows in enumerate(work.carries)}
         run = Run(
             finals,
