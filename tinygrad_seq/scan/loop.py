@@ -2,7 +2,7 @@
 
 The memory of a run is a `Workspace`. The caller receives views of it, so nothing is copied. A workspace is
 reused only when no view of it is held any more, which Python's reference counts tell exactly. So a value that
-is still reachable is never overwritten.
+is still reachable is never overwritten. Between runs workspaces wait in the pool (`pool.py`), which is bounded.
 """
 
 from __future__ import annotations

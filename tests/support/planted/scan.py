@@ -180,7 +180,7 @@ MUTANTS = [
         ("Shelf.remove", "if not alike:", "if False:"),
         ("Shelf.__del__", "self.pool.left.extend(ticket for alike in self.works.values() for ticket in alike)",
          "pass"),
-        ("Pool.forget", "self.held -= nbytes", "pass"),
+        ("Pool.forget", "self.held -= self.order.pop(ticket)[2]", "self.order.pop(ticket)"),
         ("Pool.surplus", "while self.held > self.limit:", "if self.held > self.limit:"),
         ("Pool.surplus", "while self.held > self.limit:", "while self.held >= self.limit and self.order:"),
         ("Pool.surplus", "next(iter(self.order.items()))", "next(reversed(self.order.items()))"),
