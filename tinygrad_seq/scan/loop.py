@@ -2,7 +2,7 @@
 
 The memory of a run is a `Workspace`. The caller receives views of it, so nothing is copied. A workspace is
 reused only when no view of it is held any more, which Python's reference counts tell exactly. So a value that
-is still reachable is never overwritten.
+is still reachable is never overwritten. Between runs workspaces wait in the pool (`pool.py`), which is bounded.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tinygrad_seq.scan.plan import planned
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
+from tinygrad_seq.scan.threads import threads_for
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
@@ -68,6 +69,7 @@ class Loop:
         self.inputs = [(k, place[v]) for k, v in enumerate(self.code.rows) if v in program.inputs]
         self.dtypes = [program.values[v].dtype for v in program.totals]
         self.shelf: Shelf[Workspace] = Shelf()
+        self.threads = threads_for(program)
 
     def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
@@ -88,7 +90,9 @@ class Loop:
         for k, i in self.inputs:
             known = bound[i] if bound else None
             rows[k] = rows_of(arrays[i], reverse) if known is None else known[::-1] if reverse else known
-        self.code.function(constants, work.fixed, zip(*rows, strict=True) if rows else iter([()] * n))
+        steps = zip(*rows, strict=True) if rows else iter([()] * n)
+        with self.threads:
+            self.code.function(constants, work.fixed, steps)
         kept = Kept(work.kept)
         kept.bound = work.bound
         run = Run(
