@@ -10,6 +10,7 @@ import threading
 import weakref
 from functools import partial
 from types import MethodType, SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -379,6 +380,27 @@ def test_a_draw_is_found_in_a_marked_step():
     scan(step, leaf(normal(2, 3)), XS[:1])
     with pytest.raises(RuntimeError, match="draw before the loop"):
         scan(step, leaf(normal(2, 3)), XS)
+
+
+class Pair(NamedTuple):
+    """A carry with code of its own."""
+
+    h: ts.Tensor
+    c: ts.Tensor
+
+    def mixed(self):
+        return self.h + self.c * RATE
+
+
+def test_a_carry_with_code_of_its_own(recordings, monkeypatch):
+    step = ts.pure(lambda c, x: (Pair(c.mixed() * 0.5, c.h + x), x * np.sum([1.0, 2.0])))
+    carry = Pair(leaf(normal(2, 3)), leaf(normal(2, 3, seed=1)))
+    is_kept(step, recordings, carry)
+    with monkeypatch.context() as patched:
+        patched.setattr(Pair, "mixed", lambda self: self.h)
+        is_anew(step, recordings, carry)
+    monkeypatch.setitem(globals(), "RATE", 0.25)
+    is_anew(step, recordings, carry)
 
 
 # --- classes ------------------------------------------------------------------------------------------

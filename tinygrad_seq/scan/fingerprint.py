@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,11 +64,13 @@ class Fingerprint:
 
     def _given(self, tree: Any, leaves: list[Tensor], skipped: int) -> None:
         """The form of a carry or an input, and the specs of its leaves without the `skipped` first axes."""
-        if isinstance(tree, dict):
-            self.parts += tree.__class__, len(tree), *tree
-            tree = tree.values()
-        elif isinstance(tree, (tuple, list)):
+        if isinstance(tree, (tuple, list, dict)):
+            if tree.__class__ not in (tuple, list, dict):
+                self._class(tree.__class__, True)
             self.parts += tree.__class__, len(tree)
+            if isinstance(tree, dict):
+                self.parts += tree
+                tree = tree.values()
         else:
             if tree is None:
                 self.parts.append(None)
@@ -100,9 +102,8 @@ class Fingerprint:
             WALKS[kind] = Fingerprint._tensor
             self._tensor(x, trusted)
         elif isinstance(x, tuple) and not hasattr(x, "__dict__"):  # a named tuple
+            self._class(kind, trusted)
             self._sequence(x, trusted)
-        elif library(kind) and callable(x) and not hasattr(x, "__dict__"):  # a ufunc, say
-            self.parts.append(x)
         else:
             self._object(x, trusted)
 
@@ -231,8 +232,11 @@ class Fingerprint:
         self._walk(f.__func__, trusted)
 
     def _builtin(self, f: BuiltinFunctionType, trusted: bool) -> None:
-        if not isinstance(f.__self__, ModuleType | None):  # a method, of a generator, say
+        if not isinstance(f.__self__, ModuleType | type | None):  # a method, of a generator, say
             raise UnknownError
+        self.parts.append(f)
+
+    def _leaf(self, f: object, trusted: bool) -> None:
         self.parts.append(f)
 
     def _partial(self, f: partial, trusted: bool) -> None:
@@ -246,6 +250,12 @@ class Fingerprint:
     def _property(self, f: property, trusted: bool) -> None:
         for x in (f.fget, f.fset, f.fdel):
             self._walk(x, trusted)
+
+
+class Pair(NamedTuple):
+    """A named tuple, for the class of its descriptors."""
+
+    first: object
 
 
 class Plain:
@@ -273,6 +283,7 @@ WALKS: dict[type, Callable[[Fingerprint, Any, bool], None]] = {
     **dict.fromkeys((tuple, list), Fingerprint._sequence),
     **dict.fromkeys((set, frozenset), Fingerprint._set),
     **dict.fromkeys((classmethod, staticmethod), Fingerprint._wrapper),
+    **dict.fromkeys((np.ufunc, type(np.sum), type(Pair.first)), Fingerprint._leaf),
     float: Fingerprint._float,
     dict: Fingerprint._dict,
     FunctionType: Fingerprint._function,
