@@ -11,6 +11,7 @@ and code that is marked `pure`. If it comes across anything else there is no fin
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -67,7 +68,9 @@ class Fingerprint:
         if isinstance(tree, (tuple, list, dict)):
             if tree.__class__ not in (tuple, list, dict):
                 self._class(tree.__class__, True)
-            self.parts += tree.__class__, len(tree)
+            else:
+                self.parts.append(tree.__class__)
+            self.parts.append(len(tree))
             if isinstance(tree, dict):
                 self.parts += tree
                 tree = tree.values()
@@ -103,7 +106,7 @@ class Fingerprint:
             self._tensor(x, trusted)
         elif isinstance(x, tuple) and not hasattr(x, "__dict__"):  # a named tuple
             self._class(kind, trusted)
-            self._sequence(x, trusted)
+            self._sequence(tuple(x), trusted)
         else:
             self._object(x, trusted)
 
@@ -168,11 +171,15 @@ class Fingerprint:
     # --- code -----------------------------------------------------------------------------------------
 
     def _class(self, kind: type, trusted: bool) -> None:
-        """A class, and the code that it adds to those of this package and of libraries."""
-        self.parts.append(kind)
-        if not self._again(kind):
+        """A class, by its contents: a key that holds the class itself would keep it alive."""
+        if ours(kind) or library(kind):
+            self.parts.append(kind)
+        elif not self._again(kind):
             for base in kind.__mro__:
-                if not (ours(base) or library(base)):
+                if ours(base) or library(base):
+                    self.parts.append(base)
+                else:
+                    self.parts.append(base.__qualname__)
                     for name, value in vars(base).items():
                         if name not in DULL:
                             self.parts.append(name)
@@ -309,6 +316,7 @@ def scans(f: FunctionType) -> bool:
     return f.__code__.co_filename.startswith(SCAN)
 
 
+@functools.lru_cache(1024)
 def names_of(code: CodeType) -> list[str]:
     """The names in a piece of code, and in the functions within it, that are no local variables."""
     return list(dict.fromkeys(_names(code)))

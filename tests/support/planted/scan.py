@@ -74,7 +74,7 @@ MUTANTS = [
         ("Fingerprint._function", "self._walk(f.__kwdefaults__, trusted)", "pass"),
         ("Fingerprint._function", "self._walk(cell.cell_contents, trusted)", "pass"),
         ("Fingerprint._globals", "modules.append(vars(value))", "pass"),
-        ("Fingerprint._builtin", "if not isinstance(f.__self__, ModuleType | None):", "if False:"),
+        ("Fingerprint._builtin", "if not isinstance(f.__self__, ModuleType | type | None):", "if False:"),
         ("bases", "kind.__basicsize__ != Plain.__basicsize__", "False"),
     ),
     *mutants(
