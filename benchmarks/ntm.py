@@ -19,6 +19,11 @@ import os
 if __name__ == "__main__":
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    for name in (
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+    ):  # where they are set, OpenBLAS may take older kernels
+        os.environ.pop(name, None)
 
 import argparse
 import random

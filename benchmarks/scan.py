@@ -3,12 +3,14 @@
     .venv/bin/python -m pip install -e ".[bench]"
     taskset -c 0 .venv/bin/python benchmarks/scan.py                   one thread each, all cells, S1 to S5
     taskset -c 0,1 .venv/bin/python benchmarks/scan.py --two-threads   two threads each
+    taskset -c 0,1 .venv/bin/python benchmarks/scan.py --busy          two threads each, beside a busy process
     taskset -c 0 .venv/bin/python benchmarks/scan.py --growth          ours at T = 10 to 10,000: time per step
     taskset -c 0 .venv/bin/python benchmarks/scan.py --remat           ours at T = 10,000: peak memory
 
 With one thread, all contenders share a process and run in shuffled order in every round; a fixed order would
 favour a contender that runs twice in succession. With two threads, each contender has a separate process, one
-after the other, because two thread pools on two cores disturb each other. The first call of each contender, in
+after the other, because two thread pools on two cores disturb each other. A busy process, too, disturbs a pool,
+because its threads wait for each other at every product. The first call of each contender, in
 which it traces, plans and compiles, is timed separately. Every row compares the contender's gradients of all
 parameters with those of our plain loop in float64: a fast wrong answer does not count.
 """
@@ -17,9 +19,14 @@ import os
 
 
 def allow(threads: int) -> None:
-    """Set the number of threads of all libraries imported from now on, here and in processes started here."""
+    """Set the number of threads of all libraries imported from now on, here and in processes started here.
+
+    OpenBLAS chooses its kernels for this processor; where these variables are set, it may take older ones.
+    """
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        os.environ.pop(name, None)
 
 
 if __name__ == "__main__":
@@ -30,11 +37,13 @@ import gc
 import multiprocessing
 import random
 import statistics
+import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
@@ -192,13 +201,12 @@ def stages(kind: str, size: Size) -> dict[str, float]:
     ours(problem, scanned)()
     (compiled,) = PROGRAMS.values()
     loop = next(loop for loop in compiled.loops.values() if loop.active)
-    (back,) = loop.backwards.values()
+    (((_, ends), back),) = loop.backwards.items()
     zeros = [np.zeros(spec.shape, spec.dtype) for spec in loop.program.values]
     inputs = set(loop.program.inputs)
     values = first_step(
         loop.program, [zeros[v][None] if v in inputs else zeros[v] for v in loop.program.arguments]
     )
-    cotangents = frozenset(loop.live.intersection(loop.program.outputs))
     xs = ts.tensor(problem.xs)
     start = problem.cell.initial_state(size[1], like=xs)
 
@@ -215,7 +223,7 @@ def stages(kind: str, size: Size) -> dict[str, float]:
 
     runs = {
         "record, look up": record,
-        "derive": lambda: derived(loop.program, loop.active, cotangents, values),
+        "derive": lambda: derived(loop.program, loop.active, ends, values),
         "plan": plan,
         "emit": emit,
     }
@@ -263,10 +271,31 @@ def pin(threads: int) -> str:
     return f"on core {' and '.join(map(str, cores))}"
 
 
+@contextmanager
+def busy() -> Iterator[None]:
+    """In this context a process keeps one of the cores busy that this process may use."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def versions() -> str:
+    """The versions of the libraries, and for which processor the kernels of NumPy's OpenBLAS are."""
     found = {package.metadata["Name"]: package.version for package in metadata.distributions()}
     wanted = ("numpy", "torch", "jax", "autograd", "mygrad")
-    return ", ".join(f"{name} {found[name]}" for name in wanted if name in found)
+    return ", ".join([*(f"{name} {found[name]}" for name in wanted if name in found), kernels()])
+
+
+def kernels() -> str:
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "kernels unknown without threadpoolctl"
+    found = {pool["architecture"] for pool in threadpool_info() if pool["internal_api"] == "openblas"}
+    return f"OpenBLAS kernels for {' and '.join(sorted(found))}" if found else "no OpenBLAS"
 
 
 def main() -> None:
@@ -276,25 +305,31 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=21, help="rounds, each of one call per contender")
     table = parser.add_mutually_exclusive_group()
     table.add_argument("--two-threads", action="store_true", help="two threads, a process per contender")
+    table.add_argument("--busy", action="store_true", help="the same beside a process that keeps a core busy")
     table.add_argument("--growth", action="store_true", help=f"ours at T = {LENGTHS}, B, I, H = {LONG}")
     table.add_argument("--remat", action="store_true", help=f"peak memory at T = {LENGTHS[-1]}")
     chosen = parser.parse_args()
 
     random.seed(0)
-    threads = 2 if chosen.two_threads else 1
-    print(f"{versions()}; {threads} thread{'s' * (threads > 1)} each, {pin(threads)}; {chosen.repeats} rounds")
+    threads = 2 if chosen.two_threads or chosen.busy else 1
+    beside = " beside a busy process" * chosen.busy
+    print(
+        f"{versions()}; {threads} thread{'s' * (threads > 1)} each, {pin(threads)}{beside}; "
+        f"{chosen.repeats} rounds"
+    )
     sizes, names, measure = {label: SIZES[label] for label in chosen.sizes}, list(CONTENDERS), together
-    if chosen.two_threads:
+    if threads == 2:
         allow(threads=2)
         measure = in_turn
     if chosen.growth:
         sizes = {f"T = {steps:,}": (steps, *LONG) for steps in LENGTHS}
         names = ["ours, scan", "ours, plain loop"]
-    for kind in chosen.cells:
-        if chosen.remat:
-            memory(kind, chosen.repeats)
-        else:
-            compare(kind, sizes, names, chosen.repeats, measure)
+    with busy() if chosen.busy else nullcontext():
+        for kind in chosen.cells:
+            if chosen.remat:
+                memory(kind, chosen.repeats)
+            else:
+                compare(kind, sizes, names, chosen.repeats, measure)
 
 
 if __name__ == "__main__":

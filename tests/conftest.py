@@ -11,6 +11,8 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import gc
 import importlib.metadata
+import shutil
+import tempfile
 from collections import defaultdict
 
 import doors
@@ -19,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
+from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.testing import LAWS
 
 settings.register_profile(
@@ -46,17 +49,33 @@ def registry():
         table.update(kept)
 
 
+@pytest.fixture(autouse=True)
+def emitter_of_a_test(request):
+    """Run a test of the NumPy emitter with that emitter."""
+    if request.node.get_closest_marker("in_numpy"):
+        with emitter("numpy"):
+            yield
+    else:
+        yield
+
+
 def pytest_report_header(config):
-    """The backend, and whether PyTorch is installed; without it the tests marked `oracle` are skipped."""
+    """The backend, the emitter, and whether PyTorch is installed; if not, tests marked `oracle` are skipped."""
     try:
         oracle = f"oracle: PyTorch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
         oracle = "oracle: PyTorch is not installed, so nothing is compared with it"
-    return [doors.description(), oracle]
+    return [doors.description(), f"emitter: {emitter()}", oracle]
 
 
 def pytest_configure(config):
+    """Choose the backend, the folder of compiled loops, which workers inherit, and the emitter."""
     doors.choose(config.getoption("--backend"))
+    if "TINYGRAD_SEQ_CACHE" not in os.environ:
+        os.environ["TINYGRAD_SEQ_CACHE"] = folder = tempfile.mkdtemp(prefix="tinygrad_seq-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["TINYGRAD_SEQ_EMITTER"] = config.getoption("--emitter")
+    emitter()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -98,6 +117,12 @@ def pytest_addoption(parser):
         choices=("numpy", "double", "cupy"),
         default="numpy",
         help="where the tests run: on NumPy, on the double of a device, or on CuPy",
+    )
+    parser.addoption(
+        "--emitter",
+        choices=("numpy", "c"),
+        default="numpy",
+        help="how scan runs its loops: as NumPy, or as C, which compiles every program that the tests make",
     )
     parser.addoption(
         "--laws", action="store_true", help="print the table primitive x law: calls tried, mutants killed"

@@ -68,7 +68,8 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
-from tinygrad_seq.scan import explain, scan
+from tinygrad_seq.scan import explain, pure, scan, workspace_limit
+from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.study.anomaly import detect_anomaly
 from tinygrad_seq.study.show import step, tape
 from tinygrad_seq.tensor import habits
@@ -96,6 +97,9 @@ __all__ = [  # in the order in which a reader should meet them
     # loops over time
     "scan",
     "explain",
+    "pure",
+    "emitter",
+    "workspace_limit",
     # the tape
     "tape",
     "step",

@@ -1,5 +1,7 @@
 """User-defined primitives: which wrong rules the laws catch, which axes are summed, what a record keeps."""
 
+import sys
+
 import doors
 import numpy as np
 import pytest
@@ -268,3 +270,40 @@ def test_one_rule_for_two_arguments_reads_the_shapes_of_both():
     h1 = 0.5 + x.sum() + y.sum()  # both elements of the carry are equal
     assert_allclose(found[0].numpy(), 2 * (h1 + 0.5 + x.sum()) * np.ones(2))
     assert_allclose(found[1].numpy(), 2 * (1.5 + x.sum()) * np.ones(3))
+
+
+def test_what_an_op_keeps_for_its_rules():
+    """Only a recorded call computes it; its record holds it, until the walk frees the record."""
+    calls = []
+
+    def forward(x, /):
+        calls.append("forward")
+        return (np.exp(x),)
+
+    def keeping(x, /):
+        calls.append("keeping")
+        return (np.exp(x),), {"slope": np.exp(x)}
+
+    op = Primitive(forward, examples=[example("(2)")], many=True)
+    op.keeps(keeping)
+    op.joint_vjp(lambda g, z, kept: [g[0] * (z[0] if kept is None else kept["slope"])])
+    x = leaf([1.0, 2.0])
+    (y,) = op.function(x)
+    if doors.NAME == "numpy":  # CuPy has no read-only arrays
+        assert not y._array.flags.writeable
+    held = next(part for part in y.line[0].saved if isinstance(part, dict))
+    assert_allclose(ts.grad(y.sum(), x).numpy(), held["slope"])
+    assert sys.getrefcount(held) == 2
+    for off in (x.detach(), x.numpy()):
+        op.function(off)
+    with ts.no_grad():
+        op.function(x)
+    assert calls == ["keeping"] + 3 * ["forward"]
+
+    slope = ts.grad(op.function(x)[0].sum(), x, create_graph=True)  # what is kept is a constant
+    assert not slope.requires_grad
+
+    def loop(w):
+        return ts.scan(lambda h, _: (h * op.function(w)[0], None), ts.tensor(np.ones(2)), length=3)[0].sum()
+
+    assert_allclose(ts.grad(loop(x), x).numpy(), 3 * np.exp(3 * x.numpy()))

@@ -21,7 +21,9 @@ from tinygrad_seq.testing import check_grad
 LANGUAGE = {
     "tensor", "Tensor", "zeros", "ones", "devices", "no_grad", "detect_anomaly", "tape", "step",
     "primitive", "example", "numpy_function", "save", "load",
-    "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan", "explain", "__version__",
+    "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan", "explain", "pure", "emitter",
+    "workspace_limit",
+    "__version__",
 }  # fmt: skip
 
 

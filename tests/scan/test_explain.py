@@ -19,6 +19,8 @@ from tinygrad_seq.scan.over_time import PROGRAMS
 T, B, I, H = 7, 3, 4, 5  # noqa: E741
 XS = np.ones((T, B, I), np.float32)
 
+pytestmark = pytest.mark.in_numpy
+
 
 def weight(*shape, seed=0):
     return ts.tensor(np.random.default_rng([seed, *shape]).normal(size=shape), requires_grad=True)

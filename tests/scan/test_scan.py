@@ -880,3 +880,15 @@ def test_parts_of_unequal_size_that_go_through_gates():
         return ts.concatenate([ts.sigmoid(i), ts.tanh(f)]), None
 
     is_the_loop(step, h, xs, [h, xs])
+
+
+def test_integers_of_a_loop_in_the_step_of_another():
+    """No derivative passes to them, but they belong to the step like every other value."""
+    xs = ts.tensor([[1, 2], [3, 4], [5, 6]])
+
+    def values(loop):
+        made = loop(lambda c, x: loop(lambda d, x: (d + x, d * x), c, x), ts.tensor(1), xs)
+        return [z.numpy() for z in made]
+
+    for found, expected in zip(values(scan), values(unrolled), strict=True):
+        assert_array_equal(found, expected)

@@ -11,6 +11,7 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import loop, scan
 from tinygrad_seq.scan.over_time import PROGRAMS
+from tinygrad_seq.scan.pool import POOL
 
 B, I, H = 4, 6, 8  # noqa: E741
 
@@ -96,6 +97,25 @@ def peak(steps, **how):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return most
+
+
+@pytest.mark.host("tracemalloc sees the memory of the host")
+@pytest.mark.parametrize("freed", [True, False], ids=["freed", "kept"])
+def test_backward_frees_what_the_loop_kept(freed, monkeypatch):
+    """Outputs that are held for a long time hold their own memory; a tape that is kept holds the rest, too."""
+    monkeypatch.setattr(POOL, "limit", 0)  # else it would keep the memory for later runs
+    lstm, xs = cell(), inputs(100)
+    bytes_of = xs.shape[0] * 4 * B * H
+    tracemalloc.start()
+    held, sizes = [], []
+    for _ in range(12):
+        _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
+        ts.grad(ys.sum(), lstm.parameters(), retain_graph=not freed)
+        held.append(ys)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    each = (sizes[-1] - sizes[5]) / 6 / bytes_of
+    assert 1 <= each < 1.5 if freed else each > 6
 
 
 def test_remat_needs_a_segment_and_the_carries():

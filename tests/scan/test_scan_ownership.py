@@ -1,6 +1,7 @@
 """Ownership of memory: an array that a caller or the tape holds is never overwritten by a later run."""
 
 import threading
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from results import assert_allclose, assert_array_equal, host
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.scan import over_time, scan, unrolled
+from tinygrad_seq.scan.loop import Loop
+from tinygrad_seq.scan.ready import NUMPY
 
 
 def normal(*shape, seed=0):
@@ -79,6 +82,53 @@ def test_a_second_walk():
     close(gradients(made, [c, xs, *WEIGHTS], retain_graph=True), first)
     close(gradients(made, [c, xs, *WEIGHTS]), first)
     close(first, expected(0))
+
+
+def test_a_loss_alone_holds_what_its_derivative_reads():
+    """No output is held: the values that the loops kept are reachable only through the tape."""
+    problems = [problem(seed) for seed in range(6)]
+    losses = [value(scan(step, c, xs)) for c, xs in problems]
+    for seed, (loss, by) in enumerate(zip(losses, problems, strict=True)):
+        found = ts.grad(loss, [*by, *WEIGHTS])
+        gradients(scan(step, *problem(9)), WEIGHTS)
+        close([g.numpy() for g in found], expected(seed))
+
+
+@pytest.mark.parametrize("retain", [True, False])
+def test_second_derivatives_after_the_memory_was_used_again(retain):
+    """The gradient is on the tape; other loops run before its derivative is taken."""
+    results = []
+    for loop in (scan, unrolled):
+        c, xs = problem()
+        made = loop(step, c, xs)
+        first = ts.grad(value(made), [c, xs, W], create_graph=True)
+        for seed in range(1, 4):
+            other = problem(seed)
+            gradients(loop(step, *other), [*other, *WEIGHTS])
+        again = sum((ts.square(g).sum() for g in first), 0.0)
+        second = ts.grad(again, [c, xs, *WEIGHTS], retain_graph=retain)
+        results.append([g.numpy() for g in (*first, *second)])
+        if retain:
+            close([g.numpy() for g in ts.grad(again, [c, xs, *WEIGHTS])], results[-1][3:])
+    close(*results)
+
+
+def test_a_loop_and_its_derivative_by_different_emitters(monkeypatch):
+    """What a loop keeps is then read as arrays: only its own emitter knows the form that it made of them."""
+    forms = []
+
+    class Other(Loop):
+        def __call__(self, arrays, n, reverse, bound=()):
+            forms.append(list(bound))
+            return super().__call__(arrays, n, reverse)
+
+    kinds = {"scan": Loop, "backward": Other}
+    mixed = NUMPY._replace(ready=lambda program, saved=(), name="scan": kinds[name](program, saved))
+    monkeypatch.setattr(over_time, "emitter_of", lambda program: mixed)
+    monkeypatch.setattr(over_time, "PROGRAMS", OrderedDict())
+    c, xs = problem()
+    close(gradients(scan(step, c, xs), [c, xs, *WEIGHTS]), expected(0))
+    assert forms == [[]]
 
 
 def test_a_freed_tape_says_so():

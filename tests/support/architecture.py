@@ -62,10 +62,11 @@ def modules(package: Path = PACKAGE) -> dict[str, Path]:
 
 
 def folder_of(module: str) -> str:
-    """The folder of LAYERS that a module is in, itself or by an outer folder; an entrance and a file at the top
-    are their own.
+    """The folder of LAYERS that a module is in; an entrance and a file at the top are their own.
+
+    A folder that is not in LAYERS belongs to the one that it lies in.
     """
-    while module not in LAYER and "/" in module:
+    while module not in LAYER and module:
         module = module.rpartition("/")[0]
     return module
 

@@ -53,6 +53,12 @@ def encoder_decoder():
     return nn.EncoderDecoder(nn.Sequential(), encoder, decoder())
 
 
+def limited(nbytes=1000):
+    """The limit that was set, after the one before is set again."""
+    before = ts.workspace_limit(nbytes)
+    return ts.workspace_limit(before)
+
+
 def echo_state(
     input_size=2,
     hidden_size=5,
@@ -106,6 +112,7 @@ CALLS: dict[str, Callable] = {
     "ts.scan": lambda length=4, remat=2: ts.scan(
         lambda c, _: (c * 0.5, c), ts.tensor(1.0), length=length, remat=remat
     ),
+    "ts.workspace_limit": limited,
     "ts.explain": lambda length=4: str(ts.explain(lambda c, _: (c * 0.5, c), ts.tensor(1.0), length=length)),
     "nn.ACTCell": lambda epsilon=0.25, max_steps=3: run(
         nn.ACTCell(nn.RNNCell(4, 5, rng=0), epsilon=epsilon, max_steps=max_steps, rng=0)

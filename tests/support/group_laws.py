@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from interpreted import Interpreter, places
 
-from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Item
-from tinygrad_seq.scan.groups.grouping import LINE, Grouped, in_register
+from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Inner, Item
+from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
 from tinygrad_seq.scan.groups.told import names_of
 
 
@@ -26,7 +26,7 @@ def well_formed(made: Grouped) -> None:
 def reads_only_what_is_there(made: Grouped) -> None:
     """A group reads what earlier groups wrote to memory, and what the same indices have in a register."""
     outside = {*made.given.program.arguments, *made.given.numbers, *made.given.counted}
-    last_write = {item.write.value: g for g, group in enumerate(made.groups) for item in group.items}
+    last_write = {v: g for g, group in enumerate(made.groups) for v in written(group)}
     for g, group in enumerate(made.groups):
         registers: dict[int, Item] = {}
         for item in group.items:
@@ -34,16 +34,19 @@ def reads_only_what_is_there(made: Grouped) -> None:
                 v = access.value
                 if v in outside or (v in registers and in_register(registers[v], item, access)):
                     continue
-                again = isinstance(item, Assign) and item.ordered and v == item.write.value
+                again = isinstance(item, Inner) or (
+                    isinstance(item, Assign) and item.ordered and v in item.written
+                )
                 assert v in made.stored
                 assert last_write[v] < g or again
-            registers[item.write.value] = item
+            registers.update(dict.fromkeys(item.written, item))
 
 
 def writes_no_element_by_two_indices(made: Grouped) -> None:
     """Two assignments of a group to one value: each index writes elements that no other index writes."""
     for group in made.groups:
-        for first, second in itertools.combinations(group.items, 2):
+        assigns = [item for item in group.items if isinstance(item, Assign)]
+        for first, second in itertools.combinations(assigns, 2):
             if first.write.value == second.write.value:
                 one, other = (places(item.write.map, group.space or ()) for item in (first, second))
                 apart = one != other
@@ -63,6 +66,10 @@ def shares_memory_only_in_turns(made: Grouped) -> None:
     assert held(made).isdisjoint(made.scratch)
 
 
+def written(group: Group) -> Iterator[int]:
+    return (v for item in group.items for v in item.written)
+
+
 def held(made: Grouped) -> set[int]:
     return {*made.given.kept.values(), *made.given.carries, *made.given.totals.values()}
 
@@ -73,7 +80,7 @@ def alive(made: Grouped, v: int) -> tuple[int, int]:
         g
         for g, group in enumerate(made.groups)
         for item in group.items
-        if v in (item.write.value, *(a.value for a in item.reads))
+        if v in (*item.written, *(a.value for a in item.reads))
     ]
     return min(uses), max(uses)
 
@@ -86,9 +93,9 @@ def size(made: Grouped, v: int) -> int:
 def written_once(run: Interpreter) -> None:
     """After a step: every element of what is kept, carried or summed was written once, or filled before."""
     items = [item for group in run.made.groups for item in group.items]
-    writers = Counter(item.write.value for item in items)
-    numbers = run.given.numbers
-    fills = (item for item in items if writers[item.write.value] > 1 and item.reads[0].value in numbers)
+    writers = Counter(v for item in items for v in item.written)
+    numbers, assigns = run.given.numbers, [item for item in items if isinstance(item, Assign)]
+    fills = (item for item in assigns if writers[item.write.value] > 1 and item.reads[0].value in numbers)
     filled = {item.write.value for item in fills}
     for v in held(run.made) - set(run.loop.arguments):
         assert np.all(run.written[v] >= 1)
@@ -106,6 +113,8 @@ def computed(given: Assignments, items: Iterable[Item]) -> Counter:
     """How many elements are computed of each value, those of copies included."""
     found: Counter = Counter()
     for item in items:
+        if isinstance(item, Inner):
+            continue
         v = item.write.value
         while v in given.inlined:
             v = given.inlined[v].value
@@ -116,7 +125,7 @@ def computed(given: Assignments, items: Iterable[Item]) -> Counter:
 def names_all_values_differently(made: Grouped) -> None:
     """Values in memory or in registers have different names, each of which can be an identifier."""
     names = names_of(made)
-    values = {item.write.value for group in made.groups for item in group.items} | made.stored
+    values = {v for group in made.groups for v in written(group)} | made.stored
     count = Counter(names[v] for v in values)
     assert max(count.values(), default=1) == 1
     assert all(name.isidentifier() for name in count)

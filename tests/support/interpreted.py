@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.execute import store
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Product, neutral
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Inner, Product, neutral
 from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 from tinygrad_seq.scan.program import Program
@@ -106,12 +106,15 @@ class Interpreter:
     # --- one group --------------------------------------------------------------------------------------
 
     def group(self, group: Group) -> None:
-        self.own = {item.write.value for item in group.items}
+        self.own = {v for item in group.items for v in item.written}
         self.registers: dict[int, tuple[Assign, np.ndarray]] = {}
         for item in group.items:
             if isinstance(item, Product):
                 assert len(group.items) == 1
                 self.product(item)
+            elif isinstance(item, Inner):
+                assert len(group.items) == 1
+                self.inner(item)
             else:
                 assert item.space == group.space
                 if item.ordered:
@@ -127,6 +130,36 @@ class Interpreter:
         where = places(item.write.map, (item.m, item.n))
         self.memory[item.write.value][where] = (a @ b).ravel()
         self.written[item.write.value][where] += 1
+
+    def inner(self, item: Inner) -> None:
+        """A loop whose rows, stacks and totals are memory of this step."""
+        within, n = item.loop.given, item.n
+        loop = within.program
+
+        def outer(v: int, shape: Shape) -> np.ndarray:
+            value, first = item.memory[v]
+            return self.memory[value][first : first + math.prod(shape)].reshape(shape)
+
+        rows = [self.memory[v].reshape(self.given.shape(v)) for v in item.rows]
+        backwards = [wide and item.reverse for wide in item.loop.wide]
+        arrays = [row[-1 if back else 0].copy() for row, back in zip(rows, backwards, strict=True)]
+        arrays += [outer(v, (n, *loop.values[v].shape)).copy() for v in loop.inputs]
+        arrays += [outer(v, loop.values[v].shape).copy() for v in loop.constants]
+        finals, kept, totals = Interpreter(item.loop)(arrays, n, item.reverse)
+        for j, (row, final) in enumerate(zip(rows, finals, strict=True)):
+            wide, back = item.loop.wide[j], backwards[j]
+            row[0 if back else n if wide else n % 2] = final
+            for v, stack in zip(within.kept, kept, strict=True):
+                before = v == loop.carries[j][0]
+                if before or within.kept[v] == within.carries[j]:
+                    (row[:-1] if before != item.reverse else row[1:])[...] = stack
+        for v, stack in zip(within.kept, kept, strict=True):
+            if within.kept[v] in item.memory:
+                outer(within.kept[v], stack.shape)[...] = stack
+        for (v, total), found in zip(within.totals.items(), totals, strict=True):
+            outer(total, loop.values[v].shape)[...] += found
+        for v in item.written:
+            self.written[v][...] = 1
 
     def assign(self, item: Assign, part: slice) -> None:
         """The assignment for a part of its space."""

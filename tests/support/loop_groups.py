@@ -93,7 +93,7 @@ def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
 
 
 def lowered(loop: Loop) -> Grouped:
-    return grouped(assigned(loop.program, loop.kept, lambda name: True))
+    return grouped(assigned(loop.program, loop.kept, lambda *_: True))
 
 
 def check(loop: Loop, reverse: bool = False) -> Grouped:

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+import tinygrad_seq as ts
 from tinygrad_seq.training import serialize
 from tinygrad_seq.training.train import CHECKPOINT, EVERY, LOG, CheckpointError, train, trained
 
@@ -96,6 +97,32 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path, capsys, stop)
     assert f"continuing from step {last} of 130" in capsys.readouterr().out
     assert task.finished == 1
     assert content(folder) == content(whole)
+
+
+def test_resuming_with_another_emitter_says_so(tmp_path, capsys):
+    train(Walk(), tmp_path, 10)
+    train(Walk(), tmp_path, 20, resume=True)
+    assert "rounds differently" not in capsys.readouterr().out
+    state = serialize.load(tmp_path / CHECKPOINT)
+    assert state["emitter"] == ts.emitter().maker
+
+    serialize.save(tmp_path / CHECKPOINT, {**state, "emitter": "C, by cc 1.2.3"})
+    train(Walk(), tmp_path, 30, resume=True)
+    said = f"its loops ran as C, by cc 1.2.3 and now run as {ts.emitter().maker}, which rounds differently"
+    assert said in capsys.readouterr().out
+    train(Walk(), tmp_path, 40, resume=True)
+    assert "rounds differently" not in capsys.readouterr().out
+
+
+def test_a_checkpoint_from_before_there_were_emitters_is_resumed(tmp_path, capsys):
+    train(Walk(), tmp_path, 10)
+    state = serialize.load(tmp_path / CHECKPOINT)
+    del state["emitter"]
+    serialize.save(tmp_path / CHECKPOINT, state)
+    train(Walk(), tmp_path, 20, resume=True)
+    out = capsys.readouterr().out
+    assert "continuing from step 10 of 20" in out
+    assert "rounds differently" not in out
 
 
 def test_checkpoints_are_at_multiples_wherever_a_run_was_continued(tmp_path, capsys):

@@ -11,7 +11,9 @@
 Parameters before the `/` are arrays (`*name` is any number of them); parameters after it are metadata. A rule
 names what it reads: the op's own arguments and metadata, `z` the output, `g` the incoming vector (a cotangent
 in `.vjp`, a tangent in `.jvp`), `s` the shape of the rule's argument. A record keeps the arrays that its rules
-name, and nothing else.
+name, and nothing else. (An op that computes more than its output can keep that for its rules, `.keeps`.)
+
+A pointwise op may state one element in C, for compiled loops: `multiply.c("x * y")`.
 
 An op without a derivative says so: `op.no_derivative()`. To use an op on the tape that declares nothing is an
 error, since its gradient would be lost.
@@ -27,6 +29,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from tinygrad_seq.engine.expression import checked
 from tinygrad_seq.engine.signature import Example, Signature
 
 Domain = tuple[float, float] | Callable  # an open interval, or a function that makes any drawn array valid
@@ -97,6 +100,9 @@ class Declaration:
         self.riding: dict[str, Rule] = {}
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
         self.summing: Callable | None = None  # and of its sum over a stack of calls
+        self.keeping: Callable | None = None  # the forward function of a recorded call, if that keeps more
+        self.expression: str | None = None  # one element in C,
+        self.truth: str | None = None  # and of truth values, if that is another
 
     def _refuse_what_could_not_be_tested(self) -> None:
         if not (self.arguments or self.variadic):
@@ -118,10 +124,11 @@ class Declaration:
                 f"primitive {self.name} has an argument named {', '.join(clash)}, a name that the generated "
                 f"call uses itself: rename it"
             )
-        if clash := [name for name in names if name in {"g", "s", "z", "needed"}]:
+        if clash := [name for name in names if name in {"g", "s", "z", "kept", "needed"}]:
             raise TypeError(
                 f"primitive {self.name} has an argument named {', '.join(sorted(clash))}: in rules, z is the "
-                f"output, g the incoming vector, s a shape, needed the requested cotangents; rename it"
+                f"output, g the incoming vector, s a shape, kept what the op keeps, needed the requested "
+                f"cotangents; rename it"
             )
 
     # --- derivatives ----------------------------------------------------------------------------------
@@ -178,6 +185,15 @@ class Declaration:
         self._begin()
         self.kind = "none"
 
+    def keeps(self, forward: Callable) -> None:
+        """The forward function of a recorded call: it returns z, and what rules read as `kept`.
+
+        That can be any object; it belongs to the record. It is None in the step of a scan, whose records hold
+        only arguments and outputs. The op must have many outputs, arrays that share no memory with arguments.
+        """
+        self._begin()
+        self.keeping = forward
+
     @property
     def undeclared(self) -> bool:
         """Whether nothing says what the gradient is: there is no rule for it, nor `no_derivative`."""
@@ -208,7 +224,7 @@ class Declaration:
 
     def _rule(self, rule: Callable, *more: str) -> Rule:
         known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
-        known += [*(p.name for p in self.metadata), *more]
+        known += [*(p.name for p in self.metadata), *(["kept"] if self.keeping else []), *more]
         if unknown := [name for name in _names(rule) if name not in known]:
             raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
         return Rule(rule, _names(rule))
@@ -228,6 +244,26 @@ class Declaration:
     def at_once(self, *, stacking: Callable, summing: Callable) -> None:
         """Better forms for many calls at once: the op on stacks, and its sum over stacks of all arguments."""
         self.stacking, self.summing = stacking, summing
+
+    def c(self, expression: str, *, truth: str | None = None) -> None:
+        """One element of a pointwise op as a C expression, for loops that scan compiles: `c("x * tanh_(y)")`.
+
+        It is computed in one dtype: that of the result, or for a comparison the one that NumPy would compare
+        in. Arguments are converted to it first, except for a condition, a name before `?`. Numbers have this
+        dtype too, and a truth value is 0 or 1. `truth` is the expression if all arguments are booleans, where
+        it differs. Functions of elements end with `_`: `exp_`, `maximum_`. Without an expression the op is
+        computed by its forward function, and no loop with it is compiled.
+
+        TypeError for an op that is not pointwise or has metadata, and for an expression with an unknown name.
+        """
+        pointwise = self.signature and not any((*self.signature.inputs, *self.signature.outputs))
+        if not pointwise or self.many or self.metadata:
+            raise TypeError(
+                f"{self.name} needs a signature such as (),()->() and no metadata to have a C expression of "
+                f"one element"
+            )
+        self.expression = checked(self.name, expression, self.arguments)
+        self.truth = truth and checked(self.name, truth, self.arguments)
 
     def lift(
         self, shapes: Sequence[tuple[int, ...]], stacked: Sequence[bool], n: int, meta: dict[str, object]

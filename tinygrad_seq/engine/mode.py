@@ -34,6 +34,9 @@ class Trace(Protocol):
     def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """As for a Watcher."""
 
+    def read(self) -> None:
+        """The value of a tensor is read."""
+
     def varies(self, x: object) -> bool:
         """Whether x was computed in the step, so that it may differ from step to step."""
 

@@ -44,6 +44,7 @@ class Declared(Protocol):
     no_derivative: Callable[[], None]
     rides: Callable[..., None]
     at_once: Callable[..., None]
+    c: Callable[..., None]
     __name__: str
 
 
@@ -198,6 +199,7 @@ class Primitive(Declaration):
             "no_derivative",
             "rides",
             "at_once",
+            "c",
         ]
         self.function.__dict__.update({name: getattr(self, name) for name in declarations}, primitive=self)
 
@@ -228,7 +230,7 @@ class Primitive(Declaration):
                 fixed.append("s" if self.joint_rule else self.variadic)  # zeros for constants need shapes
             readers.update(dict.fromkeys(fixed, every))
         self.readers = readers
-        order = [*self.arguments, self.variadic, "z", *(["s"] if self.joint_rule else [])]
+        order = [*self.arguments, self.variadic, "z", "kept", *(["s"] if self.joint_rule else [])]
         self.reads = tuple(name for name in order if name in readers)
 
         places = {"g": "g", "s": "s"}
@@ -259,6 +261,7 @@ def safe_product(a, p, /):
 
 safe_product.vjp(lambda g, p: safe_product(g, p), lambda g, a: safe_product(g, a))
 safe_product.bilinear()
+safe_product.c("safe_product_(a, p)")
 
 
 def numpy_function(function: Callable[Concatenate[Any, P], R]) -> Composition[P, R]:

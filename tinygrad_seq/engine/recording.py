@@ -133,10 +133,23 @@ def stub(op: Declaration, finish: Callable[[], None]) -> FunctionType:
 def specialise(op: Declaration) -> None:
     """Compile the call of `op` for its arguments, and put the code into the function of `op`."""
     namespace = op.function.__globals__
-    helpers = (operand, keep, settle, plain, explain, refuse, refuse_undeclared, notify, Record, isinstance)
+    helpers = (
+        operand,
+        keep,
+        frozen,
+        settle,
+        plain,
+        explain,
+        refuse,
+        refuse_undeclared,
+        notify,
+        Record,
+        isinstance,
+    )
     namespace.update({f"_{helper.__name__}": helper for helper in helpers})
     namespace.update({f"_default_{p.name}": p.default for p in op.metadata})
-    namespace.update(_op=op, _forward=op.forward, _mode=mode, _observed=observed, _next_serial=next_serial)
+    namespace.update(_op=op, _forward=op.forward, _keeping=op.keeping)
+    namespace.update(_mode=mode, _observed=observed, _next_serial=next_serial)
     namespace.update(_Tensor=Handle.result)
     namespace.update(_new=object.__new__, _shape=np.shape, _ndarray=np.ndarray, _atoms=ATOMS, _scalars=SCALARS)
     write_out(source(op), f"<the call of {op.name}>", namespace)
@@ -189,7 +202,11 @@ def source(op: Declaration) -> Iterator[str]:
         yield f"    if {p.name}.__class__ not in _atoms: {p.name} = _plain({p.name})"
     arrays = [*(f"{x}_" for x in op.arguments), *(["*rest"] if op.variadic else [])]
     meta = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in op.metadata]
-    yield f"    try: z = _forward({', '.join([*arrays, *meta])})"
+    values = f"({', '.join([*arrays, *meta])})"
+    if op.keeping:
+        yield f"    try: z, kept = _keeping{values} if {_recorded(op)} else (_forward{values}, None)"
+    else:
+        yield f"    try: z = _forward{values}"
     yield "    except Exception as error:"
     given = f"{_tuple(arrays)}, {_tuple(p.name for p in op.metadata)}"
     yield f"        _explain(_op, error, {given})"
@@ -206,6 +223,10 @@ def _wrap(op: Declaration) -> Iterator[str]:
     """The lines that make `out` from z: a Tensor, or a tuple of Tensors."""
     sources = "".join(f", ({x}_, {x}_buffer, {x}_ is {x})" for x in op.arguments)
     sources += ", *zip(rest, rest_buffers, [not t for t in tensors])" if op.variadic else ""
+    if op.keeping:
+        yield "    z, buffer = tuple([_frozen(part) for part in z]), (None,) * len(z)"
+        yield "    out = tuple([_Tensor(part) for part in z])"
+        return
     if op.many:
         yield f"    z, buffer = zip(*[_settle(_op, part{sources}) for part in z]) if z else ((), ())"
         yield "    out = tuple([_Tensor(*part) for part in zip(z, (None,) * len(z), buffer)])"
@@ -231,12 +252,9 @@ def _record(op: Declaration) -> Iterator[str]:
         yield "    if any(rest_lines) and _mode.recording:"
         yield "        if any([x.dtype.kind == 'f' for x, line in zip(rest, rest_lines) if line is not None]):"
         yield "            _refuse_undeclared(_op)"
-    on = op.differentiable(len(op.arguments))
-    ruled = [x for x, has in zip(op.arguments, on, strict=True) if has]
-    on_tape = [f"{x}_line is not None" for x in ruled]
-    on_tape += ["any(rest_lines)"] if op.joint_rule and op.variadic else []
-    if not on_tape:
+    if not (recorded := _recorded(op)):
         return
+    ruled = _ruled(op)
     inputs = [f"{x}_line" if x in ruled else "None" for x in op.arguments]
     if op.variadic:
         inputs.append("*rest_lines" if op.joint_rule else "*[None] * len(rest)")
@@ -250,12 +268,15 @@ def _record(op: Declaration) -> Iterator[str]:
             buffer = "(tuple(rest_buffers) if any(rest_buffers) else None)"
         elif name == "z":
             value, buffer = "z", "buffer"
+        elif name == "kept":
+            value, buffer = "kept", "None"
         else:  # the caller's own array is copied, if the caller can still change it
             value, buffer = f"({name}_ if {name}_ is not {name} else _keep({name}_))", f"{name}_buffer"
         readers = [f"{x}_line is not None" for x in ruled if x in op.readers[name]]
         saved.append(value if len(readers) == len(ruled) else f"{value} if {' or '.join(readers)} else None")
         buffers.append(buffer)
-    yield f"    if _mode.recording and ({' or '.join(on_tape)}):"
+    traced = "_observed and _mode.trace is not None"  # then the trace makes the record
+    yield f"    if not ({traced}) and {recorded}:"
     yield "        record = _new(_Record)"
     yield "        record.op, record.serial = _op, _next_serial()"
     yield f"        record.inputs = {_tuple(inputs)}"
@@ -271,6 +292,18 @@ def _record(op: Declaration) -> Iterator[str]:
     else:
         yield "        record.shapes, record.dtypes = (z.shape,), (z.dtype,)"
         yield "        out.line = (record, 0)"
+
+
+def _ruled(op: Declaration) -> list[str]:
+    """The arguments that have a rule."""
+    return [x for x, on in zip(op.arguments, op.differentiable(len(op.arguments)), strict=True) if on]
+
+
+def _recorded(op: Declaration) -> str:
+    """The condition for a record: an argument that has a rule is on the tape. Empty if none has."""
+    on_tape = [f"{x}_line is not None" for x in _ruled(op)]
+    on_tape += ["any(rest_lines)"] if op.joint_rule and op.variadic else []
+    return f"_mode.recording and ({' or '.join(on_tape)})" if on_tape else ""
 
 
 def _parameters(op: Declaration) -> str:

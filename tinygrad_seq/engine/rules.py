@@ -53,7 +53,7 @@ def _as_tensors(record: Record, saved: tuple) -> Iterator:
     lines = dict(zip(op.arguments, origins, strict=False))
     buffers = record.buffers or (None,) * len(saved)
     for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
-        if value is None or name == "s":
+        if value is None or name in ("s", "kept"):
             yield value
         elif name == op.variadic:
             yield tuple(map(_handle, value, origins[len(lines) :], buffer or (None,) * len(value)))

@@ -20,6 +20,7 @@ def relu(x, /):
 
 
 relu.partials(lambda x: x > 0)
+relu.c("maximum_(x, 0)")
 
 
 @primitive("(),()->()")
@@ -39,6 +40,7 @@ def larger(g, x, y):
 
 maximum.vjp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
 maximum.jvp(lambda g, x, y: larger(g, x, y), lambda g, x, y: larger(g, y, x))
+maximum.c("maximum_(x, y)")
 
 
 @primitive("(),()->()")
@@ -53,6 +55,7 @@ def minimum(x, y, /):
 
 minimum.vjp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
 minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
+minimum.c("minimum_(x, y)")
 
 
 @primitive("(),(),()->()")
@@ -66,6 +69,7 @@ _clip.partials(
     lambda x, low, high: np.logical_and(x < low, low <= high),
     lambda x, low, high: np.logical_or(x > high, low > high),
 )
+_clip.c("minimum_(maximum_(x, low), high)")
 
 
 @numpy_function
@@ -127,6 +131,7 @@ where.linear(
     lambda g, condition: np.where(truth(condition), g, 0),
     lambda g, condition: np.where(truth(condition), 0, g),
 )
+where.c("condition ? x : y")
 
 
 @primitive("()->()")
@@ -141,3 +146,4 @@ def stop_gradient(x, /):
 
 
 stop_gradient.no_derivative()
+stop_gradient.c("x")

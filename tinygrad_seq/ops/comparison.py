@@ -22,6 +22,7 @@ def sign(x, /):
 
 
 sign.no_derivative()
+sign.c("sign_(x)")
 
 
 @primitive("()->()")
@@ -35,6 +36,7 @@ def isnan(x, /):
 
 
 isnan.no_derivative()
+isnan.c("isnan_(x)")
 
 
 @primitive("()->()")
@@ -48,6 +50,7 @@ def isfinite(x, /):
 
 
 isfinite.no_derivative()
+isfinite.c("isfinite_(x)")
 
 
 @primitive("(),()->()")
@@ -61,6 +64,7 @@ def equal(x, y, /):
 
 
 equal.no_derivative()
+equal.c("x == y")
 
 
 @primitive("(),()->()")
@@ -74,6 +78,7 @@ def not_equal(x, y, /):
 
 
 not_equal.no_derivative()
+not_equal.c("x != y")
 
 
 @primitive("(),()->()")
@@ -87,6 +92,7 @@ def less(x, y, /):
 
 
 less.no_derivative()
+less.c("x < y")
 
 
 @primitive("(),()->()")
@@ -100,6 +106,7 @@ def less_equal(x, y, /):
 
 
 less_equal.no_derivative()
+less_equal.c("x <= y")
 
 
 @primitive("(),()->()")
@@ -113,6 +120,7 @@ def greater(x, y, /):
 
 
 greater.no_derivative()
+greater.c("x > y")
 
 
 @primitive("(),()->()")
@@ -126,6 +134,7 @@ def greater_equal(x, y, /):
 
 
 greater_equal.no_derivative()
+greater_equal.c("x >= y")
 
 
 @primitive("()->()")
@@ -139,6 +148,7 @@ def logical_not(x, /):
 
 
 logical_not.no_derivative()
+logical_not.c("!x")
 
 
 @primitive("(),()->()")
@@ -152,6 +162,7 @@ def logical_and(x, y, /):
 
 
 logical_and.no_derivative()
+logical_and.c("(x != 0) & (y != 0)")
 
 
 @primitive("(),()->()")
@@ -165,6 +176,7 @@ def logical_or(x, y, /):
 
 
 logical_or.no_derivative()
+logical_or.c("(x != 0) | (y != 0)")
 
 
 @primitive("()->()", examples=[example([True, False]), example([5, -1])])
@@ -178,6 +190,7 @@ def invert(x, /):
 
 
 invert.no_derivative()
+invert.c("~x", truth="!x")
 
 
 @primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
@@ -191,6 +204,7 @@ def bitwise_and(x, y, /):
 
 
 bitwise_and.no_derivative()
+bitwise_and.c("x & y")
 
 
 @primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
@@ -204,3 +218,4 @@ def bitwise_or(x, y, /):
 
 
 bitwise_or.no_derivative()
+bitwise_or.c("x | y")

@@ -28,6 +28,7 @@ def add(x, y, /):
 
 
 add.linear(lambda g: g, lambda g: g)
+add.c("x + y", truth="x | y")
 
 
 @primitive("(),()->()")
@@ -41,6 +42,7 @@ def subtract(x, y, /):
 
 
 subtract.linear(lambda g: g, lambda g: -g)
+subtract.c("x - y")
 
 
 @primitive("(),()->()")
@@ -55,6 +57,7 @@ def multiply(x, y, /):
 
 
 multiply.partials(lambda y: y, lambda x: x)
+multiply.c("x * y")
 
 
 @primitive("(),()->()")
@@ -73,6 +76,7 @@ def inverse(y):
 
 
 divide.partials(lambda y: inverse(y), lambda y, z: -z / y, singular=True)
+divide.c("x / y")
 
 
 @primitive("()->()")
@@ -86,6 +90,7 @@ def negative(x, /):
 
 
 negative.linear(lambda g: -g)
+negative.c("-x")
 
 
 @primitive("(),()->()", domain={"x": POSITIVE})
@@ -111,6 +116,7 @@ power.partials(
     lambda x, p, z: safe_product(z, np.log(np.where(np.logical_and(x == 0, p >= 0), 1, x))),
     singular=True,
 )
+power.c("pow_(x, p)")
 
 
 @primitive("()->()")
@@ -124,6 +130,7 @@ def square(x, /):
 
 
 square.partials(lambda x: 2 * x, singular=True)
+square.c("square_(x)")
 
 
 @primitive("()->()", domain={"x": POSITIVE})
@@ -137,6 +144,7 @@ def sqrt(x, /):
 
 
 sqrt.partials(lambda z: 0.5 / z, singular=True)
+sqrt.c("sqrt_(x)")
 
 
 @primitive("()->()")
@@ -150,6 +158,7 @@ def abs(x, /):
 
 
 abs.partials(lambda x: np.sign(x))
+abs.c("abs_(x)")
 
 
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])

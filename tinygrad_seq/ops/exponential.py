@@ -21,6 +21,7 @@ def exp(x, /):
 
 
 exp.partials(lambda z: z, singular=True)
+exp.c("exp_(x)")
 
 
 @primitive("()->()")
@@ -34,6 +35,7 @@ def expm1(x, /):
 
 
 expm1.partials(lambda z: z + 1, singular=True)
+expm1.c("expm1_(x)")
 
 
 @primitive("()->()", domain={"x": POSITIVE})
@@ -47,6 +49,7 @@ def log(x, /):
 
 
 log.partials(lambda x: 1 / x, singular=True)
+log.c("log_(x)")
 
 
 @primitive("()->()", domain={"x": (-1.0, math.inf)})
@@ -60,6 +63,7 @@ def log1p(x, /):
 
 
 log1p.partials(lambda x: 1 / (1 + x), singular=True)
+log1p.c("log1p_(x)")
 
 
 @primitive("(),()->()")
@@ -84,6 +88,7 @@ def share(x, y, z):
 
 
 logaddexp.partials(lambda x, y, z: share(x, y, z), lambda x, y, z: share(y, x, z), singular=True)
+logaddexp.c("logaddexp_(x, y)")
 
 
 @primitive("()->()")
@@ -97,6 +102,7 @@ def tanh(x, /):
 
 
 tanh.partials(lambda z: 1 - z * z)
+tanh.c("tanh_(x)")
 
 
 @primitive("()->()")
@@ -113,6 +119,7 @@ def sigmoid(x, /):
 
 
 sigmoid.partials(lambda z: z * (1 - z))
+sigmoid.c("sigmoid_(x)")
 
 
 @primitive("()->()")
@@ -126,3 +133,4 @@ def softplus(x, /):
 
 
 softplus.partials(lambda x: sigmoid(x))
+softplus.c("softplus_(x)")

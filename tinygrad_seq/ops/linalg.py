@@ -54,7 +54,7 @@ def matmul(x, y):
 def summed_products(x, y):
     """sum_t x_t y_t for stacks of matrices: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
     t, n, k = x.shape
-    return np.matmul(np.reshape(np.moveaxis(x, 0, 1), (n, t * k)), np.reshape(y, (t * k, y.shape[2])))
+    return np.matmul(np.swapaxes(x, 0, 1).reshape(n, t * k), y.reshape(t * k, y.shape[2]))
 
 
 _matmul.at_once(stacking=matmul, summing=summed_products)

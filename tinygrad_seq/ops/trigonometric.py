@@ -18,6 +18,7 @@ def sin(x, /):
 
 
 sin.partials(lambda x: np.cos(x), singular=True)
+sin.c("sin_(x)")
 
 
 @primitive("()->()")
@@ -31,6 +32,7 @@ def cos(x, /):
 
 
 cos.partials(lambda x: -np.sin(x), singular=True)
+cos.c("cos_(x)")
 
 
 @primitive("(),()->()")
@@ -48,3 +50,4 @@ arctan2.partials(
     lambda y, x: -(y / (np.square(x) + np.square(y))),
     singular=True,
 )
+arctan2.c("arctan2_(y, x)")

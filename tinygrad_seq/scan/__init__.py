@@ -15,17 +15,20 @@ What remains in the loop is *emitted*: written as NumPy source and compiled. The
 the same kind, derived from the rules of the primitives.
 
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
-module. By task: `trace`, `traced`, `step` and `twice` record; `program` and `riding` place the operations;
-`gates` joins activations; `backward` derives; `plan`, `lines` and `emit` write the source; `loop` and `execute`
-run it; `differentiable`, `closed` and `op` make it one op of the outer tape; `naming`, `equations` and
-`explain` print.
+module. By task: `trace`, `traced`, `places`, `step` and `twice` record; `pure`, `fingerprint`, `guard` and
+`kept` tell when that is not needed; `program` and `riding` place the operations; `gates` joins activations;
+`backward` derives; `plan`, `lines` and `emit` write the source; `ready` chooses the emitter, and `loop` and
+`execute` run what it made, in memory that waits in the `pool`; `differentiable`, `closed` and `op` make it one op
+of the outer tape; `naming`, `equations` and `explain` print.
 """
 
 from tinygrad_seq.scan.explain import explain
 from tinygrad_seq.scan.op import SCAN
 from tinygrad_seq.scan.over_time import scan, unrolled
+from tinygrad_seq.scan.pool import workspace_limit
+from tinygrad_seq.scan.pure import pure
 from tinygrad_seq.scan.pushed import pushed
 
-__all__ = ["explain", "scan", "unrolled"]
+__all__ = ["explain", "pure", "scan", "unrolled", "workspace_limit"]
 
 SCAN.joint_jvp(pushed)  # declared here, since it calls scan, which calls the op

@@ -217,6 +217,8 @@ def _record(call: Operation, loop: Program, live: set[int], tensor_of) -> tuple[
     for name in call.op.reads:
         if name == "s":
             saved.append(tuple(loop.values[v].shape for v in call.inputs))
+        elif name == "kept":
+            saved.append(None)
         elif name == "z":
             z = [tensor_of(v) for v in call.outputs]
             saved.append(tuple(z) if call.op.many else z[0])

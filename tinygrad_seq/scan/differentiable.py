@@ -5,56 +5,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
-from tinygrad_seq.scan.backward import BACKWARD, Backward, Ends, derived, pulled, reached
+from tinygrad_seq.scan.backward import Backward, Ends, derived, pulled, reached
 from tinygrad_seq.scan.execute import Execution, as_recorded, store
-from tinygrad_seq.scan.loop import Loop
+from tinygrad_seq.scan.loop import Kept
 from tinygrad_seq.scan.program import Program, taken_apart
+from tinygrad_seq.scan.ready import Emitter, Ready
 
 
 class BackwardLoop:
-    """A backward program, ready to run."""
+    """A backward program, ready to run, and how its values correspond to those of the `loop`, by position.
 
-    def __init__(self, derivation: Backward) -> None:
+    places   for each of its arguments, the index in (arguments of the loop, values kept, cotangents)
+    carries  for each of its carries, the index of the carry of the loop whose cotangent it is
+    bound    for each argument of its loop part, the index in the values kept, if it is one of them
+    shares   for each argument of the loop, the indices of the results (carries, outputs, totals) whose sum is
+             its cotangent
+    """
+
+    def __init__(self, derivation: Backward, loop: Ready, emitter: Emitter) -> None:
         self.derivation = derivation
-        self.program = derivation.program
-        self.parts = taken_apart(self.program, BACKWARD)
-        self.loop = Loop(self.parts.loop, name="backward")
-        self.execute = Execution(self.parts, self.program)
+        program = self.program = derivation.program
+        self.parts = taken_apart(program, emitter.backward)
+        self.loop = emitter.ready(self.parts.loop, name="backward")
+        self.execute = Execution(self.parts, program)
+        forward, count = loop.program, len(program.carries)
+        known = {v: i for i, v in enumerate((*forward.arguments, *loop.kept))}
+        first = len(forward.arguments) + len(loop.kept)
+        index = {before: j for j, (before, _) in enumerate(forward.carries)}
+        cotangents = {v: i for i, v in enumerate(forward.outputs, first + len(index))}
+        self.carries = [index[v] for v in derivation.carries]
+        places = {b: first + j for (b, _), j in zip(program.carries, self.carries, strict=True)}
+        places |= {b: known[v] for b, v in derivation.reads.items()}
+        places |= {b: cotangents[v] for b, v in derivation.cotangents.items()}
+        self.places = [places[b] for b in program.arguments]
+        self.bound: list[int | None] = []
+        if type(loop) is type(self.loop):  # of the same emitter
+            kept = range(len(forward.arguments), first)
+            found = [places.get(b, -1) for b in self.parts.loop.arguments]
+            self.bound = [kept.index(i) if i in kept else None for i in found]
+        outputs = {b: i for i, b in enumerate(program.outputs, count)}
+        totals = {b: i for i, b in enumerate(program.totals, count + len(outputs))}
+        shares: dict[int, tuple[int, ...]] = {v: (i,) for i, v in enumerate(derivation.carries)}
+        for v, parts in derivation.gradients.items():
+            shares[v] = tuple([(outputs if v in forward.inputs else totals)[b] for b in parts])
+        self.shares = [shares.get(v, ()) for v in forward.arguments]
+
+    def __call__(self, arrays: Sequence, kept: Sequence, g: Sequence, n: int, reverse: bool) -> list:
+        """The cotangents of the arguments of the loop, None for those that have none.
+
+        They are computed from its arguments, the values that it kept, and the cotangents of the carries after
+        its last step and of its outputs.
+        """
+        known = [*arrays, *kept, *g]
+        given = [known[i] for i in self.places]
+        for i, j in enumerate(self.carries):
+            if given[i] is None:
+                given[i] = np.zeros_like(arrays[j])
+        loop: Callable = self.loop
+        if isinstance(kept, Kept):
+            loop = partial(loop, bound=[None if j is None else kept.bound[j] for j in self.bound])
+        run = self.execute(loop, given, n, not reverse)
+        results = [*run.finals, *run.kept, *run.totals]
+        return [sum_of([results[i] for i in share]) if share else None for share in self.shares]
 
 
 class Differentiable:
     """A loop that can give the gradients of the arguments `active`.
 
-    sources  its arguments: the carries before the first step, inputs of all steps, constants
-    live     the values that depend on an active argument
+    made  the values that it returns: the carries after the last step, and outputs
+    live  the values that depend on an active argument
+    dead  the indices of those in `made` that do not: no derivative passes to them
     """
 
-    def __init__(self, program: Program, active: frozenset[int], arrays: Sequence) -> None:
-        self.program = program
-        self.sources = program.arguments
+    def __init__(self, program: Program, active: frozenset[int], arrays: Sequence, emitter: Emitter) -> None:
+        self.program, self.emitter = program, emitter
         self.live = reached(program, active)
-        made = {*(after for _, after in program.carries), *program.outputs}
-        self.active = active if self.live & made else frozenset()
+        self.made = (*(after for _, after in program.carries), *program.outputs)
+        self.dead = [i for i, v in enumerate(self.made) if v not in self.live]
+        self.active = active if not self.live.isdisjoint(self.made) else frozenset()
         self.backwards: dict[tuple[frozenset[int], Ends], BackwardLoop] = {}
-        self._present: dict[tuple[bool, ...], Ends] = {}
+        self._asked: dict[tuple, BackwardLoop] = {}
         saved: set[int] = set()
         if self.active:
-            every = self.backward(self.active, self.ends(program.outputs, made), arrays)
+            ends = self.ends(program.outputs, [after for _, after in program.carries])
+            derivation = self._derived(self.active, ends, arrays)
             own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
-            saved = own & set(every.derivation.reads.values())
-        self.loop = Loop(program, saved)
+            saved = own & set(derivation.reads.values())
+        self.loop = emitter.ready(program, saved)
+        if self.active:
+            self.backwards[self.active, ends] = BackwardLoop(derivation, self.loop, emitter)
+
+    def _derived(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> Backward:
+        values = first_step(self.program, arrays)
+        return derived(self.program, targets, ends, values, self.emitter.backward)
 
     def backward(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> BackwardLoop:
         """The backward loop for the gradients of these arguments, given cotangents of `ends`."""
         key = targets, ends
         if key not in self.backwards:
-            values = first_step(self.program, arrays)
-            self.backwards[key] = BackwardLoop(derived(self.program, targets, ends, values))
+            derivation = self._derived(targets, ends, arrays)
+            self.backwards[key] = BackwardLoop(derivation, self.loop, self.emitter)
         return self.backwards[key]
 
     def ends(self, outputs: Iterable[int], finals: Iterable[int]) -> Ends:
@@ -69,60 +125,25 @@ class Differentiable:
             frozenset(live(outputs)), frozenset(live(b for b, after in self.program.carries if after in found))
         )
 
-    def present(self, g: Sequence) -> Ends:
-        """The ends for those cotangents that are not None, where `g` has one for each value in `made`."""
-        given = tuple(dz is not None for dz in g)
-        if given not in self._present:
-            carries, outputs = self.program.carries, self.program.outputs
-            finals = [after for (_, after), on in zip(carries, given, strict=False) if on]
-            ys = [v for v, on in zip(outputs, given[len(carries) :], strict=False) if on]
-            self._present[given] = self.ends(ys, finals)
-        return self._present[given]
+    def asked(self, needed: Sequence[bool], g: Sequence, arrays: Sequence) -> BackwardLoop:
+        """The backward loop for the cotangents of the `needed` arguments from those in `g` that are not None.
 
-    @property
-    def made(self) -> tuple[int, ...]:
-        """The values that the loop returns: carries after the last step, outputs, and values that it saved."""
-        return (*(after for _, after in self.program.carries), *self.loop.plan.kept)
-
-    def compute(self, arrays: Sequence, n: int, reverse: bool) -> tuple:
-        """The values of `made`: carries after the last step, and all other values for all steps."""
-        run = self.loop(dict(zip(self.sources, arrays, strict=True)), n, reverse)
-        return (*run.finals.values(), *(run.kept[v] for v in self.loop.plan.kept))
-
-    def pull(
-        self,
-        targets: frozenset[int],
-        g: Sequence,
-        arrays: Sequence,
-        made: Sequence,
-        n: int,
-        reverse: bool,
-    ) -> list:
-        """The cotangents of the arguments in `targets`, from those of `made`; None for all other arguments."""
-        program, count = self.program, len(self.program.carries)
-        arriving = dict(zip(self.loop.plan.kept, g[count:], strict=True))
-        back = self.backward(targets, self.present(g), arrays)
-        derivation = back.derivation
-        known = dict(zip(self.sources, arrays, strict=True)) | dict(
-            zip(self.loop.plan.kept, made[count:], strict=True)
-        )
-        given = {b: known[v] for b, v in derivation.reads.items()}
-        given |= {b: arriving[v] for b, v in derivation.cotangents.items()}
-        finals = {before: i for i, (before, _) in enumerate(program.carries)}
-        for (b, _), v in zip(back.program.carries, derivation.carries, strict=True):
-            dz = g[finals[v]]
-            given[b] = np.zeros_like(made[finals[v]]) if dz is None else dz
-
-        found = back.execute(back.loop, given, n, not reverse)
-        shares = dict(zip(derivation.carries, found.finals, strict=True))
-        for v, parts in derivation.gradients.items():
-            shares[v] = sum_of([found.stacked(b) if v in program.inputs else found.totals[b] for b in parts])
-        return [shares[v] if v in targets and v in shares else None for v in self.sources]
+        `g` has a cotangent or None for each value in `made`.
+        """
+        given = tuple([dz is not None for dz in g])
+        key = tuple(needed), given
+        if key not in self._asked:
+            program, count = self.program, len(self.program.carries)
+            targets = self.active.intersection(v for v, on in zip(program.arguments, needed, strict=True) if on)
+            finals = [after for (_, after), on in zip(program.carries, given, strict=False) if on]
+            ys = [v for v, on in zip(program.outputs, given[count:], strict=True) if on]
+            self._asked[key] = self.backward(targets, self.ends(ys, finals), arrays)
+        return self._asked[key]
 
     def unrolled(self, arguments: Sequence, n: int, reverse: bool) -> tuple:
         """The loop unrolled, on tensors: the carries after the last step, and the outputs."""
         program = self.program
-        env = dict(zip(self.sources, arguments, strict=True))
+        env = dict(zip(program.arguments, arguments, strict=True))
         rows = {v: unstack(env[v]) for v in program.inputs}
         outputs: dict[int, list] = {v: [None] * n for v in program.outputs}
         for t in reversed(range(n)) if reverse else range(n):

@@ -1,4 +1,4 @@
-"""NumPy source for a planned loop, compiled as a function; a debugger sees it as a file.
+"""NumPy source for a planned loop, compiled as a function; a debugger sees it as a file while it exists.
 
 `lines.py` writes the lines of each operation. Tried and left out: functions and memory as local variables
 (saves 9 ns of 210 a call); the inner 1/2 of a sigmoid moved into the weights (saves 2 % of a forward loop, but
@@ -8,7 +8,9 @@ makes the source unreadable).
 from __future__ import annotations
 
 import itertools
+import linecache
 import re
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,7 +26,9 @@ class Emitted(NamedTuple):
     """A loop as a function of (constants, fixed, rows), and the values that each of these holds, in order.
 
     constants  arguments that are the same at every step
-    fixed      memory that is reused at every step; the accumulators of the totals follow these values
+    fixed      memory that is reused at every step; these values are followed by the accumulators of the totals
+               and by those of `filled`
+    filled     constants of the source, each with the shape that its memory is to have
     rows       values with a different array at every step
     """
 
@@ -32,6 +36,7 @@ class Emitted(NamedTuple):
     function: Callable
     constants: tuple[int, ...]
     fixed: tuple[int, ...]
+    filled: tuple[tuple, ...]
     rows: tuple[int, ...]
 
 
@@ -43,10 +48,11 @@ def emitted(plan: Plan, name: str) -> Emitted:
     loop = plan.loop
     names, notes = identifiers(plan), equations(loop, loop.operations, plan.kept)
     namespace: dict = {"full": full, "columns": columns} | {f: getattr(np, f) for f in FUNCTIONS}
+    filled: dict[str, tuple] = {}
     once: dict[str, str] = {}  # expressions that are computed before the first step, by name
     body: list[tuple[str, str]] = []  # lines, each with its comment
     for k, call in enumerate(plan.calls):
-        for i, line in enumerate(written(call, k, plan, names, namespace, once)):
+        for i, line in enumerate(written(call, k, plan, names, namespace, filled, once)):
             body.append((line, "" if i else f"  # {notes[call.outputs[0]]}"))
     sums = [f"{names[v]}__sum" for v in loop.totals]
     for v, total in zip(loop.totals, sums, strict=True):
@@ -65,7 +71,7 @@ def emitted(plan: Plan, name: str) -> Emitted:
     def listed(values: tuple[int, ...], others: list[str]) -> str:
         return ", ".join((*(names[v] for v in values), *others))
 
-    unpacked = {"constants": listed(constants, []), "fixed": listed(fixed, sums)}
+    unpacked = {"constants": listed(constants, []), "fixed": listed(fixed, [*sums, *filled])}
     each = listed(rows, nexts)
     width = min(max((len(line) for line, _ in body), default=0), 60)
     source = [
@@ -75,8 +81,11 @@ def emitted(plan: Plan, name: str) -> Emitted:
         f"    for {f'{each},' if each else '_'} in rows:",
         *(f"        {line:{width if note else 0}}{note}" for line, note in body or [("pass", "")]),
     ]
-    write_out(source, f"<{name}, {next(counter)}>", namespace)
-    return Emitted("\n".join(source), namespace[name], constants, fixed, rows)
+    filename = f"<{name}, {next(counter)}>"
+    write_out(source, filename, namespace)
+    function = namespace.pop(name)  # in its own namespace it would be a reference cycle
+    weakref.finalize(function, linecache.cache.pop, filename, None)
+    return Emitted("\n".join(source), function, constants, fixed, tuple(filled.values()), rows)
 
 
 def identifiers(plan: Plan) -> dict[int, str]:

@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import numpy as np
 
-from tinygrad_seq.engine.mode import mode, recording
+from tinygrad_seq.engine.mode import recording
 from tinygrad_seq.engine.precision import total
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.program import Operation, Parts, Program, summable
 from tinygrad_seq.scan.riding import Lifted
 
-
-class Values(NamedTuple):
-    """The results of a run of a program.
-
-    env      the array of each value that is known, stacked over all steps if the value varies
-    finals   the carries after the last step
-    totals   the totals, by value
-    stacked  a function that returns a value of all steps, stacked
-    """
-
-    env: dict[int, Any]
-    finals: list
-    totals: dict[int, Any]
-    stacked: Callable[[int], Any]
+Env = list[Any]  # for each value that is known, its array or tensor, stacked over all steps if the value varies
 
 
 class Execution:
-    """A program whose operations have been placed, ready to run around its loop."""
+    """A program whose operations have been placed, ready to run around its loop; it is called like a loop."""
 
     def __init__(self, parts: Parts, program: Program) -> None:
         self.parts, self.program = parts, program
+        self.arguments, self.given = program.arguments, parts.loop.arguments
         self.loops = bool(parts.loop.carries or parts.loop.operations)
-        varying = {*parts.stacked, *parts.loop.outputs}
-        self.before = [self._lifted(call, varying) for call in parts.before]
-        self.dead = self._dead()
+        self.start: Env = [program.numbers.get(v) for v in range(len(program.values))]
+        self.varying = {*parts.stacked, *parts.loop.outputs}
+        self.constant = [(call, call.metadata()) for call in parts.constant]
+        self.before = [
+            (*self._lifted(call), dead) for call, dead in zip(parts.before, self._dead(), strict=True)
+        ]
         self.summed = {call.outputs[0]: call for call in parts.after if sums(call, parts, program)}
         self.after = []
         for call in parts.after:
-            varying.update(call.outputs)
+            self.varying.update(call.outputs)
             if call.outputs[0] not in self.summed:
-                self.after.append(self._lifted(call, varying))
-        self.varying = varying
-        self.metadata = [call.metadata() for call in parts.constant]
-        self.places = {pair: j for j, pair in enumerate(parts.loop.carries)}
+                self.after.append(self._lifted(call))
+        places = {pair: j for j, pair in enumerate(parts.loop.carries)}
+        self.finals = [(places.get(pair), pair[0]) for pair in program.carries]
 
-    def _lifted(self, call: Operation, varying: set[int]) -> tuple[Operation, Lifted]:
+    def _lifted(self, call: Operation) -> tuple[Operation, Lifted]:
         values = self.program.values
-        shapes, on = [values[v].shape for v in call.inputs], [v in varying for v in call.inputs]
+        shapes, on = [values[v].shape for v in call.inputs], [v in self.varying for v in call.inputs]
         return call, Lifted(call.op, shapes, on, len(values[call.outputs[0]].shape), call.metadata())
 
     def _dead(self) -> list[list[int]]:
@@ -66,44 +56,48 @@ class Execution:
         return dead[::-1]
 
     def __call__(
-        self, loop: Callable[[dict, int, bool], Run], given: Mapping[int, Any], n: int, reverse: bool
-    ) -> Values:
-        """Run the program for `n` steps; `given` are its arguments by value.
+        self, loop: Callable[[Sequence, int, bool], Run], arguments: Sequence, n: int, reverse: bool
+    ) -> Run:
+        """Run the program for `n` steps; `loop` runs the loop part.
 
-        `loop(env, n, reverse)` runs the loop part. If the arguments are tensors, the operations outside the
-        loop are recorded on the tape like any other call.
+        If the arguments are tensors, the operations outside the loop are recorded on the tape like any other
+        call.
         """
-        program, parts, varying = self.program, self.parts, self.varying
-        env: dict[int, Any] = {**given, **program.numbers}
-
-        def stacked(v: int):
-            return env[v] if v in varying else np.broadcast_to(env[v], (n, *program.values[v].shape))
-
-        for call, meta in zip(parts.constant, self.metadata, strict=True):
+        program, part = self.program, self.parts.loop
+        env = self.start.copy()
+        for v, x in zip(self.arguments, arguments, strict=True):
+            env[v] = x
+        for call, meta in self.constant:
             with as_recorded(call):
                 store(env, call, call.op.function(*[env[v] for v in call.inputs], **meta))
-        for (call, lifted), dead in zip(self.before, self.dead, strict=True):
+        for call, lifted, dead in self.before:
             with as_recorded(call):
                 store(env, call, lifted([env[v] for v in call.inputs], n))
             for v in dead:  # so that the next calls can reuse its memory
-                del env[v]
-        run = loop(env, n, reverse) if self.loops else Run({}, {}, {})
-        env.update(run.kept)
+                env[v] = None
+        run = Run((), (), ())
+        if self.loops:
+            run = loop([env[v] for v in self.given], n, reverse)
+        for v, x in zip(part.outputs, run.kept, strict=False):
+            env[v] = x
         for call, lifted in self.after:
             with as_recorded(call):
                 store(env, call, lifted([env[v] for v in call.inputs], n))
+        in_loop = dict(zip(part.totals, run.totals, strict=True))
+        return Run(
+            tuple([env[v] if j is None else run.finals[j] for j, v in self.finals]),
+            tuple([self._stacked(env, v, n) for v in program.outputs]),
+            tuple([in_loop[v] if v in in_loop else self._total(env, v, n) for v in program.totals]),
+        )
 
-        totals = run.totals
-        for v in program.totals:
-            if v in self.summed:
-                summing = cast(Callable, self.summed[v].op.summing)
-                totals[v] = summing(*map(stacked, self.summed[v].inputs))
-            elif v not in totals:
-                totals[v] = total(env[v], 0) if v in varying else env[v] * n
-        finals = [
-            run.finals[self.places[pair]] if pair in self.places else given[pair[0]] for pair in program.carries
-        ]
-        return Values(env, finals, totals, stacked)
+    def _stacked(self, env: Env, v: int, n: int):
+        return env[v] if v in self.varying else np.broadcast_to(env[v], (n, *self.program.values[v].shape))
+
+    def _total(self, env: Env, v: int, n: int):
+        """The sum of a value over all steps."""
+        if (call := self.summed.get(v)) is not None:
+            return cast(Callable, call.op.summing)(*[self._stacked(env, x, n) for x in call.inputs])
+        return total(env[v], 0) if v in self.varying else env[v] * n
 
 
 def sums(call: Operation, parts: Parts, program: Program) -> bool:
@@ -113,11 +107,18 @@ def sums(call: Operation, parts: Parts, program: Program) -> bool:
     return summable(call, program) and v in program.totals and alone
 
 
+AS_IT_IS = nullcontext()
+
+
 def as_recorded(call: Operation) -> AbstractContextManager[None]:
     """The context in which a call is replayed: a call under `no_grad` is not put on the tape."""
-    return recording(mode.recording and not call.quiet)
+    return recording(False) if call.quiet else AS_IT_IS
 
 
-def store(env: dict, call: Operation, made) -> None:
-    """Put the outputs of a call into `env`."""
-    env.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+def store(env, call: Operation, made) -> None:
+    """Put the outputs of a call into `env`, a dictionary or a list."""
+    if call.op.many:
+        for v, z in zip(call.outputs, made, strict=True):
+            env[v] = z
+    else:
+        env[call.outputs[0]] = made

@@ -14,12 +14,11 @@ from dataclasses import replace
 from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
+from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
-from tinygrad_seq.scan.gates import gathered
-from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.naming import identified
-from tinygrad_seq.scan.program import Operation, Parts, Program, rides, taken_apart
+from tinygrad_seq.scan.program import Operation, Parts, Program, Spec, rides, taken_apart
+from tinygrad_seq.scan.ready import NUMPY, Emitter, Ready, emitter_of, obstacle
 from tinygrad_seq.scan.step import Step, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -35,18 +34,21 @@ class Explanation:
     4
     """
 
-    def __init__(self, program: Program, wanted: frozenset[int], arrays: Sequence, steps: str) -> None:
-        self.program, self.steps = program, steps
-        self.parts = taken_apart(program)
+    def __init__(
+        self, program: Program, emitter: Emitter, wanted: frozenset[int], arrays: Sequence, steps: str
+    ) -> None:
+        self.program, self.emitter, self.steps = program, emitter, steps
+        self.parts = taken_apart(program, emitter.forward)
         self.env = first_step(program, arrays)
         self.live = reached(program, wanted)
         loop = self.parts.loop
         rows = [backend.array(self.env[v])[None] if v in loop.inputs else self.env[v] for v in loop.arguments]
-        what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows)
+        what = Differentiable(loop, frozenset(self.live.intersection(loop.arguments)), rows, emitter)
         self.loop = what.loop
         finals = [after for _, after in loop.carries]
         self.back = what.backward(what.active, what.ends(loop.outputs, finals), rows) if what.active else None
-        self.memory: int = self.loop.plan.memory() if self.back else 0
+        stored = self.loop.stored if self.back else ()
+        self.memory: int = sum(size(program.values[v]) for v in stored)
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
@@ -58,7 +60,10 @@ class Explanation:
         yield from section("before, for all t at once", told(parts.before, program))
         yield from section("loop", source(self.loop) if parts.loop.operations else [])
         yield from section("after, for all t at once", told(parts.after, program))
-        yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
+        if self.emitter is NUMPY:
+            yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
+            if chosen() == "c" and (reason := obstacle(program)):
+                yield f"\nthe loop runs as NumPy, because {reason}"
         if self.back:
             yield f"\nkept for the backward pass, {self.memory} bytes of every step"
             yield f"    {', '.join(self._kept())}"
@@ -70,9 +75,8 @@ class Explanation:
         for call in self.parts.loop.operations:
             if call.op.name in ("split", "unstack"):
                 parts[call.inputs[0]] = " ".join(names[v] for v in call.outputs)
-        for v in self.loop.plan.of_all_steps():
-            spec = self.program.values[v]
-            yield f"{parts.get(v, names[v])} {math.prod(spec.shape) * spec.dtype.itemsize}"
+        for v in self.loop.stored:
+            yield f"{parts.get(v, names[v])} {size(self.program.values[v])}"
 
     # --- the backward pass ----------------------------------------------------------------------------
 
@@ -206,18 +210,24 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     """
     n = steps_of(xs, length)
     recorded = Step(step, init, xs)
-    program = identified(gathered(recorded.named_program()))
+    emitter = emitter_of(recorded.program)
+    program = emitter.form(recorded.named_program())
     given = recorded.arguments()
     sources = dict(zip(program.arguments, given, strict=True))
     floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
     wanted = {v for v, x in floats.items() if x.line is not None}
     arrays = [x._array if isinstance(x, Tensor) else x for x in given]
     steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
-    return Explanation(program, frozenset(wanted or floats), arrays, steps)
+    return Explanation(program, emitter, frozenset(wanted or floats), arrays, steps)
 
 
-def source(loop: Loop) -> list[str]:
-    return loop.code.source.splitlines()
+def size(spec: Spec) -> int:
+    """The bytes of a value at one step."""
+    return math.prod(spec.shape) * spec.dtype.itemsize
+
+
+def source(loop: Ready) -> list[str]:
+    return loop.source.splitlines()
 
 
 def told(calls: Sequence[Operation], program: Program) -> list[str]:
@@ -263,7 +273,7 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
         free = not on_carry.intersection(call.inputs)
         if free or not for_carry.intersection(call.outputs):
             where = "does not depend on the carry" if free else "no carry depends on it"
-            yield f"{known[call.outputs[0]]}: {where}, but {obstacle(call, program, fixed)}"
+            yield f"{known[call.outputs[0]]}: {where}, but {why_inside(call, program, fixed)}"
         elif call.op.name == "matmul" and call.inputs[0] in joined:
             side_by_side = joined[call.inputs[0]].inputs
             if not on_carry.issuperset(side_by_side):
@@ -272,7 +282,7 @@ def why(parts: Parts, program: Program) -> Iterator[str]:
                 yield f"{known[call.outputs[0]]}: depends on the carry; write {apart}"
 
 
-def obstacle(call: Operation, program: Program, fixed: set[int]) -> str:
+def why_inside(call: Operation, program: Program, fixed: set[int]) -> str:
     """The reason why a call is in the loop, if the carries do not require it."""
     op = call.op.name
     if rides(call, program, fixed):

@@ -103,6 +103,8 @@ def as_constant(x, dtype: np.dtype, device: str):
     """
     if type(x) is int and dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
         return x
+    if isinstance(x, np.ndarray) and x.dtype == dtype and x.flags.c_contiguous:
+        return x
     if not backend.on_host(x):
         x = x.astype(dtype, copy=False)
         return x if x.flags.c_contiguous else x.copy()
@@ -110,11 +112,6 @@ def as_constant(x, dtype: np.dtype, device: str):
         x = np.asarray(x, dtype)
         return np.ascontiguousarray(x) if x.ndim else x
     return dtype.type(x)
-
-
-def filled(make: Callable) -> Callable:
-    """The array of `make`, in the full shape of the result: broadcasting takes up to twice the time."""
-    return lambda spec, meta, device: full(make(dtype=spec.dtype, device=device, **meta), spec.shape)
 
 
 def full(x, shape: tuple[int, ...]):
@@ -127,18 +124,19 @@ ARRAYS = {  # constants that lines read in addition to the arguments of the op
     "zero": constant(0),
     "one": constant(1),
     "least": lambda spec, meta, device: as_constant(np.finfo(spec.dtype).min, spec.dtype, device),
-    "s": filled(scale),
-    "r": filled(lambda **given: 1 - scale(**given)),
+    "s": lambda spec, meta, device: scale(dtype=spec.dtype, device=device, **meta),
+    "r": lambda spec, meta, device: 1 - scale(dtype=spec.dtype, device=device, **meta),
 }
 
 
 def written(
-    call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict, once: dict[str, str]
+    call: Operation, k: int, plan: Plan, names: dict[int, str], namespace: dict, filled: dict, once: dict
 ) -> Iterator[str]:
     """The lines of the k-th call.
 
-    Other values that the lines read have names with two underscores. They are put into `namespace`, or, if they
-    are computed from arguments of the loop, as expressions into `once`.
+    Other values that the lines read have names with two underscores. They are put into `namespace`; into
+    `filled`, if they are to be repeated to fill a shape; or, if they are computed from arguments of the loop,
+    as expressions into `once`.
     """
     op, meta, specs = call.op, call.metadata(), plan.loop.values
     host = plan.loop.device == "cpu"
@@ -147,6 +145,10 @@ def written(
 
     def bound(name: str, value) -> str:
         namespace[f"{name}__{k}"] = value
+        return f"{name}__{k}"
+
+    def repeated(name: str, value) -> str:  # broadcasting takes up to twice the time
+        filled[f"{name}__{k}"] = value, shape
         return f"{name}__{k}"
 
     def first(name: str, made: str) -> str:
@@ -158,7 +160,7 @@ def written(
     for i, v in enumerate(call.inputs if pointwise(call) else ()):
         if specs[v].shape not in ((), shape):
             if v in plan.loop.numbers:
-                args[i] = bound(args[i], full(plan.loop.numbers[v], shape))
+                args[i] = repeated(args[i], plan.loop.numbers[v])
             elif v in plan.loop.constants:  # a bias, a gain
                 args[i] = first(args[i], f"full({args[i]}, {shape})")
 
@@ -202,7 +204,8 @@ def written(
         words |= {name: repr(value) for name, value in meta.items()}
         for name, make in ARRAYS.items():
             if f"{{{name}}}" in table[op.name]:
-                words[name] = bound(name, make(specs[call.outputs[0]], call.metadata(), plan.loop.device))
+                x = make(specs[call.outputs[0]], call.metadata(), plan.loop.device)
+                words[name] = repeated(name, x) if x.ndim else bound(name, x)
         yield from table[op.name].format(**words).split("; ")
     else:
         forward = bound("forward", functools.partial(op.forward, **meta) if meta else op.forward)

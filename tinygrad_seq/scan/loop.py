@@ -2,7 +2,7 @@
 
 The memory of a run is a `Workspace`. The caller receives views of it, so nothing is copied. A workspace is
 reused only when no view of it is held any more, which Python's reference counts tell exactly. So a value that
-is still reachable is never overwritten.
+is still reachable is never overwritten. Between runs workspaces wait in the pool (`pool.py`), which is bounded.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import functools
 import itertools
 import math
 import sys
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,22 +20,38 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.ops.shape import inverse
 from tinygrad_seq.scan.emit import emitted
-from tinygrad_seq.scan.lines import IN_PLACE, as_constant, place
+from tinygrad_seq.scan.lines import IN_PLACE, as_constant, full, place
 from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
+from tinygrad_seq.scan.threads import threads_for
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
-POOL = 4  # the most workspaces that a loop keeps for its next runs
+VIEW = 120  # bytes of an array that is a view, about
+
+
+class Kept(tuple):
+    """The values that a loop kept of all steps, each as its stack; the handle by which a record holds them.
+
+    bound  the same values in the form in which another loop reads them: here their rows, in the order of time
+    """
+
+    bound: Sequence
 
 
 class Run(NamedTuple):
-    """The results of a run of a loop: carries after the last step, values kept of all steps, and totals."""
+    """The results of a run of a loop, by position.
 
-    finals: dict[int, Any]
-    kept: dict[int, Any]
-    totals: dict[int, Any]
+    finals  the carries after the last step
+    kept    the values kept of all steps, each as its stack
+    totals  the totals
+    """
+
+    finals: tuple
+    kept: tuple
+    totals: tuple
 
 
 class Loop:
@@ -46,48 +61,47 @@ class Loop:
         self.program = program
         self.plan = planned(program, saved, IN_PLACE)
         self.code = emitted(self.plan, name)
-        self.pool: list[Workspace] = []
-        self.lock = threading.Lock()
+        self.kept, self.stored, self.source = self.plan.kept, self.plan.of_all_steps(), self.code.source
+        place = {v: i for i, v in enumerate(program.arguments)}
+        self.constants = [
+            (place.get(v), program.values[v].dtype, program.numbers.get(v)) for v in self.code.constants
+        ]
+        self.inputs = [(k, place[v]) for k, v in enumerate(self.code.rows) if v in program.inputs]
+        self.dtypes = [program.values[v].dtype for v in program.totals]
+        self.shelf: Shelf[Workspace] = Shelf()
+        self.threads = threads_for(program)
 
-    def __call__(self, given: Mapping[int, Any], n: int, reverse: bool) -> Run:
+    def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`.
 
-        `given` holds the carries before the first step, the stacked inputs, and the constants, by value.
+        `arrays` are the carries before the first step, the stacked inputs, and the constants, in the order of
+        the arguments of the program. `bound` has for each of them its rows, if another loop has made them.
         """
-        work = self._take(n, reverse)
-        for (before, _), rows in zip(self.program.carries, work.carries, strict=True):
-            rows[0][...] = given[before]
+        work = self.shelf.take((n, reverse)) or Workspace(self, n, reverse)
+        for rows, first in zip(work.carries, arrays, strict=False):
+            rows[0][...] = first
         for total in work.totals:
             total.fill(0)
-        constants = [self._constant(v, given) for v in self.code.constants]
-        rows = [rows_of(given[v], reverse) if v in work.outside else work.rows[v] for v in self.code.rows]
-        rows += [work.carries[j][1:] for j, _ in self.plan.copies]
+        device = self.program.device
+        constants = [
+            as_constant(x if i is None else arrays[i], dtype, device) for i, dtype, x in self.constants
+        ]
+        rows = list(work.moving)
+        for k, i in self.inputs:
+            known = bound[i] if bound else None
+            rows[k] = rows_of(arrays[i], reverse) if known is None else known[::-1] if reverse else known
         steps = zip(*rows, strict=True) if rows else iter([()] * n)
-        self.code.function(constants, work.fixed, steps)
-        finals = {j: backend.copy(rows[n]) for j, rows in enumerate(work.carries)}
+        with self.threads:
+            self.code.function(constants, work.fixed, steps)
+        kept = Kept(work.kept)
+        kept.bound = work.bound
         run = Run(
-            finals,
-            dict(work.kept),
-            {
-                v: t.astype(self.program.values[v].dtype)
-                for v, t in zip(self.program.totals, work.totals, strict=True)
-            },
+            tuple([backend.copy(rows[n]) for rows in work.carries]),
+            kept,
+            tuple([total.astype(dtype) for total, dtype in zip(work.totals, self.dtypes, strict=True)]),
         )
-        with self.lock:
-            self.pool = [work, *self.pool][:POOL]
+        self.shelf.give((n, reverse), work)
         return run
-
-    def _constant(self, v: int, given: Mapping[int, Any]):
-        x = self.program.numbers[v] if v in self.program.numbers else given[v]
-        return as_constant(x, self.program.values[v].dtype, self.program.device)
-
-    def _take(self, n: int, reverse: bool) -> Workspace:
-        with self.lock:
-            for work in self.pool:
-                if (work.n, work.reverse) == (n, reverse) and work.idle():
-                    self.pool.remove(work)
-                    return work
-        return Workspace(self, n, reverse)
 
 
 def rows_of(stack, reverse: bool) -> list:
@@ -103,14 +117,17 @@ class Workspace:
     pages, and its arrays are aligned to cache lines; together this saves 5 % of the time at batch 32, width
     128.
 
-    kept  the values kept of all steps, in the order of time, which the caller receives
+    kept    the values kept of all steps, in the order of time, which the caller receives
+    bound   their rows, in the order of time
+    moving  the rows of the values that the source reads or writes at another place at every step; those of the
+            inputs are given at every run
+    nbytes  the memory that is freed with it: its blocks and constants, and the arrays of one row each
     """
 
     def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
         self.plan, self.n, self.reverse = loop.plan, n, reverse
         plan, program = loop.plan, loop.program
         values = program.values
-        self.outside = set(program.inputs)
         stacks = [v for v, home in plan.homes.items() if home[0] == "stack"]
         rooms = [
             Spec((n + 1 if wide else 2, *values[before].shape), values[before].dtype)
@@ -137,9 +154,14 @@ class Workspace:
         self.memory: dict[int, Any] = {}
         for v in program_order(program):
             self._bind(v, scratch, values)
-        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals]
-        self.kept = {v: self._all_steps(v) for v in plan.kept}
+        filled = [full(*given) for given in loop.code.filled]
+        self.fixed = [*(self.memory[v] for v in loop.code.fixed), *self.totals, *filled]
+        self.moving = [self.rows.get(v, []) for v in loop.code.rows]
+        self.moving += [self.carries[j][1:] for j, _ in plan.copies]
+        self.kept = [self._all_steps(v) for v in plan.kept]
+        self.bound = [self.rows[v][::-1] if reverse else self.rows[v] for v in plan.kept]
         self.at_rest = self._references()
+        self.nbytes = sum(x.nbytes for x in (*self.owners, *filled)) + VIEW * n * len(self.rows)
 
     def _bind(self, v: int, scratch: list, values) -> None:
         if v in self.memory or v in self.rows or v not in self.plan.homes:
@@ -161,7 +183,7 @@ class Workspace:
                 self.memory[v] = look(self.memory[base])
 
     def _references(self) -> list[int]:
-        return list(map(sys.getrefcount, (*self.owners, *self.kept.values())))
+        return list(map(sys.getrefcount, (*self.owners, *self.kept)))
 
     def idle(self) -> bool:
         """Whether nobody else holds the arrays that were returned, or views of them."""

@@ -28,7 +28,7 @@ def named(trace: Trace, numbers: Mapping[Line, int]) -> dict[int, str]:
     """The user's names of the values, where they can be found."""
     names = {numbers[line]: name for line, name in trace.names.items() if name and line in numbers}
     for record in trace.records:
-        code, _, instruction = record.place
+        code, instruction = record.place
         for i, name in enumerate(assigned(code, instruction)):
             if (line := (record, i)) in numbers and i < len(record.made):
                 names.setdefault(numbers[line], name)

@@ -9,7 +9,7 @@ The loop defines the values; a derivative may be computed in any way that gives 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinygrad_seq.derive import vjp
@@ -17,7 +17,7 @@ from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.scan.closed import closed
-from tinygrad_seq.scan.differentiable import Differentiable
+from tinygrad_seq.scan.differentiable import BackwardLoop, Differentiable
 from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
@@ -25,80 +25,104 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 @dataclass(frozen=True)
 class Call:
-    """The metadata of the op: which loop, and how it is run."""
+    """The metadata of the op: which loop, and how it is run.
+
+    nested  the loop is a part of the step of another loop. The values that it keeps for its derivative are
+            then outputs, so that the other loop can keep them of all its steps. Elsewhere the record has them.
+    """
 
     what: Differentiable
     n: int
     reverse: bool
+    nested: bool
 
     def __repr__(self) -> str:
         return f"{self.n} steps{' backwards' if self.reverse else ''}"
 
 
 def _scan(*arrays, call):
-    """z = the carries after a loop, its outputs, and the values that it saved of all steps"""
-    return call.what.compute(arrays, call.n, call.reverse)
+    """z = the carries after a loop, and its outputs"""
+    return _kept(*arrays, call=call)[0]
+
+
+def _kept(*arrays, call):
+    """z, and the values kept of all steps."""
+    run = call.what.loop(arrays, call.n, call.reverse)
+    outputs = run.kept if call.nested else run.kept[: len(call.what.program.outputs)]
+    return (*run.finals, *outputs), run.kept
 
 
 SCAN = Primitive(
     _scan, examples=[example("(a)", call=None)], many=True
 )  # tested by its own laws, on random steps
+SCAN.keeps(_kept)
 
 
-def run_loop(what: Differentiable, env: Mapping[int, object], n: int, reverse: bool) -> Run:
-    """Run a loop on tensors or arrays; the run is one record of the tape."""
-    out = SCAN.function(*[env[v] for v in what.sources], call=Call(what, n, reverse))
-    made = [z if isinstance(z, Tensor) else Tensor(z) for z in out]
-    for v, z in zip(what.made, made, strict=True):
-        if v not in what.live and mode.trace is None:
-            z.line = None  # no derivative passes
+def run_loop(what: Differentiable, arguments: Sequence, n: int, reverse: bool) -> Run:
+    """Run a loop on tensors or arrays; the run is one record of the tape. What it keeps are its outputs."""
+    nested = mode.trace is not None
+    made = SCAN.function(*arguments, call=Call(what, n, reverse, nested))
+    if made and not isinstance(made[0], Tensor):  # no argument was a tensor
+        made = tuple(map(Tensor, made))
+    if not nested:
+        for i in what.dead:
+            made[i].line = None
     count = len(what.program.carries)
-    return Run(dict(enumerate(made[:count])), dict(zip(what.program.outputs, made[count:], strict=False)), {})
+    return Run(made[:count], made[count : len(what.made)], ())
 
 
-def _vjp(g, arrays, z, call, needed):
+def _vjp(g, arrays, z, kept, call, needed):
     what, n, reverse = call.what, call.n, call.reverse
-    asked = frozenset(v for v, on in zip(what.sources, needed, strict=True) if on and v in what.active)
+    if kept is None:
+        kept = z[len(what.program.carries) :]
+    g = g[: len(what.made)]
     if not any(isinstance(c, Tensor) for c in g):
-        return what.pull(asked, g, arrays, z, n, reverse)
+        return what.asked(needed, g, arrays)(arrays, kept, g, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
     raw = [x._array if isinstance(x, Tensor) else x for x in arrays]
-    derivation = what.backward(asked, what.present(g), raw).derivation
-    targets = asked.intersection((*derivation.carries, *derivation.gradients))
-    found = iter(closed(Pullback(call, present, targets), [*arrays, *z, *(g[i] for i in present)]))
-    return [next(found) if v in targets else None for v in what.sources]
+    shares = what.asked(needed, g, raw).shares
+    pullback = Pullback(call, present, tuple(map(bool, shares)))
+    known = [x if isinstance(x, Tensor) else Tensor(x) for x in kept]
+    found = iter(closed(pullback, [*arrays, *known, *(g[i] for i in present)]))
+    return [next(found) if share else None for share in shares]
 
 
 @dataclass(frozen=True)
 class Pullback:
     """The pullback of a loop, as a function that `closed` can call.
 
-    Its arguments are those of the loop, the values that the loop made, and the cotangents of those of them that
-    are listed in `present`; its values are the cotangents of the loop's arguments `targets`.
+    Its arguments are those of the loop, the values that the loop kept, and the cotangents of those of its
+    results that are listed in `present`; its values are the cotangents of the `needed` arguments of the loop.
     """
 
     call: Call
     present: tuple[int, ...]
-    targets: frozenset[int]
+    needed: tuple[bool, ...]
 
     def split(self, arguments: Sequence) -> tuple[Sequence, Sequence, list]:
         what = self.call.what
-        i, j = len(what.sources), len(what.sources) + len(what.made)
+        i, j = len(what.program.arguments), len(arguments) - len(self.present)
         g: list = [None] * len(what.made)
         for place, c in zip(self.present, arguments[j:], strict=True):
             g[place] = c
         return arguments[:i], arguments[i:j], g
 
+    def backward(self) -> BackwardLoop:
+        """The backward loop that computes it, once it has been derived."""
+        given = [i if i in self.present else None for i in range(len(self.call.what.made))]
+        return self.call.what.asked(self.needed, given, ())
+
     def compute(self, arrays: Sequence) -> tuple:
-        sources, made, g = self.split(arrays)
-        found = self.call.what.pull(self.targets, g, sources, made, self.call.n, self.call.reverse)
-        return tuple(x for x in found if x is not None)
+        sources, kept, g = self.split(arrays)
+        call = self.call
+        pull = call.what.asked(self.needed, g, sources)
+        return tuple(x for x in pull(sources, kept, g, call.n, call.reverse) if x is not None)
 
     def meaning(self, tensors: Sequence) -> tuple:
         """The pullback of the unrolled loop, which computes the values of the loop again."""
         what, n, reverse = self.call.what, self.call.n, self.call.reverse
         sources, _, g = self.split(tensors)
-        places = [i for i, v in enumerate(what.sources) if v in self.targets]
+        places = [i for i, on in enumerate(self.needed) if on]
         wanted = [i for i, v in enumerate(what.made) if v in what.live and g[i] is not None]
 
         def loop(*targets):
@@ -113,8 +137,9 @@ class Pullback:
 
     def follows(self, arrays: Sequence) -> list[bool]:
         what = self.call.what
-        made = [False] * len(what.made)
-        return [v in what.active for v in what.sources] + made + [True] * len(self.present)
+        active = [v in what.active for v in what.program.arguments]
+        kept = [False] * (len(arrays) - len(active) - len(self.present))
+        return active + kept + [True] * len(self.present)
 
 
 SCAN.joint_vjp(_vjp, zeros=False)

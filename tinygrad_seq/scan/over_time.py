@@ -18,13 +18,15 @@ from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
+from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.execute import Execution
-from tinygrad_seq.scan.gates import gathered
-from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.kept import find, fingerprint, keep
+from tinygrad_seq.scan.loop import Run
 from tinygrad_seq.scan.op import run_loop
-from tinygrad_seq.scan.program import Program, key_of, taken_apart
+from tinygrad_seq.scan.program import Program, taken_apart
+from tinygrad_seq.scan.ready import emitter_of
 from tinygrad_seq.scan.step import Step, steps_of
-from tinygrad_seq.scan.twice import fingerprint, refuse_another
+from tinygrad_seq.scan.twice import hash_of_made, refuse_another
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -36,25 +38,29 @@ lock = threading.Lock()
 class Compiled:
     """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
 
+    used  which of the values that a recorded step captured are its constants and numbers
     same  hashes of the values that a step made itself, and made again when it was called again
     """
 
     def __init__(self, program: Program) -> None:
+        self.used: tuple[int, ...] = ()
         self.same: set[int] = set()
-        self.program = identified(gathered(program))
-        self.parts = taken_apart(self.program)
+        self.emitter = emitter_of(program)
+        self.program = self.emitter.form(program)
+        self.parts = taken_apart(self.program, self.emitter.forward)
         self.execute = Execution(self.parts, self.program)
-        self.loops: dict[frozenset[int], Differentiable] = {}
+        self.loops: dict[tuple[bool, ...], Differentiable] = {}
 
     @classmethod
     def of(cls, recorded: Step) -> Compiled:
         """The compiled program of a recorded step; from the cache, if it is there."""
-        key = key_of(recorded.program)
+        key = chosen(), recorded.key
         with lock:
             if key in PROGRAMS:
                 PROGRAMS.move_to_end(key)
                 return PROGRAMS[key]
         made = cls(recorded.named_program())
+        made.used = recorded.used
         with lock:
             PROGRAMS[key] = made
             while len(PROGRAMS) > CAPACITY:
@@ -63,17 +69,17 @@ class Compiled:
 
     def __call__(self, arguments: Sequence, n: int, reverse: bool) -> tuple[list, list]:
         """The carries after `n` steps, and the outputs of all steps."""
-        program = self.program
-        found = self.execute(self._loop, dict(zip(program.arguments, arguments, strict=True)), n, reverse)
-        return list(map(as_tensor, found.finals)), [_own(found.stacked(v)) for v in program.outputs]
+        run = self.execute(self._loop, arguments, n, reverse)
+        return list(map(as_tensor, run.finals)), list(map(_own, run.kept))
 
-    def _loop(self, env: dict, n: int, reverse: bool):
-        loop = self.parts.loop
-        arrays = [x._array if isinstance(x := env[v], Tensor) else x for v in loop.arguments]
-        active = frozenset(v for v in loop.arguments if mode.recording and _differentiable(env[v]))
+    def _loop(self, arguments: Sequence, n: int, reverse: bool) -> Run:
+        active = tuple([mode.recording and _differentiable(x) for x in arguments])
         if active not in self.loops:
-            self.loops[active] = Differentiable(loop, active, arrays)
-        return run_loop(self.loops[active], env, n, reverse)
+            loop = self.parts.loop
+            arrays = [x._array if isinstance(x, Tensor) else x for x in arguments]
+            sources = frozenset(v for v, on in zip(loop.arguments, active, strict=True) if on)
+            self.loops[active] = Differentiable(loop, sources, arrays, self.emitter)
+        return run_loop(self.loops[active], arguments, n, reverse)
 
 
 def _differentiable(x) -> bool:
@@ -92,7 +98,8 @@ def scan(
     """Run `step` over time: carry, y = step(carry, x) for every row x of xs.
 
     step     a function (carry, x) -> (carry, y); it is called once, with the tensors of the first step, and a
-             second time if it makes values that are new, to see whether it makes the same ones again
+             second time if it makes values that are new, to see whether it makes the same ones again; a cell
+             of `nn`, or a step that is marked `pure`, is not called if it was recorded before
     init     the carry before the first step, a tree of tensors
     xs       a tree of tensors whose first axis is time, or None
     length   the number of steps, needed if xs has no tensor
@@ -119,17 +126,28 @@ def scan(
         remat = integer("scan", "remat", remat, "[1, inf)")
     if mode.watchers:  # they are told of the calls of the loop itself
         return unrolled(step, init, xs, length=length, reverse=reverse)
-    recorded = Step(step, init, xs)
-    compiled, arguments = Compiled.of(recorded), recorded.arguments()
-    made = fingerprint(recorded) if n > 1 else None
-    if made is not None and made not in compiled.same:
-        refuse_another(recorded, Step(step, init, xs))
-        compiled.same.add(made)
+    compiled, arguments, form = recording(step, init, xs, n)
     if remat is None:
         finals, ys = compiled(arguments, n, reverse)
     else:
         finals, ys = in_segments(compiled, arguments, n, reverse, remat)
-    return tree.like(init, finals), tree.like(recorded.tree_of_ys, ys)
+    return tree.like(init, finals), tree.like(form, ys)
+
+
+def recording(step: Callable, init, xs, n: int) -> tuple[Compiled, list, object]:
+    """The program of a step that is to run `n` times, its arguments, and a tree of the form of the outputs."""
+    known = fingerprint(step, init, xs)
+    if known and (found := find(known)):
+        return found
+    recorded = Step(step, init, xs)
+    compiled = Compiled.of(recorded)
+    made = hash_of_made(recorded, compiled.used) if n > 1 else None
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, Step(step, init, xs))
+        compiled.same.add(made)
+    if known and (n > 1 or not recorded.trace.fresh):
+        keep(known, recorded, compiled, fingerprint(step, init, xs))
+    return compiled, recorded.arguments(compiled.used), recorded.tree_of_ys
 
 
 def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, k: int) -> tuple[list, list]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.record import Line, Record
-from tinygrad_seq.scan.trace import Noted, Trace
+from tinygrad_seq.scan.trace import Noted, Trace, hashable
 
 
 class Spec(NamedTuple):
@@ -114,20 +114,8 @@ class Numbering:
         return tuple(specs)
 
 
-def hashable(meta: object):
-    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1.
-
-    A float is written out, because -0.0 must differ from 0.0, and NaN must equal itself.
-    """
-    if isinstance(meta, tuple):
-        return tuple(map(hashable, meta))
-    if isinstance(meta, slice):
-        return (slice, hashable((meta.start, meta.stop, meta.step)))
-    return (type(meta), meta.hex() if isinstance(meta, float) else meta)
-
-
 def key_of(program: Program) -> tuple:
-    """The key of a program: recorded steps with equal keys have the same program."""
+    """The key of a program: equal programs compute the same from the same arguments."""
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
     wiring = program.carries, program.inputs, program.constants, numbers, program.outputs
@@ -162,6 +150,7 @@ class Hoisting(NamedTuple):
 
 
 EVERYTHING = Hoisting(*[lambda call, program: True] * 2)
+NOTHING = Hoisting(*[lambda call, program: False] * 2)
 
 
 def taken_apart(program: Program, hoisting: Hoisting = EVERYTHING) -> Parts:

@@ -19,16 +19,17 @@ def pushed(g, arrays, call):
     """The JVP of the op of a loop: a tangent for each output, from `g`, the arguments' tangents or None."""
     what, n, reverse = call.what, call.n, call.reverse
     program = what.program
-    known = dict(zip(what.sources, arrays, strict=True))
-    along = {v: dx for v, dx in zip(what.sources, g, strict=True) if dx is not None}
+    known = dict(zip(program.arguments, arrays, strict=True))
+    along = {v: dx for v, dx in zip(program.arguments, g, strict=True) if dx is not None}
     live = reached(program, along.keys())
     carries = [before for before, _ in program.carries]
+    made = (*what.made, *what.loop.kept[len(program.outputs) :]) if call.nested else what.made
     wanted = [
         v for v in dict.fromkeys((*(after for _, after in program.carries), *program.outputs)) if v in live
     ]
 
     if not wanted:
-        return [None] * len(what.made)
+        return [None] * len(made)
 
     def step(carry, x):
         env = {v: known[v] for v in program.constants} | dict(zip(carries, carry[0], strict=True)) | x[0]
@@ -48,4 +49,4 @@ def pushed(g, arrays, call):
     start = {v: along[v] if v in along else np.zeros_like(known[v]) for v in carries if v in live}
     xs = {v: known[v] for v in program.inputs}, {v: along[v] for v in program.inputs if v in along}
     (_, dcarry), dys = scan(step, ([known[v] for v in carries], start), xs, length=n, reverse=reverse)
-    return [dcarry.get(v) for v in carries] + [dys.get(v) for v in what.made[len(carries) :]]
+    return [dcarry.get(v) for v in carries] + [dys.get(v) for v in made[len(carries) :]]

@@ -3,13 +3,15 @@
 While a step is recorded, each call of a primitive leaves a `Record`, as in eager mode, but a complete one: a
 value from outside the step (a parameter, a constant array, a number) also gets a line, so that the step can be
 replayed with other values for each of its arguments. The tape itself is the program; there is no second tracer.
+
+A step is recorded at every call of scan, and its program is nearly always known. So a trace notes as little as
+it can: it numbers the lines as they come, and writes the key of the program on the way. What only a new program
+or an error needs is worked out later from what was noted.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
@@ -21,15 +23,15 @@ from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import immutable, keep, plain
 from tinygrad_seq.engine.tape import tape
+from tinygrad_seq.scan.places import Place, caller, name_at
 from tinygrad_seq.scan.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
-
-HERE = str(Path(__file__).parents[1])
-Place = tuple["CodeType", int, int]  # the calling code, its line, and its instruction
+new = object.__new__
+UNLIKE = frozenset({int, bool, str, type, type(None)})  # metadata that are equal only if they are the same
 
 
 class Noted(Record):
@@ -43,6 +45,8 @@ class Noted(Record):
     """
 
     __slots__ = ("arguments", "arrays", "made", "quiet", "place")
+
+    buffers = ()  # nothing that a step made can change
 
     arguments: tuple[Line, ...]
     arrays: tuple
@@ -67,7 +71,7 @@ class Noted(Record):
         known: dict[str | None, object] = dict(zip(op.arguments, self.arrays, strict=False))
         known.update({op.variadic: rest, "z": self.made if op.many else self.made[0]})
         known["s"] = tuple(map(np.shape, self.arrays))
-        return tuple([known[name] for name in op.reads])
+        return tuple([known.get(name) for name in op.reads])
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
@@ -82,13 +86,16 @@ class Trace:
     """The records of one step, and the values that it captured.
 
     records   the calls, in order
-    made      the records and the placeholders: everything that belongs to the step
+    numbers   the number of every line, in the order in which they came; ~number for a placeholder that the step
+              has not used
+    key       what the program depends on: for every value from outside its spec, for every call all but arrays
     captured  the values from outside that the step uses, by line: a Tensor, an array, or a number, which is a
               scalar of NumPy if it is a float
     fresh     the lines of those whose value another call of the step may change: numbers that are not literals
               in the code, arrays that can change, and tensors that the step made from data
     names     the user's name of a line, where it is known
 
+    has_read     whether the step read the value of a tensor from outside
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
                  to which the derivative leads
     origins      for every carry and input, the line from which its first value comes, or None
@@ -98,10 +105,12 @@ class Trace:
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
         self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
+        self.has_read = False
         self.derivatives: list[tuple[Line, list[Line]]] = []
         self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
-        self.made: set[Record] = set()
+        self.numbers: dict[Line, int] = {}
+        self.key: list[tuple] = []
         self.captured: dict[Line, object] = {}
         self.fresh: set[Line] = set()
         self.names: dict[Line, str] = {}
@@ -110,48 +119,78 @@ class Trace:
 
     def placeholder(self, array, name: str | None = None, origin: Line | None = None) -> Traced:
         """A tensor of the step that stands for a carry or an input, which at first has the line `origin`."""
-        leaf = Leaf(np.shape(array), array.dtype)
+        line = Leaf(array.shape, array.dtype), 0
         t: Traced = object.__new__(Traced)
-        Tensor.__init__(t, array, (leaf, 0))
-        self.made.add(leaf)
-        self.origins[leaf, 0] = origin
+        t._array, t.line, t.buffer = array, line, None
+        self.origins[line] = origin
+        self.numbers[line] = ~len(self.numbers)
+        self.key.append(spec_of(array))
         self._tensors.append(t)
         if name:
-            self.names[leaf, 0] = name
+            self.names[line] = name
         return t
 
     def called(self, op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> None:
         """Record a call on the tape of the step."""
-        outputs: tuple[Tensor, ...] = out if isinstance(out, tuple) else (out,)
-        record: Noted = object.__new__(Noted)
-        frame = _user()
-        record.op, record.serial, record.meta = op, next_serial(), tuple(map(plain, meta)) if meta else ()
-        record.arguments = tuple(
-            [
-                self.line(x, a, frame) if hasattr(a, "dtype") else self.number(a, arrays, outputs[0], frame)
-                for x, a in zip(given, arrays, strict=True)
-            ]
-        )
-        record.arrays, record.made, record.buffers = arrays, tuple([t._array for t in outputs]), ()
-        record.quiet, record.place = not mode.recording, (frame.f_code, frame.f_lineno, frame.f_lasti)
-        for i, t in enumerate(outputs):
-            t.line, t.buffer = (record, i), None
-            t.__class__ = Traced
-        self._tensors += outputs
+        frame, numbers = caller(3), self.numbers
+        lines: list[Line] = []
+        inputs: list[int] = []
+        for x, array in zip(given, arrays):  # noqa: B905 (strict takes a third longer)
+            line = x.line if isinstance(x, Tensor) else None
+            number = numbers.get(line, -1)  # type: ignore[arg-type]
+            if number < 0:
+                line, number = self._first_use(x, array, arrays, out, frame, len(lines))
+            lines.append(line)  # type: ignore[arg-type]
+            inputs.append(number)
+        sign: tuple = ()
+        if meta:
+            sign = tuple(map(type, meta)), meta
+            if not UNLIKE.issuperset(sign[0]):
+                meta = tuple(map(plain, meta))
+                sign = hashable(meta)
+        record: Noted = new(Noted)
+        record.op, record.serial, record.meta, record.arguments = op, next_serial(), meta, tuple(lines)
+        record.arrays, record.place = arrays, (frame.f_code, frame.f_lasti)
+        record.quiet = quiet = not mode.recording
         self.records.append(record)
-        self.made.add(record)
+        if isinstance(out, tuple):
+            record.made = tuple([t._array for t in out])
+            specs = tuple([(z.shape, z.dtype) for z in record.made])
+            for i, t in enumerate(out):
+                self._own(t, (record, i))
+        else:
+            z = out._array
+            record.made, specs = (z,), (z.shape, z.dtype)
+            self._own(out, (record, 0))
+        self.key.append((op, tuple(inputs), sign, quiet, specs))
 
-    def line(self, x, array, frame=None) -> Line:
+    def _own(self, t: Tensor, line: Line) -> None:
+        """Make t, the result of a call, a tensor of the step."""
+        t.line, t.buffer = line, None
+        t.__class__ = Traced
+        self.numbers[line] = len(self.numbers)
+        self._tensors.append(t)
+
+    def _first_use(self, x, array, arrays: tuple, out, frame: FrameType, i: int) -> tuple[Line, int]:
+        """The line and the number of argument i of a call, which is a number or is used for the first time."""
+        if hasattr(array, "dtype"):
+            line = self.line(x, array)
+            if line not in self.names:
+                self.names[line] = name_at(frame, i, x)
+        else:
+            line = self.number(array, arrays, (out[0] if isinstance(out, tuple) else out).dtype, frame)
+        return line, self.numbers[line]
+
+    def line(self, x, array) -> Line:
         """The line of an argument; a value without a line of this step is captured and gets one.
 
         An array of the host is captured as it is now: if the step changes it, its next use gets a new line.
         """
-        if isinstance(x, Tensor) and x.line is not None:
-            line = x.line
-            if line[0] in self.made or line in self.captured:
-                if frame is not None and line[0].op is None and line not in self.names:
-                    self.names[line] = _name_of(x, frame) or ""
-                return line
+        line: Line | None = x.line if isinstance(x, Tensor) else None
+        if line in self.numbers:
+            self.numbers[line] = max(self.numbers[line], ~self.numbers[line])
+            return line
+        if line is not None:
             self.captured[line] = x
         else:
             x = x if isinstance(x, Tensor) else array
@@ -166,39 +205,54 @@ class Trace:
                 self.fresh.add(line)
         if isinstance(x, Tensor) and x.buffer is not None and x.buffer.stamp > self.began:
             self.fresh.add(line)
-        if frame is not None:
-            self.names[line] = _name_of(x, frame) or ""
+        self.numbers[line] = len(self.numbers)
+        self.key.append(spec_of(array, isinstance(x, Tensor)))
         return line
 
-    def number(self, x: float, arrays: tuple, made: Tensor, frame: FrameType) -> Line:
-        """A new line for a Python number.
+    def number(self, x: float, arrays: tuple, made: np.dtype, frame: FrameType) -> Line:
+        """A new line for a Python number, an argument of a call whose result has the dtype `made`.
 
         It has the dtype of the result, or, if that cannot hold it, as in a comparison, that of the arguments.
         """
-        holds = made.dtype.kind == "f" or (made.dtype.kind in "iu" and isinstance(x, int))
-        given = [a.dtype if hasattr(a, "dtype") else a for a in arrays]
-        dtype = made.dtype if holds else np.result_type(*given)
+        whole, dtype = isinstance(x, int), made
         if isinstance(x, bool):
             dtype = np.dtype(bool)
+        elif not (dtype.kind == "f" or (dtype.kind in "iu" and whole)):
+            dtype = np.result_type(*[a.dtype if hasattr(a, "dtype") else a for a in arrays])
         line = Leaf((), dtype), 0
-        if not any(x is literal for literal in frame.f_code.co_consts):
+        for literal in frame.f_code.co_consts:
+            if x is literal:
+                break
+        else:
             self.fresh.add(line)
         self.captured[line] = dtype.type(x) if isinstance(x, float) else x if isinstance(x, bool) else int(x)
+        self.numbers[line] = len(self.numbers)
+        self.key.append((dtype, type(x), x) if whole else (dtype,))
         return line
+
+    def read(self) -> None:
+        """The value of a tensor from outside is read, also for the steps around this one."""
+        self.has_read = True
+        if self.outer is not None:
+            self.outer.read()
+
+    def owns(self, line: Line | None) -> bool:
+        """Whether a line belongs to the step."""
+        return line in self.numbers and line not in self.captured
 
     def varies(self, x) -> bool:
         """Whether x belongs to the step, so that its value may differ between steps."""
-        return isinstance(x, Tensor) and x.line is not None and x.line[0] in self.made
+        return isinstance(x, Tensor) and self.owns(x.line)
 
     def differentiated(self, outputs: Sequence[Line], by: Sequence[Line]) -> None:
         """Note a derivative by a tensor that was there before the step, also for the steps around this one."""
         leaves = [record for record in tape(outputs) if record.op is None]
         trace: Trace | None = self
         while trace is not None:
-            ends = [(leaf, 0) for leaf in leaves if leaf in trace.made]
+            ends = [(leaf, 0) for leaf in leaves if (leaf, 0) in trace.origins]
             origins = {record for end in ends if (line := trace.origins[end]) for record in tape([line])}
             for line in by:
-                if line[0] not in trace.made and line[0].serial < trace.began and ends:
+                if not trace.owns(line) and line[0].serial < trace.began and ends:
                     trace.derivatives.append((line, ends))
                     if line[0] in origins:
                         refuse_history(line)
@@ -220,28 +274,20 @@ def refuse_history(line: Line) -> NoReturn:
     )
 
 
-def _user():
-    """The innermost frame outside this package, or a `__call__` in it: the equations of a layer or cell."""
-    frame = sys._getframe(2)
-    inner = frame
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, "<the call of")):
-        if (
-            frame.f_code.co_name == "__call__"
-        ):  # a layer or a cell: its variables have the names of the literature
-            return frame
-        frame = frame.f_back
-    return frame if frame.f_back is not None else inner
+def spec_of(array, on_device: bool = True) -> tuple:
+    """The shape, the dtype, and the device of an array; a number of NumPy may be on none."""
+    if array.__class__ is np.ndarray:
+        return array.shape, array.dtype
+    return array.shape, array.dtype, backend.device_of(array) if on_device else None
 
 
-def _name_of(x, frame) -> str | None:
-    """The name of x in the code of `frame`: a variable, an attribute of its `self`, or a global."""
-    if not (isinstance(x, Tensor) or backend.is_array(x)):
-        return None
-    variables = frame.f_locals
-    for name, value in variables.items():
-        if value is x:
-            return name
-    for name, value in getattr(variables.get("self"), "__dict__", {}).items():
-        if value is x:
-            return name
-    return next((name for name in frame.f_code.co_names if frame.f_globals.get(name) is x), None)
+def hashable(meta: object) -> tuple:
+    """Metadata as a part of a key: slices have no hash before Python 3.12, and True must differ from 1.
+
+    A float is written out, because -0.0 must differ from 0.0, and NaN must equal itself.
+    """
+    if isinstance(meta, tuple):
+        return tuple(map(hashable, meta))
+    if isinstance(meta, slice):
+        return (slice, hashable((meta.start, meta.stop, meta.step)))
+    return (type(meta), meta.hex() if isinstance(meta, float) else meta)

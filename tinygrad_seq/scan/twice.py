@@ -8,35 +8,43 @@ not change from scan to scan, the step is called twice by the first scan only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.record import Line
 from tinygrad_seq.scan.program import key_of
 from tinygrad_seq.scan.step import Step
 from tinygrad_seq.tensor.tensor import Tensor
 
 
-def made(recorded: Step) -> dict[int, Any]:
-    """The values that the step makes itself, as arrays, by their numbers in the program."""
-    known: dict[int, Any] = {**recorded.program.numbers, **recorded.captured}
-    return {v: x._array if isinstance(x := known[v], Tensor) else backend.array(x) for v in recorded.fresh}
+def made(recorded: Step, used: Sequence[int]) -> dict[int, tuple[Line, Any]]:
+    """The values that the step makes itself, as arrays, with their lines, by their order in the program."""
+    values = enumerate(recorded.captured(used))
+    return {
+        i: (line, x._array if isinstance(x, Tensor) else backend.array(x))
+        for i, (line, x) in values
+        if line in recorded.trace.fresh
+    }
 
 
-def fingerprint(recorded: Step) -> int | None:
+def hash_of_made(recorded: Step, used: Sequence[int]) -> int | None:
     """A hash of the values that the step makes itself; None if it makes none."""
-    parts = [(x.shape, x.dtype, backend.to_numpy(x).tobytes()) for x in made(recorded).values()]
+    if not recorded.trace.fresh:
+        return None
+    parts = [(x.shape, x.dtype, backend.to_numpy(x).tobytes()) for _, x in made(recorded, used).values()]
     return hash(tuple(parts)) if parts else None
 
 
 def refuse_another(first: Step, second: Step) -> None:
     """RuntimeError if two recordings of a step differ."""
-    before, after = made(first), made(second)
-    changed = next((v for v, x in before.items() if v in after and not backend.same(x, after[v])), None)
+    before, after = made(first, first.used), made(second, second.used)
+    changed = next((i for i, (_, x) in before.items() if i in after and not backend.same(x, after[i][1])), None)
     if changed is not None:
-        x, y = before[changed], after[changed]
+        (line, x), (_, y) = before[changed], after[changed]
         values = "" if x.shape else f": {x!s} first, then {y!s}"
-        found = f"computes with another {describe(x)}{first.use_of(changed)}{values}"
+        found = f"computes with another {describe(x)}{first.use_of(line)}{values}"
     elif key_of(first.program) != key_of(second.program):
         found = "calls other operations"
     else:

@@ -38,6 +38,8 @@ class Conversions(Handle[R_co]):
 
     def numpy(self) -> np.ndarray:
         """The values as a read-only NumPy array on the host (for a leaf, a copy). Waits for the device."""
+        if mode.trace is not None:
+            mode.trace.read()
         changes = self.buffer is not None and backend.on_host(self._array)
         return frozen(backend.to_numpy(self._array.copy() if changes else self._array))
 

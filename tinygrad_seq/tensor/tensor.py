@@ -194,6 +194,8 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
     @property
     def data(self) -> np.ndarray:
         """A read-only view of the array, on its device; later changes by `assign_` show in it."""
+        if mode.trace is not None:
+            mode.trace.read()
         return frozen(self._array.view()) if backend.is_array(self._array) else self.numpy()
 
     def mutable(self) -> np.ndarray:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
+from tinygrad_seq.testing.expressions import c, compiler
 from tinygrad_seq.testing.precision import precision
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
@@ -21,13 +22,17 @@ OF_VALUES: tuple[Law, ...] = (values.values, values.layout)
 OF_DERIVATIVES: tuple[Law, ...] = (
     laws.vjp, laws.vjp2, laws.jvp, laws.jvp2, laws.linear, laws.pure, values.dtypes, zero, precision,
 )  # fmt: skip
-LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape)
+LAWS: tuple[Law, ...] = (*OF_DERIVATIVES, *OF_VALUES, riding, values.off_tape, c)
 
 
 def laws_of(op: Primitive) -> tuple[Law, ...]:
-    """The laws that apply to a primitive; it depends on whether it has derivatives, and whether it rides."""
+    """The laws that apply to a primitive: it may have derivatives, ride, and have a C expression.
+
+    The law of C expressions applies only where there is a C compiler.
+    """
     rides = (riding,) if op.signature or op.riding else ()
-    return (*OF_VALUES, *rides, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
+    stated = (c,) if op.expression and compiler() else ()
+    return (*OF_VALUES, *rides, *stated, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 
 def hold(op: Primitive, law: Law, device: str = "cpu") -> int:

@@ -1,7 +1,8 @@
 """The state of a run in its folder: written in one step, and read as a whole or not at all.
 
-`checkpoint.safetensors` holds the state at one step, and `log.csv` a line of figures for every step. Whatever
-is wrong with them is a CheckpointError, raised before the task or the log is changed.
+`checkpoint.safetensors` holds the state at one step, and the emitter of the loops that led to it; `log.csv`
+holds a line of figures for every step. Whatever is wrong with them is a CheckpointError, raised before the task
+or the log is changed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.training import serialize
 from tinygrad_seq.training.task import Task, all_or_nothing
 
@@ -30,6 +32,7 @@ def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
     state = {
         "format": FORMAT,
         "fingerprint": task.fingerprint,
+        "emitter": emitter().maker,
         "step": step,
         "log": os.fstat(log.fileno()).st_size,
         "task": task.state_dict(),
@@ -37,8 +40,11 @@ def checkpoint(task: Task, folder: Path, step: int, log: TextIO) -> None:
     serialize.save(folder / CHECKPOINT, state)
 
 
-def restore(task: Task, folder: Path, steps: int) -> int:
-    """The step of the checkpoint in `folder`; if it is before `steps`, reset `task` and the log to it."""
+def restore(task: Task, folder: Path, steps: int) -> tuple[int, str | None]:
+    """The step of the checkpoint in `folder`, and its emitter; if before `steps`, reset `task` and log to it.
+
+    The emitter is None if the checkpoint was written before there were two.
+    """
     path, log = folder / CHECKPOINT, folder / LOG
     state = opened(path, task)
     step: int = state["step"]
@@ -55,7 +61,7 @@ def restore(task: Task, folder: Path, steps: int) -> int:
             )
         load(task, state["task"], path)
         os.truncate(log, state["log"])
-    return step
+    return step, state.get("emitter")
 
 
 def load(task: Task, state: dict[str, Any], path: Path) -> None:

@@ -2,7 +2,8 @@
 
 `train` trains a `Task`: an object that makes one step at a time, and that can save all that its next step
 depends on (the parameters, the state of the optimizer, the random generators, the position in the data) as a
-tree. A run that is killed at any moment and resumed therefore ends with the same bits as an undisturbed run.
+tree. A run that is killed at any moment and resumed therefore ends with the same bits as an undisturbed run. If
+it is resumed with another emitter (`ts.emitter`), whose loops round differently, a line says so.
 
 A run has a folder. `checkpoint.safetensors` holds the state at one step; `log.csv` holds a line of figures for
 every step. On resumption, the lines after the step of the checkpoint are deleted, and those steps run again.
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.training.checkpoints import (
     CHECKPOINT,
@@ -98,11 +100,17 @@ def train(
             "finished), start another run in another folder with --out FOLDER, or replace it with --overwrite"
         )
     if resume and exists:
-        start = restore(task, folder, steps)
+        start, theirs = restore(task, folder, steps)
         if start >= steps:
             print(f"{folder} is at step {start} of {steps} and finished: nothing to do")
             return
         print(f"continuing from step {start} of {steps} in {folder}")
+        ours = emitter().maker
+        if theirs not in (None, ours):
+            print(
+                f"its loops ran as {theirs} and now run as {ours}, which rounds differently: the run will not "
+                "end with the same bits as an undisturbed one"
+            )
     else:
         if resume:
             print(f"there is no checkpoint in {folder}: starting a new run")

@@ -63,10 +63,10 @@ STEPS = {
         ["over 3 x 3", "    a = h[:, x] -> memory"],
     ),
     "a scatter": (
-        lambda h, x: (ts.scatter_add(h, x, 1.0), None),
+        lambda h, x: (ts.scatter_add(h, x, h), None),
         [
             *["over 3 x 5", "    t1 = 0 -> memory"],
-            *["over 3 x 5", "    t1[x[k0]] += k -> memory"],
+            *["over 3 x 5", "    t1[x[k0]] += h -> memory"],
             *["over 3 x 5", "    h_new = h + t1 -> memory"],
         ],
     ),

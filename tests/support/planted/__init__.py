@@ -69,9 +69,9 @@ def within(tree: ast.Module, where: str) -> list[int]:
 
 def table() -> list[Mutant]:
     """All mutants."""
-    from planted import engine, groups, nn, optim, scan, training
+    from planted import c, engine, groups, nn, optim, scan, training
 
-    return [mutant for part in (engine, scan, groups, nn, optim, training) for mutant in part.MUTANTS]
+    return [mutant for part in (engine, scan, groups, c, nn, optim, training) for mutant in part.MUTANTS]
 
 
 def source_of(mutant: Mutant) -> str:

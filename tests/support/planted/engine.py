@@ -57,7 +57,10 @@ MUTANTS = [
         ("_record", '"(tuple(rest_buffers) if any(rest_buffers) else None)"', '"None"', CHANGED),
         ("_record", "if x in op.readers[name]", "if x is not name",
          "engine/test_memory.py engine/test_engine.py"),
-        ("_record", "    if _mode.recording and (", "    if ("),
+        ("source", "_keeping{values} if {_recorded(op)} else (_forward{values}, None)", "_keeping{values}",
+         "engine/test_primitive.py"),
+        ("_wrap", "_frozen(part)", "part", "engine/test_primitive.py"),
+        ("_recorded", 'f"_mode.recording and (', 'f"('),
         ("_record", "record.saved = {_tuple(saved)}", "record.saved = {_tuple(saved[:1] + saved[1:][::-1])}"),
     ),
     *mutants(

@@ -13,13 +13,14 @@ an op can read the indices of its space.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
-from tinygrad_seq.scan.program import Program, Spec
+from tinygrad_seq.scan.program import Operation, Program, Spec
 
 LONG = 1024  # terms of a sum in float32 beyond which it is added up in float64
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
@@ -67,6 +68,11 @@ class Assign(NamedTuple):
     combine: str | None = None
 
     @property
+    def written(self) -> tuple[int, ...]:
+        """The values that it writes."""
+        return (self.write.value,)
+
+    @property
     def ordered(self) -> bool:
         """Whether the space must be run in C order, element by element.
 
@@ -91,8 +97,33 @@ class Product(NamedTuple):
     def reads(self) -> tuple[Access, ...]:
         return self.a, self.b
 
+    @property
+    def written(self) -> tuple[int, ...]:
+        return (self.write.value,)
 
-Item = Assign | Product
+
+class Inner(NamedTuple):
+    """A loop of `n` steps within a step; the outer step has its memory.
+
+    loop    its groups
+    rows    for each of its carries the value that has its rows: those of all steps if they are kept, else two
+    memory  for each input, constant, kept value and total of the loop, by its number there, the value whose
+            memory it has, and the place of its first element
+    scratch the value whose memory is the scratch memory of the loop, if it needs any
+    """
+
+    loop: Any
+    n: int
+    reverse: bool
+    rows: tuple[int, ...]
+    memory: dict[int, tuple[int, int]]
+    scratch: int | None
+    reads: tuple[Access, ...]
+    written: tuple[int, ...]
+
+
+Item = Assign | Product | Inner
+Expressible = Callable[[str, Sequence[np.dtype], np.dtype], bool]
 
 
 @dataclass
@@ -100,6 +131,7 @@ class Assignments:
     """The assignments of a loop, and the memory of its values.
 
     program  the loop
+    ways     how ops become assignments, by their names; and what `expressible` says, see `lowering.assigned`
     items    the assignments, in order
     values   the shape and dtype of every value: those of the program, and more that the assignments make
     views    the values that are views: the value whose memory they are in, and their map over their own axes
@@ -113,6 +145,8 @@ class Assignments:
 
     program: Program
     values: list[Spec]
+    expressible: Expressible
+    ways: Mapping[str, Way]
     items: list[Item] = field(default_factory=list)
     views: dict[int, tuple[int, Map]] = field(default_factory=dict)
     numbers: dict[int, Any] = field(default_factory=dict)
@@ -131,6 +165,10 @@ class Assignments:
 
     def shape(self, v: int) -> Shape:
         return self.values[v].shape
+
+    def size(self, v: int) -> int:
+        """The number of elements of a value."""
+        return math.prod(self.shape(v))
 
     def place(self, v: int) -> tuple[int, Map]:
         """The value whose memory v is in, and its map over the axes of v."""
@@ -216,3 +254,6 @@ def neutral(how: str, dtype: np.dtype) -> float | int | bool:
     if dtype.kind == "b":
         return how == "min"
     return int(np.iinfo(dtype).min if how == "max" else np.iinfo(dtype).max)
+
+
+Way = Callable[[Assignments, Operation], None]

@@ -16,13 +16,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Item, Product
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Inner, Item
 from tinygrad_seq.scan.groups.maps import Shape, composed, contiguous, recovered, space_of, squeezed
 
 
 @dataclass
 class Group:
-    """Assignments over one space, in an order in which each reads only earlier ones; or one product."""
+    """Assignments over one space, in an order in which each reads only earlier ones; or one other item."""
 
     space: Shape | None
     items: list[Item] = field(default_factory=list)
@@ -53,11 +53,19 @@ class Grouped:
     scratch: dict[int, int]
     size: int
 
+    @property
+    def wide(self) -> list[bool]:
+        """For each carry, whether all its rows are kept."""
+        held = set(self.given.kept.values())
+        pairs = zip(self.given.program.carries, self.given.carries, strict=True)
+        return [before in held or after in held for (before, _), after in pairs]
+
 
 def grouped(given: Assignments) -> Grouped:
     held = {*given.kept.values(), *given.carries, *given.totals.values()}
     items = _inlined(given, _needed(given.items, held), held)
     groups = _scheduled(items)
+    _put_off(groups, held | _outside(given))
     stored = held | _read_elsewhere(groups)
     scratch, size = _laid_out(given, groups, stored - held - _outside(given))
     return Grouped(given, groups, stored, scratch, size)
@@ -68,7 +76,7 @@ def _needed(items: Sequence[Item], held: Collection[int]) -> list[Item]:
     wanted = set(held)
     found: list[Item] = []
     for item in reversed(items):
-        if item.write.value in wanted:
+        if not wanted.isdisjoint(item.written):
             found.append(item)
             wanted.update(access.value for access in item.reads)
     return found[::-1]
@@ -86,14 +94,16 @@ def _inlined(given: Assignments, items: list[Item], held: Collection[int]) -> li
     """The assignments, without those whose value can be computed where it is read."""
     places: list[list[Item]] = [[item] for item in items]  # an item, after the copies that it reads
     reading: dict[int, set[int]] = {}  # for a value, the places that read it
-    writers = Counter(item.write.value for item in items)
+    writers = Counter(v for item in items for v in item.written)
     for at, item in enumerate(items):
         for access in item.reads:
             reading.setdefault(access.value, set()).add(at)
     for at in reversed(range(len(items))):
         item = places[at][-1]
+        if not isinstance(item, Assign) or item.combine or not _whole(given, item):
+            continue
         v = item.write.value
-        if isinstance(item, Product) or item.combine or v in held or writers[v] > 1 or not _whole(given, item):
+        if v in held or writers[v] > 1:
             continue
         there = reading.get(v, set())
         every = [(i, other) for i in there for other in places[i] if any(a.value == v for a in other.reads)]
@@ -118,7 +128,7 @@ def _whole(given: Assignments, item: Assign) -> bool:
 
 def _may_compute(reader: Item, v: int, space: Shape) -> TypeGuard[Assign]:
     """Whether the reader can compute v, an array over `space`, itself: it reads v once, by other indices."""
-    if isinstance(reader, Product) or reader.space == space:
+    if not isinstance(reader, Assign) or reader.space == space:
         return False
     reads = [a for a in reader.reads if a.value == v]
     if len(reads) > 1 or reads[0].indices:
@@ -153,8 +163,9 @@ def _scheduled(items: list[Item]) -> list[Group]:
             for g, other in writers:
                 same = len(writers) == 1 and in_register(other, item, access)
                 earliest = max(earliest, g if same else g + 1)
-        for g, other in written.get(item.write.value, []):  # pieces of one value, or an addition to it
-            earliest = max(earliest, g if _apart(other, item) else g + 1)
+        for v in item.written:
+            for g, other in written.get(v, []):  # pieces of one value, or an addition to it
+                earliest = max(earliest, g if _apart(other, item) else g + 1)
         place = None
         if isinstance(item, Assign) and not item.ordered:
             places = (g for g in range(earliest, len(groups)) if groups[g].joins(item))
@@ -163,8 +174,45 @@ def _scheduled(items: list[Item]) -> list[Group]:
             place = len(groups)
             groups.append(Group(item.space if isinstance(item, Assign) else None))
         groups[place].items.append(item)
-        written.setdefault(item.write.value, []).append((place, item))
+        for v in item.written:
+            written.setdefault(v, []).append((place, item))
     return groups
+
+
+def _put_off(groups: list[Group], known: Collection[int]) -> None:
+    """Move an assignment to the group of its readers, if they are in one, and if that saves memory.
+
+    There its value is in a register, and what it reads must be in memory: a value that is there anyway, or one
+    more, in place of its own.
+    """
+    reading: dict[int, set[int]] = {}
+    writers = Counter(v for group in groups for item in group.items for v in item.written)
+    for g, group in enumerate(groups):
+        for access in group.reads():
+            reading.setdefault(access.value, set()).add(g)
+    for g in reversed(range(len(groups))):
+        for item in reversed(list(groups[g].items)):
+            if not isinstance(item, Assign) or item.combine:
+                continue
+            v = item.write.value
+            readers = reading.get(v, set())
+            if v in known or writers[v] > 1 or len(readers) != 1:
+                continue
+            (later,) = readers
+            there = groups[later]
+            if later == g or there.space != item.space:
+                continue
+            if not all(in_register(item, i, a) for i in there.items for a in i.reads if a.value == v):
+                continue
+            more = {a.value for a in item.reads if a.value not in known and reading[a.value] <= {g}}
+            if len(more) > 1:
+                continue
+            groups[g].items.remove(item)
+            there.items.insert(0, item)
+            for access in item.reads:
+                left = any(a.value == access.value for a in groups[g].reads())
+                reading[access.value] = (reading[access.value] - (set() if left else {g})) | {later}
+    groups[:] = [group for group in groups if group.items]
 
 
 def in_register(writer: Item, reader: Item, access: Access) -> bool:
@@ -180,7 +228,7 @@ def in_register(writer: Item, reader: Item, access: Access) -> bool:
 
 def _apart(first: Item, second: Item) -> bool:
     """Whether two assignments to one value may be in one group: to the same place, or to parts side by side."""
-    if isinstance(first, Product) or isinstance(second, Product):
+    if not (isinstance(first, Assign) and isinstance(second, Assign)):
         return False
     return first.space == second.space and first.write.map.strides == second.write.map.strides
 
@@ -189,8 +237,9 @@ def _read_elsewhere(groups: list[Group]) -> set[int]:
     """The values that are read by another group than the one that computes them, or not by their register."""
     found: set[int] = set()
     for group in groups:
-        own = {item.write.value: item for item in group.items}
+        own = {v: item for item in group.items for v in item.written}
         for item in group.items:
+            found.update(item.written if isinstance(item, Inner) else ())
             for access in item.reads:
                 writer = own.get(access.value)
                 if writer is None or not in_register(writer, item, access):
@@ -209,7 +258,7 @@ def _laid_out(given: Assignments, groups: list[Group], values: Collection[int]) 
     last: dict[int, int] = {}
     for g, group in enumerate(groups):
         for item in group.items:
-            for v in (item.write.value, *(a.value for a in item.reads)):
+            for v in (*item.written, *(a.value for a in item.reads)):
                 if v in values:
                     first.setdefault(v, g)
                     last[v] = g

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.equations import LONGEST, SUM, TERM, Text, expression, spelled, value
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Item, Product
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Inner, Item, Product
 from tinygrad_seq.scan.groups.grouping import Group, Grouped
 from tinygrad_seq.scan.groups.maps import Map, Shape, contiguous, recovered, space_of, squeezed
 from tinygrad_seq.scan.program import Operation, Program
@@ -100,9 +100,14 @@ class _Teller:
 
     def lines(self) -> Iterator[str]:
         items, space = self.group.items, self.group.space
+        if isinstance(items[0], Inner):
+            yield f"loop of {items[0].n} steps{' backwards' if items[0].reverse else ''}"
+            yield from (f"    {line}" for line in told(items[0].loop))
+            return
         yield product(items[0]) if space is None else f"over {' x '.join(map(str, space)) or 'one element'}"
         reads = Counter(access.value for item in items for access in item.reads)
         for item in items:
+            assert not isinstance(item, Inner)
             v, right = item.write.value, self.right(item)
             stored = v in self.made.stored
             once = reads[v] == 1 and UNNAMED.fullmatch(self.names[v]) and len(right.text) <= LONGEST
@@ -113,7 +118,7 @@ class _Teller:
                 left = self.element(item, item.write)
                 yield f"    {left} {sign} {right.text}{' -> memory' if stored else ''}"
 
-    def right(self, item: Item) -> Text:
+    def right(self, item: Assign | Product) -> Text:
         """The right side of the equation of an assignment."""
         if isinstance(item, Product):
             return Text(f"{self.element(item, item.a)} @ {self.element(item, item.b)}")
@@ -131,7 +136,7 @@ class _Teller:
         along = f", axis={axes[0] if len(axes) == 1 else axes}" if len(axes) < len(item.space) else ""
         return Text(f"{item.combine}({made.text}{along})")
 
-    def read(self, item: Item, access: Access) -> Text:
+    def read(self, item: Assign | Product, access: Access) -> Text:
         v, given = access.value, self.made.given
         if v in given.numbers:
             return value(str(given.numbers[v]))
@@ -139,7 +144,7 @@ class _Teller:
             return Text(affine(access.map), SUM)
         return self.terms.get(v) or Text(self.element(item, access))
 
-    def element(self, item: Item, access: Access) -> str:
+    def element(self, item: Assign | Product, access: Access) -> str:
         """A value, the name of a view of it, or a part of it, x[:, 3:6]."""
         v, loops = access.value, loops_of(item, access)
         shape, space, m = self.made.given.shape(v), space_of(loops), squeezed(access.map, loops)
@@ -162,7 +167,7 @@ def product(item: Item) -> str:
     return f"product, {item.m} x {item.k} by {item.k} x {item.n}"
 
 
-def loops_of(item: Item, access: Access) -> Shape:
+def loops_of(item: Assign | Product, access: Access) -> Shape:
     """The shape over which an access of an item runs."""
     if isinstance(item, Assign):
         return item.space

@@ -1,0 +1,312 @@
+"""Loops as C: the numbers of the NumPy form, or the NumPy form itself, and never a wrong number."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+from combined import COMBINED
+from compilers import real
+from results import assert_allclose, assert_array_equal
+
+import tinygrad_seq as ts
+from tinygrad_seq import nn, tree
+from tinygrad_seq.scan import emitter, over_time, scan
+from tinygrad_seq.scan.c import loop as c_loop
+from tinygrad_seq.scan.c.loop import CLoop
+from tinygrad_seq.scan.c.process import CompileError
+
+pytestmark = pytest.mark.usefixtures("compiler")
+CELLS = nn.CELLS | COMBINED
+STEPS, BATCH = 5, 3
+
+
+@pytest.fixture
+def compiler(monkeypatch):
+    """A C compiler, and no program that another test has made."""
+    real()
+    monkeypatch.setattr(over_time, "PROGRAMS", type(over_time.PROGRAMS)())
+    with ts.emitter("c"):
+        yield
+
+
+def problem(name, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    cell = CELLS[name](3, 4, rng=rng, dtype=dtype)
+    xs = ts.tensor(rng.normal(size=(STEPS, BATCH, 3)).astype(dtype), requires_grad=True)
+    return cell, xs, rng.normal(size=(STEPS, BATCH, 4)).astype(dtype)
+
+
+def values_and_gradients(cell, xs, weights, **how):
+    state, ys = scan(cell, cell.initial_state(BATCH, like=xs), xs, **how)
+    finals = [x for x in tree.leaves(state) if x.dtype.kind == "f"]
+    loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
+    wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
+    return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
+
+
+def loops():
+    """Every loop of the programs that were made, forward and backward."""
+    for compiled in over_time.PROGRAMS.values():
+        for what in compiled.loops.values():
+            yield what.loop
+            yield from (back.loop for back in what.backwards.values())
+
+
+def all_in_c():
+    made = list(loops())
+    return bool(made) and all(
+        isinstance(loop, CLoop) and not (loop.checked and loop.reference) for loop in made
+    )
+
+
+# --- every cell ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_is_c_and_has_the_numbers_of_numpy(name, dtype):
+    found = values_and_gradients(*problem(name, dtype))
+    assert all_in_c()
+    with ts.emitter("numpy"):
+        right = values_and_gradients(*problem(name, dtype))
+    close = 2e-5 if dtype == np.float32 else 1e-11
+    for x, y in zip(found, right, strict=True):
+        scale = max(1.0, float(np.max(np.abs(y.numpy()), initial=0)))
+        assert_allclose(x, y, rtol=close, atol=close * scale)
+
+
+@pytest.mark.parametrize("how", [{"reverse": True}, {"remat": 2}, {"remat": 2, "reverse": True}])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "adaptive"])
+def test_backwards_and_in_segments(name, how):
+    found = values_and_gradients(*problem(name, np.float64), **how)
+    with ts.emitter("numpy"):
+        right = values_and_gradients(*problem(name, np.float64), **how)
+    for x, y in zip(found, right, strict=True):
+        assert_allclose(x, y, rtol=1e-11, atol=1e-11)
+
+
+def test_lengths():
+    cell, xs, _ = problem("LSTM", np.float64)
+    lengths = np.array([5, 2, 0])
+    found = nn.Recurrent(cell)(xs, lengths=lengths)
+    with ts.emitter("numpy"):
+        right = nn.Recurrent(cell)(xs, lengths=lengths)
+    for x, y in zip(tree.leaves(found), tree.leaves(right), strict=True):
+        assert_allclose(x, y, rtol=1e-12, atol=1e-12)
+
+
+# --- memory as the caller has it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda x: x.transpose(1, 0, 2).copy().transpose(1, 0, 2),
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, 2)[:, :, ::2],
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: np.broadcast_to(x[:1], x.shape),
+        lambda x: np.broadcast_to(x[:, :, :1], x.shape),
+    ],
+    ids=["batch first", "Fortran", "every second", "backwards in time", "one row", "one column"],
+)
+def test_inputs_in_any_layout(changed):
+    cell, xs, _ = problem("LSTM", np.float64)
+    other = changed(xs.numpy())
+    _, found = scan(cell, cell.initial_state(BATCH, like=xs), other)
+    _, right = scan(cell, cell.initial_state(BATCH, like=xs), np.ascontiguousarray(other))
+    assert all_in_c()
+    assert_array_equal(found, right)
+
+
+def test_weights_in_any_layout():
+    rng = np.random.default_rng(0)
+    w, xs = rng.normal(size=(4, 4)), rng.normal(size=(5, 2, 4))
+
+    def run(w):
+        return scan(lambda h, x: (ts.tanh(x + h @ w), None), ts.tensor(np.zeros((2, 4))), xs)[0]
+
+    right = run(w.copy())
+    for same in (w.T.copy().T, np.repeat(w, 2, 1)[:, ::2], w[::-1].copy()[::-1]):
+        assert_array_equal(run(same), right)
+
+
+def test_a_result_is_never_overwritten():
+    cell, xs, _ = problem("LSTM", np.float64)
+    _, first = scan(cell, cell.initial_state(BATCH, like=xs), xs)
+    kept = first.numpy().copy()
+    for seed in range(3):
+        scan(cell, cell.initial_state(BATCH, like=xs), problem("LSTM", np.float64, seed + 1)[1])
+    assert_array_equal(first, kept)
+
+
+# --- special numbers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [np.nan, np.inf, -np.inf, -0.0, 1e30, -1e30, 1e-45])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "layer-normalised LSTM"])
+def test_special_numbers_in_the_input(name, x):
+    cell, xs, weights = problem(name, np.float32)
+    given = xs.numpy().copy()
+    given[2, 1, 0] = x
+    found = values_and_gradients(cell, ts.tensor(given, requires_grad=True), weights)
+    with ts.emitter("numpy"), np.errstate(all="ignore"):
+        right = values_and_gradients(cell, ts.tensor(given, requires_grad=True), weights)
+    for a, b in zip(found, right, strict=True):
+        assert_array_equal(np.isnan(a.numpy()), np.isnan(b.numpy()))
+        assert_array_equal(np.isinf(a.numpy()), np.isinf(b.numpy()))
+
+
+def test_extrema_of_nan():
+    xs = np.array([[1.0, np.nan, 2.0], [3.0, 1.0, 2.0], [np.nan] * 3])
+    for op in (ts.max, ts.min):
+        _, ys = scan(lambda c, x, op=op: (c, op(x)), ts.tensor(0.0), xs)
+        assert_array_equal(ys, op(ts.tensor(xs), axis=1))
+
+
+def test_an_index_that_is_out_of_range():
+    table = ts.tensor(np.arange(6.0).reshape(3, 2))
+
+    def step(c, i):
+        return c + table[i].sum(), None
+
+    total, _ = scan(step, ts.tensor(np.float64(0)), np.array([0, -1, 2]))
+    assert float(total) == 1 + 9 + 9
+    assert all_in_c()
+    with pytest.raises(IndexError, match="3"):
+        scan(step, ts.tensor(np.float64(0)), np.array([0, 1, 3]))
+
+
+# --- what is not right runs as NumPy ----------------------------------------------------------------------------
+
+
+def test_a_form_that_differs(monkeypatch):
+    """A loop whose C form differs from its NumPy form is not used, and says so once."""
+    monkeypatch.setattr(c_loop, "close", lambda *_: False)
+    monkeypatch.setattr(emitter, "_told", set())
+    cell, xs, weights = problem("LSTM", np.float64)
+    with pytest.warns(RuntimeWarning, match="differ.*report") as told:
+        found = values_and_gradients(cell, xs, weights)
+    assert len(told) == 1
+    assert not all_in_c()
+    with ts.emitter("numpy"):
+        right = values_and_gradients(cell, xs, weights)
+    for x, y in zip(found, right, strict=True):
+        assert_array_equal(x.shape, y.shape)
+        assert_allclose(x, y, rtol=1e-12, atol=1e-12)
+
+
+def test_a_number_that_is_wrong_in_c_is_found(monkeypatch):
+    """The comparison sees a sine in the place of a tanh."""
+    monkeypatch.setattr(emitter, "_told", set())
+    monkeypatch.setattr(ts.tanh.primitive, "expression", "sin(x)")
+    with pytest.warns(RuntimeWarning, match="differ"):
+        h, _ = scan(lambda h, x: (ts.tanh(h + x), None), ts.tensor(0.5), np.ones(4, np.float32))
+    assert_allclose(h, np.tanh(1 + np.tanh(1 + np.tanh(1 + np.tanh(1.5)))), rtol=1e-6)
+
+
+def test_a_compilation_that_fails(monkeypatch):
+    def fails(source):
+        raise CompileError("source.c:1: error: no")
+
+    monkeypatch.setattr(c_loop, "library", fails)
+    monkeypatch.setattr(emitter, "_told", set())
+    with pytest.warns(RuntimeWarning, match="source.c:1: error: no"):
+        h, _ = scan(lambda h, x: (h + x, None), ts.tensor(0.5), np.ones(4, np.float32))
+    assert float(h) == 4.5
+
+
+def test_a_primitive_of_a_user():
+    """With an expression it is C; without one its loop is NumPy, and explain says so."""
+
+    @ts.primitive("()->()")
+    def cube(x, /):
+        "z = x^3"
+        return x * x * x
+
+    cube.partials(lambda x: 3 * x * x)
+
+    def step(h, x):
+        return cube(h) * 0.5 + x, None
+
+    start, xs = ts.tensor(0.5, requires_grad=True), np.ones(3, np.float32)
+    h, _ = scan(step, start, xs)
+    slope = ts.grad(h, start)
+    assert not any(isinstance(loop, CLoop) for loop in loops())
+    assert "the loop runs as NumPy, because C has no form of cube" in str(ts.explain(step, start, xs))
+    over_time.PROGRAMS.clear()
+    cube.primitive.c("x * x * x")
+    again, _ = scan(step, start, xs)
+    assert_allclose(again, h, rtol=1e-6)
+    assert_allclose(ts.grad(again, start), slope, rtol=1e-6)
+    assert all_in_c()
+    assert "int64_t scan(" in str(ts.explain(step, start, xs))
+
+
+# --- bits, threads, interrupts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "turing_machine"])
+def test_the_same_bits(name, monkeypatch):
+    """In another workspace, and however often a run returns to Python."""
+    first = values_and_gradients(*problem(name, np.float32))
+    for loop in loops():
+        monkeypatch.setattr(loop, "patience", 1)
+    second = values_and_gradients(*problem(name, np.float32))
+    assert all_in_c()
+    for x, y in zip(first, second, strict=True):
+        assert_array_equal(x, y)
+
+
+def test_several_threads():
+    cell, xs, weights = problem("LSTM", np.float32)
+    right = values_and_gradients(cell, xs, weights)
+    found = [None] * 4
+
+    def run(i):
+        with ts.emitter("c"):
+            for _ in range(20):
+                found[i] = values_and_gradients(cell, xs, weights)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for results in found:
+        for x, y in zip(results, right, strict=True):
+            assert_array_equal(x, y)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_in_a_long_loop():
+    """Ctrl-C ends a loop of an hour at once; the next loop is right."""
+    program = """
+        import numpy as np, tinygrad_seq as ts
+        from tinygrad_seq import nn
+        rng = np.random.default_rng(0)
+        cell = nn.LSTMCell(256, 1024, rng=rng)
+        xs = ts.tensor(np.broadcast_to(np.float32(0.1), (3000, 64, 256)))
+        few = ts.tensor(np.full((3, 64, 256), 0.1, np.float32))
+        start = cell.initial_state(64, like=few)
+        with ts.emitter("c"), ts.no_grad():
+            before, _ = ts.scan(cell, start, few)
+            print("ready", flush=True)
+            try:
+                ts.scan(lambda s, x: (cell(s, x)[0], None), start, xs)
+            except KeyboardInterrupt:
+                after, _ = ts.scan(cell, start, few)
+                print(all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(before, after)))
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        threading.Event().wait(1.5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert out == "True\n"

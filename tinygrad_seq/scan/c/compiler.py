@@ -1,0 +1,199 @@
+"""The C compiler: which one works on this machine.
+
+The candidates are, in this order, the variable CC, then cc, gcc and clang, then the package ziglang, which
+contains clang; on Windows only ziglang. One works if it compiles a probe into a library that loads and computes
+the right number. The answer is kept on the disk, under the identity of the compiler's file and of the
+processor, so that a later process starts no compiler.
+
+Libraries are made for the processor at hand, unless CC names another: `CC="gcc -march=x86-64-v3"`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import itertools
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tinygrad_seq.scan.c import disk
+from tinygrad_seq.scan.c.process import CompileError, building, run
+
+SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+# No -ffast-math: NaN, infinities and -0.0 are as in NumPy. Each of the flags leaves the values as they are but
+# -ffp-contract=fast, which rounds x y + z once instead of twice.
+FLAGS = [
+    *("-O3", "-std=c11", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-ffp-contract=fast"),
+    *("-fopenmp-simd", "-shared"),
+    *([] if sys.platform == "win32" else ["-fPIC"]),
+    *(["-Wl,-z,defs"] if sys.platform.startswith("linux") else []),  # an unknown function is an error at once
+]
+NATIVE = [  # full use of this processor, by the first that the compiler knows; gcc prefers 256 bits otherwise
+    ["-march=native", "-mprefer-vector-width=512"],
+    ["-march=native"],
+    ["-mcpu=native"],
+]
+VERSIONS = [  # the macros that hold a version; clang has those of gcc too, with the version 4.2.1
+    ("__clang_major__", "__clang_minor__", "__clang_patchlevel__"),
+    ("__GNUC__", "__GNUC_MINOR__", "__GNUC_PATCHLEVEL__"),
+]
+# what /proc/cpuinfo says of a core that changes over time, or differs between equal machines
+VARYING = re.compile("processor|cpu MHz|bogomips|physical id|core id|apicid|initial apicid|siblings|cpu cores")
+PROBE = """
+#include <math.h>
+#include <stdint.h>
+
+typedef float row __attribute__((vector_size(16)));
+
+double probe(double *x, int64_t n)
+{
+    double total = 0;
+    #pragma omp simd reduction(+:total)
+    for (int64_t i = 0; i < n; i++)
+        total += fabs(x[i]);
+    row ones = {1, 1, 1, 1};
+    ones += ones;
+    return pow(total, ones[3]);
+}
+"""
+
+
+class Compiler(NamedTuple):
+    """A C compiler that works, on this processor.
+
+    name      how a user knows it
+    version   its version, as 12.2.0
+    command   how it is started
+    flags     that it is given; the last of them tell it to use all of this processor
+    features  a hash of all that it then knows of the processor
+    """
+
+    name: str
+    version: str
+    command: list[str]
+    flags: list[str]
+    features: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def key(self, source: str) -> str:
+        """The name under which a library from `source` is kept: equal only if the library is."""
+        return disk.key("library 1", repr(self), source)
+
+    def compile(self, source: str, folder: Path, name: str) -> Path:
+        """Write `source` and its library, called `name`, into `folder`; the path of the library."""
+        (folder / "source.c").write_text(source, encoding="utf-8")
+        run([*self.command, *self.flags, "source.c", "-o", name + SUFFIX, "-lm"], folder)
+        path = folder / (name + SUFFIX)
+        if not path.is_file():
+            raise CompileError("it wrote no library and reported no error")
+        return path
+
+
+lock = threading.RLock()  # held while a compiler is looked for or runs
+
+
+def compiler() -> Compiler:
+    """The compiler of this process: the first that works. CompileError, with the reasons, if none does."""
+    with lock:
+        found = _found()
+    if isinstance(found, str):
+        raise CompileError(found)
+    return found
+
+
+@functools.cache
+def _found() -> Compiler | str:
+    failures = []
+    for name, command in candidates():
+        try:
+            return working(name, command)
+        except CompileError as error:
+            failures.append(f"{name} does not work ({error})")
+    if importlib.util.find_spec("ziglang") is None:
+        failures = [*(failures or ["no C compiler"]), "pip install ziglang brings one"]
+    return "; ".join(failures)
+
+
+def candidates() -> Iterator[tuple[str, list[str]]]:
+    """The compilers to try, in order: the name of each, and the command that starts it."""
+    if sys.platform != "win32":
+        given = os.environ.get("CC", "")
+        words = [given] if shutil.which(given) else given.split()
+        if words:
+            name = " ".join([os.path.basename(words[0]), *words[1:]])
+            yield name, [shutil.which(words[0]) or words[0], *words[1:]]
+        for name in ("cc", "gcc", "clang"):
+            if path := shutil.which(name):
+                yield name, [path]
+    package = importlib.util.find_spec("ziglang")
+    if package is not None and package.origin is not None:
+        program = Path(package.origin).with_name("zig.exe" if sys.platform == "win32" else "zig")
+        yield "ziglang's clang", [str(program), "cc"]
+
+
+def working(name: str, command: list[str]) -> Compiler:
+    """The compiler that `command` starts, if it compiles the probe; CompileError if not."""
+    entry = disk.key("compiler 1", repr((name, command, identity(command), processor(), FLAGS, NATIVE)))
+    if place := disk.kept(entry):
+        return Compiler(**json.loads((place / "compiler.json").read_text()))
+    with building() as folder:
+        flags, macros = native(command, folder)
+        found = Compiler(name, version(macros), command, flags, disk.key(*sorted(macros)))
+        library = ctypes.CDLL(str(found.compile(PROBE, folder, "probe")))
+        library.probe.restype = ctypes.c_double
+        if library.probe((ctypes.c_double * 9)(*range(-4, 5)), ctypes.c_int64(9)) != 400.0:
+            raise CompileError("what it compiles computes wrong numbers")
+    disk.keep(entry, {"compiler.json": json.dumps(found._asdict()).encode()})
+    return found
+
+
+def native(command: list[str], folder: Path) -> tuple[list[str], list[str]]:
+    """The flags for this processor, and the macros that the compiler then defines: the processor's features."""
+    (folder / "empty.c").write_text("")
+    chosen = any(word.startswith(("-march=", "-mcpu=")) for word in command)
+    for way in [[]] if chosen else NATIVE:
+        try:
+            flags = [*FLAGS, *way]
+            return flags, run([*command, *flags, "-dM", "-E", "empty.c"], folder).splitlines()
+        except CompileError as error:
+            last = error
+    raise last
+
+
+def version(macros: list[str]) -> str:
+    """The version of gcc or clang, from the macros that it defines: 12.2.0."""
+    values = dict(re.findall(r"^#define (\w+) (\w+)$", "\n".join(macros), re.MULTILINE))
+    for parts in VERSIONS:
+        if values.keys() >= set(parts):
+            return ".".join(values[part] for part in parts)
+    raise CompileError("it is neither gcc nor clang")
+
+
+def identity(command: list[str]) -> list[str]:
+    """The size and the time of every file that a command names, so that a compiler that was replaced is new."""
+    paths = [shutil.which(word) or word for word in command]
+    stats = [os.stat(path) for path in paths if os.path.isfile(path)]
+    return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
+
+
+def processor() -> str:
+    """What tells this processor from those of other machines with the same cache, without a compiler."""
+    if sys.platform == "win32":
+        names = ("PROCESSOR_ARCHITECTURE", "PROCESSOR_IDENTIFIER", "COMPUTERNAME")
+        return " ".join(os.environ.get(name, "") for name in names)
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = itertools.takewhile(str.strip, file)  # the lines of the first core
+            return "".join(line for line in first if not VARYING.match(line))
+    except OSError:
+        return " ".join(os.uname())  # on macOS the version of the kernel names the family of the processor

@@ -1,0 +1,325 @@
+"""The loop nest of a group: a `for` for every axis, and the assignments of the group in the innermost.
+
+Axes are put in the order in which memory is contiguous, and merged where all maps allow it. A value of the
+group is a local variable; memory is read and written by index expressions. Compilers vectorise the innermost
+loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a multiple of a
+vector, its last piece overlaps the one before it, so that nothing is computed element by element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.scan.c.expressions import ctype, expression
+from tinygrad_seq.scan.c.names import converted, literal, local
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
+from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
+from tinygrad_seq.scan.groups.maps import Map, Shape
+
+SIXTEEN = 16  # elements that fill the widest vector with float32, and two of the widest with float64
+
+
+class Loop(Protocol):
+    """What a nest knows of the loop that it is in: its groups, and the names of its values."""
+
+    made: Grouped
+    given: Assignments
+    names: Mapping[int, str]
+
+
+class Nest:
+    """The loop nest of a group: its axes in the order of the loops, merged where all maps allow it."""
+
+    def __init__(self, loop: Loop, group: Group) -> None:
+        self.made, self.given, self.names = loop.made, loop.given, loop.names
+        self.items = [item for item in group.items if isinstance(item, Assign)]
+        self.registers: dict[int, Assign] = {}
+        accesses = list(self._memory())
+        self.ordered = any(item.ordered for item in self.items)
+        axes = [(n, (axis,)) for axis, n in enumerate(group.space)]
+        if not self.ordered:
+            axes = loops_of(group.space, [a.map for a in accesses])
+        self.order = axes
+        self.sizes = [size for size, _ in axes]
+        self.rows: list[str] = []  # what is computed once for every row, before the innermost loop
+        self.inverses: dict[str, str] = {}  # the numbers of the variables for 1 / y
+
+    def _memory(self) -> Iterator[Access]:
+        """The accesses of the group to memory."""
+        own: dict[int, Assign] = {}
+        for item in self.items:
+            for access in item.reads:
+                if access.value in self.given.numbers or not self.given.shape(access.value):
+                    continue
+                writer = own.get(access.value)
+                if writer is None or not in_register(writer, item, access):
+                    yield access
+            own[item.write.value] = item
+            if item.combine or item.write.value in self.made.stored:
+                yield item.write
+
+    def strides(self, m: Map) -> list[int]:
+        """The strides of a map over the loops."""
+        return [m.strides[axes[-1]] for _, axes in self.order]
+
+    def index(self, m: Map) -> str:
+        terms = [(s, f"k{d}") for d, s in enumerate(self.strides(m)) if s]
+        text = " + ".join(k if s == 1 else f"{s} * {k}" for s, k in terms)
+        if m.offset or not text:
+            text = f"{text} + {m.offset}" if text else str(m.offset)
+        return text.replace("+ -", "- ")
+
+    def element(self, item: Assign, access: Access) -> str:
+        place = self.index(access.map)
+        for stride, size, read in ((i.stride, i.size, item.reads[i.read]) for i in access.indices):
+            place += f" + {stride} * index_of({self.read(item, read)}, {size}, &wrong)"
+        return f"{self.names[access.value]}_at[{place}]"
+
+    def read(self, item: Assign, access: Access) -> str:
+        v = access.value
+        if v in self.given.counted:
+            return f"((int64_t) ({self.index(access.map)}))"
+        if v in self.given.numbers:
+            return literal(self.given.numbers[v], self.given.values[v].dtype)
+        writer = self.registers.get(v)
+        if writer is not None and in_register(writer, item, access):
+            return self.names[v]
+        if not self.given.shape(v) and v in self.given.program.constants:
+            return self.names[v]
+        return self.element(item, access)
+
+    def lines(self) -> Iterator[str]:
+        """The nest, in a scope of its own if it declares variables outside of its loops."""
+        found = list(self._lines())
+        alone = (found[0].startswith("for") and len(self.sizes) > 1) or not self.sizes
+        yield from found if alone else ["{", *indented(found), "}"]
+
+    def _lines(self) -> Iterator[str]:
+        sizes = self.sizes
+        depth = len(sizes)
+        reductions = [item for item in self.items if item.combine]
+        start = {id(item): self._suffix(item) for item in reductions}  # the depth at which its loops begin
+        inner = [item for item in reductions if start[id(item)] < depth]
+        for item in reductions:
+            if self._outer(item, start[id(item)]):
+                yield from self._cleared(item)
+        body = list(self._body(start))
+        rows = list(self.rows)  # of the innermost loop
+        pad = ""
+        closing: list[str] = []
+        for d in range(depth):
+            for item in inner:
+                if start[id(item)] == d:
+                    yield from (pad + line for line in self._opened(item))
+            n = sizes[d]
+            if d == depth - 1:
+                yield from (pad + line for line in rows)
+                checked = any("&wrong" in line for line in body)
+                whole = bool(n % SIXTEEN) and not (reductions or checked or self.ordered)
+                yield from (pad + line for line in self._innermost(d, n, body, inner, whole))
+            else:
+                yield f"{pad}for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
+            after = [line for item in inner if start[id(item)] == d for line in self._closed(item, start)]
+            closing.append((pad, after, d < depth - 1))
+            pad += "    "
+        if not depth:
+            yield "{"
+            yield from (f"    {line}" for line in body)
+            yield "}"
+        for pad, after, braces in reversed(closing):
+            if braces:
+                yield f"{pad}}}"
+            yield from (pad + line for line in after)
+
+    def _innermost(
+        self, d: int, n: int, body: list[str], inner: Sequence[Assign], whole: bool
+    ) -> Iterator[str]:
+        """The innermost loop; where possible in pieces of one vector, of which the last two may overlap."""
+        clauses = "".join(f" reduction({sign}:{names})" for sign, names in self._clauses(inner))
+        if whole:
+            yield f"for (int first = 0, next; first < {n}; first = next) {{"
+            yield f"    next = first + LANES({n});"
+            yield f"    if (next > {n}) first = {n} - LANES({n}), next = {n};"
+            yield "    #pragma omp simd"
+            yield f"    for (int k{d} = first; k{d} < first + LANES({n}); k{d}++) {{"
+            yield from (f"        {line}" for line in body)
+            yield "    }"
+        else:
+            if not any("&wrong" in line for line in body) and not self.ordered:
+                yield f"#pragma omp simd{clauses}"
+            yield f"for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
+            yield from (f"    {line}" for line in body)
+        yield "}"
+
+    def _clauses(self, inner: Sequence[Assign]) -> Iterator[tuple[str, str]]:
+        """How the variables of reductions are combined, for `omp simd`."""
+        signs = {"sum": "+", "add": "+", "max": "max", "min": "min"}
+        for item in inner:
+            yield signs[item.combine or ""], self.accumulator(item)
+            if self._may_be_nan(item):
+                yield "|", f"{self.accumulator(item)}_nan"
+
+    def _may_be_nan(self, item: Assign) -> bool:
+        return item.combine in ("max", "min") and self._dtype(item).kind == "f"
+
+    def _dtype(self, item: Assign) -> np.dtype:
+        return self.given.values[item.write.value].dtype
+
+    def accumulator(self, item: Assign) -> str:
+        return f"{self.names[item.write.value]}_so_far"
+
+    def _suffix(self, item: Assign) -> int:
+        """The depth from which on all loops run over elements that the reduction combines."""
+        d = len(self.sizes)
+        if self.ordered:
+            return d
+        strides = self.strides(item.write.map)
+        while d and strides[d - 1] == 0:
+            d -= 1
+        return d
+
+    def _outer(self, item: Assign, d: int) -> bool:
+        """Whether loops outside of depth d come to the same place again, so that it is combined in memory."""
+        return any(s == 0 for s in self.strides(item.write.map)[:d])
+
+    def _cleared(self, item: Assign) -> Iterator[str]:
+        """Memory that is combined into must begin with the neutral element."""
+        if item.combine != "add":
+            v = item.write.value
+            count = math.prod(self.given.shape(v))
+            start = neutral(item.combine, self._dtype(item))
+            yield f"for (int k = 0; k < {count}; k++) {self.names[v]}_at[k] = {start};"
+
+    def _opened(self, item: Assign) -> Iterator[str]:
+        kind = ctype(self._dtype(item))
+        yield f"{kind} {self.accumulator(item)} = {neutral(item.combine, self._dtype(item))};"
+        if self._may_be_nan(item):
+            yield f"int {self.accumulator(item)}_nan = 0;"
+
+    def _closed(self, item: Assign, start: Mapping[int, int]) -> Iterator[str]:
+        found, place = self.accumulator(item), self.element(item, item.write)
+        if self._may_be_nan(item):
+            yield f"if ({found}_nan) {found} = NAN;"
+        if item.combine == "add" or (item.combine == "sum" and self._outer(item, start[id(item)])):
+            yield f"{place} += {found};"
+        elif self._outer(item, start[id(item)]):
+            yield f"{place} = {self._extreme(item, place, found)};"
+        else:
+            yield f"{place} = {found};"
+
+    def _extreme(self, item: Assign, so_far: str, x: str) -> str:
+        """The larger, or smaller, of two; NaN if one is."""
+        name = {"max": "maximum", "min": "minimum"}[item.combine or ""]
+        dtype = self._dtype(item)
+        found = expression(PRIMITIVES[name], (dtype, dtype), dtype, (so_far, x))
+        assert found is not None
+        return found
+
+    def _body(self, start: Mapping[int, int]) -> Iterator[str]:
+        values = self.given.values
+        for item in self.items:
+            v = item.write.value
+            dtype = values[v].dtype
+            reads = [self.read(item, a) for a in item.reads]
+            dtypes = [values[a.value].dtype for a in item.reads]
+            if item.op == "convert":
+                value = converted(reads[0], dtypes[0], dtype)
+            elif item.op == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
+                value = self._divided(reads[0], reads[1], dtype)
+            else:
+                found = expression(PRIMITIVES[item.op], tuple(dtypes), dtype, tuple(reads))
+                assert found is not None, item.op
+                value = found
+            if item.combine:
+                yield from self._combined(item, value, start[id(item)])
+            else:
+                stored = v in self.made.stored
+                if item.op == "convert" and stored:
+                    yield f"{self.element(item, item.write)} = {value};"
+                    continue
+                yield f"const {local(dtype)} {self.names[v]} = {value};"
+                self.registers[v] = item
+                if stored:
+                    yield f"{self.element(item, item.write)} = {self.names[v]};"
+
+    def _of_row(self, access: Access) -> bool:
+        """Whether an element in memory stays the same in the innermost loop, which is not short."""
+        v = access.value
+        if not self.sizes or self.sizes[-1] < SIXTEEN or v in self.registers or v in self.given.numbers:
+            return False
+        return self.strides(access.map)[-1] == 0
+
+    def _divided(self, x: str, y: str, dtype: np.dtype) -> str:
+        """x / y as (x s) (1 / (y s)); s is 1, or so large that 1 / (y s) is finite for a subnormal y."""
+        if y not in self.inverses:
+            k = self.inverses[y] = f"{len(self.inverses)}"
+            kind, f = ctype(dtype), "f" if dtype == np.float32 else ""
+            least, large = ("FLT_MIN", "0x1p64f") if f else ("DBL_MIN", "0x1p512")
+            self.rows.append(f"const {kind} scale{k} = fabs{f}({y}) < {least} ? {large} : 1;")
+            self.rows.append(f"const {kind} inverse{k} = 1 / ({y} * scale{k});")
+        k = self.inverses[y]
+        return f"({x} * scale{k} * inverse{k})"
+
+    def _combined(self, item: Assign, value: str, d: int) -> Iterator[str]:
+        found = self.accumulator(item)
+        if d == len(self.sizes):  # each element has a place of its own in this loop
+            place = self.element(item, item.write)
+            if item.combine != "add" and not self._outer(item, d):
+                yield f"{place} = {value};"
+            elif item.combine in ("sum", "add"):
+                yield f"{place} += {value};"
+            else:
+                yield f"{place} = {self._extreme(item, place, value)};"
+        elif item.combine in ("sum", "add"):
+            yield f"{found} += {value};"
+        else:
+            sign = ">" if item.combine == "max" else "<"
+            yield f"{found} = {value} {sign} {found} ? {value} : {found};"
+            if self._may_be_nan(item):
+                yield f"{found}_nan |= {value} != {value};"
+
+
+def loops_of(space: Shape, maps: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
+    """The loops over a space, from the outermost: for each its length, and the axes that it runs over.
+
+    The innermost runs over the axis along which most maps are contiguous. Neighbouring axes become one loop
+    where all maps go through both as through one.
+    """
+    if not space:
+        return []
+
+    def merit(axis: int) -> tuple[bool, int, int]:
+        strides = [m.strides[axis] for m in maps]
+        return space[axis] >= 4, sum(s == 1 for s in strides) - sum(s not in (0, 1) for s in strides), axis
+
+    last = max(range(len(space)), key=merit)
+    loops: list[tuple[int, tuple[int, ...]]] = []
+    for axis in [*(a for a in range(len(space)) if a != last), last]:
+        if loops:
+            n, axes = loops[-1]
+            if all(m.strides[axes[-1]] == m.strides[axis] * space[axis] for m in maps):
+                loops[-1] = n * space[axis], (*axes, axis)
+                continue
+        loops.append((space[axis], (axis,)))
+    return loops
+
+
+def neutral(combine: str | None, dtype: np.dtype) -> str:
+    if combine in ("sum", "add"):
+        return "0"
+    if dtype.kind == "f":
+        return "-INFINITY" if combine == "max" else "INFINITY"
+    if dtype.kind == "b":
+        return "0" if combine == "max" else "1"
+    info = np.iinfo(dtype)
+    return literal(info.min if combine == "max" else info.max, dtype)
+
+
+def indented(lines: Iterable[str], levels: int = 1) -> Iterator[str]:
+    for line in lines:
+        yield "    " * levels + line
