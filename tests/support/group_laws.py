@@ -17,6 +17,7 @@ from tinygrad_seq.scan.groups.told import names_of
 
 def well_formed(made: Grouped) -> None:
     reads_only_what_is_there(made)
+    runs_alone_what_needs_an_order(made)
     writes_no_element_by_two_indices(made)
     shares_memory_only_in_turns(made)
     computes_no_element_twice(made)
@@ -25,7 +26,9 @@ def well_formed(made: Grouped) -> None:
 
 def reads_only_what_is_there(made: Grouped) -> None:
     """A group reads what earlier groups wrote to memory, and what the same indices have in a register."""
-    outside = {*made.given.program.arguments, *made.given.numbers, *made.given.counted}
+    given = made.given
+    empty = (v for v in range(len(given.values)) if given.size(v) == 0)
+    outside = {*given.program.arguments, *given.numbers, *given.counted, *empty}
     last_write = {v: g for g, group in enumerate(made.groups) for v in written(group)}
     for g, group in enumerate(made.groups):
         registers: dict[int, Item] = {}
@@ -40,6 +43,16 @@ def reads_only_what_is_there(made: Grouped) -> None:
                 assert v in made.stored
                 assert last_write[v] < g or again
             registers.update(dict.fromkeys(item.written, item))
+
+
+def runs_alone_what_needs_an_order(made: Grouped) -> None:
+    """Additions at indices, and running sums: two indices may meet at one place."""
+    for group in made.groups:
+        for item in group.items:
+            if isinstance(item, Assign) and (
+                item.write.indices or item.write.value in {a.value for a in item.reads}
+            ):
+                assert group.items == [item]
 
 
 def writes_no_element_by_two_indices(made: Grouped) -> None:
@@ -62,6 +75,7 @@ def shares_memory_only_in_turns(made: Grouped) -> None:
         for w, other in made.scratch.items():
             if v < w and lives[v][0] <= lives[w][1] and lives[w][0] <= lives[v][1]:
                 assert start + size(made, v) <= other or other + size(made, w) <= start
+    assert len(set(made.given.carries)) == len(made.given.carries)
     assert held(made) <= made.stored
     assert held(made).isdisjoint(made.scratch)
 
