@@ -37,9 +37,7 @@ def reads_only_what_is_there(made: Grouped) -> None:
                 v = access.value
                 if v in outside or (v in registers and in_register(registers[v], item, access)):
                     continue
-                again = isinstance(item, Inner) or (
-                    isinstance(item, Assign) and item.ordered and v in item.written
-                )
+                again = v in item.written and (isinstance(item, Inner) or item.ordered)
                 assert v in made.stored
                 assert last_write[v] < g or again
             registers.update(dict.fromkeys(item.written, item))
