@@ -1,7 +1,10 @@
 """Groups in print: the equations of a step, in the order and over the spaces in which they are computed."""
 
+import textwrap
+
 import numpy as np
 import pytest
+from compilers import real
 from loop_groups import backward, check, check_step, forward
 
 import tinygrad_seq as ts
@@ -55,6 +58,18 @@ def test_an_lstm():
 
 def shown(step, init, xs):
     return told(check(forward(step, ts.tensor(init), ts.tensor(xs))))
+
+
+def test_explain_prints_the_groups_of_a_loop_in_c():
+    real()
+    cell, xs = nn.LSTMCell(3, 5, rng=0), np.ones((4, 2, 3), np.float32)
+    state = cell.initial_state(2, like=ts.tensor(xs))
+    with ts.emitter("c"):
+        text = str(ts.explain(cell, state, xs))
+    assert "loop, in groups\n" + textwrap.indent(LSTM, "    ") in text
+    assert "loop, in groups\n" + textwrap.indent(BACKWARD, "    ") in text
+    with ts.emitter("numpy"):
+        assert "in groups" not in str(ts.explain(cell, state, xs))
 
 
 STEPS = {
