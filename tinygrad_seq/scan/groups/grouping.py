@@ -201,7 +201,7 @@ def _put_off(groups: list[Group], known: Collection[int]) -> None:
                 continue
             (later,) = readers
             there = groups[later]
-            if later == g or there.space != item.space:
+            if later == g or not there.joins(item):
                 continue
             if not all(in_register(item, i, a) for i in there.items for a in i.reads if a.value == v):
                 continue
