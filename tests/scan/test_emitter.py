@@ -176,22 +176,23 @@ def test_a_block_holds_in_one_thread():
 
 def test_threads_agree_on_the_emitter_of_the_process(monkeypatch):
     """The environment changes while they ask; still there is one answer."""
-    start, found, values = threading.Barrier(8), [], iter(["numpy", "c"] * 4)
+    asked, found, values = threading.Barrier(8), [], iter(["numpy", "c"] * 4)
 
     class Changing(dict):
         def get(self, name, default=None):
+            asked.wait(20)
             return next(values)
 
     def ask():
-        start.wait()
         found.append(chosen())
 
-    monkeypatch.setattr(module.os, "environ", Changing())
     threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(module.os, "environ", Changing())
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert found == [chosen()] * 8
 
 

@@ -9,7 +9,8 @@ import math
 import threading
 import weakref
 from functools import partial
-from types import MethodType, SimpleNamespace
+from types import FunctionType, MethodType, SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -286,6 +287,14 @@ def test_closures_and_defaults(recordings):
     for other in (made(0.25, w), made(1, w), made(True, w), made(1.0, w), made(-0.0, w), made(0.0, w)):
         is_anew(other, recordings)
     is_anew(made(0.5, w, k=2.0), recordings)
+
+    def keyword(c, x, *, rate):
+        return c * rate + x, None
+
+    for rate in (0.5, 0.25):
+        step = FunctionType(keyword.__code__, globals())
+        step.__kwdefaults__ = {"rate": rate}
+        is_anew(ts.pure(step), recordings)
     is_anew(made(0.5, 2.0), recordings)
     is_kept(made(math.nan, w), recordings)
 
@@ -332,7 +341,7 @@ def test_a_step_that_counts_is_recorded_at_every_run(kind):
 
 
 HIDDEN = {"w": leaf(normal(3)), "one": ts.tensor(0.5)}
-ARRAY = normal(3)
+ARRAY, LAST = normal(3), {}
 
 
 class Reading:
@@ -346,6 +355,7 @@ class Reading:
 UNKNOWN = {  # what a marked step may read, and then is not kept
     "an array": lambda c, x: (c * ARRAY + x, None),
     "an object": lambda c, x: (c * READING.rate + x, None),
+    "a tensor of an earlier step": lambda c, x: (LAST.update(c=c) or c * 0.5 + x, None),
     "a global by another way": lambda c, x: (c * globals()["HIDDEN"]["w"] + x, None),
     "the value of a tensor": lambda c, x: (c * float(HIDDEN["one"]) + x, None),
     "the data of a tensor": lambda c, x: (c * HIDDEN["w"].data[0] + x, None),
@@ -379,6 +389,27 @@ def test_a_draw_is_found_in_a_marked_step():
     scan(step, leaf(normal(2, 3)), XS[:1])
     with pytest.raises(RuntimeError, match="draw before the loop"):
         scan(step, leaf(normal(2, 3)), XS)
+
+
+class Pair(NamedTuple):
+    """A carry with code of its own."""
+
+    h: ts.Tensor
+    c: ts.Tensor
+
+    def mixed(self):
+        return self.h + self.c * RATE
+
+
+def test_a_carry_with_code_of_its_own(recordings, monkeypatch):
+    step = ts.pure(lambda c, x: (Pair(c.mixed() * 0.5, c.h + x), x * np.sum([1.0, 2.0])))
+    carry = Pair(leaf(normal(2, 3)), leaf(normal(2, 3, seed=1)))
+    is_kept(step, recordings, carry)
+    with monkeypatch.context() as patched:
+        patched.setattr(Pair, "mixed", lambda self: self.h)
+        is_anew(step, recordings, carry)
+    monkeypatch.setitem(globals(), "RATE", 0.25)
+    is_anew(step, recordings, carry)
 
 
 # --- classes ------------------------------------------------------------------------------------------
@@ -430,6 +461,7 @@ def test_attributes(recordings, monkeypatch):
         lambda: cell.parts[0].update(cell=cell.parts[1]["cell"]),
         lambda: monkeypatch.setattr(Within, "extra", 1, raising=False),
         lambda: monkeypatch.setattr(Within, "__call__", Overrides.__call__),
+        lambda: vars(cell).update(extra=lambda x: x),
         lambda: vars(cell).update(step=MethodType(Overrides.__call__, cell)),
         cell.eval,
     ):
@@ -473,33 +505,61 @@ def test_modes(recordings):
 
 
 def test_other_arguments(recordings):
-    cell = nn.RNNCell(3, 3, rng=0, dtype=np.float64)
+    """Of other shapes and dtypes, together or one of them."""
+    cell, c, xs = cell_of(), normal(2, 3), normal(4, 2, 3)
     check(cell)
-    for c, xs in ((leaf(normal(5, 3)), leaf(normal(4, 5, 3))), (leaf(normal(2, 3)), XS)):
-        check(cell, c, xs)
+    is_anew(cell, recordings, leaf(normal(5, 3)), leaf(normal(4, 5, 3)))
     recordings.clear()
-    scan(cell.to(dtype="float32"), normal(2, 3).astype(np.float32), normal(4, 2, 3).astype(np.float32))
+    scan(cell, c, xs.astype(np.float32))
+    assert recordings
+    recordings.clear()
+    scan(cell.to(dtype="float32"), c.astype(np.float32), xs.astype(np.float32))
     assert recordings
 
 
-def test_nothing_is_kept_alive():
-    def run():
-        w = normal(50, 50)
-        cell = cell_of(nn.GRUCell)
-        cell.extra = nn.Parameter(w)
+def test_a_parameter_of_another_dtype(recordings):
+    """The values of the program are the same otherwise."""
+    step = Scaled(ts.tensor(2))
+    for scale in (2, np.int32(2), np.uint8(2), True):
+        step.scale = ts.tensor(scale)
+        is_anew(step, recordings)
 
+
+@ts.pure
+class Scaled(nn.Cell):
+    """A product."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, h, x):
+        return h * 0.5 + x, x * self.scale
+
+
+def test_nothing_is_kept_alive():
+    """Neither cells nor parameters, classes, functions, or what these close over."""
+
+    def run():
+        cell, hidden = cell_of(), ts.tensor(normal(3))
+
+        @ts.pure
         class Local(Within):
             """A class that goes with its objects."""
 
-        step = ts.pure(lambda c, x: (c + cell.b[:3] + x, None))
-        for _ in range(2):
-            scan(cell, leaf(normal(2, 3)), XS)
-            scan(step, leaf(normal(2, 3)), XS)
-        return weakref.ref(cell), weakref.ref(step), weakref.ref(cell.extra._array)
+            def __call__(self, h, x):
+                return super().__call__(h + hidden, x)
 
+        step = ts.pure(lambda c, x: (c + cell.b + x, None))
+        for _ in range(2):
+            for made in (cell, Local(cell), step):
+                scan(made, leaf(normal(2, 3)), XS)
+        return [weakref.ref(x) for x in (cell, Local, step, cell.b._array, hidden._array)]
+
+    kept.KEPT.clear()
     refs = run()
     gc.collect()
-    assert [ref() for ref in refs] == [None] * 3
+    assert len(kept.KEPT) == 3
+    assert [ref() for ref in refs] == [None] * 5
 
 
 def test_the_number_of_recordings_is_bounded(recordings, monkeypatch):

@@ -31,7 +31,7 @@ class Machine:
     def restart(self):
         """Forget what the process knows; what is on the disk stays."""
         compiler._found.cache_clear()
-        self.monkeypatch.setattr(cache, "_loaded", {})
+        self.monkeypatch.setattr(cache, "_libraries", {})
 
     def install(self, name, script, macros=MACROS):
         """Install a script of the shell that first answers as gcc does when it is asked for its macros."""

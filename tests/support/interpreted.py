@@ -8,19 +8,16 @@ written.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.execute import store
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Inner, Item, Product, neutral
-from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
+from tinygrad_seq.scan.groups.assignments import Access, Assign, Inner, Product, neutral
+from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
-from tinygrad_seq.scan.groups.told import names_of
 from tinygrad_seq.scan.program import Program
 
 FUNCTIONS = {"sum": np.add, "add": np.add, "max": np.maximum, "min": np.minimum}
@@ -221,98 +218,3 @@ class Interpreter:
             found = found + index.stride * np.where(i < 0, i + index.size, i)
         assert np.all((found >= 0) & (found < len(self.memory[access.value])))
         return found
-
-
-# --- laws that need no numbers --------------------------------------------------------------------------
-
-
-def well_formed(made: Grouped) -> None:
-    """The laws of groups that hold whatever the numbers are."""
-    given = made.given
-    outside = {*given.program.arguments, *given.numbers, *given.counted}
-    last_write = {v: g for g, group in enumerate(made.groups) for item in group.items for v in item.written}
-    for g, group in enumerate(made.groups):
-        seen: dict[int, Assign] = {}
-        for item in group.items:
-            for access in item.reads:
-                v = access.value
-                held = v in seen and in_register(seen[v], item, access)
-                own = isinstance(item, Inner) or (
-                    isinstance(item, Assign) and item.ordered and v == item.write.value
-                )
-                assert v in outside or held or own or last_write[v] < g, "a group reads only earlier ones"
-                assert held or v in made.stored or v in outside, "what is read has memory"
-            seen.update(dict.fromkeys(item.written, item))
-        for first, second in itertools.combinations(group.items, 2):
-            if first.write.value == second.write.value:
-                one, other = (places(item.write.map, item.space) for item in (first, second))
-                apart = one != other
-                assert set(one[apart]).isdisjoint(other[apart]), "an element is written by two indices"
-    lives = {v: alive(made, v) for v in made.scratch}
-    for v, first in made.scratch.items():
-        assert first % LINE == 0, "vectors are read from whole cache lines"
-        for w, second in made.scratch.items():
-            if v < w and lives[v][0] <= lives[w][1] and lives[w][0] <= lives[v][1]:
-                assert first + size(made, v) <= second or second + size(made, w) <= first, "values overlap"
-        assert first + size(made, v) <= made.size
-    before = computed(given, given.items)
-    after = computed(given, [item for group in made.groups for item in group.items])
-    assert all(count <= before[v] for v, count in after.items()), "an element is computed twice"
-    differently_named(made)
-    held_values = {*given.kept.values(), *given.carries, *given.totals.values()}
-    assert held_values <= made.stored
-    assert held_values.isdisjoint(made.scratch)
-
-
-def differently_named(made: Grouped) -> None:
-    """All values with memory or in registers have different names, so that a name can be an identifier."""
-    names = names_of(made)
-    values = {item.write.value for group in made.groups for item in group.items} | made.stored
-    count = Counter(names[v] for v in values)
-    assert max(count.values(), default=1) == 1, count
-    assert all(name.isidentifier() for name in count)
-
-
-def alive(made: Grouped, v: int) -> tuple[int, int]:
-    """The first and the last group that writes or reads a value."""
-    uses = [
-        g
-        for g, group in enumerate(made.groups)
-        for item in group.items
-        if v in (*item.written, *(a.value for a in item.reads))
-    ]
-    return min(uses), max(uses)
-
-
-def size(made: Grouped, v: int) -> int:
-    shape, dtype = made.given.values[v]
-    return math.prod(shape) * dtype.itemsize
-
-
-def written_once(run: Interpreter) -> None:
-    """After a step: every element of what is kept, carried or summed was written once, or filled before."""
-    given = run.given
-    writers = Counter(v for group in run.made.groups for item in group.items for v in item.written)
-    filled = {
-        item.write.value
-        for group in run.made.groups
-        for item in group.items
-        if isinstance(item, Assign) and item.reads[0].value in given.numbers and writers[item.write.value] > 1
-    }
-    for v in {*given.kept.values(), *given.carries, *given.totals.values()} - set(given.program.arguments):
-        least, most = run.written[v].min(initial=1), run.written[v].max(initial=1)
-        assert least == 1, "an element is not written"
-        assert most == 1 or v in filled, "an element is written twice"
-
-
-def computed(given: Assignments, items: Iterable[Item]) -> Counter:
-    """How many elements are computed of each value, those of copies included."""
-    found: Counter = Counter()
-    for item in items:
-        if isinstance(item, Inner):
-            continue
-        v = item.write.value
-        while v in given.inlined:
-            v = given.inlined[v].value
-        found[v] += math.prod(item.space) if isinstance(item, Assign) else item.m * item.n
-    return found

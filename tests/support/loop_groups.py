@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from interpreted import Interpreter, Results, stepped, well_formed, written_once
+from group_laws import well_formed, written_once
+from interpreted import Interpreter, Results, stepped
 from random_scope import REFUSED
 
+import tinygrad_seq as ts
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.scan import unrolled
 from tinygrad_seq.scan.backward import Ends, derived
@@ -59,6 +61,11 @@ def forward(step, init, xs, length=None) -> Loop:
     return Loop(parts.loop, parts.loop.outputs, given, steps_of(xs, length))
 
 
+def of_step(step, init, xs) -> Loop:
+    """The loop of a step of one carry and one input, from arrays."""
+    return forward(step, ts.tensor(init), ts.tensor(xs))
+
+
 def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
     """The loop that also keeps what its backward loop reads, and that backward loop; None if it has none."""
     program, kept, arrays, n = loop
@@ -85,9 +92,13 @@ def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
 # --- the comparison -------------------------------------------------------------------------------------
 
 
+def lowered(loop: Loop) -> Grouped:
+    return grouped(assigned(loop.program, loop.kept, lambda *_: True))
+
+
 def check(loop: Loop, reverse: bool = False) -> Grouped:
     """Groups compute the numbers of the loop, and obey their laws. UnsupportedError if it has no groups."""
-    made = grouped(assigned(loop.program, loop.kept, lambda *_: True))
+    made = lowered(loop)
     well_formed(made)
     text = "\n".join(told(made))  # every program can be printed
     run = Interpreter(made)
@@ -138,6 +149,15 @@ def spread(loop: Loop, reverse: bool, expected: list[np.ndarray]) -> list[np.nda
         other = flat(stepped(loop.program, loop.kept, arrays, loop.n, reverse))
         found = list(map(np.maximum, found, [20 * gap for gap in gaps(other, expected)]))
     return found
+
+
+def check_step(step, init, xs) -> Grouped:
+    return check(of_step(step, init, xs))
+
+
+def results(loop: Loop) -> Results:
+    """What the groups of a loop compute."""
+    return Interpreter(lowered(loop))(loop.arrays, loop.n, False)
 
 
 def check_both(loop: Loop, reverse: bool = False, seed: int = 0) -> list[str]:

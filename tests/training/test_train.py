@@ -2,12 +2,13 @@
 
 import itertools
 import os
+import types
 
 import numpy as np
 import pytest
 
 import tinygrad_seq as ts
-from tinygrad_seq.training import serialize
+from tinygrad_seq.training import checkpoints, serialize
 from tinygrad_seq.training.train import CHECKPOINT, EVERY, LOG, CheckpointError, train, trained
 
 pytest.importorskip("safetensors")
@@ -99,18 +100,14 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path, capsys, stop)
     assert content(folder) == content(whole)
 
 
-def test_resuming_with_another_emitter_says_so(tmp_path, capsys):
-    train(Walk(), tmp_path, 10)
+def test_resuming_with_another_emitter_says_so(tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as another:
+        another.setattr(checkpoints, "emitter", lambda: types.SimpleNamespace(maker="C, by cc 1.2.3"))
+        train(Walk(), tmp_path, 10)
     train(Walk(), tmp_path, 20, resume=True)
-    assert "rounds differently" not in capsys.readouterr().out
-    state = serialize.load(tmp_path / CHECKPOINT)
-    assert state["emitter"] == ts.emitter().maker
-
-    serialize.save(tmp_path / CHECKPOINT, {**state, "emitter": "C, by cc 1.2.3"})
-    train(Walk(), tmp_path, 30, resume=True)
     said = f"its loops ran as C, by cc 1.2.3 and now run as {ts.emitter().maker}, which rounds differently"
     assert said in capsys.readouterr().out
-    train(Walk(), tmp_path, 40, resume=True)
+    train(Walk(), tmp_path, 30, resume=True)
     assert "rounds differently" not in capsys.readouterr().out
 
 

@@ -11,12 +11,13 @@ and code that is marked `pure`. If it comes across anything else there is no fin
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,11 +66,15 @@ class Fingerprint:
 
     def _given(self, tree: Any, leaves: list[Tensor], skipped: int) -> None:
         """The form of a carry or an input, and the specs of its leaves without the `skipped` first axes."""
-        if isinstance(tree, dict):
-            self.parts += tree.__class__, len(tree), *tree
-            tree = tree.values()
-        elif isinstance(tree, (tuple, list)):
-            self.parts += tree.__class__, len(tree)
+        if isinstance(tree, (tuple, list, dict)):
+            if tree.__class__ not in (tuple, list, dict):
+                self._class(tree.__class__, True)
+            else:
+                self.parts.append(tree.__class__)
+            self.parts.append(len(tree))
+            if isinstance(tree, dict):
+                self.parts += tree
+                tree = tree.values()
         else:
             if tree is None:
                 self.parts.append(None)
@@ -101,9 +106,8 @@ class Fingerprint:
             WALKS[kind] = Fingerprint._tensor
             self._tensor(x, trusted)
         elif isinstance(x, tuple) and not hasattr(x, "__dict__"):  # a named tuple
-            self._sequence(x, trusted)
-        elif library(kind) and callable(x) and not hasattr(x, "__dict__"):  # a ufunc, say
-            self.parts.append(x)
+            self._class(kind, trusted)
+            self._sequence(tuple(x), trusted)
         else:
             self._object(x, trusted)
 
@@ -168,11 +172,15 @@ class Fingerprint:
     # --- code -----------------------------------------------------------------------------------------
 
     def _class(self, kind: type, trusted: bool) -> None:
-        """A class, and the code that it adds to those of this package and of libraries."""
-        self.parts.append(kind)
-        if not self._again(kind):
+        """A class, by its contents: a key that holds the class itself would keep it alive."""
+        if ours(kind) or library(kind):
+            self.parts.append(kind)
+        elif not self._again(kind):
             for base in kind.__mro__:
-                if not (ours(base) or library(base)):
+                if ours(base) or library(base):
+                    self.parts.append(base)
+                else:
+                    self.parts.append(base.__qualname__)
                     for name, value in vars(base).items():
                         if name not in DULL:
                             self.parts.append(name)
@@ -232,8 +240,11 @@ class Fingerprint:
         self._walk(f.__func__, trusted)
 
     def _builtin(self, f: BuiltinFunctionType, trusted: bool) -> None:
-        if not isinstance(f.__self__, ModuleType | None):  # a method, of a generator, say
+        if not isinstance(f.__self__, ModuleType | type | None):  # a method, of a generator, say
             raise UnknownError
+        self.parts.append(f)
+
+    def _leaf(self, f: object, trusted: bool) -> None:
         self.parts.append(f)
 
     def _partial(self, f: partial, trusted: bool) -> None:
@@ -247,6 +258,12 @@ class Fingerprint:
     def _property(self, f: property, trusted: bool) -> None:
         for x in (f.fget, f.fset, f.fdel):
             self._walk(x, trusted)
+
+
+class Pair(NamedTuple):
+    """A named tuple, for the class of its descriptors."""
+
+    first: object
 
 
 class Plain:
@@ -274,6 +291,7 @@ WALKS: dict[type, Callable[[Fingerprint, Any, bool], None]] = {
     **dict.fromkeys((tuple, list), Fingerprint._sequence),
     **dict.fromkeys((set, frozenset), Fingerprint._set),
     **dict.fromkeys((classmethod, staticmethod), Fingerprint._wrapper),
+    **dict.fromkeys((np.ufunc, type(np.sum), type(Pair.first)), Fingerprint._leaf),
     float: Fingerprint._float,
     dict: Fingerprint._dict,
     FunctionType: Fingerprint._function,
@@ -299,6 +317,7 @@ def scans(f: FunctionType) -> bool:
     return f.__code__.co_filename.startswith(SCAN)
 
 
+@functools.lru_cache(1024)
 def names_of(code: CodeType) -> list[str]:
     """The names in a piece of code, and in the functions within it, that are no local variables."""
     return list(dict.fromkeys(_names(code)))

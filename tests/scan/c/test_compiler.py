@@ -10,7 +10,7 @@ import sys
 import types
 
 import pytest
-from compilers import MACROS, Machine, real
+from compilers import MACROS, Machine
 
 from tinygrad_seq.scan.c import compiler, disk, process
 from tinygrad_seq.scan.c.process import CompileError
@@ -96,13 +96,13 @@ def test_no_compiler(machine):
 
 
 BROKEN = {  # what stands in for a compiler -> what is said of it
-    "fails": ("echo first; echo 'source.c:3: error: that' >&2; exit 1", r"source\.c:3: error: that"),
+    "fails": (r"printf 'source.c:1: warning: x\nsource.c:3: error: y\n' >&2; exit 1", r"source\.c:3: error: y"),
     "fails without an error": ("echo why >&2; exit 1", "why"),
     "fails in silence": ("exit 3", "exit status 3"),
     "dies": ("kill -9 $$", "exit status -9"),
     "writes nothing": ("exit 0", "it wrote no library and reported no error"),
-    "writes garbage": ('echo garbage > "$(eval echo \\${$(($# - 1))})"', "probe"),
-    "writes an empty file": (': > "$(eval echo \\${$(($# - 1))})"', "probe"),
+    "writes garbage": ('echo garbage > "$(eval echo \\${$(($# - 1))})"', r"\.so|\.dylib"),
+    "writes an empty file": (': > "$(eval echo \\${$(($# - 1))})"', r"\.so|\.dylib"),
 }
 
 
@@ -110,11 +110,10 @@ BROKEN = {  # what stands in for a compiler -> what is said of it
 def test_a_broken_compiler(machine, script, said):
     machine.install("cc", script)
     with pytest.raises(
-        CompileError, match=rf"^cc does not work \(.*{said}.*\); pip install ziglang brings one$"
+        CompileError, match=rf"^cc does not work \(.*({said}).*\); pip install ziglang brings one$"
     ):
         compiler.compiler()
     assert machine.left() == []
-    assert machine.entries() == []
 
 
 def test_a_program_that_is_no_compiler(machine):
@@ -136,7 +135,7 @@ def test_cc_that_does_not_exist(machine):
 
 
 def test_a_compiler_that_computes_wrong_numbers(machine):
-    before = "[ -f source.c ] && /bin/sed -i 's/fabs(x.i.)/x[i]/' source.c"
+    before = "[ -f source.c ] && sed 's/fabs(x.i.)/x[i]/' source.c > other.c && mv other.c source.c"
     machine.install_real(before=before)
     with pytest.raises(CompileError, match="what it compiles computes wrong numbers"):
         compiler.compiler()
@@ -294,11 +293,10 @@ def with_other_flags(machine):
 def test_a_compiler_is_tried_again(machine, change):
     machine.install_real()
     compiler.compiler()
-    before = set(machine.entries())
     machine.restart()
     change(machine)
     compiler.compiler()
-    assert len(set(machine.entries()) - before) == 1
+    assert len(list(machine.cache.rglob("compiler.json"))) == 2
 
 
 def test_a_library_is_kept_under_all_that_it_depends_on():
@@ -319,7 +317,8 @@ def test_the_processor_is_told_by_what_does_not_change():
     text = compiler.processor()
     assert re.search(r"^(flags|Features|isa|features)\b", text, re.MULTILINE)
     assert not re.search(r"MHz|bogomips|core id|apicid\t", text)
-    assert text.count("\n") < 60  # of one core
+    names = re.findall(r"^(\w[\w ]*?)\s*:", text, re.MULTILINE)
+    assert len(set(names)) == len(names) > 0  # of one core
 
 
 # --- versions and flags -------------------------------------------------------------------------------------
@@ -452,8 +451,7 @@ def test_ziglang_works_where_it_is_installed():
     assert re.fullmatch(r"ziglang's clang \d+\.\d+\.\d+", str(found))
 
 
-def test_the_compiler_of_this_machine_works(tmp_path):
-    found = compiler.working("cc", real())
-    path = found.compile("int twice(int x) { return 2 * x; }", tmp_path, "a_name")
-    assert path == tmp_path / f"a_name{compiler.SUFFIX}"
-    assert path.stat().st_size > 1000
+def test_the_compiler_of_this_machine_works(machine):
+    machine.install_real()
+    found = compiler.compiler()
+    assert found.library("int twice(int x) { return 2 * x; }").twice(5) == 10

@@ -184,6 +184,7 @@ def test_an_interrupt_leaves_nothing(place, monkeypatch):
 
 def test_the_entries_that_were_used_longest_ago_go_first(place, monkeypatch):
     monkeypatch.setattr(disk, "BOUND", 4500)
+    monkeypatch.setattr(disk, "OFTEN", 0)
     names = [disk.key(str(i)) for i in range(6)]
     for age, name in enumerate(names[:4]):
         disk.keep(name, {"data": bytes(1000)})  # and the seal, of 64 bytes
@@ -196,6 +197,16 @@ def test_the_entries_that_were_used_longest_ago_go_first(place, monkeypatch):
     assert sorted(os.listdir(place)) == sorted([names[0], *names[4:]])
 
 
+def test_a_process_looks_at_all_entries_at_its_first_and_then_sometimes(place, monkeypatch):
+    looks = []
+    monkeypatch.setattr(disk, "_trim", lambda: looks.append(len(os.listdir(place))))
+    monkeypatch.setattr(disk, "OFTEN", 3000)
+    monkeypatch.setattr(disk, "_since", 3000)
+    for i in range(8):
+        disk.keep(disk.key(str(i)), {"data": bytes(1000)})
+    assert looks == [1, 4, 7]
+
+
 def test_what_a_killed_process_left_is_deleted_in_its_turn(place, monkeypatch):
     draft = place / f"{NAME}.123.456"
     draft.mkdir(parents=True)
@@ -204,6 +215,7 @@ def test_what_a_killed_process_left_is_deleted_in_its_turn(place, monkeypatch):
     disk.keep(NAME, FILES)
     assert draft.exists()
     monkeypatch.setattr(disk, "BOUND", 1000)
+    monkeypatch.setattr(disk, "OFTEN", 0)
     disk.keep(disk.key("another"), FILES)
     assert not draft.exists()
 

@@ -69,9 +69,10 @@ def within(tree: ast.Module, where: str) -> list[int]:
 
 def table() -> list[Mutant]:
     """All mutants."""
-    from planted import c, engine, groups, nn, optim, scan, training
+    from planted import c, emitters, engine, groups, nn, optim, scan, training
 
-    return [mutant for part in (engine, scan, groups, c, nn, optim, training) for mutant in part.MUTANTS]
+    parts = (engine, scan, groups, c, emitters, nn, optim, training)
+    return [mutant for part in parts for mutant in part.MUTANTS]
 
 
 def source_of(mutant: Mutant) -> str:

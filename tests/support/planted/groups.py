@@ -2,8 +2,9 @@
 
 from planted import mutants
 
-MAPS = "scan/groups/test_maps.py scan/groups/test_groups.py"
-GROUPS = "scan/groups/test_groups.py"
+MAPS = "scan/groups/test_maps.py scan/groups/test_groups.py scan/groups/test_lowering.py"
+LOWERING = "scan/groups/test_lowering.py scan/groups/test_groups.py"
+GROUPS = "scan/groups/test_groups.py scan/groups/test_lowering.py"
 
 MUTANTS = [
     *mutants(
@@ -25,7 +26,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/assignments.py",
-        GROUPS,
+        LOWERING,
         ("Assign.ordered", "bool(self.write.indices) or any(", "any("),
         ("Assign.ordered", "or any(a.value == self.write.value for a in self.reads)", ""),
         ("Assignments.add", "if 0 not in shape:", "if True:"),
@@ -35,14 +36,14 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/lowering.py",
-        GROUPS,
+        LOWERING,
         ("assigned", "not expressible(item.op)", "not expressible(item.op) and item.op in WAYS"),
         ("_bind", "alone = v in own and v not in found.carries and", "alone = v in own and"),
         ("_bind", "np.dtype(np.float64)", "np.dtype(np.float32)"),
     ),
     *mutants(
         "scan/groups/views.py",
-        GROUPS,
+        LOWERING,
         ("roll", "shifts[axis] += int(shift)", "shifts[axis] = int(shift)"),
         ("pad", "shape[axis] = n + sum(widths)", "shape[axis] = n"),
         ("triangle", "Map(sign * k,", "Map(k,"),
@@ -50,7 +51,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/indexing.py",
-        GROUPS,
+        LOWERING,
         ("keyed", "if together else 0", ""),
         ("keyed", "advanced[-1] - advanced[0] == len(advanced) - 1", "advanced[-1] - advanced[0] == 1"),
         ("keyed", "enumerate(key) if is_advanced", "enumerate(expanded(key, len(shape))) if is_advanced"),
@@ -59,7 +60,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/reductions.py",
-        GROUPS,
+        LOWERING,
         ("position", 'if found.values[x].dtype.kind == "f":', 'if found.values[x].dtype.kind == "i":'),
         ("logsumexp", '"isfinite", (top,)', '"equal", (top, top)'),
         ("norm", '"greater", (top,', '"greater_equal", (top,'),
@@ -69,7 +70,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/products.py",
-        GROUPS,
+        LOWERING,
         ("matmul", "and dtype in FLOATS and", "and"),
         ("matmul", "and found.numbers.keys().isdisjoint((base, b))", ""),
         ("matmul", "if 0 in (k, *found.shape(z)):", "if 0 in found.shape(z):"),

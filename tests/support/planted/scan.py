@@ -62,7 +62,7 @@ MUTANTS = [
         ("Fingerprint._again", "self._seen[id(x)] = len(self._seen)", "pass"),
         ("Fingerprint._plain", "self.parts += x.__class__, x", "self.parts.append(x)"),
         ("Fingerprint._float", "float, x.hex()", "float, x"),
-        ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "t.__class__, array.shape, array.dtype"),
+        ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "array.shape, array.dtype"),
         ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "kind, array.dtype"),
         ("Fingerprint._tensor", "t.__class__, kind, array.shape, array.dtype", "kind, array.shape"),
         ("Fingerprint._tensor", "if isinstance(array, Escaped):", "if False:"),
@@ -74,7 +74,7 @@ MUTANTS = [
         ("Fingerprint._function", "self._walk(f.__kwdefaults__, trusted)", "pass"),
         ("Fingerprint._function", "self._walk(cell.cell_contents, trusted)", "pass"),
         ("Fingerprint._globals", "modules.append(vars(value))", "pass"),
-        ("Fingerprint._builtin", "if not isinstance(f.__self__, ModuleType | None):", "if False:"),
+        ("Fingerprint._builtin", "if not isinstance(f.__self__, ModuleType | type | None):", "if False:"),
         ("bases", "kind.__basicsize__ != Plain.__basicsize__", "False"),
     ),
     *mutants(

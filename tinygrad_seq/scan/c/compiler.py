@@ -90,14 +90,31 @@ class Compiler(NamedTuple):
         """The name under which a library from `source` is kept: equal only if the library is."""
         return disk.key("library 1", repr(self), source)
 
-    def compile(self, source: str, folder: Path, name: str) -> Path:
-        """Write `source` and its library, called `name`, into `folder`; the path of the library."""
-        (folder / "source.c").write_text(source, encoding="utf-8")
-        run([*self.command, *self.flags, "source.c", "-o", name + SUFFIX, "-lm"], folder)
-        path = folder / (name + SUFFIX)
-        if not path.is_file():
-            raise CompileError("it wrote no library and reported no error")
-        return path
+    def library(self, source: str) -> ctypes.CDLL:
+        """The library from `source`: the one on the disk, or a new one, which is then kept there."""
+        key = self.key(source)
+        return _kept(key) or self._made(source, key)
+
+    def _made(self, source: str, key: str) -> ctypes.CDLL:
+        with building() as folder:
+            (folder / "source.c").write_text(source, encoding="utf-8")
+            run([*self.command, *self.flags, "source.c", "-o", key + SUFFIX, "-lm"], folder)
+            if not (folder / (key + SUFFIX)).is_file():
+                raise CompileError("it wrote no library and reported no error")
+            disk.keep(key, {name: (folder / name).read_bytes() for name in ("source.c", key + SUFFIX)})
+            return _kept(key) or _loaded(folder, key)
+
+
+def _kept(key: str) -> ctypes.CDLL | None:
+    """The library on the disk under a key, if there is one that can be loaded from there."""
+    try:
+        return _loaded(place, key) if (place := disk.kept(key)) else None
+    except OSError:
+        return None
+
+
+def _loaded(folder: Path, key: str) -> ctypes.CDLL:
+    return ctypes.CDLL(str(folder / (key + SUFFIX)))
 
 
 lock = threading.RLock()  # held while a compiler is looked for or runs
@@ -150,10 +167,10 @@ def working(name: str, command: list[str]) -> Compiler:
     with building() as folder:
         flags, macros = native(command, folder)
         found = Compiler(name, version(macros), command, flags, disk.key(*sorted(macros)))
-        library = ctypes.CDLL(str(found.compile(PROBE, folder, "probe")))
-        library.probe.restype = ctypes.c_double
-        if library.probe((ctypes.c_double * 9)(*range(-4, 5)), ctypes.c_int64(9)) != 400.0:
-            raise CompileError("what it compiles computes wrong numbers")
+    probe = found.library(PROBE).probe
+    probe.restype = ctypes.c_double
+    if probe((ctypes.c_double * 9)(*range(-4, 5)), ctypes.c_int64(9)) != 400.0:
+        raise CompileError("what it compiles computes wrong numbers")
     disk.keep(entry, {"compiler.json": json.dumps(found._asdict()).encode()})
     return found
 

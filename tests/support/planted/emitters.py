@@ -1,0 +1,56 @@
+"""Mutants of the choice of the emitter, of the C compiler, and of the cache of its libraries."""
+
+from planted import mutants
+
+EMITTER = "scan/test_emitter.py"
+COMPILER, CACHE, DISK = (f"scan/c/test_{name}.py" for name in ("compiler", "cache", "disk"))
+
+MUTANTS = [
+    *mutants(
+        "scan/emitter.py",
+        EMITTER,
+        ("chosen", "_here.blocks or _of_process", "_of_process or _here.blocks"),
+        ("_in_force", "_of_process or [found]", "[found]"),
+        ("_in_force", 'os.environ.get(VARIABLE) or "auto"', 'os.environ.get(VARIABLE, "auto")'),
+        ("emitter.__exit__", "_here.blocks[:-1]", "()"),
+        ("_Here", "class _Here(threading.local):", "class _Here:"),
+        ("_warn", "if reason in _told:", "if False:"),
+    ),
+    *mutants(
+        "scan/c/compiler.py",
+        COMPILER,
+        ("working", "identity(command), ", ""),
+        ("working", "processor(), ", ""),
+        ("working", "!= 400.0", "is None"),
+        ("native", "[[]] if chosen else NATIVE", "NATIVE"),
+        ("processor", "if not VARYING.match(line)", ""),
+        ("candidates", "[given] if shutil.which(given) else given.split()", "given.split()"),
+        ("Compiler.key", "repr(self), ", ""),
+        ("Compiler.key", ", source)", ")", CACHE),
+        ("Compiler._made", "_kept(key) or ", "", CACHE),
+        ("Compiler.library", "_kept(key) or ", "", CACHE),
+    ),
+    *mutants("scan/c/cache.py", CACHE, ("library", "with lock:", "if True:")),
+    *mutants(
+        "scan/c/process.py",
+        COMPILER,
+        ("run", "with uninterrupted():", "with contextlib.nullcontext():"),
+        ("run", "stop(process)", "pass"),
+        ("run", "if ERROR.search(line)", ""),
+        ("stop", "os.killpg(process.pid, signal.SIGKILL)", "process.kill()"),
+        ("temporary", "if os.getpid() == process:", "if True:"),
+    ),
+    *mutants(
+        "scan/c/disk.py",
+        DISK,
+        ("kept", "(place / SEAL).read_bytes() != _seal(place)", "not place.exists()"),
+        ("kept", "os.utime(place)", "pass"),
+        ("keep", "shutil.rmtree(draft, ignore_errors=True)", "pass"),
+        ("_look_after", "_since = 0", "pass"),
+        ("_look_after", "_since >= OFTEN", "_since > OFTEN"),
+        ("key", '"\\0".join(parts)', '"".join(parts)'),
+        ("_trim", "key=ages.__getitem__", "key=str"),
+        ("_entries", "if ENTRY.fullmatch(name)", ""),
+        ("_writable", "if place.is_absolute():", "if True:"),
+    ),
+]
