@@ -18,8 +18,8 @@ This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tr
 module. By task: `trace`, `traced`, `places`, `step` and `twice` record; `pure`, `fingerprint`, `guard` and
 `kept` tell when that is not needed; `program` and `riding` place the operations; `gates` joins activations;
 `backward` derives; `plan`, `lines` and `emit` write the source; `ready` chooses the emitter, and `loop` and
-`execute` run what it made, in memory that waits in the `pool`; `differentiable`, `closed` and `op` make it one op
-of the outer tape; `naming`, `equations` and `explain` print.
+`execute` run what it made, in memory that waits in the `pool`; `differentiable`, `closed` and `op` make it one
+op of the outer tape; `naming`, `equations` and `explain` print.
 """
 
 from tinygrad_seq.scan.explain import explain
