@@ -388,7 +388,7 @@ def test_a_value_that_is_read_is_read_again(recordings):
 
 
 def test_a_draw_is_found_in_a_marked_step():
-    step = ts.pure(lambda c, x: (c * globals()["RNG"].random() + x, None))
+    step = ts.pure(lambda c, x: (c * globals()["RNG"].uniform() + x, None))
     scan(step, leaf(normal(2, 3)), XS[:1])
     with pytest.raises(RuntimeError, match="draw before the loop"):
         scan(step, leaf(normal(2, 3)), XS)
