@@ -103,15 +103,24 @@ def test_cells_with_a_tree_as_state(recordings):
         is_kept(cell, recordings, state)
 
 
-def test_runners(recordings):
+SHIPPED = nn.CELLS | {
+    "adaptive": lambda inputs, units, rng: nn.ACTCell(nn.GRUCell(inputs + 1, units, rng=rng), max_steps=3),
+    "repeated": lambda inputs, units, rng: nn.RepeatCell(nn.GRUCell(inputs + 1, units, rng=rng), 2),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_cell_and_runner_of_nn(name, recordings):
     """With and without lengths, in both directions."""
-    cell = nn.GRUCell(3, 5, rng=0, dtype=np.float64)
-    for rnn in (nn.Recurrent(cell), nn.Recurrent(cell, reverse=True), nn.Bidirectional(cell, cell)):
+    cell, xs = SHIPPED[name](3, 5, rng=0), normal(4, 2, 3).astype(np.float32)
+    for run in (nn.Recurrent(cell), nn.Recurrent(cell, reverse=True)):
         for lengths in (None, [4, 2]):
-            first, _ = rnn(XS, lengths=lengths)
+            first = tree.leaves(run(xs, lengths=lengths))
             recordings.clear()
-            assert_array_equal(rnn(XS, lengths=lengths)[0].numpy(), first.numpy())
+            again = tree.leaves(run(xs, lengths=lengths))
             assert not recordings
+            for a, b in zip(first, again, strict=True):
+                assert_array_equal(a.numpy(), b.numpy())
 
 
 def test_equal_cells_share_a_recording(recordings):
