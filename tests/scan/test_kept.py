@@ -6,6 +6,7 @@ be pure, and so is what is marked.
 
 import gc
 import math
+import random
 import threading
 import weakref
 from functools import partial
@@ -356,6 +357,7 @@ UNKNOWN = {  # what a marked step may read, and then is not kept
     "an array": lambda c, x: (c * ARRAY + x, None),
     "an object": lambda c, x: (c * READING.rate + x, None),
     "a tensor of an earlier step": lambda c, x: (LAST.update(c=c) or c * 0.5 + x, None),
+    "an array by another way": lambda c, x: (c * globals()["ARRAY"] + x, None),
     "a global by another way": lambda c, x: (c * globals()["HIDDEN"]["w"] + x, None),
     "the value of a tensor": lambda c, x: (c * float(HIDDEN["one"]) + x, None),
     "the data of a tensor": lambda c, x: (c * HIDDEN["w"].data[0] + x, None),
@@ -366,7 +368,7 @@ UNKNOWN = {  # what a marked step may read, and then is not kept
     "a generator": lambda c, x: (c * (0.5 if RNG is None else 1.0) + x, None),
     "a bound method": lambda c, x: (c * (0.5 if DRAW is None else 1.0) + x, None),
 }  # fmt: skip
-READING, DRAW = Reading(), RNG.normal
+READING, DRAW = Reading(), random.Random(0).random
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
@@ -385,7 +387,7 @@ def test_a_value_that_is_read_is_read_again(recordings):
 
 
 def test_a_draw_is_found_in_a_marked_step():
-    step = ts.pure(lambda c, x: (c * np.random.normal() + x, None))
+    step = ts.pure(lambda c, x: (c * globals()["RNG"].normal() + x, None))
     scan(step, leaf(normal(2, 3)), XS[:1])
     with pytest.raises(RuntimeError, match="draw before the loop"):
         scan(step, leaf(normal(2, 3)), XS)
@@ -489,6 +491,55 @@ def test_dropout(recordings):
         scan(cell, leaf(normal(2, 3)), XS)
 
 
+def test_a_function_that_is_not_marked(recordings):
+    cell = nn.Mapped(cell_of(), before=lambda x: x * RATE)
+    for _ in range(2):
+        is_anew(cell, recordings)
+    cell.before = ts.pure(cell.before)
+    is_kept(cell, recordings)
+
+
+def test_code_that_someone_put_into_this_package(recordings, monkeypatch):
+    """It may read anything, such as a global of its own."""
+    monkeypatch.setattr(nn.RNNCell, "__call__", lambda self, h, x: (h * RATE, x @ self.Wx))
+    cell = cell_of()
+    for rate in (0.5, 0.25):
+        monkeypatch.setitem(globals(), "RATE", rate)
+        is_anew(cell, recordings)
+
+
+def test_a_step_that_changes_something_back_and_forth():
+    """Where it finds again what it found before, it would have to change it again."""
+    flips = {"on": False}
+
+    @ts.pure
+    def step(c, x):
+        flips["on"] = not flips["on"]
+        return c + (1.0 if flips["on"] else 0.0), None
+
+    for expected in (1.0, 0.0, 1.0, 0.0):
+        c, _ = scan(step, ts.tensor(0.0), length=1)
+        assert float(c) == expected
+
+
+def test_two_tensors_of_one_line(recordings):
+    """They are one constant of the program, and two again when one of them is replaced."""
+    w = leaf(normal(3))
+
+    @ts.pure
+    class Both(nn.Cell):
+        """A sum of two products."""
+
+        def __call__(self, h, x):
+            return h * self.a + x * self.b, None
+
+    cell = Both()
+    cell.a, cell.b = w, ts.Tensor(w._array, w.line)
+    check(cell, by=[w])
+    cell.b = leaf(normal(3, seed=1))
+    check(cell, by=[w, cell.b])
+
+
 # --- the world around it ------------------------------------------------------------------------------
 
 
@@ -570,6 +621,11 @@ def test_the_number_of_recordings_is_bounded(recordings, monkeypatch):
         check(cell, leaf(normal(rows, 3)), leaf(normal(4, rows, 3)))
         assert len(kept.KEPT) <= 3
     is_kept(cell, recordings)
+    recordings.clear()
+    for rows in range(1, 8):
+        check(cell, leaf(normal(rows, 3)), leaf(normal(4, rows, 3)))
+        check(cell)
+    assert len(recordings) == 6  # the one that is used again and again stays
 
 
 def test_threads():

@@ -174,17 +174,18 @@ def check_both(loop: Loop, reverse: bool = False, seed: int = 0) -> list[str]:
     return words
 
 
-def checking(words: Counter):
-    """The Python loop, which also checks the groups of the step, if that is not in the step of a loop."""
+def checking(words: Counter, inner=unrolled):
+    """The Python loop, which also checks the groups of the step; in the step of a loop, the loop `inner`."""
 
     def loop(step, init, xs=None, *, length=None, reverse=False, remat=None):
-        if mode.trace is None:
-            try:
-                recorded = forward(step, init, xs, length)
-            except REFUSED:
-                words["refused"] += 1
-            else:
-                words.update(check_both(recorded, reverse))
+        if mode.trace is not None:
+            return inner(step, init, xs, length=length, reverse=reverse)
+        try:
+            recorded = forward(step, init, xs, length)
+        except REFUSED:
+            words["refused"] += 1
+        else:
+            words.update(check_both(recorded, reverse))
         return unrolled(step, init, xs, length=length, reverse=reverse)
 
     return loop

@@ -20,7 +20,7 @@ from tinygrad_seq.engine.mode import recording, tracing
 from tinygrad_seq.engine.record import Line, Record, next_serial
 from tinygrad_seq.engine.rules import pull
 from tinygrad_seq.scan.naming import has_own_name, identified
-from tinygrad_seq.scan.plan import pointwise
+from tinygrad_seq.scan.plan import is_view, pointwise
 from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Numbering, Operation, Program
 from tinygrad_seq.scan.trace import Trace
 from tinygrad_seq.scan.traced import Traced
@@ -94,10 +94,13 @@ def derived(
     ends: Ends,
     values: Mapping[int, object],
     hoisting: Hoisting = BACKWARD,
+    *,
+    views: bool = False,
 ) -> Backward:
     """The backward program for the gradients of `sources`, given cotangents of `ends`.
 
-    `values` are the values of any one step; the rules run on them.
+    `values` are the values of any one step; the rules run on them. With `views` the derivative reads no view of
+    a value that the loop computes, but that value, and takes the view itself.
     """
     trace = Trace(first_order=True)
     live = reached(loop, sources)
@@ -105,12 +108,32 @@ def derived(
     stand_ins: dict[int, Traced] = {}
     names = loop.names
 
+    taken = {  # the views that the derivative takes itself
+        v: call
+        for call in loop.operations
+        if views and is_view(call, loop) and call.inputs[0] not in fixed
+        for v in call.outputs
+        if v not in loop.outputs
+    }
+    looked: dict[int, Any] = {}
+
     def tensor_of(v: int):
         if v in loop.numbers:
             return loop.numbers[v]
+        if v in taken:
+            if v not in looked:
+                call = taken[v]
+                made = call.op.function(tensor_of(call.inputs[0]), **call.metadata())
+                looked.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+                name_as(call.outputs, [looked[z] for z in call.outputs])
+            return looked[v]
         if v not in stand_ins:
             stand_ins[v] = trace.placeholder(values[v], names[v])
         return stand_ins[v]
+
+    def name_as(vs: Sequence[int], tensors: Sequence) -> None:
+        for v, t in zip(vs, tensors, strict=True):
+            trace.names.setdefault(t.line, names[v])
 
     def name(vs: Sequence[int], gradients: Sequence) -> None:
         for v, g in zip(vs, gradients, strict=True):

@@ -103,7 +103,8 @@ class Differentiable:
 
     def _derived(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> Backward:
         values = first_step(self.program, arrays)
-        return derived(self.program, targets, ends, values, self.emitter.backward)
+        emitter = self.emitter
+        return derived(self.program, targets, ends, values, emitter.backward, views=emitter.views)
 
     def backward(self, targets: frozenset[int], ends: Ends, arrays: Sequence) -> BackwardLoop:
         """The backward loop for the gradients of these arguments, given cotangents of `ends`."""

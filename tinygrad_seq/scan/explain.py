@@ -13,10 +13,12 @@ from dataclasses import replace
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
+from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
+from tinygrad_seq.scan.groups.told import told as in_groups
 from tinygrad_seq.scan.program import Operation, Parts, Program, Spec, rides, taken_apart
 from tinygrad_seq.scan.ready import NUMPY, Emitter, Ready, emitter_of, obstacle
 from tinygrad_seq.scan.step import Step, steps_of
@@ -58,7 +60,7 @@ class Explanation:
         yield f"forward, {self.steps}"
         yield from section("constant", told(parts.constant, program))
         yield from section("before, for all t at once", told(parts.before, program))
-        yield from section("loop", source(self.loop) if parts.loop.operations else [])
+        yield from running(self.loop)
         yield from section("after, for all t at once", told(parts.after, program))
         if self.emitter is NUMPY:
             yield from section("\nwhat could not be lifted out of the loop", list(why(parts, program)))
@@ -97,7 +99,7 @@ class Explanation:
             derivation, parts = self.back.derivation, self.back.parts
             constant += told(parts.constant, self.back.program)
             before += told(parts.before, self.back.program)
-            loop += source(self.back.loop) if parts.loop.operations else []
+            loop += running(self.back.loop)
             after += self._piece(derivation, told_of, parts)
             cotangents = {v: derivation.program.names[bs[0]] for v, bs in derivation.gradients.items()}
         if piece := self._derived(self.parts.before, cotangents, {}):
@@ -110,7 +112,7 @@ class Explanation:
         yield "\nbackward, in the other direction"
         yield from section("constant", constant)
         yield from section("before, for all t at once", before)
-        yield from section("loop", loop)
+        yield from loop
         yield from section("after, for all t at once", after)
 
     def _derived(
@@ -182,7 +184,9 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
 
     constant  operations that do not change from step to step, run once
     before    operations that do not depend on the carry, run for all steps at once
-    loop      all other operations, run at every step: the source, which writes into preallocated memory
+    loop      all other operations, run at every step: the source, which writes into preallocated memory. If
+              that is C, its groups are printed first: the equations of each loop nest; "-> memory" marks values
+              that are stored, all others are in registers
     after     operations that no carry depends on, run for all steps at once
 
     The backward pass is printed in the same form. There dy is the cotangent of an output, dh_next is the
@@ -226,8 +230,11 @@ def size(spec: Spec) -> int:
     return math.prod(spec.shape) * spec.dtype.itemsize
 
 
-def source(loop: Ready) -> list[str]:
-    return loop.source.splitlines()
+def running(loop: Ready) -> Iterator[str]:
+    """The source of a loop; for C also its groups, each of which is a product or a loop nest of the source."""
+    if loop.program.operations:
+        yield from section("loop, in groups", in_groups(loop.made) if isinstance(loop, CLoop) else [])
+        yield from section("loop", loop.source.splitlines())
 
 
 def told(calls: Sequence[Operation], program: Program) -> list[str]:

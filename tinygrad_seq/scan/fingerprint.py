@@ -202,8 +202,9 @@ class Fingerprint:
                 self.parts.append(f)
                 return
         elif library(f):
-            self.parts.append(f)
-            return
+            if not f.__closure__:
+                self.parts.append(f)
+                return
         elif not (trusted or is_pure(f)):
             raise UnknownError
         else:
@@ -309,7 +310,9 @@ def ours(code: type | FunctionType) -> bool:
 
 def library(code: type | FunctionType) -> bool:
     """Whether a class or a function belongs to Python or to NumPy."""
-    return (code.__module__ or "").partition(".")[0] in LIBRARIES
+    # a wrapper of a function has the name of its module
+    module = code.__globals__.get("__name__") if isinstance(code, FunctionType) else code.__module__
+    return (module or "").partition(".")[0] in LIBRARIES
 
 
 def scans(f: FunctionType) -> bool:

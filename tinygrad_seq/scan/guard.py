@@ -80,13 +80,14 @@ class Guard:
             self._reach(x.__func__)
         elif isinstance(x, FunctionType) and id(x) not in self._done:
             self._done.add(id(x))
-            if isinstance(x.__dict__.get("primitive"), Declaration) or library(x) or scans(x):
+            if isinstance(x.__dict__.get("primitive"), Declaration) or scans(x):
                 return
-            if not x.__code__.co_filename.startswith(HERE):
-                raise UnknownError
             for cell in x.__closure__ or ():
                 self._reach(cell.cell_contents)
-            self._enter(x)
+            if not library(x):
+                if not x.__code__.co_filename.startswith(HERE):
+                    raise UnknownError
+                self._enter(x)
 
     def _enter(self, f: FunctionType) -> None:
         """Note the names in the code of a function of this package, and what they are globally."""

@@ -52,16 +52,18 @@ class Emitter(NamedTuple):
     form      the program of a step in its form
     forward   what it leaves outside of a loop,
     backward  and outside of a backward loop
+    views     whether a view costs nothing in a loop, so that a derivative need not be given it
     ready     (program, saved, name): the loop, which also keeps the values `saved` of all steps
     """
 
     form: Callable[[Program], Program]
     forward: Hoisting
     backward: Hoisting
+    views: bool
     ready: Callable[..., Ready]
 
 
-NUMPY = Emitter(lambda program: identified(gathered(program)), EVERYTHING, BACKWARD, Loop)
+NUMPY = Emitter(lambda program: identified(gathered(program)), EVERYTHING, BACKWARD, False, Loop)
 
 
 def loop_in_c(program: Program, saved: Collection[int] = (), name: str = "scan") -> Ready:
@@ -75,7 +77,7 @@ def loop_in_c(program: Program, saved: Collection[int] = (), name: str = "scan")
         return Loop(program, saved, name)
 
 
-C = Emitter(lambda program: identified(program, IN_C), IN_C, IN_C, loop_in_c)
+C = Emitter(lambda program: identified(program, IN_C), IN_C, IN_C, True, loop_in_c)
 
 
 def emitter_of(program: Program) -> Emitter:

@@ -209,6 +209,33 @@ def test_a_number_that_is_wrong_in_c_is_found(monkeypatch):
     assert_allclose(h, np.tanh(1 + np.tanh(1 + np.tanh(1 + np.tanh(1.5)))), rtol=1e-6)
 
 
+def test_gates_that_are_almost_closed_do_not_differ():
+    """NumPy rounds sigmoid(-50) to 0; in C it is 2e-22. The loop has other results, of usual size."""
+    xs = np.full((4, 3), -50, np.float32)
+    _, gates = scan(lambda c, x: (c + 1, ts.sigmoid(x)), ts.tensor(np.float32(0)), xs)
+    assert all_in_c()
+    assert_allclose(gates, np.full((4, 3), 1.9287498e-22), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "same"),
+    [
+        ([1.0, 0.0], [1.0, 1e-6], True),
+        ([1.0, 0.0], [1.0, 1e-3], False),
+        ([1e6, 0.0], [1e6, 1.0], True),
+        ([1e-8, 0.0], [1e-8, 1e-9], False),  # a gradient of a mean is small, and its errors are smaller
+        ([np.nan, np.inf, 1.0], [np.nan, np.inf, 1.0], True),
+        ([np.nan, 1.0], [1.0, 1.0], False),
+        ([1.0, np.inf], [1.0, np.nan], False),
+        ([], [], True),
+    ],
+)
+def test_what_counts_as_a_difference(x, y, same):
+    single = np.dtype("f")
+    assert c_loop.all_close([(np.array(x, single), np.array(y, single))], single) is same
+    assert not c_loop.all_close([(np.arange(2), np.arange(2)), (np.array([True]), np.array([False]))], single)
+
+
 def test_a_compilation_that_fails(monkeypatch):
     def fails(source):
         raise CompileError("source.c:1: error: no")

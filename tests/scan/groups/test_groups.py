@@ -19,7 +19,8 @@ from random_steps import written
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import loop, over_time
+from tinygrad_seq.scan import loop as numpy_loop
+from tinygrad_seq.scan import over_time, scan, unrolled
 from tinygrad_seq.scan.ready import C
 
 MANY = settings(max_examples=max(100, settings().max_examples))
@@ -28,13 +29,18 @@ MANY = settings(max_examples=max(100, settings().max_examples))
 # --- cells --------------------------------------------------------------------------------------------
 
 
+def with_c_forms(monkeypatch):
+    """Loops in a step take the form that they have in C, where nothing is hoisted, and run as NumPy."""
+    monkeypatch.setattr(over_time, "PROGRAMS", OrderedDict())
+    monkeypatch.setattr(over_time, "emitter_of", lambda program: C._replace(ready=numpy_loop.Loop))
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("steps", "batch"), [(3, 2), (2, 1)])
 @pytest.mark.parametrize("name", sorted(nn.CELLS | COMBINED))
 def test_every_cell(name, steps, batch, dtype, reverse, monkeypatch):
-    monkeypatch.setattr(over_time, "PROGRAMS", OrderedDict())  # of the loops in a step
-    monkeypatch.setattr(over_time, "emitter_of", lambda program: C._replace(ready=loop.Loop))
+    with_c_forms(monkeypatch)
     rng = np.random.default_rng(0)
     cell = (nn.CELLS | COMBINED)[name](3, 5, rng=rng, dtype=dtype)
     xs = ts.tensor(rng.normal(size=(steps, batch, 3)).astype(dtype))
@@ -47,7 +53,7 @@ def test_every_cell(name, steps, batch, dtype, reverse, monkeypatch):
 REASONS = {"argsort", "cholesky", "solve", "indexing by a mask", "indices of a number", "groups", "refused"}
 
 
-def run_one(choices, must=None):
+def run_one(choices, must=None, inner=unrolled):
     """Check the groups of all loops of a random program, forward and backward; what was seen."""
     program = written(choices, must)
     words = Counter()
@@ -55,7 +61,7 @@ def run_one(choices, must=None):
     tensors = [ts.tensor(x, requires_grad=g.gradient) for x, g in given]
     try:
         with np.errstate(all="ignore"):
-            program.function()(checking(words), *tensors)
+            program.function()(checking(words, inner), *tensors)
     except Exception as error:
         if not (program.refused or misused(program, error) or refusal(program, error)):
             raise
@@ -74,6 +80,13 @@ def test_a_random_program(data):
 @given(data=st.data())
 def test_a_random_program_with(name, data):
     run_one(Drawn(data.draw), name)
+
+
+def test_a_random_program_with_loops_in_loops(monkeypatch):
+    """An inner loop is one assignment of the outer step, which has its memory."""
+    with_c_forms(monkeypatch)
+    words = sum((run_one(Choices(0, number), inner=scan) for number in range(80)), Counter())
+    assert words["groups"] > 0.8 * words.total()
 
 
 def test_most_random_programs_have_groups():
@@ -95,6 +108,12 @@ def test_an_lstm_is_two_products_and_one_group():
     xs = ts.tensor(rng.normal(size=(2, 4, 3)).astype(np.float32))
     found = forms(check(forward(cell, cell.initial_state(4, like=xs), xs)))
     assert [space for space, _ in found] == ["product", "product", (4, 5)]
+
+
+def test_two_carries_of_one_value_have_a_row_each():
+    zeros = ts.tensor(np.zeros(3))
+    found = forward(lambda c, x: ((c[0] + c[1] + x,) * 2, None), (zeros, zeros), ts.tensor(np.ones((4, 3))))
+    assert check_both(found) == ["groups", "groups"]
 
 
 def test_a_value_in_a_register_has_no_memory():

@@ -1,7 +1,10 @@
 """Groups in print: the equations of a step, in the order and over the spaces in which they are computed."""
 
+import textwrap
+
 import numpy as np
 import pytest
+from compilers import real
 from loop_groups import backward, check, check_step, forward
 
 import tinygrad_seq as ts
@@ -57,16 +60,28 @@ def shown(step, init, xs):
     return told(check(forward(step, ts.tensor(init), ts.tensor(xs))))
 
 
+def test_explain_prints_the_groups_of_a_loop_in_c():
+    real()
+    cell, xs = nn.LSTMCell(3, 5, rng=0), np.ones((4, 2, 3), np.float32)
+    state = cell.initial_state(2, like=ts.tensor(xs))
+    with ts.emitter("c"):
+        text = str(ts.explain(cell, state, xs))
+    assert "loop, in groups\n" + textwrap.indent(LSTM, "    ") in text
+    assert "loop, in groups\n" + textwrap.indent(BACKWARD, "    ") in text
+    with ts.emitter("numpy"):
+        assert "in groups" not in str(ts.explain(cell, state, xs))
+
+
 STEPS = {
     "a gather": (
         lambda h, x: (h, h[:, x]),
         ["over 3 x 3", "    a = h[:, x] -> memory"],
     ),
     "a scatter": (
-        lambda h, x: (ts.scatter_add(h, x, 1.0), None),
+        lambda h, x: (ts.scatter_add(h, x, h), None),
         [
             *["over 3 x 5", "    t1 = 0 -> memory"],
-            *["over 3 x 5", "    t1[x[k0]] += h1 -> memory"],
+            *["over 3 x 5", "    t1[x[k0]] += h -> memory"],
             *["over 3 x 5", "    h_new = h + t1 -> memory"],
         ],
     ),

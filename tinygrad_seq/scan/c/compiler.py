@@ -5,7 +5,8 @@ contains clang; on Windows only ziglang. One works if it compiles a probe into a
 the right number. The answer is kept on the disk, under the identity of the compiler's file and of the
 processor, so that a later process starts no compiler.
 
-Libraries are made for the processor at hand, unless CC names another: `CC="gcc -march=x86-64-v3"`.
+Libraries are made for the processor at hand and with -O3, unless CC names another processor or another level:
+`CC="gcc -march=x86-64-v3"`, `CC="gcc -O1"`.
 """
 
 from __future__ import annotations
@@ -177,10 +178,11 @@ def working(name: str, command: list[str]) -> Compiler:
 def native(command: list[str], folder: Path) -> tuple[list[str], list[str]]:
     """The flags for this processor, and the macros that the compiler then defines: the processor's features."""
     (folder / "empty.c").write_text("")
-    chosen = any(word.startswith(("-march=", "-mcpu=")) for word in command)
-    for way in [[]] if chosen else NATIVE:
+    march = any(word.startswith(("-march=", "-mcpu=")) for word in command)
+    level = any(word.startswith("-O") for word in command)
+    for way in [[]] if march else NATIVE:
         try:
-            flags = [*FLAGS, *way]
+            flags = [*(flag for flag in FLAGS if not (level and flag.startswith("-O"))), *way]
             return flags, run([*command, *flags, "-dM", "-E", "empty.c"], folder).splitlines()
         except CompileError as error:
             last = error

@@ -120,7 +120,7 @@ class Nest:
             if d == depth - 1:
                 yield from (pad + line for line in rows)
                 checked = any("&wrong" in line for line in body)
-                whole = bool(n % SIXTEEN) and not (reductions or checked or self.ordered)
+                whole = n % SIXTEEN > SIXTEEN // 2 and not (reductions or checked or self.ordered)
                 yield from (pad + line for line in self._innermost(d, n, body, inner, whole))
             else:
                 yield f"{pad}for (int k{d} = 0; k{d} < {n}; k{d}++) {{"

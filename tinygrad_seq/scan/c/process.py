@@ -23,7 +23,7 @@ from tinygrad_seq.scan.c import disk
 
 SECONDS = 60.0  # the most that a compilation may take
 SILENT = 1.0  # seconds before a terminal shows that a compilation is running
-ERROR = re.compile(r"\berror\b|undefined", re.IGNORECASE)
+ERROR = re.compile(r"\berror\b|undefined|failed", re.IGNORECASE)
 
 
 class CompileError(RuntimeError):
@@ -123,7 +123,7 @@ def temporary() -> Path:
     return Path(folder)
 
 
-def stop(process: subprocess.Popen) -> None:
+def stop(process: subprocess.Popen[str]) -> None:
     """Stop a compiler, and the programs that it has started; wait for its end."""
     with process, contextlib.suppress(OSError):  # it may just have ended
         if sys.platform == "win32":

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, Inner, Item
-from tinygrad_seq.scan.groups.maps import Shape, composed, contiguous, recovered, space_of, squeezed
+from tinygrad_seq.scan.groups.maps import Map, Shape, composed, contiguous, recovered, space_of, squeezed
 
 
 @dataclass
@@ -67,6 +67,7 @@ def grouped(given: Assignments) -> Grouped:
     groups = _scheduled(items)
     _put_off(groups, held | _outside(given))
     stored = held | _read_elsewhere(groups)
+    _turn(given, groups, stored - held - _outside(given))
     scratch, size = _laid_out(given, groups, stored - held - _outside(given))
     return Grouped(given, groups, stored, scratch, size)
 
@@ -200,7 +201,7 @@ def _put_off(groups: list[Group], known: Collection[int]) -> None:
                 continue
             (later,) = readers
             there = groups[later]
-            if later == g or there.space != item.space:
+            if later == g or not there.joins(item):
                 continue
             if not all(in_register(item, i, a) for i in there.items for a in i.reads if a.value == v):
                 continue
@@ -245,6 +246,57 @@ def _read_elsewhere(groups: list[Group]) -> set[int]:
                 if writer is None or not in_register(writer, item, access):
                     found.add(access.value)
     return found
+
+
+# --- the layout of scratch memory -----------------------------------------------------------------------
+
+
+def _turn(given: Assignments, groups: list[Group], values: Collection[int]) -> None:
+    """Lay out the values of scratch memory as most of their readers go through them: their last axis is last."""
+    uses: dict[int, list[tuple[Item, Access]]] = {v: [] for v in values}
+    for group in groups:
+        for item in group.items:
+            accesses = [*item.reads, *([] if isinstance(item, Inner) else [item.write])]
+            for access in accesses:
+                if access.value in uses:
+                    uses[access.value].append((item, access))
+    for v, found in uses.items():
+        shape = given.shape(v)
+        if len(space_of(shape)) < 2 or any(not isinstance(item, Assign) or a.indices for item, a in found):
+            continue
+        axes = {a.map: recovered(a.map, item.space, shape) for item, a in found if isinstance(item, Assign)}
+        votes = Counter(
+            last for item, a in found if a in item.reads and (last := _last(axes[a.map])) is not None
+        )
+        if None in axes.values() or not votes:
+            continue
+        last = max(votes, key=lambda axis: (votes[axis], axis))
+        order = [*(a for a in range(len(shape)) if a != last), last]
+        turned = tuple(shape[a] for a in order)
+        strides = dict(zip(order, contiguous(turned).strides, strict=True))
+        whole = Map(0, tuple(strides[a] for a in range(len(shape))))
+        given.values[v] = given.values[v]._replace(shape=turned)
+        for group in groups:
+            group.items[:] = [_moved(item, v, axes, whole) for item in group.items]
+
+
+def _last(axes: list[Map] | None) -> int | None:
+    """The axis of an array along which the last axis of a space goes."""
+    along = [a for a, m in enumerate(axes or []) if m.strides and m.strides[-1]]
+    return along[0] if len(along) == 1 else None
+
+
+def _moved(item: Item, v: int, axes: Mapping[Map, list[Map] | None], whole: Map) -> Item:
+    """An assignment that finds v in another layout."""
+    if not isinstance(item, Assign):
+        return item
+
+    def moved(access: Access) -> Access:
+        if access.value != v:
+            return access
+        return access._replace(map=composed(whole, axes[access.map] or [], len(item.space)))
+
+    return item._replace(reads=tuple(map(moved, item.reads)), write=moved(item.write))
 
 
 # --- scratch memory -------------------------------------------------------------------------------------

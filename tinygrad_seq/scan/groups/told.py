@@ -167,7 +167,7 @@ def product(item: Item) -> str:
     return f"product, {item.m} x {item.k} by {item.k} x {item.n}"
 
 
-def loops_of(item: Item, access: Access) -> Shape:
+def loops_of(item: Assign | Product, access: Access) -> Shape:
     """The shape over which an access of an item runs."""
     if isinstance(item, Assign):
         return item.space
