@@ -181,7 +181,7 @@ def test_an_index_that_is_out_of_range():
         scan(step, ts.tensor(np.float64(0)), np.array([0, 1, 3]))
 
 
-# --- what is not right runs as NumPy ----------------------------------------------------------------------------
+# --- what is not right runs as NumPy ------------------------------------------------------------------
 
 
 def test_a_form_that_differs(monkeypatch):
@@ -274,7 +274,7 @@ def test_a_primitive_of_a_user():
     assert "int64_t scan(" in str(ts.explain(step, start, xs))
 
 
-# --- bits, threads, interrupts ------------------------------------------------------------------------------------
+# --- bits, threads, interrupts ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "turing_machine"])

@@ -74,7 +74,7 @@ def test_an_op_without_an_expression_is_unsupported():
     for step, op in ((lambda h, x: (ts.sin(h), None), "sin"), (lambda h, x: (ts.softmax(h), None), "exp")):
         loop = of_step(step, np.ones((2, 3)), np.ones(2))
         with pytest.raises(UnsupportedError, match=op):
-            assigned(loop.program, loop.kept, lambda name, *_, op=op: name != op)
+            assigned(loop.program, loop.kept, lambda found, *_, op=op: found is None or found.name != op)
 
 
 def test_an_op_without_a_form_is_unsupported():

@@ -37,7 +37,7 @@ MUTANTS = [
     *mutants(
         "scan/groups/placing.py",
         LOWERING,
-        ("lowered", "if not expressible(", "if item.op in ways and not expressible("),
+        ("lowered", "if not expressible(", "if item.op in ways.values() and not expressible("),
         ("_bind", "alone = v in own and v not in found.carries and", "alone = v in own and"),
         ("_bind", "np.dtype(np.float64)", "np.dtype(np.float32)"),
     ),

@@ -49,7 +49,7 @@ class CLoop:
         self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
         self.patience = max(1, int(PATIENCE / work(self.made)))
-        self.shelf = Shelf()
+        self.shelf: Shelf[Memory] = Shelf()
         given = [(k, s.kind, program.arguments.index(s.value), s) for k, s in enumerate(self.slots) if s.given]
         specs = program.values
         self.inputs = [(k, i, specs[s.value]) for k, kind, i, s in given if kind == "input"]

@@ -2,8 +2,8 @@
 
 Axes are put in the order in which memory is contiguous, and merged where all maps allow it. A value of the
 group is a local variable; memory is read and written by index expressions. Compilers vectorise the innermost
-loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a multiple of a
-vector, its last piece overlaps the one before it, so that nothing is computed element by element.
+loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a
+multiple of a vector, its last piece overlaps the one before it, so that nothing is computed element by element.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Loop(Protocol):
 
     made: Grouped
     given: Assignments
-    names: Mapping[int, str]
+    names: dict[int, str]
 
 
 class Nest:
@@ -41,9 +41,10 @@ class Nest:
         self.registers: dict[int, Assign] = {}
         accesses = list(self._memory())
         self.ordered = any(item.ordered for item in self.items)
-        axes = [(n, (axis,)) for axis, n in enumerate(group.space)]
+        space = group.space or ()
+        axes: list[tuple[int, tuple[int, ...]]] = [(n, (axis,)) for axis, n in enumerate(space)]
         if not self.ordered:
-            axes = loops_of(group.space, [a.map for a in accesses])
+            axes = loops_of(space, [a.map for a in accesses])
         self.order = axes
         self.sizes = [size for size, _ in axes]
         self.rows: list[str] = []  # what is computed once for every row, before the innermost loop
@@ -75,15 +76,19 @@ class Nest:
         return text.replace("+ -", "- ")
 
     def element(self, item: Assign, access: Access) -> str:
+        return f"{self.names[access.value]}_at[{self.place(item, access)}]"
+
+    def place(self, item: Assign, access: Access) -> str:
+        """The place of an element, with the indices that are read."""
         place = self.index(access.map)
         for stride, size, read in ((i.stride, i.size, item.reads[i.read]) for i in access.indices):
             place += f" + {stride} * index_of({self.read(item, read)}, {size}, &wrong)"
-        return f"{self.names[access.value]}_at[{place}]"
+        return place
 
     def read(self, item: Assign, access: Access) -> str:
         v = access.value
         if v in self.given.counted:
-            return f"((int64_t) ({self.index(access.map)}))"
+            return f"((int64_t) ({self.place(item, access)}))"
         if v in self.given.numbers:
             return literal(self.given.numbers[v], self.given.values[v].dtype)
         writer = self.registers.get(v)
@@ -111,7 +116,7 @@ class Nest:
         body = list(self._body(start))
         rows = list(self.rows)  # of the innermost loop
         pad = ""
-        closing: list[str] = []
+        closing: list[tuple[str, list[str], bool]] = []
         for d in range(depth):
             for item in inner:
                 if start[id(item)] == d:
@@ -131,10 +136,10 @@ class Nest:
             yield "{"
             yield from (f"    {line}" for line in body)
             yield "}"
-        for pad, after, braces in reversed(closing):
+        for margin, after, braces in reversed(closing):
             if braces:
-                yield f"{pad}}}"
-            yield from (pad + line for line in after)
+                yield f"{margin}}}"
+            yield from (margin + line for line in after)
 
     def _innermost(
         self, d: int, n: int, body: list[str], inner: Sequence[Assign], whole: bool
@@ -227,19 +232,19 @@ class Nest:
             dtype = values[v].dtype
             reads = [self.read(item, a) for a in item.reads]
             dtypes = [values[a.value].dtype for a in item.reads]
-            if item.op == "convert":
+            if item.op is None:
                 value = converted(reads[0], dtypes[0], dtype)
-            elif item.op == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
+            elif item.op.name == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
                 value = self._divided(reads[0], reads[1], dtype)
             else:
-                found = expression(PRIMITIVES[item.op], tuple(dtypes), dtype, tuple(reads))
-                assert found is not None, item.op
+                found = expression(item.op, tuple(dtypes), dtype, tuple(reads))
+                assert found is not None, item.op.name
                 value = found
             if item.combine:
                 yield from self._combined(item, value, start[id(item)])
             else:
                 stored = v in self.made.stored
-                if item.op == "convert" and stored:
+                if item.op is None and stored:
                     yield f"{self.element(item, item.write)} = {value};"
                     continue
                 yield f"const {local(dtype)} {self.names[v]} = {value};"

@@ -344,9 +344,10 @@ class Nested(Loop):
             if before in used:
                 self.each.append(self.pointer(before, self._row(rows, 0, row, before), const=True))
             self.each.append(self.pointer(after, self._row(rows, 0, later, after)))
-        for v, place in self.made.scratch.items():
-            if v in written:
-                self.once.append(self.pointer(v, f"(char *) {self.outer.names[item.scratch]}_at + {place}"))
+        if item.scratch is not None:
+            scratch = f"(char *) {self.outer.names[item.scratch]}_at"
+            places = [(v, place) for v, place in self.made.scratch.items() if v in written]
+            self.once += [self.pointer(v, f"{scratch} + {place}") for v, place in places]
 
     def _row(self, outer: int, offset: int, row: str, v: int) -> str:
         """The address of a row of the memory of an outer value."""

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
@@ -56,12 +58,12 @@ class Access(NamedTuple):
 class Assign(NamedTuple):
     """write = op(reads) for all indices of `space`.
 
-    op       the name of an op, or "convert": the same values, in the dtype that is written
+    op       the op; None for the same values, in the dtype that is written
     reads    the arguments of the op, then the indices that accesses need
     combine  how values that go to one place are combined: "sum", "max", "min"; "add": to what is there already
     """
 
-    op: str
+    op: Declaration | None
     space: Shape
     reads: tuple[Access, ...]
     write: Access
@@ -123,7 +125,8 @@ class Inner(NamedTuple):
 
 
 Item = Assign | Product | Inner
-Expressible = Callable[[str, Sequence[np.dtype], np.dtype], bool]
+Expressible = Callable[[Declaration | None, Sequence[np.dtype], np.dtype], bool]
+Op = Declaration | str
 
 
 @dataclass
@@ -184,20 +187,21 @@ class Assignments:
 
     # --- making assignments -----------------------------------------------------------------------------
 
-    def assign(self, op: str, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
-        """z = op(inputs) over the shape of z."""
+    def assign(self, op: Op, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
+        """z = op(inputs) over the shape of z; the op may be given by its name, or is "convert"."""
         shape = self.shape(z)
         reads = tuple(self.access(v, shape) for v in inputs)
         self.add(op, shape, reads, write or self.access(z, shape), combine)
 
     def add(
-        self, op: str, shape: Shape, reads: tuple[Access, ...], write: Access, combine: str | None = None
+        self, op: Op, shape: Shape, reads: tuple[Access, ...], write: Access, combine: str | None = None
     ) -> None:
         """An assignment over the space of a shape, if that has elements."""
         if 0 not in shape:
-            self.items.append(Assign(op, space_of(shape), reads, write, combine))
+            known = None if op == "convert" else PRIMITIVES[op] if isinstance(op, str) else op
+            self.items.append(Assign(known, space_of(shape), reads, write, combine))
 
-    def made(self, op: str, inputs, shape: Shape, dtype) -> int:
+    def made(self, op: Op, inputs, shape: Shape, dtype) -> int:
         """A new value op(inputs)."""
         z = self.new(shape, dtype)
         self.assign(op, inputs, z)

@@ -34,7 +34,8 @@ def lowered(
         if isinstance(item, Assign):
             dtypes = [found.values[access.value].dtype for access in (*item.reads, item.write)]
             if not expressible(item.op, dtypes[:-1], dtypes[-1]):
-                raise UnsupportedError(f"{item.op} of {', '.join(map(str, dtypes[:-1]))}")
+                name = item.op.name if item.op else "a conversion"
+                raise UnsupportedError(f"{name} of {', '.join(map(str, dtypes[:-1]))}")
     _bind(found, kept)
     return found
 
@@ -46,10 +47,10 @@ def again(found: Assignments, loop: Program, kept: Sequence[int]) -> Assignments
 
 def lower(found: Assignments, call: Operation) -> None:
     """Assign the outputs of a call."""
-    if call.op.name in found.ways:
-        found.ways[call.op.name](found, call)
+    if way := call.op.way or found.ways.get(call.op.name):
+        way(found, call)
     elif pointwise(call):
-        found.assign(call.op.name, call.inputs, call.outputs[0])
+        found.assign(call.op, call.inputs, call.outputs[0])
     else:
         raise UnsupportedError(call.op.name)
 
