@@ -8,5 +8,6 @@
     told                                       groups in print
 
 An op that is computed element by element needs no entry: it becomes one assignment. Any other op has a function
-in the file of its kind and a row in the table of `lowering`.
+in the file of its kind and a row in the table of `lowering`, or holds its function itself (`op.way`), if it is
+an op of a higher layer.
 """
