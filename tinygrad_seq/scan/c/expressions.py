@@ -48,7 +48,8 @@ def expression(
     the number in the place of its dtype. A truth value is an integer, 0 or 1. To use the text as an operand,
     write parentheses around it, or give it to this function, which does.
 
-    >>>     >>> single, double, whole = map(np.dtype, ("float32", "float64", "int64"))
+    >>> from tinygrad_seq.engine.primitive import PRIMITIVES
+    >>> single, double, whole = map(np.dtype, ("float32", "float64", "int64"))
     >>> expression(PRIMITIVES["multiply"], [single, single], single, ["f", "c + 1"])
     'f * (c + 1)'
     >>> expression(PRIMITIVES["multiply"], [double, whole], double, ["f", "n"])
