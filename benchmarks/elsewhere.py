@@ -1,0 +1,76 @@
+"""Our scan of another checkout of this project, as a contender in a process of its own.
+
+The process prepares the same problem with the benchmarks of its own checkout, and makes a call whenever it is
+asked to by a pipe. So it takes part in the rounds of the contenders here, and is under the same load. It times
+its calls itself.
+"""
+
+import ast
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from measure import AbsentError, Here
+
+
+class There:
+    """The scan of the checkout `path`: `ours` of its benchmark `module`, on the problem of `arguments`."""
+
+    def __init__(self, path: str, module: str, arguments: tuple) -> None:
+        root = Path(path).resolve()
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(root), module, repr(arguments)],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.first, self.compilers = self._answer()
+
+    def seconds(self) -> float:
+        return self._ask("seconds")
+
+    def gradients(self) -> list:
+        with self.process:
+            return self._ask("gradients")
+
+    def _ask(self, question: str):
+        self.process.stdin.write(f"{question}\n".encode())
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        try:
+            return pickle.load(self.process.stdout)
+        except EOFError:
+            self.process.communicate()
+            raise AbsentError("its process ended, with the error above") from None
+
+
+def title(path: str) -> str:
+    return f"ours, at {Path(path).resolve().name}"
+
+
+def serve(root: str, module: str, arguments: str) -> None:
+    """Answer the questions of `There`."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed meanwhile is no answer
+    sys.path.insert(0, str(Path(root, "benchmarks")))
+    theirs = import_module(module)
+    used = Path(sys.modules["tinygrad_seq"].__file__)
+    assert used.is_relative_to(root), f"{used} is not in {root}"
+    problem = theirs.Problem(*ast.literal_eval(arguments))
+    contender = Here(lambda: theirs.ours(problem, theirs.scanned))
+    gc.freeze()
+    pickle.dump((contender.first, contender.compilers), answers)
+    answers.flush()
+    for question in sys.stdin:
+        pickle.dump(getattr(contender, question.strip())(), answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
