@@ -17,7 +17,6 @@ import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.expression import REAL_FUNCTIONS, TOKEN, tokens
-from tinygrad_seq.engine.primitive import PRIMITIVES
 
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"} | {name: f"{name}_t" for name in INTEGERS}
@@ -73,16 +72,14 @@ def expression(
     return _typed(_spelled(text, texts, common), text, dtype_out)
 
 
-def expressible(name: str, dtypes_in: Sequence[np.dtype], dtype_out: np.dtype) -> bool:
-    """Whether the op of this name, or "convert", has a C text in these dtypes.
+def expressible(op: Declaration | None, dtypes_in: Sequence[np.dtype], dtype_out: np.dtype) -> bool:
+    """Whether an op has a C text in these dtypes; None is the conversion of one to the other.
 
     C leaves open what a float becomes that a small integer cannot hold.
     """
-    if name == "convert":
+    if op is None:
         return not (dtypes_in[0].kind == "f" and dtype_out.kind in "iu" and dtype_out.name not in WHOLE)
-    return (
-        expression(PRIMITIVES[name], dtypes_in, dtype_out, [f"x{i}" for i in range(len(dtypes_in))]) is not None
-    )
+    return expression(op, dtypes_in, dtype_out, [f"x{i}" for i in range(len(dtypes_in))]) is not None
 
 
 def _before_question_marks(text: str) -> set[str]:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.ops.elementwise import divide
 from tinygrad_seq.scan.c.expressions import ctype, expression
 from tinygrad_seq.scan.c.names import converted, literal, local
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
@@ -74,16 +75,19 @@ class Nest:
             text = f"{text} + {m.offset}" if text else str(m.offset)
         return text.replace("+ -", "- ")
 
-    def element(self, item: Assign, access: Access) -> str:
+    def place(self, item: Assign, access: Access) -> str:
         place = self.index(access.map)
         for stride, size, read in ((i.stride, i.size, item.reads[i.read]) for i in access.indices):
             place += f" + {stride} * index_of({self.read(item, read)}, {size}, &wrong)"
-        return f"{self.names[access.value]}_at[{place}]"
+        return place
+
+    def element(self, item: Assign, access: Access) -> str:
+        return f"{self.names[access.value]}_at[{self.place(item, access)}]"
 
     def read(self, item: Assign, access: Access) -> str:
         v = access.value
         if v in self.given.counted:
-            return f"((int64_t) ({self.index(access.map)}))"
+            return f"((int64_t) ({self.place(item, access)}))"
         if v in self.given.numbers:
             return literal(self.given.numbers[v], self.given.values[v].dtype)
         writer = self.registers.get(v)
@@ -227,19 +231,19 @@ class Nest:
             dtype = values[v].dtype
             reads = [self.read(item, a) for a in item.reads]
             dtypes = [values[a.value].dtype for a in item.reads]
-            if item.op == "convert":
+            if item.op is None:
                 value = converted(reads[0], dtypes[0], dtype)
-            elif item.op == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
+            elif item.op is divide.primitive and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
                 value = self._divided(reads[0], reads[1], dtype)
             else:
-                found = expression(PRIMITIVES[item.op], tuple(dtypes), dtype, tuple(reads))
-                assert found is not None, item.op
+                found = expression(item.op, tuple(dtypes), dtype, tuple(reads))
+                assert found is not None, item.op.name
                 value = found
             if item.combine:
                 yield from self._combined(item, value, start[id(item)])
             else:
                 stored = v in self.made.stored
-                if item.op == "convert" and stored:
+                if item.op is None and stored:
                     yield f"{self.element(item, item.write)} = {value};"
                     continue
                 yield f"const {local(dtype)} {self.names[v]} = {value};"

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_seq.engine.declaration import Declaration
+from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
@@ -56,12 +58,12 @@ class Access(NamedTuple):
 class Assign(NamedTuple):
     """write = op(reads) for all indices of `space`.
 
-    op       the name of an op, or "convert": the same values, in the dtype that is written
+    op       the op; None for the same values, in the dtype that is written
     reads    the arguments of the op, then the indices that accesses need
     combine  how values that go to one place are combined: "sum", "max", "min"; "add": to what is there already
     """
 
-    op: str
+    op: Declaration | None
     space: Shape
     reads: tuple[Access, ...]
     write: Access
@@ -123,7 +125,7 @@ class Inner(NamedTuple):
 
 
 Item = Assign | Product | Inner
-Expressible = Callable[[str, Sequence[np.dtype], np.dtype], bool]
+Expressible = Callable[[Declaration | None, Sequence[np.dtype], np.dtype], bool]
 
 
 @dataclass
@@ -182,20 +184,31 @@ class Assignments:
     def mapped(self, v: int, m: Map, shape: Shape) -> Access:
         return Access(v, squeezed(m, shape))
 
-    # --- making assignments -----------------------------------------------------------------------------
+    # --- making assignments: `op` is an op, the name of one, or "convert" ---------------------------------
 
-    def assign(self, op: str, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
+    def assign(
+        self, op: Declaration | str, inputs, z: int, combine: str | None = None, write: Access | None = None
+    ) -> None:
         """z = op(inputs) over the shape of z."""
         shape = self.shape(z)
         reads = tuple(self.access(v, shape) for v in inputs)
         self.add(op, shape, reads, write or self.access(z, shape), combine)
 
     def add(
-        self, op: str, shape: Shape, reads: tuple[Access, ...], write: Access, combine: str | None = None
+        self,
+        op: Declaration | str,
+        shape: Shape,
+        reads: tuple[Access, ...],
+        write: Access,
+        combine: str | None = None,
     ) -> None:
         """An assignment over the space of a shape, if that has elements."""
+        if isinstance(op, str):
+            found = None if op == "convert" else PRIMITIVES[op]
+        else:
+            found = op
         if 0 not in shape:
-            self.items.append(Assign(op, space_of(shape), reads, write, combine))
+            self.items.append(Assign(found, space_of(shape), reads, write, combine))
 
     def made(self, op: str, inputs, shape: Shape, dtype) -> int:
         """A new value op(inputs)."""

@@ -26,6 +26,7 @@ WAYS: dict[str, Way] = {
     "getitem": indexing.getitem,
     "scatter": indexing.scatter,
     "take_along_axis": indexing.take_along_axis,
+    "within": indexing.within,
     "scatter_along_axis": indexing.scatter_along_axis,
     "zeros_like": views.filled(0),
     "ones_like": views.filled(1),
@@ -53,7 +54,7 @@ WAYS: dict[str, Way] = {
 def assigned(loop: Program, kept: Sequence[int], expressible: Expressible) -> Assignments:
     """The assignments of `loop`, which keeps the values `kept` of all steps. Raises UnsupportedError.
 
-    `expressible` says of the name of an op, the dtypes of its arguments and of its result, whether the emitter
+    `expressible` says of an op, or of None for a conversion, the dtypes of its arguments and of its result, whether the emitter
     has an expression for it.
     """
     return lowered(loop, kept, expressible, WAYS)

@@ -34,7 +34,8 @@ def lowered(
         if isinstance(item, Assign):
             dtypes = [found.values[access.value].dtype for access in (*item.reads, item.write)]
             if not expressible(item.op, dtypes[:-1], dtypes[-1]):
-                raise UnsupportedError(f"{item.op} of {', '.join(map(str, dtypes[:-1]))}")
+                name = "a conversion" if item.op is None else item.op.name
+                raise UnsupportedError(f"{name} of {', '.join(map(str, dtypes[:-1]))}")
     _bind(found, kept)
     return found
 
@@ -49,7 +50,7 @@ def lower(found: Assignments, call: Operation) -> None:
     if call.op.name in found.ways:
         found.ways[call.op.name](found, call)
     elif pointwise(call):
-        found.assign(call.op.name, call.inputs, call.outputs[0])
+        found.assign(call.op, call.inputs, call.outputs[0])
     else:
         raise UnsupportedError(call.op.name)
 

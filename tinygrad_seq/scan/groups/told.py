@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.equations import LONGEST, SUM, TERM, Text, expression, spelled, value
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Inner, Item, Product
 from tinygrad_seq.scan.groups.grouping import Group, Grouped
@@ -123,12 +122,12 @@ class _Teller:
         if isinstance(item, Product):
             return Text(f"{self.element(item, item.a)} @ {self.element(item, item.b)}")
         args = [self.read(item, access) for access in item.reads]
-        if item.op == "convert":
+        if item.op is None:
             of, to = (self.made.given.values[a.value].dtype for a in (item.reads[0], item.write))
             made = args[0] if of == to or item.combine == "add" else Text(f"{to}({args[0].text})")
         else:
             same = tuple(args.index(arg) for arg in args)  # equal numbers for equal arguments
-            call = Operation(PRIMITIVES[item.op], same, (), (item.write.value,))
+            call = Operation(item.op, same, (), (item.write.value,))
             made = expression(call, args, self.program)
         if item.combine in (None, "add"):
             return made
@@ -141,7 +140,10 @@ class _Teller:
         if v in given.numbers:
             return value(str(given.numbers[v]))
         if v in given.counted:
-            return Text(affine(access.map), SUM)
+            place = affine(access.map)
+            for i in access.indices:
+                place = f"{place} + {'' if i.stride == 1 else f'{i.stride} '}{self.read(item, item.reads[i.read]).text}"
+            return Text(place.removeprefix("0 + "), SUM)
         return self.terms.get(v) or Text(self.element(item, access))
 
     def element(self, item: Assign | Product, access: Access) -> str:
