@@ -101,7 +101,6 @@ class Declaration:
         self.stacking: Callable | None = None  # a better form of the op on stacks of calls,
         self.summing: Callable | None = None  # and of its sum over a stack of calls
         self.keeping: Callable | None = None  # the forward function of a recorded call, if that keeps more
-        self.way: Callable | None = None  # how a compiled loop does it (`scan.groups`), or
         self.expression: str | None = None  # one element in C,
         self.truth: str | None = None  # and of truth values, if that is another
 

@@ -18,9 +18,6 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and
-from tinygrad_seq.scan.groups.assignments import Access, Assignments, Index
-from tinygrad_seq.scan.groups.maps import Map, space_of
-from tinygrad_seq.scan.program import Operation
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -84,26 +81,3 @@ def _within(x: np.ndarray, /, *, count: int, name: str, ignore: int | None) -> n
 
 WITHIN = Primitive(_within, "()->()")  # an op, so that inside a scan it checks every time step
 WITHIN.no_derivative()
-
-
-def _in_a_loop(found: Assignments, call: Operation) -> None:
-    """In a compiled loop: a counter is read at the index, which must be one of its places."""
-    (x,), (z,) = call.inputs, call.outputs
-    meta, (shape, dtype) = call.metadata(), found.values[x]
-    whole = x if dtype == np.int64 else found.made("convert", (x,), shape, np.int64)
-    outside, first = found.number(meta["count"], whole), found.number(0, whole)
-    negative = found.made("less", (whole, first), shape, np.bool_)
-    index = found.made("where", (negative, outside, whole), shape, np.int64)
-    if (ignored := meta["ignore"]) is not None:
-        free = found.made("equal", (whole, found.number(ignored, whole)), shape, np.bool_)
-        index = found.made("where", (free, first, index), shape, np.int64)
-    counter = found.counting((), Map(0, ()))
-    at = Access(found.place(counter)[0], Map(0, (0,) * len(space_of(shape))), (Index(1, 1, meta["count"]),))
-    checked = found.new(shape, np.int64)
-    found.add("convert", shape, (at, found.access(index, shape)), found.access(checked, shape))
-    if ignored is not None:
-        checked = found.made("where", (free, whole, checked), shape, np.int64)
-    found.assign("convert", (checked,), z)
-
-
-WITHIN.way = _in_a_loop

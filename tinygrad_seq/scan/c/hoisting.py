@@ -13,7 +13,7 @@ from tinygrad_seq.scan.program import Hoisting, Operation, Program, summable
 
 def writable(call: Operation) -> bool:
     """Whether the op of a call has a form in C; there are arguments for which it has none even so."""
-    return bool(call.op.way) or call.op.name in WAYS or (pointwise(call) and call.op.expression is not None)
+    return call.op.name in WAYS or (pointwise(call) and call.op.expression is not None)
 
 
 def before(call: Operation, program: Program) -> bool:

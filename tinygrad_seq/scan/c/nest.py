@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.ops.elementwise import divide
 from tinygrad_seq.scan.c.expressions import ctype, expression
 from tinygrad_seq.scan.c.names import converted, literal, local
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
@@ -234,7 +235,7 @@ class Nest:
             dtypes = [values[a.value].dtype for a in item.reads]
             if item.op is None:
                 value = converted(reads[0], dtypes[0], dtype)
-            elif item.op.name == "divide" and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
+            elif item.op is divide.primitive and dtypes == [dtype, dtype] and self._of_row(item.reads[1]):
                 value = self._divided(reads[0], reads[1], dtype)
             else:
                 found = expression(item.op, tuple(dtypes), dtype, tuple(reads))

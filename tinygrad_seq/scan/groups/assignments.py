@@ -185,7 +185,7 @@ class Assignments:
     def mapped(self, v: int, m: Map, shape: Shape) -> Access:
         return Access(v, squeezed(m, shape))
 
-    # --- making assignments -----------------------------------------------------------------------------
+    # --- making assignments: `op` is an op, the name of one, or "convert" ---------------------------------
 
     def assign(self, op: Op, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
         """z = op(inputs) over the shape of z; the op may be given by its name, or is "convert"."""

@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from tinygrad_seq.ops.indexing import ARRAY, MASK, is_basic
 from tinygrad_seq.scan.groups.assignments import Access, Assignments, Index, UnsupportedError
 from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, expanded, indexed, squeezed
+from tinygrad_seq.scan.groups.reductions import converted
 from tinygrad_seq.scan.groups.views import place
 from tinygrad_seq.scan.program import Operation
 
@@ -48,6 +51,27 @@ def scatter_along_axis(found: Assignments, call: Operation) -> None:
     m, shape = contiguous(found.shape(z)), found.shape(z)
     found.assign("convert", (found.number(0, z),), z)
     add_at(found, x, z, along(found, m, shape, call.metadata()["axis"], indices, found.shape(x)))
+
+
+def within(found: Assignments, call: Operation) -> None:
+    """x, if all its elements are indices of an axis of length `count`, or are equal to `ignore`.
+
+    What counts from the end is out of range here: it becomes `count`.
+    """
+    (x,), (z,), meta = call.inputs, call.outputs, call.metadata()
+    shape, count = found.shape(z), meta["count"]
+    whole = converted(found, x, np.dtype(np.int64))
+    negative = found.made("less", (whole, found.number(0, whole)), shape, bool)
+    index = found.made("where", (negative, found.number(count, whole), whole), shape, np.int64)
+    if meta["ignore"] is not None:
+        ignored = found.made("equal", (whole, found.number(meta["ignore"], whole)), shape, bool)
+        index = found.made("where", (ignored, found.number(0, whole), index), shape, np.int64)
+    checked = found.new(shape, np.int64)
+    picked = Picked(Map(0, (0,) * len(shape)), [Pick(found.access(index, shape), 1, count)])
+    gather(found, found.counting((), Map(0, ())), checked, picked)
+    if meta["ignore"] is not None:
+        checked = found.made("where", (ignored, whole, checked), shape, np.int64)
+    found.assign("convert", (checked,), z)
 
 
 def checked(call: Operation) -> tuple:

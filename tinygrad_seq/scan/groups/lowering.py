@@ -26,6 +26,7 @@ WAYS: dict[str, Way] = {
     "getitem": indexing.getitem,
     "scatter": indexing.scatter,
     "take_along_axis": indexing.take_along_axis,
+    "within": indexing.within,
     "scatter_along_axis": indexing.scatter_along_axis,
     "zeros_like": views.filled(0),
     "ones_like": views.filled(1),
