@@ -203,10 +203,7 @@ class Assignments:
         combine: str | None = None,
     ) -> None:
         """An assignment over the space of a shape, if that has elements."""
-        if isinstance(op, str):
-            found = None if op == "convert" else PRIMITIVES[op]
-        else:
-            found = op
+        found = None if op == "convert" else PRIMITIVES[op] if isinstance(op, str) else op
         if 0 not in shape:
             self.items.append(Assign(found, space_of(shape), reads, write, combine))
 
