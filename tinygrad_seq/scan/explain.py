@@ -235,7 +235,7 @@ def size(spec: Spec) -> int:
 def running(loop: Ready) -> Iterator[str]:
     """The source of a loop; for C also its groups, each of which is a product or a loop nest of the source."""
     if loop.program.operations:
-        yield from section("loop, in groups", in_groups(loop.made) if isinstance(loop, CLoop) else [])
+        yield from section("loop, in groups", in_groups(loop.groups()) if isinstance(loop, CLoop) else [])
         yield from section("loop", loop.source.splitlines())
 
 

@@ -277,7 +277,7 @@ def test_a_primitive_of_a_user():
 # --- bits, threads, interrupts ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "turing_machine"])
+@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "neural Turing machine"])
 def test_the_same_bits(name, monkeypatch):
     """In another workspace, and however often a run returns to Python."""
     first = values_and_gradients(*problem(name, np.float32))

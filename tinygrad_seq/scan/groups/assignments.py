@@ -85,7 +85,11 @@ class Assign(NamedTuple):
 
 
 class Product(NamedTuple):
-    """write = a b, matrices of m by k and k by n; `fixed` if b is the same at every step."""
+    """write = a b, matrices of m by k and k by n.
+
+    fixed   if b is the same at every step
+    blocks  into which the rows of a are split; see `batch.py`
+    """
 
     m: int
     k: int
@@ -94,6 +98,7 @@ class Product(NamedTuple):
     b: Access
     write: Access
     fixed: bool
+    blocks: int = 1
 
     @property
     def reads(self) -> tuple[Access, ...]:
@@ -144,6 +149,7 @@ class Assignments:
     carries  for each carry, the value that is written into its next row
     totals   for each total, its accumulator
     inlined  values that are computed where they are read: for each, the elements of another that it repeats
+    blocks   into which the batch is split; see `batch.py`
     """
 
     program: Program
@@ -158,6 +164,7 @@ class Assignments:
     carries: list[int] = field(default_factory=list)
     totals: dict[int, int] = field(default_factory=dict)
     inlined: dict[int, Access] = field(default_factory=dict)
+    blocks: int = 1
 
     # --- values and their places ------------------------------------------------------------------------
 

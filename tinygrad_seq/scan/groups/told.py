@@ -142,7 +142,8 @@ class _Teller:
         if v in given.counted:
             place = affine(access.map)
             for i in access.indices:
-                place = f"{place} + {'' if i.stride == 1 else f'{i.stride} '}{self.read(item, item.reads[i.read]).text}"
+                times = "" if i.stride == 1 else f"{i.stride} "
+                place = f"{place} + {times}{self.read(item, item.reads[i.read]).text}"
             return Text(place.removeprefix("0 + "), SUM)
         return self.terms.get(v) or Text(self.element(item, access))
 
