@@ -140,6 +140,7 @@ def progress(rounds: Sequence, title: str) -> Iterable:
 
 # --- the tables ---------------------------------------------------------------------------------------
 
+EMITTERS = ("c", "numpy")
 OURS = {"/ C": "ours, scan as C", "/ NumPy": "ours, scan as NumPy"}  # the columns of ratios
 HEAD = f"{'':24}{'median ms':>11}{'min':>10}{'/ C':>8}{'/ NumPy':>9}{'us/step':>10}{'first':>10}{'error':>10}"
 
