@@ -22,6 +22,7 @@ MUTANTS = [
         ("working", "identity(command), ", ""),
         ("working", "processor(), ", ""),
         ("working", "!= 400.0", "is None"),
+        ("", '"-ffp-contract=fast"', '"-ffp-contract=on"'),
         ("native", "[[]] if march else NATIVE", "NATIVE"),
         ("processor", "if not VARYING.match(line)", ""),
         ("candidates", "[given] if shutil.which(given) else given.split()", "given.split()"),
