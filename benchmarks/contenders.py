@@ -13,15 +13,15 @@ library is missing is left out, and a process that runs one contender starts one
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from measure import AbsentError, Run
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 
 Size = tuple[int, int, int, int]  # T, B, I, H
-Run = Callable[[], Iterable[Any]]  # the gradients, as arrays of whatever library computed them
 
 # --- the cells, as equations --------------------------------------------------------------------------
 
@@ -63,6 +63,7 @@ def layer_norm_lstm(m, p, state, x):
     return (h, c), h
 
 
+@ts.pure  # so that its recording is kept, as those of the cells of nn and of jax.jit are
 class LayerNormLSTMCell(nn.LSTMCell):
     """A cell that no library has, as a researcher would write it, on our ops."""
 
@@ -131,10 +132,6 @@ def unrolled(step: Callable, state, xs: Iterable) -> list:
     return ys
 
 
-class AbsentError(Exception):
-    """A contender is left out, for the reason given."""
-
-
 # --- ours ---------------------------------------------------------------------------------------------
 
 
@@ -152,6 +149,32 @@ def scanned(cell: nn.Cell, xs: ts.Tensor, start=None, remat: int | None = None) 
     start = cell.initial_state(xs.shape[1], like=xs) if start is None else start
     _, ys = ts.scan(cell, start, xs, remat=remat)
     return ys
+
+
+def recorded(cell: nn.Cell, xs: ts.Tensor, start=None) -> ts.Tensor:
+    """The same for a step that is not known to be pure, and so is recorded at every call."""
+    start = cell.initial_state(xs.shape[1], like=xs) if start is None else start
+    _, ys = ts.scan(lambda state, x: cell(state, x), start, xs)
+    return ys
+
+
+def emitted(emitter: str, contender: Callable) -> Callable:
+    """A contender of ours whose loops are written by an emitter."""
+
+    def prepare(problem) -> Run:
+        try:
+            on = ts.emitter(emitter)
+        except RuntimeError as error:
+            raise AbsentError(str(error)) from error
+        run = contender(problem)
+
+        def inside():
+            with on:
+                return run()
+
+        return inside
+
+    return prepare
 
 
 def reference(kind: str, size: Size) -> list[np.ndarray]:
@@ -295,7 +318,9 @@ def products(problem: Problem) -> Run:
 
 CONTENDERS: dict[str, Callable[[Problem], Run]] = {
     "products alone": products,
-    "ours, scan": partial(ours, runner=scanned),
+    "ours, scan as C": emitted("c", partial(ours, runner=scanned)),
+    "ours, C, recorded anew": emitted("c", partial(ours, runner=recorded)),
+    "ours, scan as NumPy": emitted("numpy", partial(ours, runner=scanned)),
     "ours, plain loop": partial(ours, runner=looped),
     "PyTorch, nn layer": pytorch_layer,
     "PyTorch, own cell": pytorch_cell,

@@ -9,12 +9,9 @@ machine's speed. First the gradient of every contender is compared with ours: a 
 count.
 """
 
-import os
+from limits import allow
 
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # where they are set, OpenBLAS may take older kernels
-    os.environ.pop(name, None)
+allow(threads=1)
 
 import argparse
 import gc

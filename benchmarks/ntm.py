@@ -14,16 +14,10 @@ starts from the same weights, and the gradients of the first and the last call c
 plain loop in float64.
 """
 
-import os
+from limits import allow, pin
 
 if __name__ == "__main__":
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    for name in (
-        "OPENBLAS_CORETYPE",
-        "OPENBLAS_L2_SIZE",
-    ):  # where they are set, OpenBLAS may take older kernels
-        os.environ.pop(name, None)
+    allow(threads=1)
 
 import argparse
 import random
@@ -32,8 +26,9 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
-from contenders import Run, looped, scanned, unrolled
-from scan import HEAD, interleaved, lines, pin, versions
+from contenders import emitted, looped, recorded, scanned, unrolled
+from elsewhere import checkouts
+from measure import HEAD, Here, Run, interleaved, lines, versions
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, tree
@@ -185,7 +180,9 @@ def functions(library, **others: Callable) -> SimpleNamespace:
 
 
 CONTENDERS: dict[str, Callable[[Problem], Run]] = {
-    "ours, scan": ours,
+    "ours, scan as C": emitted("c", ours),
+    "ours, C, recorded anew": emitted("c", partial(ours, runner=recorded)),
+    "ours, scan as NumPy": emitted("numpy", ours),
     "ours, plain loop": partial(ours, runner=looped),
     "PyTorch, own cell": pytorch,
     "JAX, jit of scan": jax_scan,
@@ -200,14 +197,18 @@ def reference(rows: int, batch: int) -> list[np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=41, help="rounds, each of one call per contender")
-    rounds = parser.parse_args().repeats
+    parser.add_argument("--rows", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
+    chosen = parser.parse_args()
     random.seed(0)
-    print(f"{versions()}; 1 thread each, {pin(1)}; {rounds} rounds\n{HEAD}")
-    for rows, batch in SIZES:
-        title = f"{rows} rows, batch {batch}"
-        contenders = {name: partial(make, Problem(rows, batch)) for name, make in CONTENDERS.items()}
-        results = interleaved(contenders, rounds, reference(rows, batch), title)
-        print(title, *lines(results, 2 * rows + 1, TOLERANCE), sep="\n", flush=True)
+    print(f"{versions()}; 1 thread each, {pin(1)}; {chosen.repeats} rounds\n{HEAD}")
+    for size in SIZES:
+        label, problem = "{} rows, batch {}".format(*size), Problem(*size)
+        contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in chosen.rows}
+        if chosen.against:
+            contenders = checkouts(chosen.against, "ntm", size)
+        results = interleaved(contenders, chosen.repeats, reference(*size), label)
+        print(label, *lines(results, 2 * size[0] + 1, TOLERANCE), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

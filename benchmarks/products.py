@@ -11,13 +11,10 @@ every round, because on a shared machine only ratios within a run mean something
 with NumPy in float64.
 """
 
-import os
+from limits import allow, pin
 
 if __name__ == "__main__":
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # these choose older kernels
-        os.environ.pop(name, None)
+    allow(threads=1)
 
 import argparse
 import ctypes
@@ -31,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scan import pin, progress, versions
+from measure import progress, versions
 
 from tinygrad_seq.scan.c.products import PREAMBLE, product
 

@@ -1,35 +1,59 @@
-"""The benchmarks compare the same model: in float64, its gradients in PyTorch equal ours."""
-
-import importlib
-import sys
+"""The benchmarks compare the same model: in float64, the gradients of all contenders are equal."""
 
 import numpy as np
 import pytest
-from places import ROOT
 from results import assert_allclose
 
-pytestmark = [pytest.mark.oracle, pytest.mark.host("benchmarks compare on the CPU")]
-torch = pytest.importorskip("torch")
+from tinygrad_seq.scan import over_time
+from tinygrad_seq.scan.step import Step
 
-BENCHMARKS = ROOT / "benchmarks"
+pytestmark = pytest.mark.host("benchmarks compare on the CPU")
 
-
-@pytest.fixture(scope="module")
-def ntm():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module("ntm")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+OURS = ["ours, scan as C", "ours, C, recorded anew", "ours, scan as NumPy"]
+PYTORCH = pytest.param("PyTorch, own cell", marks=pytest.mark.oracle)
+SIZE = (3, 2, 4, 5)
 
 
-@pytest.mark.parametrize("contender", ["ours, scan", "PyTorch, own cell"])
-def test_all_machines_have_the_same_gradients(ntm, contender):
+@pytest.fixture
+def prepared(benchmark):
+    """prepared(contenders, name, problem): a contender; the test is skipped if it is left out."""
+
+    def run(contenders, name, problem):
+        try:
+            return contenders[name](problem)
+        except (ImportError, benchmark("measure").AbsentError) as reason:
+            pytest.skip(str(reason))
+
+    return run
+
+
+@pytest.mark.parametrize("contender", [*OURS, PYTORCH])
+def test_all_machines_have_the_same_gradients(benchmark, prepared, contender):
     """For every parameter, at a random memory, and again after a step of Adam at rate 0."""
-    rows, batch = 4, 3
+    ntm, rows, batch = benchmark("ntm"), 4, 3
     right = ntm.reference(rows, batch)
-    run = ntm.CONTENDERS[contender](ntm.Problem(rows, batch, np.float64))
+    run = prepared(ntm.CONTENDERS, contender, ntm.Problem(rows, batch, np.float64))
     run()
     for found, expected in zip(run(), right, strict=True):
         assert np.abs(expected).max() > 1e-6  # with equal rows, the gradient of a key would be 0
         assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("contender", [*OURS, PYTORCH])
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm", "ln-lstm"])
+def test_all_cells_have_the_same_gradients(benchmark, prepared, kind, contender):
+    contenders = benchmark("contenders")
+    run = prepared(contenders.CONTENDERS, contender, contenders.Problem(kind, SIZE, np.float64))
+    for found, expected in zip(run(), contenders.reference(kind, SIZE), strict=True):
+        assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(("runner", "again"), [("scanned", 0), ("recorded", 1)])
+def test_the_recording_of_the_pure_cell_is_kept(benchmark, monkeypatch, runner, again):
+    """That of a function around it, which is not marked, is not."""
+    contenders, steps = benchmark("contenders"), []
+    run = contenders.ours(contenders.Problem("ln-lstm", SIZE), getattr(contenders, runner))
+    run()
+    monkeypatch.setattr(over_time, "Step", lambda *given: steps.append(given) or Step(*given))
+    run()
+    assert len(steps) == again

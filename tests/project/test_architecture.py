@@ -15,6 +15,14 @@ def test_every_module_has_a_layer():
     assert {folder_of(module) for module in modules()} <= LAYER.keys()
 
 
+@pytest.mark.parametrize("folder", ["scan", "scan/c", "scan/groups"])
+def test_the_map_of_a_folder_names_every_file(folder):
+    place = architecture.PACKAGE / folder
+    words = re.findall(r"[\w.]+", (place / "__init__.py").read_text(encoding="utf-8"))
+    files = [path.name.removesuffix(".py") for path in place.iterdir() if not path.name.startswith("_")]
+    assert set(files) <= set(words)
+
+
 def test_imports_lead_to_lower_layers():
     assert upward(graph()) == []
 
@@ -74,7 +82,7 @@ def test_a_cycle_within_a_folder_is_found(package):
 # --- the page -----------------------------------------------------------------------------------------------
 
 ROUTES = """
-import json, sys
+import contextlib, json, sys
 sys.path.insert(0, sys.argv[1])
 from architecture import passed
 import numpy as np
@@ -88,7 +96,11 @@ def step(h, x):
 
 call = passed(lambda: ts.tanh(x @ w))
 loss = ts.tanh(x @ w).sum()
-print(json.dumps([call, passed(loss.backward), passed(lambda: ts.scan(step, h, np.ones((6, 3, 4))))]))
+ways = [call, passed(loss.backward)]
+for emitter in "numpy", "c":
+    with contextlib.suppress(RuntimeError), ts.emitter(emitter):  # there may be no C compiler
+        ways.append(passed(lambda: ts.scan(step, h, np.ones((6, 3, 4)))))
+print(json.dumps(ways))
 """
 
 
@@ -97,7 +109,7 @@ def measured():
     """The routes in a new process, in which no primitive was called before and no loop compiled."""
     command = [sys.executable, "-c", ROUTES, str(TESTS / "support")]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return dict(zip(PAGE, json.loads(run.stdout), strict=True))
+    return dict(zip(PAGE, json.loads(run.stdout), strict=False))
 
 
 PAGE = routes(architecture.PAGE.read_text(encoding="utf-8"))
@@ -105,6 +117,8 @@ PAGE = routes(architecture.PAGE.read_text(encoding="utf-8"))
 
 @pytest.mark.parametrize("title", PAGE)
 def test_a_route_passes_its_stops_in_order(title, measured):
+    if title == "A loop in C" and title not in measured:
+        pytest.skip("there is no C compiler here")
     functions = iter([tuple(function) for function in measured[title]])
     assert len(PAGE[title]) >= 6
     for stop in PAGE[title]:

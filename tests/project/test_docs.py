@@ -6,12 +6,15 @@ import inspect
 import pkgutil
 import re
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from places import ROOT
 
 import tinygrad_seq
+from tinygrad_seq.scan import emitter
+from tinygrad_seq.scan.c import loop
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(tinygrad_seq.__path__, "tinygrad_seq."))
 PAGES = [
@@ -38,6 +41,14 @@ def test_pages(page):
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False, **RUNNER)
     assert tried > 0
     assert failed == 0
+
+
+@pytest.mark.host("loops in C run on the host")
+def test_the_page_of_loops_in_c(monkeypatch):
+    """It shows C that nothing compiles here, so that it is the same on every machine."""
+    monkeypatch.setattr(emitter, "compiler", lambda: "cc 12.2.0")
+    monkeypatch.setattr(loop, "library", Mock())
+    test_pages("docs/compiled.md")
 
 
 # --- every public name shows an example ---------------------------------------------------------------

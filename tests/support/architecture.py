@@ -153,7 +153,7 @@ def passed(run: Callable[[], object]) -> list[tuple[str, str]]:
 # --- the picture --------------------------------------------------------------------------------------------
 
 WIDTH, ROW, GAP, STEP = 720, 62, 6, 18  # of all boxes of a layer, of a layer, between boxes, between stops
-COLOURS = ["#2563a8", "#b3541e", "#3d7a3d"]
+COLOURS = ["#2563a8", "#b3541e", "#3d7a3d", "#7a3fa0"]
 STYLE = """\
 text { font: 11px Helvetica, Arial, sans-serif; fill: #222 }
 .name { font-weight: bold; font-size: 13px }

@@ -65,17 +65,17 @@ void exported_pack_{name}(const {real} *b, int64_t row, int64_t column, {real} *
 {{
     pack_{name}(b, row, column, panels);
 }}
-void exported_{name}(const {real} *a, int64_t a_row, int64_t a_column,
+void exported_{name}(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *panels, {real} *c, int64_t c_row)
 {{
-    {name}(a, a_row, a_column, panels, c, c_row);
+    {name}(blocks, a, a_row, a_column, panels, c, c_row);
 }}
 """
 EXPORTED_DIRECT = """
-void exported_{name}_direct(const {real} *a, int64_t a_row, int64_t a_column,
+void exported_{name}_direct(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *b, int64_t b_row, {real} *c, int64_t c_row)
 {{
-    {name}_direct(a, a_row, a_column, b, b_row, c, c_row);
+    {name}_direct(blocks, a, a_row, a_column, b, b_row, c, c_row);
 }}
 """
 
@@ -93,32 +93,34 @@ class Products:
             parts += [EXPORTED_DIRECT.format(name=p.name, real=real)] * p.direct
         self.library = compiled("\n".join(parts), WIDTHS[width][0])
 
-    def __call__(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def __call__(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, blocks: int = 1) -> np.ndarray:
         """c = a b with b in panels, for any strides of a and b. If b is finite, so are the panels; the memory
         behind them is unchanged.
         """
-        p = self._product(a, b, c)
+        p = self._product(a, b, c, blocks)
         panels, guards = guarded(p.panels, self.dtype)
         pack = self._function(f"exported_pack_{p.name}", POINTER, INDEX, INDEX, POINTER)
         pack(b.ctypes.data, *steps(b), panels.ctypes.data)
         assert untouched(guards)
         packed = panels[: b.shape[0] * -(-b.shape[1] // self.lanes) * self.lanes]
         assert np.isfinite(packed).all() or not np.isfinite(b).all()
-        run = self._function(f"exported_{p.name}", POINTER, INDEX, INDEX, POINTER, POINTER, INDEX)
-        run(a.ctypes.data, *steps(a), panels.ctypes.data, c.ctypes.data, steps(c)[0])
+        run = self._function(f"exported_{p.name}", INDEX, POINTER, INDEX, INDEX, POINTER, POINTER, INDEX)
+        run(blocks, a.ctypes.data, *steps(a), panels.ctypes.data, c.ctypes.data, steps(c)[0])
         return c
 
-    def direct(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def direct(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, blocks: int = 1) -> np.ndarray:
         """c = a b with b where it is; its columns and those of c are neighbours."""
-        p = self._product(a, b, c)
-        run = self._function(f"exported_{p.name}_direct", POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX)
-        run(a.ctypes.data, *steps(a), b.ctypes.data, steps(b)[0], c.ctypes.data, steps(c)[0])
+        p = self._product(a, b, c, blocks)
+        run = self._function(
+            f"exported_{p.name}_direct", INDEX, POINTER, INDEX, INDEX, POINTER, INDEX, POINTER, INDEX
+        )
+        run(blocks, a.ctypes.data, *steps(a), b.ctypes.data, steps(b)[0], c.ctypes.data, steps(c)[0])
         return c
 
-    def _product(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Product:
+    def _product(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, blocks: int) -> Product:
         assert a.dtype == b.dtype == c.dtype == self.dtype
         assert c.shape == (a.shape[0], b.shape[1])
-        return self.products[a.shape[0], *b.shape]
+        return self.products[a.shape[0] // blocks, *b.shape]
 
     def _function(self, name: str, *types):
         function = getattr(self.library, name)

@@ -85,13 +85,13 @@ class Interpreter:
                 self.memory[v] = np.array(env[v][t]).ravel()
             self.step()
             for v, holder in given.kept.items():
-                stacks[v][t] = self.memory[holder].reshape(given.shape(v)).copy()
+                stacks[v][t] = self.memory[holder].reshape(loop.values[v].shape).copy()
             after = [self.memory[v].copy() for v in given.carries]
             self.memory.update({before: x for (before, _), x in zip(loop.carries, after, strict=True)})
-        finals = [self.memory[before].reshape(given.shape(before)) for before, _ in loop.carries]
+        finals = [self.memory[before].reshape(loop.values[before].shape) for before, _ in loop.carries]
         totals = [
-            self.memory[total].reshape(given.shape(v)).astype(loop.values[v].dtype)
-            for v, total in given.totals.items()
+            self.memory[total].reshape(given.blocks, *shape).sum(axis=0).astype(dtype)
+            for (shape, dtype), total in ((loop.values[v], total) for v, total in given.totals.items())
         ]
         return finals, [np.stack(stacks[v]) for v in given.kept], totals
 

@@ -47,15 +47,14 @@ def arguments(operations: Sequence[Operation], loop: Program, env: dict) -> list
     return [env[v] for v in loop.arguments]
 
 
-def forward(step, init, xs, length=None) -> Loop:
-    """The loop of a step, with all operations in it."""
+def forward(step, init, xs, length=None, hoisting: Hoisting = NOTHING) -> Loop:
+    """The loop of a step, with all operations in it that `hoisting` leaves there."""
     with np.errstate(all="ignore"):
         recorded = Step(step, init, xs)
-    program = identified(recorded.named_program(), NOTHING)
+    program = identified(recorded.named_program(), hoisting)
     arrays = [x._array if isinstance(x, Tensor) else np.asarray(x) for x in recorded.arguments()]
-    parts = taken_apart(program, NOTHING)
+    parts = taken_apart(program, hoisting)
     assert not parts.before
-    assert not parts.after
     env = {**dict(zip(program.arguments, arrays, strict=True)), **program.numbers}
     given = arguments(parts.constant, parts.loop, env)
     return Loop(parts.loop, parts.loop.outputs, given, steps_of(xs, length))
@@ -66,12 +65,12 @@ def of_step(step, init, xs) -> Loop:
     return forward(step, ts.tensor(init), ts.tensor(xs))
 
 
-def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
+def backward(loop: Loop, seed: int, reverse: bool, hoisting: Hoisting = NOTHING) -> tuple[Loop, Loop] | None:
     """The loop that also keeps what its backward loop reads, and that backward loop; None if it has none."""
     program, kept, arrays, n = loop
     floats = frozenset(v for v in program.arguments if program.values[v].dtype.kind == "f")
     ends = Ends(frozenset(program.outputs), frozenset(before for before, _ in program.carries))
-    found = derived(program, floats, ends, first_step(program, arrays), NOTHING)
+    found = derived(program, floats, ends, first_step(program, arrays), hoisting)
     if not found.program.operations:
         return None
     own = {v for call in program.operations for v in call.outputs} | {v for v, _ in program.carries}
@@ -84,7 +83,7 @@ def backward(loop: Loop, seed: int, reverse: bool) -> tuple[Loop, Loop] | None:
         env[b] = np.asarray(noise(rng, (n, *program.values[v].shape), program.values[v].dtype))
     for (b, _), v in zip(found.program.carries, found.carries, strict=True):
         env[b] = np.asarray(noise(rng, program.values[v].shape, program.values[v].dtype))
-    parts = taken_apart(found.program, NOTHING)
+    parts = taken_apart(found.program, hoisting)
     given = arguments(parts.constant, parts.loop, env)
     return saved, Loop(parts.loop, parts.loop.outputs, given, n)
 

@@ -7,6 +7,7 @@ library is not among them, because it is for one type only.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Sequence
 
@@ -29,13 +30,14 @@ TOKEN = re.compile(
 )
 
 
-def tokens(text: str) -> list[tuple[str, str]]:
+@functools.lru_cache(maxsize=1024)
+def tokens(text: str) -> tuple[tuple[str, str], ...]:
     """The parts of an expression, each with what it is: a name, a number, an operator, or unknown.
 
     >>> tokens("-x * 0.5")
-    [('operator', '-'), ('name', 'x'), ('operator', '*'), ('number', '0.5')]
+    (('operator', '-'), ('name', 'x'), ('operator', '*'), ('number', '0.5'))
     """
-    return [(found.lastgroup or "", found[0]) for found in TOKEN.finditer(text)]
+    return tuple([(found.lastgroup or "", found[0]) for found in TOKEN.finditer(text)])
 
 
 def checked(owner: str, text: str, arguments: Collection[str]) -> str:

@@ -11,15 +11,24 @@ that one call on stacked values replaces a call at every step. So each operation
     after      no carry depends on it, and it rides: run once on the stacked values of the loop
 
 The sum over time in the gradient of a constant is *late* if it is computed after the loop, from stacked values.
-What remains in the loop is *emitted*: written as NumPy source and compiled. The backward pass is a program of
-the same kind, derived from the rules of the primitives.
+What remains in the loop is *emitted*: written as NumPy source, or as C, and compiled. An *emitter* is what does
+that; it says which operations it wants in the loop. The backward pass is a program of the same kind, derived
+from the rules of the primitives.
 
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
-module. By task: `trace`, `traced`, `places`, `step` and `twice` record; `pure`, `fingerprint`, `guard` and
-`kept` tell when that is not needed; `program` and `riding` place the operations; `gates` joins activations;
-`backward` derives; `plan`, `lines` and `emit` write the source; `ready` chooses the emitter, and `loop` and
-`execute` run what it made, in memory that waits in the `pool`; `differentiable`, `closed` and `op` make it one op
-of the outer tape; `naming`, `equations` and `explain` print.
+module. By task:
+
+    over_time, step, trace, traced, twice, places   a step is recorded: `scan` begins in `over_time`
+    pure, fingerprint, guard, kept                  it need not be, if nothing that it reads has changed
+    program, riding                                 operations are placed
+    backward, differentiable                        the backward program is derived
+    emitter, ready                                  which emitter, and what all emitters have in common
+    gates, plan, lines, emit, loop, threads         the NumPy emitter: a loop as NumPy source, and its run
+    groups/                                         operations as loop nests, for emitters that write such
+    c/                                              the C emitter: loop nests as C, the compiler, and the run
+    pool                                            the memory of loops between their runs
+    op, execute, closed, pushed                     a loop is one op of the outer tape, with all its derivatives
+    naming, equations, explain                      names and equations, and their print
 """
 
 from tinygrad_seq.scan.explain import explain

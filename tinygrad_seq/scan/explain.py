@@ -194,13 +194,15 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     constant is a sum over the steps: computed after the loop, as one product if possible, or accumulated in the
     loop.
 
-    For an operation that stays in the loop although it does not depend on the carry, the reason is printed; so
-    are the values that are kept of every step for the backward pass. Gradients are computed for the tensors
-    that require one; if none does, for all float tensors.
+    For an operation that stays in a NumPy loop although it does not depend on the carry, the reason is printed;
+    so are the reason why a loop is NumPy if the emitter is C, and the values that are kept of every step for
+    the backward pass. Gradients are computed for the tensors that require one; if none does, for all float
+    tensors.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> w = ts.tensor(0.5, requires_grad=True)
-    >>> ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
+    >>> with ts.emitter("numpy"):  # where a C compiler works, the loop may be C
+    ...     ts.explain(lambda h, x: (ts.tanh(w * h + x), None), ts.tensor(0.0), np.ones(3, np.float32))
     forward, t = 0 ... 2
     loop
         def scan(constants, fixed, rows):
@@ -233,7 +235,7 @@ def size(spec: Spec) -> int:
 def running(loop: Ready) -> Iterator[str]:
     """The source of a loop; for C also its groups, each of which is a product or a loop nest of the source."""
     if loop.program.operations:
-        yield from section("loop, in groups", in_groups(loop.made) if isinstance(loop, CLoop) else [])
+        yield from section("loop, in groups", in_groups(loop.groups()) if isinstance(loop, CLoop) else [])
         yield from section("loop", loop.source.splitlines())
 
 

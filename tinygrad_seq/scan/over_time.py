@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,12 +39,12 @@ class Compiled:
     """A program, the places of its operations, and a loop for each set of arguments that need a gradient.
 
     used  which of the values that a recorded step captured are its constants and numbers
-    same  hashes of the values that a step made itself, and made again when it was called again
+    same  hashes of the last values that a step made itself, and made again when it was called again
     """
 
     def __init__(self, program: Program) -> None:
         self.used: tuple[int, ...] = ()
-        self.same: set[int] = set()
+        self.same: deque[int] = deque(maxlen=CAPACITY)
         self.emitter = emitter_of(program)
         self.program = self.emitter.form(program)
         self.parts = taken_apart(self.program, self.emitter.forward)
@@ -144,7 +144,7 @@ def recording(step: Callable, init, xs, n: int) -> tuple[Compiled, list, object]
     made = hash_of_made(recorded, compiled.used) if n > 1 else None
     if made is not None and made not in compiled.same:
         refuse_another(recorded, Step(step, init, xs))
-        compiled.same.add(made)
+        compiled.same.append(made)
     if known and (n > 1 or not recorded.trace.fresh):
         keep(known, recorded, compiled, fingerprint(step, init, xs))
     return compiled, recorded.arguments(compiled.used), recorded.tree_of_ys

@@ -189,7 +189,7 @@ def test_an_index_that_is_out_of_range():
         scan(step, ts.tensor(np.float64(0)), np.array([0, 1, 3]))
 
 
-# --- what is not right runs as NumPy ----------------------------------------------------------------------------
+# --- what is not right runs as NumPy ------------------------------------------------------------------
 
 
 def test_a_form_that_differs(monkeypatch):
@@ -318,10 +318,10 @@ def test_a_primitive_that_is_replaced():
     assert all_in_c()
 
 
-# --- bits, threads, interrupts ------------------------------------------------------------------------------------
+# --- bits, threads, interrupts ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "turing_machine"])
+@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "neural Turing machine"])
 def test_the_same_bits(name, monkeypatch):
     """In another workspace, and however often a run returns to Python."""
     first = values_and_gradients(*problem(name, np.float32))

@@ -113,6 +113,26 @@ def test_rows_have_the_same_bits_in_any_company(width, dtype, data):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@few
+@given(data=st.data())
+def test_blocks_of_rows_are_one_product(width, dtype, data):
+    """The rows in blocks have the bits of the whole product, from panels and directly."""
+    m, blocks = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 4))
+    k, n = data.draw(st.integers(1, 70)), data.draw(st.integers(16, 140))
+    products = Products([(m, k, n), (blocks * m, k, n)], dtype, width)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    a, b = matrix(rng, blocks * m, k, dtype), matrix(rng, k, n, dtype)
+    whole, _ = result(blocks * m, n, dtype)
+    products(a, b, whole)
+    rows = matrix(rng, k, n, dtype)
+    rows[...] = b
+    for multiply in (products, products.direct):
+        found, alone = result(blocks * m, n, dtype)
+        assert (multiply(a, rows, found, blocks) == whole).all()
+        assert alone()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [5, 50])
 def test_nan_and_infinity_propagate_as_in_numpy(width, dtype, n):
     """A zero times infinity is NaN; a row or column without such values has none."""

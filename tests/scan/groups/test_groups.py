@@ -99,7 +99,8 @@ def test_most_random_programs_have_groups():
 
 def forms(groups):
     """For each group its space, or "product", and the ops in it."""
-    return [(g.space or "product", [getattr(item, "op", "matmul") for item in g.items]) for g in groups.groups]
+    ops = ((g.space or "product", [getattr(item, "op", "matmul") for item in g.items]) for g in groups.groups)
+    return [(space, [getattr(op, "name", op or "convert") for op in made]) for space, made in ops]
 
 
 def test_an_lstm_is_two_products_and_one_group():

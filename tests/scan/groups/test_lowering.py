@@ -91,7 +91,7 @@ def test_an_op_without_an_expression_is_unsupported():
     for step, op in ((lambda h, x: (ts.sin(h), None), "sin"), (lambda h, x: (ts.softmax(h), None), "exp")):
         loop = of_step(step, np.ones((2, 3)), np.ones(2))
         with pytest.raises(UnsupportedError, match=op):
-            assigned(loop.program, loop.kept, lambda used, *_, op=op: used is None or used.name != op)
+            assigned(loop.program, loop.kept, lambda found, *_, op=op: found is None or found.name != op)
 
 
 def test_an_op_without_a_form_is_unsupported():
@@ -122,6 +122,12 @@ ALONE = [
     ("a norm that overflows", lambda h: h / ts.norm(h * 1e200, axis=1, keepdims=True)),
     ("arrays apart", lambda h: h + h[[[0], [2]], None, [4, 3, 0]].sum()),
     ("an ellipsis between neighbours", lambda h: h + h[None][:, [0, 1], ..., [2, 3]].sum(axis=0).T),
+    ("two parts of a computed value", lambda h: (lambda y: y[:, :1] * y[:, 4:])(2 * h)),
+    (
+        "additions among sums",
+        lambda h: (lambda y: (y, ts.scatter_add(y, [2, 0, 2], 2 * h)))(h + h.sum(axis=0)),
+    ),
+    ("the gradient of a reversal", lambda h: h[::-1]),
     ("additions at indices", lambda h: ts.scatter_add(h, [2, 0, 2], 2 * h) + ts.scatter_add(h, [1, 1, 1], h)),
     ("the least of truth values", lambda h: ts.astype(ts.min(h > -9, axis=0), h.dtype)),
     ("the gradient of a view", lambda h: h[::-1, ::-2]),

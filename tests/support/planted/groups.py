@@ -37,7 +37,7 @@ MUTANTS = [
     *mutants(
         "scan/groups/placing.py",
         LOWERING,
-        ("lowered", "if not expressible(", "if item.op in ways and not expressible("),
+        ("lowered", "if not expressible(", "if item.op in ways.values() and not expressible("),
         ("_bind", "alone = v in own and v not in found.carries and", "alone = v in own and"),
         ("_bind", "np.dtype(np.float64)", "np.dtype(np.float32)"),
     ),
@@ -82,9 +82,7 @@ MUTANTS = [
         ("_needed", "if not wanted.isdisjoint(item.written):", "if True:"),
         ("_inlined", "if v in held or writers", "if writers"),
         ("_inlined", "if v in held or writers[v] > 1", "if v in held"),
-        ("_inlined", "or item.combine or", "or"),
         ("_inlined", "sum(math.prod(other.space) for _, other in readers)", "0"),
-        ("_whole", "item.space == space_of(shape) and", ""),
         ("_may_compute", "or reads[0].indices", ""),
         ("_may_compute", "if len(reads) > 1 or", "if"),
         ("_scheduled", "g if same else g + 1)", "g)"),

@@ -1,0 +1,12 @@
+"""The C emitter: the groups of a loop as C, compiled, and run in the place of NumPy source.
+
+    text, nest, names                 a loop, a loop nest in it, and the words in that
+    expressions, elementary.h         one element of an op, and the functions in it, as tanh
+    products, products.h, vectors.h   matrix products
+    hoisting                          what stays outside of the loop
+    compiler, process                 which C compiler works, and how it is run
+    cache, disk                       the libraries of this process, and those on the disk
+    loop                              the run, after a comparison with the NumPy form
+
+A loop that has no form in C, or no library, is NumPy: see `scan/ready.py`.
+"""

@@ -73,7 +73,7 @@ def expression(
 
 
 def expressible(op: Declaration | None, dtypes_in: Sequence[np.dtype], dtype_out: np.dtype) -> bool:
-    """Whether an op has a C text in these dtypes; None is the conversion of one to the other.
+    """Whether the op, or None for a conversion, has a C text in these dtypes.
 
     C leaves open what a float becomes that a small integer cannot hold.
     """

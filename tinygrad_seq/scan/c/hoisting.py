@@ -21,9 +21,10 @@ def before(call: Operation, program: Program) -> bool:
 
 
 def after(call: Operation, program: Program) -> bool:
-    """Also the sum of products that is the gradient of a weight: one product over all steps, later."""
-    total = call.outputs[0] in program.totals and summable(call, program)
-    return total or is_view(call, program) or not writable(call)
+    """Of the totals, only sums of products, the gradients of weights: each is one product over all steps."""
+    if call.outputs[0] in program.totals:
+        return summable(call, program) or not writable(call)
+    return is_view(call, program) or not writable(call)
 
 
 IN_C = Hoisting(before, after)

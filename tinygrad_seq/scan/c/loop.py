@@ -3,13 +3,16 @@
 On its first run a loop takes its first steps in both forms, on the same values. If they differ by more than
 rounding, or if there is no library, it runs as NumPy from then on, and says so once. Python decides how many
 steps a call of the library takes, so that Ctrl-C is answered between two calls.
+
+If the batch is split into blocks, each thread runs all steps of some blocks. One thread runs the same blocks,
+so the bits are the same.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
-import sys
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -18,12 +21,15 @@ import numpy as np
 
 from tinygrad_seq.scan.c.cache import library
 from tinygrad_seq.scan.c.expressions import expressible
+from tinygrad_seq.scan.c.memory import Memory, Part, address
 from tinygrad_seq.scan.c.text import Slot, source
+from tinygrad_seq.scan.c.threads import together
 from tinygrad_seq.scan.emitter import fall_back
 from tinygrad_seq.scan.groups.assignments import Inner, Product
+from tinygrad_seq.scan.groups.batch import in_blocks
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
 from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.loop import Kept, Loop, Run, rooms_for
+from tinygrad_seq.scan.loop import Kept, Loop, Run
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Program, Spec
 
@@ -40,17 +46,23 @@ class CLoop:
     def __init__(self, program: Program, saved: Collection[int] = (), name: str = "scan") -> None:
         self.program = program
         self.kept = tuple(dict.fromkeys([*program.outputs, *sorted(saved)]))
-        self.made = grouped(assigned(program, self.kept, expressible))
+        self.made = grouped(in_blocks(assigned(program, self.kept, expressible)))
         found = source(self.made, name)
         self.slots, self.source = found.slots, body(found.text, name)
-        self.function = getattr(library(found.text), name)
-        self.function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+        functions = library(found.text)
+        self.function = getattr(functions, name)
+        self.function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3
         self.function.restype = ctypes.c_int64
+        self.pack = getattr(functions, found.pack) if found.pack else None
+        if self.pack:
+            self.pack.argtypes, self.pack.restype = [ctypes.c_void_p] * 2, None
         self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
-        self.patience = max(1, int(PATIENCE / work(self.made)))
-        self.shelf = Shelf()
+        self.work = work(self.made)
+        self.patience = max(1, int(PATIENCE / self.work))
+        self.shelf: Shelf[Memory] = Shelf()
         given = [(k, s.kind, program.arguments.index(s.value), s) for k, s in enumerate(self.slots) if s.given]
+        self.given = [k for k, *_ in given]
         specs = program.values
         self.inputs = [(k, i, specs[s.value]) for k, kind, i, s in given if kind == "input"]
         self.constants = [(k, i, specs[s.value]) for k, kind, i, s in given if kind == "constant"]
@@ -63,6 +75,10 @@ class CLoop:
         self.reference: Loop | None = Loop(program, saved, name)
         self.checked = False
         self.lock = threading.Lock()
+
+    def groups(self) -> Grouped:
+        """Its groups, for `explain`: with the batch in one piece."""
+        return grouped(assigned(self.program, self.kept, expressible))
 
     def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         """Run `n` steps, from the last to the first if `reverse`, as `scan.loop.Loop` does."""
@@ -100,26 +116,35 @@ class CLoop:
         for total in work.totals:
             total.fill(0)
         held = self._bind(work, arrays, n, reverse, bound)
-        step, most = 0, self.patience
-        while step < n:
-            start = time.perf_counter()
-            done = self.function(work.at, work.by, step, min(n, step + most))
-            if done < 0:  # an index without an element, for which NumPy has its own error
-                return Loop(self.program, self.kept)(arrays, n, reverse)
-            if done < n:
-                took = time.perf_counter() - start
-                most = max(1, int(min(most * 2, (done - step) * SOON / max(took, 1e-9))))
-            step = done
+        if self.pack:
+            self.pack(work.at, work.by)
+        together([functools.partial(self._steps, work, part, n, (arrays, held)) for part in work.parts])
+        if any(part.wrong for part in work.parts):  # NumPy has its own error for it
+            return Loop(self.program, self.kept)(arrays, n, reverse)
         del held
         kept = Kept(work.kept)
         kept.bound = work.bound
         run = Run(
             tuple([rows[last].copy() for rows, _, last in work.carries]),
             kept,
-            tuple([total.astype(dtype) for total, dtype in zip(work.totals, self.dtypes, strict=True)]),
+            tuple([total.astype(dtype) for total, dtype in zip(work.sums(), self.dtypes, strict=True)]),
         )
         self.shelf.give((n, reverse), work)
         return run
+
+    def _steps(self, work: Memory, part: Part, n: int, held: object, stop: threading.Event) -> None:
+        """Run all steps of a part of the batch, in the memory `work`, on arrays that are `held` meanwhile."""
+        step, most = 0, self.patience
+        while step < n and not stop.is_set():
+            start = time.perf_counter()
+            done = self.function(part.at, work.by, part.blocks, step, min(n, step + most))
+            part.wrong = done < 0
+            if part.wrong:
+                return
+            if done < n:
+                took = time.perf_counter() - start
+                most = max(1, int(min(most * 2, (done - step) * SOON / max(took, 1e-9))))
+            step = done
 
     def _bind(self, work: Memory, arrays: Sequence, n: int, reverse: bool, bound: Sequence) -> list:
         """Point to the arrays that are given; returns those that must live until the loop is over."""
@@ -144,11 +169,8 @@ class CLoop:
             pointers[k] = address(x)
             strides[k] = x.strides[0] // spec.dtype.itemsize
             strides[columns] = x.strides[1] // spec.dtype.itemsize
+        work.follow(self.given)
         return held
-
-
-def address(x: np.ndarray) -> int:
-    return x.__array_interface__["data"][0]
 
 
 def in_rows(x, spec: Spec):
@@ -209,77 +231,3 @@ def stored(made: Grouped, carried: Sequence[bool]) -> list[int]:
 def body(text: str, name: str) -> str:
     """The function of a loop, without what stands before it."""
     return text[text.index(f"int64_t {name}(") :].rstrip()
-
-
-class Memory:
-    """The memory of a loop of `n` steps as C, and the pointers to it.
-
-    kept     the values kept of all steps, in the order of time
-    bound    for each of them its address and its stride, with which another loop reads it
-    carries  for each carry its rows, those of all steps if they are kept, else two that take turns; and the
-             rows before the first step and after the last
-    """
-
-    def __init__(self, loop: CLoop, n: int, reverse: bool) -> None:
-        program, made = loop.program, loop.made
-        values = program.values
-        stacks = [s.value for s in loop.slots if s.kind == "stack"]
-        rooms = [
-            Spec((n + 1 if on else 2, *values[before].shape), values[before].dtype)
-            for (before, _), on in zip(program.carries, loop.wide, strict=True)
-        ]
-        rooms += [Spec((n, *values[v].shape), values[v].dtype) for v in stacks]
-        rooms += [Spec((s.size,), np.dtype(np.uint8)) for s in loop.slots if s.size]
-        rooms += [made.given.values[made.given.totals[v]] for v in program.totals]
-        given = set(program.outputs)  # the caller may hold them longer than the rest
-        apart = [not given.isdisjoint(pair) for pair in program.carries] + [v in given for v in stacks]
-        self.owners, self.arrays = rooms_for(rooms, apart, "cpu")
-        found = iter(self.arrays)
-        self.carries = []
-        for on in loop.wide:
-            first, last = (0, n) if on else (0, n % 2)
-            self.carries.append((next(found), *((last, first) if on and reverse else (first, last))))
-        by_value = {v: next(found) for v in stacks}
-        others = [next(found) for s in loop.slots if s.size]
-        self.totals = [next(found) for _ in program.totals]
-        self.pointers = (ctypes.c_int64 * max(1, len(loop.slots)))()
-        self.strides = (ctypes.c_int64 * max(1, len(loop.slots)))()
-        self.at, self.by = ctypes.addressof(self.pointers), ctypes.addressof(self.strides)
-        spare = iter(others)
-        for k, slot in enumerate(loop.slots):
-            if slot.size:
-                self._bind(k, next(spare))
-            elif slot.kind == "total":
-                self._bind(k, self.totals[program.totals.index(slot.value)])
-            elif slot.kind == "stack":
-                self._bind(k, by_value[slot.value], n - 1 if reverse else 0, -1 if reverse else 1)
-            elif slot.kind == "carry":
-                rows, first, _ = self.carries[slot.value]
-                self._bind(k, rows, first, -1 if first else 1)
-        self.kept = tuple(self._stack(v, by_value, made, reverse) for v in loop.kept)
-        self.bound = [(address(stack), stack.strides[0]) for stack in self.kept]
-        self.nbytes = sum(owner.nbytes for owner in self.owners) + 2000
-        self.at_rest = self._references()
-
-    def _bind(self, k: int, array: np.ndarray, first: int = 0, sign: int = 1) -> None:
-        stride = array.strides[0] if array.ndim else 0
-        self.pointers[k] = address(array) + first * stride
-        self.strides[k] = sign * stride
-
-    def _stack(self, v: int, stacks: dict[int, np.ndarray], made: Grouped, reverse: bool) -> np.ndarray:
-        """A kept value of all steps."""
-        if v in stacks:
-            return stacks[v][:]
-        for (before, _), after, (rows, *_) in zip(
-            made.given.program.carries, made.given.carries, self.carries, strict=True
-        ):
-            if v == before or made.given.kept[v] == after:
-                return rows[:-1] if (v == before) != reverse else rows[1:]
-        raise AssertionError(f"value {v} is not kept")
-
-    def _references(self) -> list[int]:
-        return list(map(sys.getrefcount, (*self.owners, *self.kept)))
-
-    def idle(self) -> bool:
-        """Whether nobody else holds the arrays that were returned, or views of them."""
-        return self._references() == self.at_rest

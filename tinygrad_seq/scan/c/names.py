@@ -14,7 +14,7 @@ from tinygrad_seq.scan.groups.told import names_of
 RESERVED = """
     auto break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    asm typeof linux unix main pointers strides steps wrong first next
+    asm typeof linux unix main pointers strides blocks steps wrong first next
 """
 OWN = re.compile("|".join([*RESERVED.split(), r"(k|panels|scale|inverse|step)\d*"]))
 

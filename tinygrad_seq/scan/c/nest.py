@@ -2,13 +2,12 @@
 
 Axes are put in the order in which memory is contiguous, and merged where all maps allow it. A value of the
 group is a local variable; memory is read and written by index expressions. Compilers vectorise the innermost
-loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a multiple of a
-vector, its last piece overlaps the one before it, so that nothing is computed element by element.
+loop: it has no branches, and `omp simd` says that its iterations are independent. If its length is not a
+multiple of a vector, its last piece overlaps the one before it, so that nothing is computed element by element.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from tinygrad_seq.ops.elementwise import divide
 from tinygrad_seq.scan.c.expressions import ctype, expression
 from tinygrad_seq.scan.c.names import converted, literal, local
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
+from tinygrad_seq.scan.groups.batch import Blocks, moved
 from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 
@@ -30,7 +30,7 @@ class Loop(Protocol):
 
     made: Grouped
     given: Assignments
-    names: Mapping[int, str]
+    names: dict[int, str]
 
 
 class Nest:
@@ -42,9 +42,10 @@ class Nest:
         self.registers: dict[int, Assign] = {}
         accesses = list(self._memory())
         self.ordered = any(item.ordered for item in self.items)
-        axes = [(n, (axis,)) for axis, n in enumerate(group.space)]
+        space = group.space or ()
+        axes: list[tuple[int, tuple[int, ...]]] = [(n, (axis,)) for axis, n in enumerate(space)]
         if not self.ordered:
-            axes = loops_of(group.space, [a.map for a in accesses])
+            axes = loops_of(space, [a.map for a in accesses])
         self.order = axes
         self.sizes = [size for size, _ in axes]
         self.rows: list[str] = []  # what is computed once for every row, before the innermost loop
@@ -75,14 +76,15 @@ class Nest:
             text = f"{text} + {m.offset}" if text else str(m.offset)
         return text.replace("+ -", "- ")
 
+    def element(self, item: Assign, access: Access) -> str:
+        return f"{self.names[access.value]}_at[{self.place(item, access)}]"
+
     def place(self, item: Assign, access: Access) -> str:
+        """The place of an element, with the indices that are read."""
         place = self.index(access.map)
         for stride, size, read in ((i.stride, i.size, item.reads[i.read]) for i in access.indices):
             place += f" + {stride} * index_of({self.read(item, read)}, {size}, &wrong)"
         return place
-
-    def element(self, item: Assign, access: Access) -> str:
-        return f"{self.names[access.value]}_at[{self.place(item, access)}]"
 
     def read(self, item: Assign, access: Access) -> str:
         v = access.value
@@ -115,7 +117,7 @@ class Nest:
         body = list(self._body(start))
         rows = list(self.rows)  # of the innermost loop
         pad = ""
-        closing: list[str] = []
+        closing: list[tuple[str, list[str], bool]] = []
         for d in range(depth):
             for item in inner:
                 if start[id(item)] == d:
@@ -124,10 +126,11 @@ class Nest:
             if d == depth - 1:
                 yield from (pad + line for line in rows)
                 checked = any("&wrong" in line for line in body)
-                whole = n % SIXTEEN > SIXTEEN // 2 and not (reductions or checked or self.ordered)
+                ragged = n % SIXTEEN > SIXTEEN // 2 and not isinstance(n, Blocks)
+                whole = ragged and not (reductions or checked or self.ordered)
                 yield from (pad + line for line in self._innermost(d, n, body, inner, whole))
             else:
-                yield f"{pad}for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
+                yield f"{pad}{loop(d, n)} {{"
             after = [line for item in inner if start[id(item)] == d for line in self._closed(item, start)]
             closing.append((pad, after, d < depth - 1))
             pad += "    "
@@ -135,10 +138,10 @@ class Nest:
             yield "{"
             yield from (f"    {line}" for line in body)
             yield "}"
-        for pad, after, braces in reversed(closing):
+        for margin, after, braces in reversed(closing):
             if braces:
-                yield f"{pad}}}"
-            yield from (pad + line for line in after)
+                yield f"{margin}}}"
+            yield from (margin + line for line in after)
 
     def _innermost(
         self, d: int, n: int, body: list[str], inner: Sequence[Assign], whole: bool
@@ -156,7 +159,7 @@ class Nest:
         else:
             if not any("&wrong" in line for line in body) and not self.ordered:
                 yield f"#pragma omp simd{clauses}"
-            yield f"for (int k{d} = 0; k{d} < {n}; k{d}++) {{"
+            yield f"{loop(d, n)} {{"
             yield from (f"    {line}" for line in body)
         yield "}"
 
@@ -195,9 +198,10 @@ class Nest:
         """Memory that is combined into must begin with the neutral element."""
         if item.combine != "add":
             v = item.write.value
-            count = math.prod(self.given.shape(v))
+            step = moved(self.given.shape(v))
+            count = f"blocks * {step}" if step else f"{self.given.size(v)}"
             start = neutral(item.combine, self._dtype(item))
-            yield f"for (int k = 0; k < {count}; k++) {self.names[v]}_at[k] = {start};"
+            yield f"for (int64_t k = 0; k < {count}; k++) {self.names[v]}_at[k] = {start};"
 
     def _opened(self, item: Assign) -> Iterator[str]:
         kind = ctype(self._dtype(item))
@@ -291,26 +295,41 @@ class Nest:
 def loops_of(space: Shape, maps: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
     """The loops over a space, from the outermost: for each its length, and the axes that it runs over.
 
-    The innermost runs over the axis along which most maps are contiguous. Neighbouring axes become one loop
-    where all maps go through both as through one.
+    An axis of blocks is the outermost. The innermost runs over the axis along which most maps are contiguous.
+    Neighbouring axes become one loop where all maps go through both as through one.
     """
-    if not space:
-        return []
+    blocks: list[tuple[int, tuple[int, ...]]] = [
+        (n, (a,)) for a, n in enumerate(space) if isinstance(n, Blocks)
+    ]
+    rest = [axis for axis, n in enumerate(space) if not isinstance(n, Blocks)]
+    if not rest:
+        return blocks
 
     def merit(axis: int) -> tuple[bool, int, int]:
         strides = [m.strides[axis] for m in maps]
         return space[axis] >= 4, sum(s == 1 for s in strides) - sum(s not in (0, 1) for s in strides), axis
 
-    last = max(range(len(space)), key=merit)
+    last = max(rest, key=merit)
     loops: list[tuple[int, tuple[int, ...]]] = []
-    for axis in [*(a for a in range(len(space)) if a != last), last]:
+    for axis in [*(axis for axis in rest if axis != last), last]:
         if loops:
             n, axes = loops[-1]
             if all(m.strides[axes[-1]] == m.strides[axis] * space[axis] for m in maps):
                 loops[-1] = n * space[axis], (*axes, axis)
                 continue
         loops.append((space[axis], (axis,)))
-    return loops
+    return [*blocks, *loops]
+
+
+def loop(d: int, n: int) -> str:
+    """The head of the loop over n elements at depth d.
+
+    An index of blocks has 64 bits: an index expression of 32 bits could overflow, as far as compilers know, and
+    they would gather single elements.
+    """
+    if isinstance(n, Blocks):
+        return f"for (int64_t k{d} = 0; k{d} < blocks; k{d}++)"
+    return f"for (int k{d} = 0; k{d} < {n}; k{d}++)"
 
 
 def neutral(combine: str | None, dtype: np.dtype) -> str:

@@ -11,10 +11,10 @@ typedef ELEMENT OF(vector) __attribute__((vector_size(VECTOR_BYTES)));
 typedef ELEMENT OF(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ELEMENT)), may_alias));
 enum { OF(width) = VECTOR_BYTES / sizeof(ELEMENT) };
 
-/* A panel of b, all rows of a, and the place in c for their product. The vectors of a row of b or c are
-   neighbours, but for the last one, which has its own offset. */
+/* A panel of b, all rows of a, which are blocks of m rows, and the place in c for their product. The vectors of a
+   row of b or c are neighbours, but for the last one, which has its own offset. */
 typedef struct {
-    int64_t depth;
+    int64_t depth, blocks;
     const ELEMENT *a;
     int64_t a_row, a_column;
     const ELEMENT *b;
@@ -61,21 +61,24 @@ INLINED void OF(tile)(const int rows, const int vectors, OF(panel) p)
                 vectors > 1 ? OF(width) : p.columns, sum[i][j]);
 }
 
-/* All m rows of c, for constant m: tiles whose heights differ by one at most. */
+/* All blocks of m rows of c, for constant m: tiles whose heights differ by one at most. */
 INLINED void OF(tiles)(const int m, const int vectors, OF(panel) p)
 {
     const int count = (m + MOST_ROWS - 1) / MOST_ROWS, rows = m / count, higher = m % count;
-    for (int i = 0; i < higher; i++, p.a += (rows + 1) * p.a_row, p.c += (rows + 1) * p.c_row)
-        OF(tile)(rows + 1, vectors, p);
-    for (int i = higher; i < count; i++, p.a += rows * p.a_row, p.c += rows * p.c_row)
-        OF(tile)(rows, vectors, p);
+    for (int64_t block = 0; block < p.blocks; block++) {
+        for (int i = 0; i < higher; i++, p.a += (rows + 1) * p.a_row, p.c += (rows + 1) * p.c_row)
+            OF(tile)(rows + 1, vectors, p);
+        for (int i = higher; i < count; i++, p.a += rows * p.a_row, p.c += rows * p.c_row)
+            OF(tile)(rows, vectors, p);
+    }
 }
 
 /* All columns of c, a panel at a time. `rows(vectors, panel)` computes its rows. */
-OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, const ELEMENT *a,
-    int64_t a_row, int64_t a_column, int packed, const ELEMENT *b, int64_t b_row, ELEMENT *c, int64_t c_row)
+OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64_t depth, int64_t n, int64_t blocks,
+    const ELEMENT *a, int64_t a_row, int64_t a_column, int packed, const ELEMENT *b, int64_t b_row, ELEMENT *c,
+    int64_t c_row)
 {
-    OF(panel) p = {depth, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
+    OF(panel) p = {depth, blocks, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
     int64_t left = (n + OF(width) - 1) / OF(width);
     while (left) {
         const int64_t vectors = next_panel(left, most), wide = vectors * OF(width);

@@ -43,10 +43,11 @@ class Product(NamedTuple):
     """The C functions of a product of fixed sizes.
 
         pack_NAME(b, row, column, panels)                               b[i * row + j * column]
-        NAME(a, a_row, a_column, panels, c, c_row)                      c[i * c_row + j] = a b
-        NAME_direct(a, a_row, a_column, b, b_row, c, c_row)             the same, for b[i * b_row + j]
+        NAME(blocks, a, a_row, a_column, panels, c, c_row)              c[i * c_row + j] = a b
+        NAME_direct(blocks, a, a_row, a_column, b, b_row, c, c_row)     the same, for b[i * b_row + j]
 
-    Strides are in elements, as int64_t. The memory of `panels` elements begins at a multiple of 64 bytes.
+    a and c have blocks * m rows. Strides are in elements, as int64_t. The memory of `panels` elements begins at
+    a multiple of 64 bytes.
     """
 
     name: str
@@ -99,10 +100,11 @@ INLINED void pack_{name}(const {real} *b, int64_t row, int64_t column, {real} *p
 }}
 
 /* c = a b, with packed b */
-INLINED void {name}(const {real} *a, int64_t a_row, int64_t a_column,
+INLINED void {name}(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *panels, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, a, a_row, a_column, 1, panels, 0, c, c_row);
+    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 1, panels, 0, c,
+    c_row);
 }}
 """
 
@@ -110,9 +112,10 @@ INLINED void {name}(const {real} *a, int64_t a_row, int64_t a_column,
 def _direct(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
     return f"""\
 /* c = a b, with the rows of b where they are */
-INLINED void {name}_direct(const {real} *a, int64_t a_row, int64_t a_column,
+INLINED void {name}_direct(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *b, int64_t b_row, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, a, a_row, a_column, 0, b, b_row, c, c_row);
+    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 0, b, b_row, c,
+    c_row);
 }}
 """

@@ -4,15 +4,16 @@
         const float *restrict x_at = (const float *) (pointers[3] + step * strides[3]);
         float *restrict h_at = (float *) (pointers[4] + (step + 1) * strides[4]);
         ...
-        product_32_128_512_f32(h_prev_at, 128, 1, panels1, t2_at, 512);
-        for (int k0 = 0; k0 < 32; k0++) {
+        product_10_128_512_f32(1, h_prev_at, 128, 1, panels1, t2_at, 512);
+        for (int k0 = 0; k0 < 10; k0++) {
             for (int k1 = 0; k1 < 128; k1++) {
                 const float sigmoid_i = sigmoid_(a_i);
                 const float c = t3 + t4;
                 c_at[128 * k0 + k1] = c;
 
 The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. A loop in the step
-of another one is a `for` in it, whose rows are memory of the outer step.
+of another one is a `for` in it, whose rows are memory of the outer step. If the batch is split, a call computes
+some of its blocks: those that begin where the pointers point.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ static inline __attribute__((unused)) int64_t index_of(int64_t i, int64_t n, int
 class Slot(NamedTuple):
     """What one pointer of the function points to.
 
-    kind   "constant", "input", "carry", "stack", "total", "scratch", "panels"; "matrix": a constant in any
-           layout, whose stride is that of its rows, in elements; "columns": the stride of its columns alone
-    value  the number of the value, or of the carry
+    kind   "constant", "input", "carry", "stack", "total"; "panels": packed constants, which all threads read;
+           "scratch": memory of one thread; "matrix": a constant in any layout, with the stride of its rows,
+           in elements; "columns": the stride of its columns alone
+    value  the number of the value, or of the carry; of scratch memory and panels, which of them it is
     size   bytes, of scratch memory and of panels
     """
 
@@ -68,11 +70,17 @@ class Slot(NamedTuple):
 
 
 class Source(NamedTuple):
-    """C text, the name of its function, and the meaning of the function's pointers."""
+    """C text, the names of its functions, and the meaning of their pointers.
+
+    name   of the function that runs steps, for a number of blocks
+    slots  the meaning of the pointers
+    pack   the name of the function that packs constants, which is called before; None if there are none
+    """
 
     text: str
     name: str
     slots: tuple[Slot, ...]
+    pack: str | None
 
 
 def source(made: Grouped, name: str) -> Source:
@@ -80,8 +88,12 @@ def source(made: Grouped, name: str) -> Source:
     shared = Shared()
     loop = Outermost(made, shared)
     body = list(loop.steps())
+    arguments = "char *const *pointers, const int64_t *strides"
+    pack = f"{name}_pack" if loop.packing else None
+    packing = [f"void {pack}({arguments})", "{", *indented(loop.packing), "}", ""]
     lines = [
-        f"int64_t {name}(char *const *pointers, const int64_t *strides, int64_t step, int64_t steps)",
+        *(packing if pack else []),
+        f"int64_t {name}({arguments}, int64_t blocks, int64_t step, int64_t steps)",
         "{",
         *indented(loop.once),
         *(["    int wrong = 0;"] if any("&wrong" in line for line in body) else []),
@@ -92,7 +104,8 @@ def source(made: Grouped, name: str) -> Source:
         "}",
     ]
     kernels = [kernel.source for kernel in shared.kernels.values()]
-    return Source("\n".join([HEADER, PREAMBLE, INDICES, *kernels, *lines, ""]), name, tuple(shared.slots))
+    text = "\n".join([HEADER, PREAMBLE, INDICES, *kernels, *lines, ""])
+    return Source(text, name, tuple(shared.slots), pack)
 
 
 class Shared:
@@ -183,19 +196,20 @@ class Loop:
 
     def _product(self, item: Product) -> Iterator[str]:
         dtype = self.given.values[item.write.value].dtype
-        kernel = product(item.m, item.k, item.n, dtype)
+        kernel = product(item.m // item.blocks, item.k, item.n, dtype)
         self.shared.kernels[kernel.name] = kernel
-        rows = ", ".join(map(str, item.a.map.strides))
+        a_row, a_column = item.a.map.strides
         row, column = item.b.map.strides
-        a, z, z_row = self.address(item.a), self.address(item.write), item.write.map.strides[0]
+        a = f"{'blocks' if item.blocks > 1 else 1}, {self.address(item.a)}, {a_row}, {a_column}"
+        z, z_row = self.address(item.write), item.write.map.strides[0]
         if item.fixed:
-            yield f"{kernel.name}({a}, {rows}, {self.panels(kernel, item.b)}, {z}, {z_row});"
+            yield f"{kernel.name}({a}, {self.panels(kernel, item.b)}, {z}, {z_row});"
         elif kernel.direct and column == 1:
-            yield f"{kernel.name}_direct({a}, {rows}, {self.address(item.b)}, {row}, {z}, {z_row});"
+            yield f"{kernel.name}_direct({a}, {self.address(item.b)}, {row}, {z}, {z_row});"
         else:
-            panels = self.outermost().room(kernel, self.kind(item.b))
+            panels, _ = self.outermost().room("scratch", kernel, self.kind(item.b))
             yield f"pack_{kernel.name}({self.address(item.b)}, {row}, {column}, {panels});"
-            yield f"{kernel.name}({a}, {rows}, {panels}, {z}, {z_row});"
+            yield f"{kernel.name}({a}, {panels}, {z}, {z_row});"
 
     def panels(self, kernel: Kernel, b: Access) -> str:
         """The name of the panels of a matrix, which are packed before the first step."""
@@ -222,6 +236,7 @@ class Outermost(Loop):
 
     def __init__(self, made: Grouped, shared: Shared) -> None:
         super().__init__(made, shared)
+        self.packing: list[str] = []  # before the calls that run steps
         used, loop, given = self.read(), self.given.program, self.given
         written = {v for item in self._items() for v in item.written}
         for v in loop.constants:
@@ -273,22 +288,24 @@ class Outermost(Loop):
     def outermost(self) -> Outermost:
         return self
 
-    def room(self, kernel: Kernel, kind: str) -> str:
-        """New memory for panels."""
+    def room(self, use: str, kernel: Kernel, kind: str) -> tuple[str, str]:
+        """New memory for panels: its name, and its address among the pointers."""
         size = kernel.panels * {"float": 4, "double": 8}[kind]
-        count = sum(slot.kind == "panels" for slot in self.shared.slots)
-        k = self.shared.slot(Slot("panels", count, size))
-        self.once.append(f"{kind} *restrict panels{count} = ({kind} *) pointers[{k}];")
-        return f"panels{count}"
+        count = 1 + sum(slot.size > 0 for slot in self.shared.slots)
+        address = f"({kind} *) pointers[{self.shared.slot(Slot(use, count, size))}]"
+        self.once.append(f"{kind} *restrict panels{count} = {address};")
+        return f"panels{count}", address
 
     def _packed(self, kernel: Kernel, b: Access) -> str:
-        panels, kind = self.room(kernel, self.kind(b)), self.kind(b)
+        kind = self.kind(b)
+        panels, address = self.room("panels", kernel, kind)
         if self.whole(b):
             k, columns = (self.shared.slot(Slot(name, b.value)) for name in ("matrix", "columns"))
             matrix = f"(const {kind} *) pointers[{k}], strides[{k}], strides[{columns}]"
         else:
-            matrix = f"{self.address(b)}, {b.map.strides[0]}, {b.map.strides[1]}"
-        self.once.append(f"if (step == 0) pack_{kernel.name}({matrix}, {panels});")
+            k, (row, column) = self.shared.slot(Slot("constant", b.value)), b.map.strides
+            matrix = f"(const {kind} *) pointers[{k}] + {b.map.offset}, {row}, {column}"
+        self.packing.append(f"pack_{kernel.name}({matrix}, {address});")
         return panels
 
 
@@ -344,9 +361,10 @@ class Nested(Loop):
             if before in used:
                 self.each.append(self.pointer(before, self._row(rows, 0, row, before), const=True))
             self.each.append(self.pointer(after, self._row(rows, 0, later, after)))
-        for v, place in self.made.scratch.items():
-            if v in written:
-                self.once.append(self.pointer(v, f"(char *) {self.outer.names[item.scratch]}_at + {place}"))
+        if item.scratch is not None:
+            scratch = f"(char *) {self.outer.names[item.scratch]}_at"
+            places = [(v, place) for v, place in self.made.scratch.items() if v in written]
+            self.once += [self.pointer(v, f"{scratch} + {place}") for v, place in places]
 
     def _row(self, outer: int, offset: int, row: str, v: int) -> str:
         """The address of a row of the memory of an outer value."""
@@ -380,7 +398,7 @@ class Nested(Loop):
     def _packed(self, kernel: Kernel, b: Access) -> str:
         if self.fixed(b.value):
             return self.outer.panels(kernel, self._outside(b))
-        panels = self.outermost().room(kernel, self.kind(b))
+        panels, _ = self.outermost().room("scratch", kernel, self.kind(b))
         row, column = b.map.strides
         self.once.append(f"pack_{kernel.name}({self.address(b)}, {row}, {column}, {panels});")
         return panels

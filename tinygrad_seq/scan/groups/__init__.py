@@ -1,5 +1,13 @@
-"""A loop as groups of assignments: what an emitter needs that writes loop nests.
+"""A loop as groups of assignments: what an emitter needs that writes loop nests. Nothing here knows C.
 
-`maps` says how a view reaches memory, `assignments` turns the operations of a loop into assignments by such
-maps, and `grouping` puts assignments over one space into one group. Nothing here knows C.
+    maps                                       how a view reaches memory
+    assignments                                what every op becomes, and the memory of values
+    lowering, placing                          the table of ops, and the loop over the operations
+    views, indexing, reductions, products, nested    how the ops of each kind become assignments
+    grouping                                   assignments over one space in one group, values in registers
+    told                                       groups in print
+
+An op that is computed element by element needs no entry: it becomes one assignment. Any other op has a function
+in the file of its kind and a row in the table of `lowering`, or holds its function itself (`op.way`), if it is
+an op of a higher layer.
 """

@@ -85,7 +85,11 @@ class Assign(NamedTuple):
 
 
 class Product(NamedTuple):
-    """write = a b, matrices of m by k and k by n; `fixed` if b is the same at every step."""
+    """write = a b, matrices of m by k and k by n.
+
+    fixed   if b is the same at every step
+    blocks  into which the rows of a are split; see `batch.py`
+    """
 
     m: int
     k: int
@@ -94,6 +98,7 @@ class Product(NamedTuple):
     b: Access
     write: Access
     fixed: bool
+    blocks: int = 1
 
     @property
     def reads(self) -> tuple[Access, ...]:
@@ -126,6 +131,7 @@ class Inner(NamedTuple):
 
 Item = Assign | Product | Inner
 Expressible = Callable[[Declaration | None, Sequence[np.dtype], np.dtype], bool]
+Op = Declaration | str
 
 
 @dataclass
@@ -143,6 +149,7 @@ class Assignments:
     carries  for each carry, the value that is written into its next row
     totals   for each total, its accumulator
     inlined  values that are computed where they are read: for each, the elements of another that it repeats
+    blocks   into which the batch is split; see `batch.py`
     """
 
     program: Program
@@ -157,6 +164,7 @@ class Assignments:
     carries: list[int] = field(default_factory=list)
     totals: dict[int, int] = field(default_factory=dict)
     inlined: dict[int, Access] = field(default_factory=dict)
+    blocks: int = 1
 
     # --- values and their places ------------------------------------------------------------------------
 
@@ -186,28 +194,21 @@ class Assignments:
 
     # --- making assignments: `op` is an op, the name of one, or "convert" ---------------------------------
 
-    def assign(
-        self, op: Declaration | str, inputs, z: int, combine: str | None = None, write: Access | None = None
-    ) -> None:
-        """z = op(inputs) over the shape of z."""
+    def assign(self, op: Op, inputs, z: int, combine: str | None = None, write: Access | None = None) -> None:
+        """z = op(inputs) over the shape of z; the op may be given by its name, or is "convert"."""
         shape = self.shape(z)
         reads = tuple(self.access(v, shape) for v in inputs)
         self.add(op, shape, reads, write or self.access(z, shape), combine)
 
     def add(
-        self,
-        op: Declaration | str,
-        shape: Shape,
-        reads: tuple[Access, ...],
-        write: Access,
-        combine: str | None = None,
+        self, op: Op, shape: Shape, reads: tuple[Access, ...], write: Access, combine: str | None = None
     ) -> None:
         """An assignment over the space of a shape, if that has elements."""
-        found = None if op == "convert" else PRIMITIVES[op] if isinstance(op, str) else op
         if 0 not in shape:
-            self.items.append(Assign(found, space_of(shape), reads, write, combine))
+            known = None if op == "convert" else PRIMITIVES[op] if isinstance(op, str) else op
+            self.items.append(Assign(known, space_of(shape), reads, write, combine))
 
-    def made(self, op: str, inputs, shape: Shape, dtype) -> int:
+    def made(self, op: Op, inputs, shape: Shape, dtype) -> int:
         """A new value op(inputs)."""
         z = self.new(shape, dtype)
         self.assign(op, inputs, z)

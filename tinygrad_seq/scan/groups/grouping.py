@@ -252,7 +252,7 @@ def _read_elsewhere(groups: list[Group]) -> set[int]:
 
 
 def _turn(given: Assignments, groups: list[Group], values: Collection[int]) -> None:
-    """Lay out the values of scratch memory as most of their readers go through them: their last axis is last."""
+    """Lay out the values of scratch memory as most of their readers go through them."""
     uses: dict[int, list[tuple[Item, Access]]] = {v: [] for v in values}
     for group in groups:
         for item in group.items:

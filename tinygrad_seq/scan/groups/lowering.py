@@ -54,7 +54,7 @@ WAYS: dict[str, Way] = {
 def assigned(loop: Program, kept: Sequence[int], expressible: Expressible) -> Assignments:
     """The assignments of `loop`, which keeps the values `kept` of all steps. Raises UnsupportedError.
 
-    `expressible` says of an op, or of None for a conversion, of the dtypes of its arguments and of its result,
-    whether the emitter has an expression for it.
+    `expressible` says of an op, or of None for a conversion, with the dtypes of its arguments and of its
+    result, whether the emitter has an expression for it.
     """
     return lowered(loop, kept, expressible, WAYS)

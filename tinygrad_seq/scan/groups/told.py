@@ -140,8 +140,11 @@ class _Teller:
         if v in given.numbers:
             return value(str(given.numbers[v]))
         if v in given.counted:
-            indices = [self.read(item, item.reads[i.read]).text for i in access.indices]
-            return Text(" + ".join([*indices, affine(access.map)]).removesuffix(" + 0"), SUM)
+            place = affine(access.map)
+            for i in access.indices:
+                times = "" if i.stride == 1 else f"{i.stride} "
+                place = f"{place} + {times}{self.read(item, item.reads[i.read]).text}"
+            return Text(place.removeprefix("0 + "), SUM)
         return self.terms.get(v) or Text(self.element(item, access))
 
     def element(self, item: Assign | Product, access: Access) -> str:
