@@ -169,6 +169,13 @@ def test_extrema_of_nan():
         assert_array_equal(ys, op(ts.tensor(xs), axis=1))
 
 
+def test_an_input_of_another_dtype_that_is_not_read():
+    """Values that are not in the loop may have dtypes that C lacks."""
+    h, _ = scan(lambda h, x: (ts.tanh(h), None), ts.tensor(np.ones(2, np.float32)), np.ones(3, np.float16))
+    assert all_in_c()
+    assert_allclose(h, np.tanh(np.tanh(np.tanh(np.ones(2)))), rtol=1e-6)
+
+
 def test_an_index_that_is_out_of_range():
     table = ts.tensor(np.arange(6.0).reshape(3, 2))
 
