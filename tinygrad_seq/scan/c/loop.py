@@ -4,8 +4,8 @@ On its first run a loop takes its first steps in both forms, on the same values.
 rounding, or if there is no library, it runs as NumPy from then on, and says so once. Python decides how many
 steps a call of the library takes, so that Ctrl-C is answered between two calls.
 
-If the batch is split into blocks, each thread runs all steps of some blocks. One thread runs the same blocks, so
-the bits are the same.
+If the batch is split into blocks, each thread runs all steps of some blocks. One thread runs the same blocks,
+so the bits are the same.
 """
 
 from __future__ import annotations
