@@ -174,6 +174,18 @@ def test_an_output_without_rows():
     assert both(lambda h, x: (ts.tanh(h + x), (h * x).sum()), xs[0], xs)[0] == 1
 
 
+def test_a_gradient_without_rows():
+    """What the same loop adds up of weights alone must not be added once for each block."""
+    w = ts.tensor(np.ones((3, 3)), requires_grad=True)
+    xs, times = ts.tensor(np.ones((2, 16, 3))), ts.tensor(np.arange(2))
+
+    def step(h, inputs):
+        x, t = inputs
+        return ts.tanh(h + x), ts.tanh(w * t).sum()
+
+    assert both(step, xs[0], (xs, times)) == [1, 1]
+
+
 def test_memory_whose_second_axis_is_the_batch():
     """Vectors that all steps look at, with time before the batch."""
     rng = np.random.default_rng(0)

@@ -120,7 +120,7 @@ class _Split:
             if at in self.axes:
                 for access, space in walks_of(item):
                     step = self._step(access, space, self.axes[at])
-                    if step and (access.value in self.own or step * self.rows == self.given.size(access.value)):
+                    if step and step * self.rows == self.given.size(access.value):
                         self.batched.add(access.value)
                 if not item.write.map.strides[self.axes[at]]:
                     self.partial.add(item.write.value)
@@ -144,11 +144,9 @@ class _Split:
         row = self.given.size(access.value) // self.rows
         for axis, (n, stride) in enumerate(zip(space, m.strides, strict=True)):
             if n % self.rows == 0 and stride * (n // self.rows) == row:
-                lengths = [*space[:axis], n // self.rows, *space[axis + 1 :]]
-                ends = [s * (length - 1) for length, s in zip(lengths, m.strides, strict=True)]
-                first = m.offset + sum(min(end, 0) for end in ends)
-                last = m.offset + sum(max(end, 0) for end in ends)
-                if first >= 0 and last < row and axis < (1 if isinstance(item, Product) else len(item.space)):
+                in_row = [*space[:axis], n // self.rows, *space[axis + 1 :]]
+                last = m.offset + sum(max(s * (k - 1), 0) for k, s in zip(in_row, m.strides, strict=True))
+                if last < row and axis < (1 if isinstance(item, Product) else len(item.space)):
                     return axis
         raise _WholeError
 
@@ -209,19 +207,18 @@ class _Split:
         if axis is None and item.write.value not in self.partial:
             return item
         place = axis or 0  # of the axis of blocks
-        rows = 0 if axis is None else item.space[axis] // self.count
-        space = list(item.space)
-        space[place : place + (rows > 0)] = [Blocks(self.count), *[rows] * (rows > 0)]
+        rows = () if axis is None else (item.space[axis] // self.count,)
+        space = (*item.space[:place], Blocks(self.count), *rows, *item.space[place + len(rows) :])
 
         def blocked(access: Access) -> Access:
             offset, strides = access.map
-            summed = access.value in self.partial
-            step = self.given.size(access.value) if summed else rows * strides[place] if rows else 0
+            if access.value in self.partial:
+                step = self.given.size(access.value)
+            else:
+                step = strides[place] * rows[0] if rows else 0
             return access._replace(map=Map(offset, (*strides[:place], step, *strides[place:])))
 
-        return item._replace(
-            space=tuple(space), reads=tuple(map(blocked, item.reads)), write=blocked(item.write)
-        )
+        return item._replace(space=space, reads=tuple(map(blocked, item.reads)), write=blocked(item.write))
 
 
 def walks_of(item: Assign | Product) -> Iterator[tuple[Access, Shape]]:
