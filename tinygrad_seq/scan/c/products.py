@@ -103,7 +103,8 @@ INLINED void pack_{name}(const {real} *b, int64_t row, int64_t column, {real} *p
 INLINED void {name}(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *panels, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 1, panels, 0, c, c_row);
+    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 1, panels, 0, c,
+    c_row);
 }}
 """
 
@@ -114,6 +115,7 @@ def _direct(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
 INLINED void {name}_direct(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *b, int64_t b_row, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 0, b, b_row, c, c_row);
+    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks, a, a_row, a_column, 0, b, b_row, c,
+    c_row);
 }}
 """

@@ -53,7 +53,7 @@ class Slot(NamedTuple):
     """What one pointer of the function points to.
 
     kind   "constant", "input", "carry", "stack", "total"; "panels": packed constants, which all threads read;
-           "scratch": memory of one thread; "matrix": a constant in any layout, whose stride is that of its rows,
+           "scratch": memory of one thread; "matrix": a constant in any layout, with the stride of its rows,
            in elements; "columns": the stride of its columns alone
     value  the number of the value, or of the carry; of scratch memory and panels, which of them it is
     size   bytes, of scratch memory and of panels
