@@ -20,6 +20,8 @@ import numpy as np
 
 TOLERANCE = 1e-4  # for float32 gradients; sums of some thousand terms have errors of 1e-6 to 1e-5
 
+ROOMY = 2**32  # bytes for workspaces: contenders of ours that share a process each keep theirs, as if alone
+
 Run = Callable[[], Iterable[Any]]  # the gradients, as arrays of whatever library computed them
 
 

@@ -28,7 +28,7 @@ from types import SimpleNamespace
 import numpy as np
 from contenders import emitted, looped, recorded, scanned, unrolled
 from elsewhere import checkouts
-from measure import HEAD, Here, Run, interleaved, lines, versions
+from measure import HEAD, ROOMY, Here, Run, interleaved, lines, versions
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, tree
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
     chosen = parser.parse_args()
     random.seed(0)
+    ts.workspace_limit(ROOMY)
     print(f"{versions()}; 1 thread each, {pin(1)}; {chosen.repeats} rounds\n{HEAD}")
     for size in SIZES:
         label, problem = "{} rows, batch {}".format(*size), Problem(*size)

@@ -40,6 +40,7 @@ from measure import (
     EMITTERS,
     HEAD,
     OURS,
+    ROOMY,
     TOLERANCE,
     Here,
     Result,
@@ -52,6 +53,8 @@ from measure import (
     versions,
 )
 from stages import stages
+
+import tinygrad_seq as ts
 
 SIZES = {  # T, B, I, H
     "S1": (50, 32, 64, 128),
@@ -69,6 +72,7 @@ def together(
     kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
 ) -> dict[str, Result | str]:
     """The results by name of contenders in this process."""
+    ts.workspace_limit(ROOMY)
     problem = Problem(kind, size)
     contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in names}
     return interleaved(contenders, rounds, right, f"{kind} {size}")
