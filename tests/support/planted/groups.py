@@ -92,7 +92,6 @@ MUTANTS = [
         ("Group.joins", "self.space == item.space and not ordered", "self.space == item.space"),
         ("in_register", "and writer.write == access", ""),
         ("_put_off", "or not there.joins(item)", "or there.space != item.space"),
-        ("_put_off", "if v in known or", "if"),
         ("_put_off", "writers[v] > 1 or len(readers) != 1", "len(readers) != 1"),
         ("_put_off", "if not all(in_register", "if not any(in_register"),
         ("_put_off", "there.items.insert(0, item)", "there.items.append(item)"),
