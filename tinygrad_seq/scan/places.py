@@ -19,8 +19,8 @@ MOST = 4096  # names that are remembered
 Place = tuple[CodeType, int]
 
 _names: dict[
-    tuple[int, int, int], tuple[CodeType, str]
-] = {}  # by code, instruction, argument; code keeps its id
+    tuple[int, int, object], tuple[CodeType, str]
+] = {}  # by code, instruction, and role, which is an op and an argument; code keeps its id
 
 
 class _Inside(dict):
@@ -48,9 +48,9 @@ def caller(depth: int) -> FrameType:
     return inner
 
 
-def name_at(frame: FrameType, i: int, x: object) -> str:
-    """What x, argument i of the call at which `frame` stands, is called there; empty if that is not known."""
-    key = id(frame.f_code), frame.f_lasti, i
+def name_at(frame: FrameType, role: object, x: object) -> str:
+    """What x is called where `frame` stands, in this role there; empty if that is not known."""
+    key = id(frame.f_code), frame.f_lasti, role
     if key not in _names:
         if len(_names) >= MOST:
             _names.clear()

@@ -139,7 +139,7 @@ class Trace:
             line = x.line if isinstance(x, Tensor) else None
             number = numbers.get(line, -1)  # type: ignore[arg-type]
             if number < 0:
-                line, number = self._first_use(x, array, arrays, out, frame, len(lines))
+                line, number = self._first_use(x, array, arrays, out, frame, (op, len(lines)))
             lines.append(line)  # type: ignore[arg-type]
             inputs.append(number)
         sign: tuple = ()
@@ -171,12 +171,12 @@ class Trace:
         self.numbers[line] = len(self.numbers)
         self._tensors.append(t)
 
-    def _first_use(self, x, array, arrays: tuple, out, frame: FrameType, i: int) -> tuple[Line, int]:
-        """The line and the number of argument i of a call, which is a number or is used for the first time."""
+    def _first_use(self, x, array, arrays: tuple, out, frame: FrameType, role: tuple) -> tuple[Line, int]:
+        """The line and the number of an argument, which is a number or is used for the first time."""
         if hasattr(array, "dtype"):
             line = self.line(x, array)
             if line not in self.names:
-                self.names[line] = name_at(frame, i, x)
+                self.names[line] = name_at(frame, role, x)
         else:
             line = self.number(array, arrays, (out[0] if isinstance(out, tuple) else out).dtype, frame)
         return line, self.numbers[line]
