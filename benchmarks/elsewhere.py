@@ -1,8 +1,8 @@
-"""Our scan of another checkout of this project, as a contender in a process of its own.
+"""Our scan of this checkout and of others, each in a process of its own.
 
-The process prepares the same problem with the benchmarks of its own checkout, and makes a call whenever it is
-asked to by a pipe. So it takes part in the rounds of the contenders here, and is under the same load. It times
-its calls itself.
+A process prepares the same problem with the benchmarks of its checkout, and makes and times a call whenever it
+is asked to by a pipe. So calls alternate and are under the same load. A contender that shares its process with
+others can take a tenth longer, so a checkout is compared with another only in this way.
 """
 
 import ast
@@ -11,20 +11,33 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from measure import AbsentError, Here
+from measure import EMITTERS, OURS, AbsentError, Here
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def checkouts(paths: Iterable[str], module: str, arguments: tuple) -> dict[str, Callable]:
+    """Contenders: the scan of this checkout as C and as NumPy, and that of each checkout in `paths`."""
+    here = {
+        row: partial(There, ROOT, module, arguments, e) for e, row in zip(EMITTERS, OURS.values(), strict=True)
+    }
+    there = {f"ours, at {Path(path).resolve().name}": partial(There, path, module, arguments) for path in paths}
+    return here | there
 
 
 class There:
     """The scan of the checkout `path`: `ours` of its benchmark `module`, on the problem of `arguments`."""
 
-    def __init__(self, path: str, module: str, arguments: tuple) -> None:
+    def __init__(self, path: str | Path, module: str, arguments: tuple, emitter: str = "") -> None:
         root = Path(path).resolve()
         self.process = subprocess.Popen(
             [sys.executable, __file__, str(root), module, repr(arguments)],
-            env={**os.environ, "PYTHONPATH": str(root)},
+            env={**os.environ, "PYTHONPATH": str(root), "TINYGRAD_SEQ_EMITTER": emitter},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -48,10 +61,6 @@ class There:
         except EOFError:
             self.process.communicate()
             raise AbsentError("its process ended, with the error above") from None
-
-
-def title(path: str) -> str:
-    return f"ours, at {Path(path).resolve().name}"
 
 
 def serve(root: str, module: str, arguments: str) -> None:

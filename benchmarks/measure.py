@@ -20,6 +20,8 @@ import numpy as np
 
 TOLERANCE = 1e-4  # for float32 gradients; sums of some thousand terms have errors of 1e-6 to 1e-5
 
+ROOMY = 2**32  # bytes for workspaces: contenders of ours that share a process each keep theirs, as if alone
+
 Run = Callable[[], Iterable[Any]]  # the gradients, as arrays of whatever library computed them
 
 
@@ -140,6 +142,7 @@ def progress(rounds: Sequence, title: str) -> Iterable:
 
 # --- the tables ---------------------------------------------------------------------------------------
 
+EMITTERS = ("c", "numpy")
 OURS = {"/ C": "ours, scan as C", "/ NumPy": "ours, scan as NumPy"}  # the columns of ratios
 HEAD = f"{'':24}{'median ms':>11}{'min':>10}{'/ C':>8}{'/ NumPy':>9}{'us/step':>10}{'first':>10}{'error':>10}"
 

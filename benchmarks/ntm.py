@@ -27,8 +27,8 @@ from types import SimpleNamespace
 
 import numpy as np
 from contenders import emitted, looped, recorded, scanned, unrolled
-from elsewhere import There, title
-from measure import HEAD, Here, Run, interleaved, lines, versions
+from elsewhere import checkouts
+from measure import HEAD, ROOMY, Here, Run, interleaved, lines, versions
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, tree
@@ -198,14 +198,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=41, help="rounds, each of one call per contender")
     parser.add_argument("--rows", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--against", metavar="PATH", action="append", default=[], help="another checkout")
+    parser.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
     chosen = parser.parse_args()
     random.seed(0)
+    ts.workspace_limit(ROOMY)
     print(f"{versions()}; 1 thread each, {pin(1)}; {chosen.repeats} rounds\n{HEAD}")
     for size in SIZES:
         label, problem = "{} rows, batch {}".format(*size), Problem(*size)
         contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in chosen.rows}
-        contenders |= {title(path): partial(There, path, "ntm", size) for path in chosen.against}
+        if chosen.against:
+            contenders = checkouts(chosen.against, "ntm", size)
         results = interleaved(contenders, chosen.repeats, reference(*size), label)
         print(label, *lines(results, 2 * size[0] + 1, TOLERANCE), sep="\n", flush=True)
 

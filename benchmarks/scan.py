@@ -4,12 +4,12 @@
     taskset -c 0 .venv/bin/python benchmarks/scan.py                   one thread each, all cells, S1 to S5
     taskset -c 0,1 .venv/bin/python benchmarks/scan.py --two-threads   two threads each
     taskset -c 0,1 .venv/bin/python benchmarks/scan.py --busy          two threads each, beside a busy process
+    taskset -c 0 .venv/bin/python benchmarks/scan.py --against PATH    ours here, and in another checkout
     taskset -c 0 .venv/bin/python benchmarks/scan.py --growth          ours at T = 10 to 10,000: time per step
     taskset -c 0 .venv/bin/python benchmarks/scan.py --remat           ours at T = 10,000: peak memory
 
 The columns "/ C" and "/ NumPy" are medians over those of our scan with loops as C and as NumPy. A scan that is
-"recorded anew" calls its step at every run, as it must if the step is not known to be pure. With --against, the
-scan of another checkout of this project takes part, in a process of its own.
+"recorded anew" calls its step at every run, as it must if the step is not known to be pure.
 
 With one thread, all contenders share a process and run in shuffled order in every round. With two threads, each
 contender has a separate process, one after the other, because two thread pools on two cores disturb each other.
@@ -35,10 +35,12 @@ from functools import partial
 
 import numpy as np
 from contenders import CONTENDERS, KINDS, Problem, Size, looped, ours, reference, scanned
-from elsewhere import There, title
+from elsewhere import checkouts
 from measure import (
+    EMITTERS,
     HEAD,
     OURS,
+    ROOMY,
     TOLERANCE,
     Here,
     Result,
@@ -51,6 +53,8 @@ from measure import (
     versions,
 )
 from stages import stages
+
+import tinygrad_seq as ts
 
 SIZES = {  # T, B, I, H
     "S1": (50, 32, 64, 128),
@@ -65,43 +69,39 @@ REMAT = 100  # steps per segment: the square root of T = 10,000
 
 
 def together(
-    kind: str, size: Size, names: Iterable[str], against: Iterable[str], rounds: int, right: list[np.ndarray]
+    kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
 ) -> dict[str, Result | str]:
-    """The results by name of contenders in this process, and of our scan in other checkouts."""
+    """The results by name of contenders in this process."""
+    ts.workspace_limit(ROOMY)
     problem = Problem(kind, size)
-    here = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in names}
-    there = {title(path): partial(There, path, "contenders", (kind, size)) for path in against}
-    return interleaved(here | there, rounds, right, f"{kind} {size}")
+    contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in names}
+    return interleaved(contenders, rounds, right, f"{kind} {size}")
 
 
 def in_turn(
-    kind: str, size: Size, names: Iterable[str], against: Iterable[str], rounds: int, right: list[np.ndarray]
+    kind: str, size: Size, names: Iterable[str], rounds: int, right: list[np.ndarray]
 ) -> dict[str, Result | str]:
     """The same, with a separate process for every contender, one after the other."""
-    alone = [([name], []) for name in names] + [([], [path]) for path in against]
-    results: dict[str, Result | str] = {}
-    for name, path in alone:
-        results |= apart(together, kind, size, name, path, rounds, right)
-    return results
+    return {name: apart(together, kind, size, [name], rounds, right)[name] for name in names}
 
 
-def compare(
-    kind: str,
-    sizes: dict[str, Size],
-    names: Iterable[str],
-    against: Iterable[str],
-    rounds: int,
-    measure: Callable,
-) -> None:
+def of_checkouts(
+    kind: str, size: Size, paths: Iterable[str], rounds: int, right: list[np.ndarray]
+) -> dict[str, Result | str]:
+    """The results of our scan, of this checkout and of those in `paths`."""
+    return interleaved(checkouts(paths, "contenders", (kind, size)), rounds, right, f"{kind} {size}")
+
+
+def compare(kind: str, sizes: dict[str, Size], names: Iterable[str], rounds: int, measure: Callable) -> None:
     """The table of a cell: a block per size."""
     print(f"\n{KINDS[kind].title}, forward and backward\n{HEAD}")
     for label, size in sizes.items():
-        results = measure(kind, size, names, against, rounds, reference(kind, size))
+        results = measure(kind, size, names, rounds, reference(kind, size))
         print(f"{label}, (T, B, I, H) = {size}", *lines(results, size[0]), sep="\n")
-        for emitter, row in zip(("C", "NumPy"), OURS.values(), strict=True):
+        for emitter, row in zip(EMITTERS, OURS.values(), strict=True):
             if isinstance(results.get(row), Result):
-                for stage, took in stages(kind, size, emitter.lower()).items():
-                    print(f"  as {emitter}: {stage:{22 - len(emitter)}}{took * 1e3:11.3f}")
+                for stage, took in stages(kind, size, emitter).items():
+                    print(f"  {emitter:6}{stage:16}{took * 1e3:11.3f}")
         sys.stdout.flush()
 
 
@@ -141,10 +141,10 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--repeats", type=int, default=21, help="rounds, each of one call per contender")
     parser.add_argument("--rows", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--against", metavar="PATH", action="append", default=[], help="another checkout")
     table = parser.add_mutually_exclusive_group()
     table.add_argument("--two-threads", action="store_true", help="two threads, a process per contender")
     table.add_argument("--busy", action="store_true", help="the same beside a process that keeps a core busy")
+    table.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
     table.add_argument("--growth", action="store_true", help=f"ours at T = {LENGTHS}, B, I, H = {LONG}")
     table.add_argument("--remat", action="store_true", help=f"peak memory at T = {LENGTHS[-1]}")
     chosen = parser.parse_args()
@@ -160,6 +160,8 @@ def main() -> None:
     if threads == 2:
         allow(threads=2)
         measure = in_turn
+    if chosen.against:
+        names, measure = chosen.against, of_checkouts
     if chosen.growth:
         sizes = {f"T = {steps:,}": (steps, *LONG) for steps in LENGTHS}
         names = [*OURS.values(), "ours, plain loop"]
@@ -168,7 +170,7 @@ def main() -> None:
             if chosen.remat:
                 memory(kind, chosen.repeats)
             else:
-                compare(kind, sizes, names, chosen.against, chosen.repeats, measure)
+                compare(kind, sizes, names, chosen.repeats, measure)
 
 
 if __name__ == "__main__":

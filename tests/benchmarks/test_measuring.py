@@ -16,11 +16,12 @@ SIZE = (3, 2, 4, 5)
 
 def test_the_scan_of_another_checkout_computes_the_same(benchmark):
     """Here the other checkout is this one."""
-    elsewhere, contenders = benchmark("elsewhere"), benchmark("contenders")
-    there = elsewhere.There(str(ROOT), "contenders", ("lstm", SIZE))
+    rows = benchmark("elsewhere").checkouts([ROOT], "contenders", ("lstm", SIZE))
+    assert list(rows) == ["ours, scan as C", "ours, scan as NumPy", f"ours, at {ROOT.name}"]
+    there = rows["ours, scan as NumPy"]()
     assert there.first > there.seconds() > 0
     found = there.gradients()
-    assert benchmark("measure").error(found, contenders.reference("lstm", SIZE)) < 1e-5
+    assert benchmark("measure").error(found, benchmark("contenders").reference("lstm", SIZE)) < 1e-5
     assert there.process.returncode == 0
 
 

@@ -21,9 +21,8 @@ MISSING = "no C compiler; pip install ziglang brings one"
 
 @pytest.fixture(autouse=True)
 def process(monkeypatch):
-    """A process that has not asked for its emitter, and that has a compiler; "auto" tries C."""
+    """A process that has not asked for its emitter, and that has a compiler."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(module, "AUTO", "c")
     monkeypatch.setattr(module, "_of_process", [])
     monkeypatch.setattr(module, "_told", set())
     monkeypatch.setattr(module, "compiler", lambda: CC)
@@ -75,12 +74,6 @@ def test_the_environment_is_read_once(monkeypatch):
     assert chosen() == "c"
     monkeypatch.setenv(VARIABLE, "numpy")
     assert chosen() == ts.emitter().name == "c"
-
-
-def test_until_c_is_complete_auto_is_numpy_and_starts_no_compiler(monkeypatch, missing):
-    monkeypatch.setattr(module, "AUTO", "numpy")
-    assert chosen() == "numpy"
-    assert repr(ts.emitter()) == "NumPy; C, by TINYGRAD_SEQ_EMITTER=c, is not complete"
 
 
 # --- without a compiler -------------------------------------------------------------------------------------

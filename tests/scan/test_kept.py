@@ -487,6 +487,10 @@ def test_one_list_in_two_places_or_two(recordings):
     is_kept(Within(same, same), recordings)
     is_anew(Within(same, other), recordings)
     is_kept(Within(other, other), recordings)
+    step = Within(same, table=[1])
+    is_kept(step, recordings)
+    step.table.append({"table": step.table, "step": step})  # a cycle
+    is_kept(step, recordings)
 
 
 def test_dropout(recordings):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from loops import leaf
 from racing import at_once, haste
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -186,6 +186,21 @@ def test_the_number_is_set_again_if_a_step_fails_within_a_nested_loop(two):
         ts.scan(outer, c, length=5)
     assert calls[-1] == 1
     assert two.read() == 2
+
+
+@HOST
+@linked
+def test_a_loop_in_another_python_thread_than_the_one_that_set_a_limit(two, seen):
+    """Since threadpoolctl 3.8 only one Python thread can set a limit by it."""
+    noted, found = seen
+    w, c = ts.tensor(np.full((3, 3), 0.1)), ts.tensor(np.ones((2, 3)))
+
+    def work(i):
+        ts.scan(lambda c, x: (noted(c @ w + x), None), c, np.ones((4, 2, 3)))
+
+    with threadpool_limits(2):
+        at_once(work, 1)
+    assert found[-4:] == [1] * 4
 
 
 @HOST

@@ -20,7 +20,6 @@ from tinygrad_seq.scan.c.compiler import compiler
 from tinygrad_seq.scan.c.process import CompileError
 from tinygrad_seq.version import __version__
 
-AUTO = "numpy"  # the emitter that "auto" tries to use; "c" once every loop of the tests runs as C
 VARIABLE = "TINYGRAD_SEQ_EMITTER"
 CHOICES = ("numpy", "c", "auto")
 
@@ -139,8 +138,6 @@ def _resolved(choice: str, by: str) -> Resolved:
         raise ValueError(f"{by} expects 'numpy', 'c' or 'auto', got {choice!r}")
     if choice == "numpy":
         return Resolved("numpy", "NumPy", f", by {by}")
-    if choice == "auto" and AUTO == "numpy":
-        return Resolved("numpy", "NumPy", f"; C, by {VARIABLE}=c, is not complete")
     try:
         return Resolved("c", f"C, by {compiler()}", "")
     except CompileError as error:

@@ -138,11 +138,15 @@ class Fingerprint:
             self.parts += t.__class__, kind, array.shape, array.dtype
 
     def _sequence(self, xs: tuple | list, trusted: bool) -> None:
+        if xs.__class__ is list and self._again(xs):
+            return
         self.parts += xs.__class__, len(xs)
         for x in xs:
             self._walk(x, trusted)
 
     def _dict(self, xs: dict, trusted: bool) -> None:
+        if self._again(xs):
+            return
         self.parts += dict, len(xs)
         for key, x in xs.items():
             self._walk(key, trusted)

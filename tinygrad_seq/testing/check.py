@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.primitive import ManyOp, Op, Primitive
 from tinygrad_seq.testing import laws, values
-from tinygrad_seq.testing.expressions import c, compiler
+from tinygrad_seq.testing.expressions import c, compiler_works
 from tinygrad_seq.testing.precision import precision
 from tinygrad_seq.testing.riding import riding
 from tinygrad_seq.testing.strategies import Call, calls, differentiable, families
@@ -31,7 +31,7 @@ def laws_of(op: Primitive) -> tuple[Law, ...]:
     The law of C expressions applies only where there is a C compiler.
     """
     rides = (riding,) if op.signature or op.riding else ()
-    stated = (c,) if op.expression and compiler() else ()
+    stated = (c,) if op.expression and compiler_works() else ()
     return (*OF_VALUES, *rides, *stated, *(OF_DERIVATIVES if differentiable(op) else (values.off_tape,)))
 
 

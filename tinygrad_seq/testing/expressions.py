@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan.c import expressions
+from tinygrad_seq.scan.c import cache, expressions
+from tinygrad_seq.scan.c.compiler import compiler
 from tinygrad_seq.scan.c.expressions import TYPES, ctype
+from tinygrad_seq.scan.c.process import CompileError
 from tinygrad_seq.testing.strategies import SINGULAR, Call, sprinkled
 
 HEADER = Path(expressions.__file__).with_name("elementary.h")
-FLAGS = "-O3 -march=native -std=c11 -fno-math-errno -fno-trapping-math -fwrapv -ffp-contract=fast -shared -fPIC"
 LENGTH = 67  # elements of a compared array: whole vectors, and a rest
 ALLOWED = 8  # units in the last place of a result; each of C's and NumPy's functions has up to 4
 MIXED = [
@@ -49,26 +47,20 @@ class Loop(NamedTuple):
         return z
 
 
-def compiler() -> str | None:
-    """The path of a C compiler, or None."""
-    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+def compiler_works() -> bool:
+    """Whether there is a C compiler, without which there is no law."""
+    try:
+        return bool(compiler())
+    except CompileError:
+        return False
 
 
 def library(source: str) -> ctypes.CDLL:
     """The compiled source. AssertionError, with what the compiler says, if it is not C."""
-    made = _compiled(source)
-    assert isinstance(made, ctypes.CDLL), f"the C expression does not compile: {made}"
-    return made
-
-
-@functools.cache
-def _compiled(source: str) -> ctypes.CDLL | str:
-    with tempfile.TemporaryDirectory() as folder:
-        text, made = Path(folder, "loops.c"), Path(folder, "loops.so")
-        text.write_text(source, encoding="utf-8")
-        command = [str(compiler()), *FLAGS.split(), str(text), "-o", str(made), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        return done.stderr if done.returncode else ctypes.CDLL(str(made))
+    try:
+        return cache.library(source)
+    except CompileError as error:
+        raise AssertionError(f"the C expression does not compile: {error}") from error
 
 
 def choices(op: Primitive) -> Iterator[tuple[np.dtype, ...]]:

@@ -369,6 +369,7 @@ def test_eagerly_it_stops_when_every_row_has_halted():
     assert visits == [[1.0] * B] + [[0.0] * B] * (N.max() - 1)
 
 
+@pytest.mark.in_numpy
 @pytest.mark.parametrize(
     ("make", "count"), [(partial(nn.ACTCell, max_steps=4), 2), (partial(nn.RepeatCell, times=3), 3)]
 )

@@ -14,6 +14,7 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.scan import emitter, over_time, scan
 from tinygrad_seq.scan.c import loop as c_loop
 from tinygrad_seq.scan.c.loop import CLoop
@@ -168,6 +169,13 @@ def test_extrema_of_nan():
         assert_array_equal(ys, op(ts.tensor(xs), axis=1))
 
 
+def test_an_input_of_another_dtype_that_is_not_read():
+    """Values that are not in the loop may have dtypes that C lacks."""
+    h, _ = scan(lambda h, x: (ts.tanh(h), None), ts.tensor(np.ones(2, np.float32)), np.ones(3, np.float16))
+    assert all_in_c()
+    assert_allclose(h, np.tanh(np.tanh(np.tanh(np.ones(2)))), rtol=1e-6)
+
+
 def test_an_index_that_is_out_of_range():
     table = ts.tensor(np.arange(6.0).reshape(3, 2))
 
@@ -274,10 +282,46 @@ def test_a_primitive_of_a_user():
     assert "int64_t scan(" in str(ts.explain(step, start, xs))
 
 
+def _double(x, /):
+    "z = 2 x"
+    return x + x
+
+
+def test_a_primitive_that_is_not_registered():
+    double = Primitive(_double, "()->()")
+    double.partials(lambda: 2.0)
+    double.c("x + x")
+    h, _ = scan(lambda h, x: (double.function(h) + x, None), ts.tensor(0.5), np.ones(3, np.float32))
+    assert all_in_c()
+    assert float(h) == 11
+
+
+def test_a_primitive_that_is_replaced():
+    """A step that uses the old one goes on with its expression."""
+
+    def defined(k):
+        @ts.primitive("()->()")
+        def times(x, /):
+            "z = k x"
+            return x * k
+
+        times.partials(lambda: float(k))
+        times.c(f"x * {k}")
+        return times
+
+    old = defined(2)
+    with pytest.warns(UserWarning, match="replaced"):
+        new = defined(3)
+    for op, k in ((old, 2), (new, 3)):
+        h, _ = scan(lambda h, x, op=op: (op(h), None), ts.tensor(1.0), np.ones(3, np.float32))
+        assert float(h) == k**3
+    assert all_in_c()
+
+
 # --- bits, threads, interrupts ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "turing_machine"])
+@pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "neural Turing machine"])
 def test_the_same_bits(name, monkeypatch):
     """In another workspace, and however often a run returns to Python."""
     first = values_and_gradients(*problem(name, np.float32))

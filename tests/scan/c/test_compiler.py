@@ -1,5 +1,6 @@
 """Finding a C compiler: the order, what does not count as one, and what stops it."""
 
+import ctypes
 import io
 import os
 import re
@@ -455,3 +456,32 @@ def test_the_compiler_of_this_machine_works(machine):
     machine.install_real()
     found = compiler.compiler()
     assert found.library("int twice(int x) { return 2 * x; }").twice(5) == 10
+
+
+FUSED = """
+double rounded(double x, double y, double z)
+{
+    double p = x * y;
+    return p + z;
+}
+
+int fma_is_there(void)
+{
+#if defined __FMA__ || defined __aarch64__
+    return 1;
+#else
+    return 0;
+#endif
+}
+"""
+
+
+def test_a_product_and_a_sum_are_rounded_once_where_the_processor_can(machine):
+    """gcc does not do so under -std=c11 by itself, and clang not across statements."""
+    machine.install_real()
+    library = compiler.compiler().library(FUSED)
+    library.rounded.restype = ctypes.c_double
+    if not library.fma_is_there():
+        pytest.skip("this processor has no fused multiply-add")
+    x, z = 1 + 2**-27, -(1 + 2**-26)  # x x + z is 2^-54, and 0 if x x is rounded first
+    assert library.rounded(*map(ctypes.c_double, (x, x, z))) == 2**-54

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from loop_groups import Loop, check, check_both, check_step, of_step, results
 
 import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import PRIMITIVES
+from tinygrad_seq.nn.indices import WITHIN
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
 from tinygrad_seq.scan.groups.lowering import assigned
 from tinygrad_seq.scan.program import Operation, Program, Spec
@@ -69,6 +71,21 @@ def test_an_index_out_of_range_is_found(wrong):
         results(loop)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i4", "i8", "u8"])
+@pytest.mark.parametrize(("ignore", "wrong"), [(None, [-1, 3, -3]), (7, [-1, 3, 8]), (-1, [-2, 3, 7])])
+def test_checked_indices(dtype, ignore, wrong):
+    """Those of `nn.Embedding` and of losses: from 0 to 2, or equal to `ignore`; none counts from the end."""
+    right = [0, 2, 1 if ignore is None or (ignore < 0 and dtype[0] == "u") else ignore]
+    checked = partial(WITHIN.function, count=3, name="ids", ignore=ignore)
+    loop = of_step(lambda h, i: (h, checked(i)), np.ones(2), np.array([right] * 2).astype(dtype))
+    check(loop)
+    rows = loop.arrays[loop.program.arguments.index(loop.program.inputs[0])]
+    for i in wrong:
+        rows[1, 2] = np.array(i).astype(dtype)
+        with pytest.raises(IndexError, match="out of bounds"):
+            results(loop)
+
+
 def test_an_op_without_an_expression_is_unsupported():
     """Also one that only a composition uses."""
     for step, op in ((lambda h, x: (ts.sin(h), None), "sin"), (lambda h, x: (ts.softmax(h), None), "exp")):
@@ -105,6 +122,13 @@ ALONE = [
     ("a norm that overflows", lambda h: h / ts.norm(h * 1e200, axis=1, keepdims=True)),
     ("arrays apart", lambda h: h + h[[[0], [2]], None, [4, 3, 0]].sum()),
     ("an ellipsis between neighbours", lambda h: h + h[None][:, [0, 1], ..., [2, 3]].sum(axis=0).T),
+    ("two parts of a computed value", lambda h: (lambda y: y[:, :1] * y[:, 4:])(2 * h)),
+    (
+        "additions among sums",
+        lambda h: (lambda y: (y, ts.scatter_add(y, [2, 0, 2], 2 * h)))(h + h.sum(axis=0)),
+    ),
+    ("the gradient of a reversal", lambda h: h[::-1]),
+    ("a square and its transpose", lambda h: (lambda y: y + y.T)(ts.tanh(h[:, :3]))),
     ("additions at indices", lambda h: ts.scatter_add(h, [2, 0, 2], 2 * h) + ts.scatter_add(h, [1, 1, 1], h)),
     ("the least of truth values", lambda h: ts.astype(ts.min(h > -9, axis=0), h.dtype)),
     ("the gradient of a view", lambda h: h[::-1, ::-2]),

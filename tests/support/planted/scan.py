@@ -55,7 +55,7 @@ MUTANTS = [
     *mutants(
         "scan/fingerprint.py",
         KEPT,
-        ("Fingerprint.__init__", "[mode.recording, mode.trace is None]", "[]"),
+        ("Fingerprint.__init__", "[mode.recording, mode.trace is None, chosen()]", "[]"),
         ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.dtype"),
         ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.shape[skipped:]"),
         ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.shape, array.dtype"),
@@ -140,7 +140,7 @@ MUTANTS = [
          "Spec(record.made[0].shape, record.made[0].dtype)"),
         ("Numbering._operation", "record.meta, outputs, record.quiet)", "record.meta, outputs)"),
         ("key_of", "(c.op, c.inputs, hashable", "(c.inputs, hashable", ERRORS),
-        ("taken_apart", "and rides(call, program, fixed) and early(call)", "and early(call)"),
+        ("taken_apart", "and hoisting.before(call, program)", ""),
         ("taken_apart", "if needed.isdisjoint(call.outputs) and rides(call, program, fixed):",
          "if needed.isdisjoint(call.outputs):"),
         ("taken_apart", "needed.update(call.inputs)", "needed.update(call.inputs[:1])"),

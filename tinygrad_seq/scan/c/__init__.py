@@ -6,7 +6,7 @@
     hoisting                          what stays outside of the loop
     compiler, process                 which C compiler works, and how it is run
     cache, disk                       the libraries of this process, and those on the disk
-    loop                              the run, after a comparison with the NumPy form
+    loop, memory, threads             the run, after a comparison with the NumPy form
 
 A loop that has no form in C, or no library, is NumPy: see `scan/ready.py`.
 """

@@ -30,7 +30,7 @@ from tinygrad_seq.scan.c.process import CompileError, building, run
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 # No -ffast-math: NaN, infinities and -0.0 are as in NumPy. Each of the flags leaves the values as they are but
-# -ffp-contract=fast, which rounds x y + z once instead of twice.
+# -ffp-contract=fast, which rounds x y + z once instead of twice; -std=c11 alone forbids that to gcc.
 FLAGS = [
     *("-O3", "-std=c11", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-ffp-contract=fast"),
     *("-fopenmp-simd", "-shared"),

@@ -4,6 +4,7 @@
     assignments                                what every op becomes, and the memory of values
     lowering, placing                          the table of ops, and the loop over the operations
     views, indexing, reductions, products, nested    how the ops of each kind become assignments
+    batch                                      the batch in blocks, for threads
     grouping                                   assignments over one space in one group, values in registers
     told                                       groups in print
 
