@@ -161,7 +161,7 @@ class _Split:
                 right = v not in self.partial and axis is not None and self._axis(item, access, space) == axis
             elif v in self.partial:
                 right = self._adds(item) if axis is None else self._sums(item)
-            elif v in self.own or v in self.given.counted:
+            elif v in self.own:
                 right = step == 0
             else:
                 right = v in self.given.numbers or self.steps.setdefault(v, step) == step
