@@ -64,7 +64,7 @@ def all_in_c():
     )
 
 
-# --- every cell ---------------------------------------------------------------------------------------------
+# --- every cell -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -100,7 +100,7 @@ def test_lengths():
         assert_allclose(x, y, rtol=1e-12, atol=1e-12)
 
 
-# --- memory as the caller has it ------------------------------------------------------------------------------
+# --- memory as the caller has it ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_result_is_never_overwritten():
     assert_array_equal(first, kept)
 
 
-# --- special numbers ------------------------------------------------------------------------------------------
+# --- special numbers ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("x", [np.nan, np.inf, -np.inf, -0.0, 1e30, -1e30, 1e-45])
@@ -189,7 +189,7 @@ def test_an_index_that_is_out_of_range():
         scan(step, ts.tensor(np.float64(0)), np.array([0, 1, 3]))
 
 
-# --- what is not right runs as NumPy ------------------------------------------------------------------
+# --- what is not right runs as NumPy ----------------------------------------------------------
 
 
 def test_a_form_that_differs(monkeypatch):
@@ -318,7 +318,7 @@ def test_a_primitive_that_is_replaced():
     assert all_in_c()
 
 
-# --- bits, threads, interrupts ------------------------------------------------------------------------
+# --- bits, threads, interrupts ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["LSTM", "layer-normalised LSTM", "neural Turing machine"])
