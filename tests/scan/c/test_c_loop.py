@@ -15,7 +15,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import emitter, over_time, scan
+from tinygrad_seq.scan import emitter, kept, over_time, scan
 from tinygrad_seq.scan.c import loop as c_loop
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.process import CompileError
@@ -30,6 +30,7 @@ def compiler(monkeypatch):
     """A C compiler, and no program that another test has made."""
     real()
     monkeypatch.setattr(over_time, "PROGRAMS", type(over_time.PROGRAMS)())
+    monkeypatch.setattr(kept, "KEPT", type(kept.KEPT)())
     with ts.emitter("c"):
         yield
 
