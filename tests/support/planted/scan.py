@@ -124,7 +124,7 @@ MUTANTS = [
         ("Trace.called", "(op, tuple(inputs), sign, quiet, specs)", "(op, tuple(inputs), sign, specs)"),
         ("Trace._own", "self._tensors.append(t)", "pass", ERRORS),
         ("Trace.placeholder", "self.key.append(spec_of(array))", "pass"),
-        ("Trace.owns", "line in self.numbers and line not in self.captured", "line in self.origins"),
+        ("Trace.owns", "line in self.numbers and line not in self.captured", "line in self.numbers"),
         ("Trace.line", "self.key.append(spec_of(array, isinstance(x, Tensor)))", "pass"),
         ("Trace.number", "self.key.append((dtype, type(x), x) if whole else (dtype,))", "pass"),
         ("Trace.number", 'elif not (dtype.kind == "f" or (dtype.kind in "iu" and whole)):', "else:",
