@@ -10,6 +10,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.scan import loop, scan
+from tinygrad_seq.scan.c import memory
 from tinygrad_seq.scan.over_time import PROGRAMS
 from tinygrad_seq.scan.pool import POOL
 
@@ -31,15 +32,19 @@ def gradients(lstm, xs, **how):
 
 @pytest.fixture
 def made(monkeypatch):
-    """A list of the workspaces that are created."""
+    """A list of the workspaces that are created for 7 steps; for 2, the first run in C compares two forms."""
     found = []
-    before = loop.Workspace.__init__
 
-    def init(self, *args):
-        found.append(args)
-        before(self, *args)
+    def noting(before):
+        def init(self, loop, n, reverse):
+            if n == 7:
+                found.append((loop, reverse))
+            before(self, loop, n, reverse)
 
-    monkeypatch.setattr(loop.Workspace, "__init__", init)
+        return init
+
+    for kind in (loop.Workspace, memory.Memory):
+        monkeypatch.setattr(kind, "__init__", noting(kind.__init__))
     return found
 
 

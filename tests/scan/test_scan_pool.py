@@ -177,7 +177,8 @@ def numbers():
 @HOST
 @pytest.mark.parametrize("work", [sizes, numbers])
 def test_the_limit_bounds_what_is_held_after_models_are_gone(work, limited):
-    programs = 100_000 * (4 if work is sizes else 20)  # their source and tables
+    each = 100_000 if ts.emitter().name == "numpy" else 150_000  # the source and tables of a program
+    programs = each * (4 if work is sizes else 20)
     limited(10**9)
     assert kept_by(work) > 4_000_000 + programs
     limited(2_000_000)
@@ -187,6 +188,7 @@ def test_the_limit_bounds_what_is_held_after_models_are_gone(work, limited):
 
 
 @HOST
+@pytest.mark.in_numpy
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.ResetAfterGRUCell])
 @pytest.mark.parametrize("size", [(200, 1, 3, 2), (20, 16, 8, 64)])
 def test_a_workspace_knows_its_size(kind, size, limited, monkeypatch):
@@ -253,19 +255,21 @@ def test_a_forgotten_program_takes_its_memory_with_it(limited):
     (compiled,) = PROGRAMS.values()
     (what,) = compiled.loops.values()
     loops = [what.loop, *(back.loop for back in what.backwards.values())]
-    files = {each.code.function.__code__.co_filename for each in loops}
+    codes = [each.code for each in loops if isinstance(each, loop.Loop)]
+    files = {code.function.__code__.co_filename for code in codes}
     works = [
         weakref.ref(work.owners[0])
         for each in loops
         for alike in each.shelf.works.values()
         for work in alike.values()
     ]
-    assert len(works) == len(files) == 2
+    assert len(works) == 2
+    assert len(files) == (2 if ts.emitter().name == "numpy" else 0)
     assert files <= set(linecache.cache)
     gc.collect()
     gc.disable()
     try:
-        del compiled, what, loops
+        del compiled, what, loops, codes
         PROGRAMS.clear()
         assert [work() for work in works] == [None, None]
         assert not files & set(linecache.cache)

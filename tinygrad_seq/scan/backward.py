@@ -118,15 +118,21 @@ def derived(
     looked: dict[int, Any] = {}
 
     def tensor_of(v: int):
+        taking = []  # no recursion: a function that names itself is a reference cycle, with all tensors in it
+        while v in taken and v not in looked:
+            taking.append((v, taken[v]))
+            v = taken[v].inputs[0]
+        found = looked[v] if v in looked else stand_in(v)
+        for z, call in reversed(taking):
+            made = call.op.function(found, **call.metadata())
+            looked.update(zip(call.outputs, made if call.op.many else [made], strict=True))
+            name_as(call.outputs, [looked[each] for each in call.outputs])
+            found = looked[z]
+        return found
+
+    def stand_in(v: int):
         if v in loop.numbers:
             return loop.numbers[v]
-        if v in taken:
-            if v not in looked:
-                call = taken[v]
-                made = call.op.function(tensor_of(call.inputs[0]), **call.metadata())
-                looked.update(zip(call.outputs, made if call.op.many else [made], strict=True))
-                name_as(call.outputs, [looked[z] for z in call.outputs])
-            return looked[v]
         if v not in stand_ins:
             stand_ins[v] = trace.placeholder(values[v], names[v])
         return stand_ins[v]

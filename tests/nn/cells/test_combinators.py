@@ -197,6 +197,7 @@ def test_deep_functions_before_and_after_a_cell():
     assert_allclose(nn.Recurrent(bare)(inner)[0].numpy(), nn.Recurrent(cell)(inner)[0].numpy(), rtol=1e-13)
 
 
+@pytest.mark.in_numpy
 def test_scan_moves_the_functions_around_a_cell_out_of_the_loop():
     """Of all products of a step, only the product with h is in the loop."""
     cell = nn.Mapped(nn.RNNCell(4, H, rng=0), before=nn.Linear(I, 4, rng=1), after=nn.Linear(H, 2, rng=2))
