@@ -140,12 +140,13 @@ def test_the_table_of_laws():
 def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
     header = conftest.pytest_report_header
     monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
-    backend, oracle = header(None)
+    backend, emitter, oracle = header(None)
     assert backend == doors.description()
+    assert emitter.startswith("emitter: ")
     assert oracle == "oracle: PyTorch 2.9.0"
 
     def absent(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", absent)
-    assert "not installed" in header(None)[1]
+    assert "not installed" in header(None)[2]

@@ -117,6 +117,7 @@ def test_backward_frees_what_the_loop_kept(freed, monkeypatch):
         _, ys = scan(lstm, lstm.initial_state(B, like=xs), xs)
         ts.grad(ys.sum(), lstm.parameters(), retain_graph=not freed)
         held.append(ys)
+        gc.collect()  # empties Python's lists of free tuples
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     each = (sizes[-1] - sizes[5]) / 6 / bytes_of

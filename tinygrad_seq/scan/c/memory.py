@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from tinygrad_seq.scan.c.threads import thread_count
 from tinygrad_seq.scan.groups.batch import moved
 from tinygrad_seq.scan.groups.grouping import Grouped
 from tinygrad_seq.scan.loop import rooms_for
-from tinygrad_seq.scan.program import Spec
-
-if TYPE_CHECKING:
-    from tinygrad_seq.scan.c.loop import CLoop
+from tinygrad_seq.scan.program import Program, Spec
 
 WORTH = 3e7  # operations of a run, about .3 ms, from which a second thread pays
 
@@ -40,6 +37,17 @@ class Part:
         self.at = ctypes.addressof(self.pointers)
 
 
+class Loop(Protocol):
+    """What memory depends on, apart from the number of steps; `work` is the number of operations of a step."""
+
+    program: Program
+    made: Grouped
+    slots: tuple[Slot, ...]
+    kept: tuple[int, ...]
+    wide: list[bool]
+    work: int
+
+
 class Memory:
     """The memory of a loop of `n` steps as C, and the pointers to it.
 
@@ -50,7 +58,7 @@ class Memory:
     parts    of the batch; the pointers of the first are those of the whole
     """
 
-    def __init__(self, loop: CLoop, n: int, reverse: bool) -> None:
+    def __init__(self, loop: Loop, n: int, reverse: bool) -> None:
         program, made = loop.program, loop.made
         values = program.values
         self.blocks, self.parts = made.given.blocks, parts_of(loop, n)
@@ -132,7 +140,7 @@ class Memory:
         return self._references() == self.at_rest
 
 
-def parts_of(loop: CLoop, n: int) -> list[Part]:
+def parts_of(loop: Loop, n: int) -> list[Part]:
     """The blocks of the batch, for as many threads as pay."""
     blocks, slots = loop.made.given.blocks, max(1, len(loop.slots))
     count = min(thread_count(), blocks) if loop.work * n >= WORTH else 1
