@@ -177,7 +177,7 @@ def numbers():
 @HOST
 @pytest.mark.parametrize("work", [sizes, numbers])
 def test_the_limit_bounds_what_is_held_after_models_are_gone(work, limited):
-    each = 100_000 if ts.emitter().name == "numpy" else 150_000  # the source and tables of a program
+    each = 100_000  # the source and tables of a program
     programs = each * (4 if work is sizes else 20)
     limited(10**9)
     assert kept_by(work) > 4_000_000 + programs
@@ -263,7 +263,7 @@ def test_a_forgotten_program_takes_its_memory_with_it(limited):
         for alike in each.shelf.works.values()
         for work in alike.values()
     ]
-    assert len(works) == 2
+    assert len(works) == (2 if codes else 4)  # a loop in C first compares two forms, over two steps
     assert len(files) == (2 if ts.emitter().name == "numpy" else 0)
     assert files <= set(linecache.cache)
     gc.collect()
@@ -271,7 +271,7 @@ def test_a_forgotten_program_takes_its_memory_with_it(limited):
     try:
         del compiled, what, loops, codes
         PROGRAMS.clear()
-        assert [work() for work in works] == [None, None]
+        assert [work() for work in works] == [None] * len(works)
         assert not files & set(linecache.cache)
     finally:
         gc.enable()

@@ -59,6 +59,7 @@ class CLoop:
         self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
         self.work = work(self.made)
+        self.made.forget()
         self.patience = max(1, int(PATIENCE / self.work))
         self.shelf: Shelf[Memory] = Shelf()
         given = [(k, s.kind, program.arguments.index(s.value), s) for k, s in enumerate(self.slots) if s.given]

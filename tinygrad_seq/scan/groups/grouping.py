@@ -53,6 +53,11 @@ class Grouped:
     scratch: dict[int, int]
     size: int
 
+    def forget(self) -> None:
+        """Free the assignments, once they are written: of a loop that runs, only its values are needed."""
+        for part in (self.groups, self.scratch, self.given.items, self.given.views, self.given.inlined):
+            part.clear()
+
     @property
     def wide(self) -> list[bool]:
         """For each carry, whether all its rows are kept."""
