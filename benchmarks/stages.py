@@ -19,7 +19,8 @@ from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.text import source
 from tinygrad_seq.scan.differentiable import first_step
 from tinygrad_seq.scan.emit import emitted
-from tinygrad_seq.scan.groups.grouping import grouped
+from tinygrad_seq.scan.groups.batch import in_blocks
+from tinygrad_seq.scan.groups.grouping import Grouped, grouped
 from tinygrad_seq.scan.groups.lowering import assigned
 from tinygrad_seq.scan.kept import find, fingerprint
 from tinygrad_seq.scan.lines import IN_PLACE
@@ -81,7 +82,11 @@ def in_numpy(loops: list) -> dict[str, Callable]:
 
 
 def in_c(loops: list[CLoop]) -> dict[str, Callable]:
-    texts = [source(loop.made, "loop").text for loop in loops]
+    def groups() -> list[Grouped]:
+        return [grouped(in_blocks(assigned(loop.program, loop.kept, expressible))) for loop in loops]
+
+    made = groups()
+    texts = [source(each, "loop").text for each in made]
 
     def compile() -> None:
         with empty_cache():
@@ -89,8 +94,8 @@ def in_c(loops: list[CLoop]) -> dict[str, Callable]:
                 compiler().library(text)
 
     return {
-        "group": lambda: [grouped(assigned(loop.program, loop.kept, expressible)) for loop in loops],
-        "write": lambda: [source(loop.made, "loop") for loop in loops],
+        "group": groups,
+        "write": lambda: [source(each, "loop") for each in made],
         "compile": compile,
     }
 
