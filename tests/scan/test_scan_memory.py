@@ -131,7 +131,7 @@ def test_remat_needs_a_segment_and_the_carries():
     outputs = 6 * steps * bytes_of  # ys, and values that the loss computes from them
     carries, segment = 2 * steps // k * bytes_of, k * 24 * bytes_of
     assert peak(steps, remat=k) < outputs + carries + segment + 200_000
-    assert peak(steps) > outputs + 7 * steps * bytes_of
+    assert peak(steps) > outputs + 6 * steps * bytes_of  # without remat 7 values are kept of every step
 
 
 def test_higher_derivatives_of_a_rematerialised_loop():
