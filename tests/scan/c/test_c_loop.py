@@ -177,6 +177,17 @@ def test_an_input_of_another_dtype_that_is_not_read():
     assert_allclose(h, np.tanh(np.tanh(np.tanh(np.ones(2)))), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "op", [ts.tril, ts.triu, lambda x: ts.argmax(x, axis=0), lambda x: ts.argmax(x, axis=1)]
+)
+def test_numbers_made_from_indices(op):
+    """The axes of arrays that lie in one piece are one loop only if the indices are not needed apart."""
+    xs = np.random.default_rng(0).normal(size=(3, 4, 4))
+    _, ys = scan(lambda c, x: (c, op(x)), ts.tensor(0.0), xs)
+    assert all_in_c()
+    assert_array_equal(ys, np.stack([op(ts.tensor(x)).numpy() for x in xs]))
+
+
 def test_an_index_that_is_out_of_range():
     table = ts.tensor(np.arange(6.0).reshape(3, 2))
 

@@ -45,7 +45,8 @@ class Nest:
         space = group.space or ()
         axes: list[tuple[int, tuple[int, ...]]] = [(n, (axis,)) for axis, n in enumerate(space)]
         if not self.ordered:
-            axes = loops_of(space, [a.map for a in accesses])
+            counts = [a.map for item in self.items for a in item.reads if a.value in self.given.counted]
+            axes = loops_of(space, [a.map for a in accesses], counts)
         self.order = axes
         self.sizes = [size for size, _ in axes]
         self.rows: list[str] = []  # what is computed once for every row, before the innermost loop
@@ -292,11 +293,12 @@ class Nest:
                 yield f"{found}_nan |= {value} != {value};"
 
 
-def loops_of(space: Shape, maps: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
+def loops_of(space: Shape, maps: Sequence[Map], counts: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
     """The loops over a space, from the outermost: for each its length, and the axes that it runs over.
 
     An axis of blocks is the outermost. The innermost runs over the axis along which most maps are contiguous.
-    Neighbouring axes become one loop where all maps go through both as through one.
+    Neighbouring axes become one loop where all maps go through both as through one, also the maps `counts` of
+    numbers that are made from the indices.
     """
     blocks: list[tuple[int, tuple[int, ...]]] = [
         (n, (a,)) for a, n in enumerate(space) if isinstance(n, Blocks)
@@ -314,7 +316,7 @@ def loops_of(space: Shape, maps: Sequence[Map]) -> list[tuple[int, tuple[int, ..
     for axis in [*(axis for axis in rest if axis != last), last]:
         if loops:
             n, axes = loops[-1]
-            if all(m.strides[axes[-1]] == m.strides[axis] * space[axis] for m in maps):
+            if all(m.strides[axes[-1]] == m.strides[axis] * space[axis] for m in (*maps, *counts)):
                 loops[-1] = n * space[axis], (*axes, axis)
                 continue
         loops.append((space[axis], (axis,)))
