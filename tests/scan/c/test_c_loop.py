@@ -91,6 +91,34 @@ def test_backwards_and_in_segments(name, how):
         assert_allclose(x, y, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("remat", [None, 3, 7])
+def test_a_loop_in_a_loop(remat, reverse):
+    """Also one that recomputes its segments for the derivative."""
+    rng = np.random.default_rng(0)
+    w = ts.tensor(rng.normal(size=(4, 4)), requires_grad=True)
+    xs = ts.tensor(rng.normal(size=(3, 7, 2, 4)), requires_grad=True)
+
+    def run(remat):
+        def inner(c, u):
+            c = ts.tanh(c @ w + u)
+            return c, c * c
+
+        def outer(h, x):
+            h, ys = scan(inner, h, x, remat=remat, reverse=reverse)
+            return h, ys.sum()
+
+        h, ys = scan(outer, ts.tensor(np.zeros((2, 4))), xs)
+        return [h, ys, *ts.grad(h.sum() + (ys * ys).sum(), [w, xs])]
+
+    found = run(remat)
+    assert all_in_c()
+    with ts.emitter("numpy"):
+        right = run(None)
+    for x, y in zip(found, right, strict=True):
+        assert_allclose(x, y, rtol=1e-11, atol=1e-11)
+
+
 def test_lengths():
     cell, xs, _ = problem("LSTM", np.float64)
     lengths = np.array([5, 2, 0])

@@ -28,43 +28,70 @@ def scan(found: Assignments, call: Operation) -> None:
 
 
 def closed(found: Assignments, call: Operation) -> None:
-    """The pullback of a loop."""
+    """The pullback of a loop, or a segment of a loop that recomputes."""
     function = call.metadata()["function"]
-    if not hasattr(function, "backward"):
+    if hasattr(function, "backward"):
+        results = _pulled(found, function, call.inputs)
+    elif hasattr(function, "compiled"):
+        program = function.compiled.program
+        results = _run(found, program, list(call.inputs), function.n, function.reverse)
+    else:
         raise UnsupportedError(f"{call.op.name} {function!r}")
-    how = function.call
+    for z, x in zip(call.outputs, results, strict=True):
+        found.view(z, x, found.place(x)[1])
+
+
+def _pulled(found: Assignments, function, inputs: Sequence[int]) -> list[int]:
+    """The cotangents that a pullback computes."""
     back = function.backward()
     program = back.program
-    parts = taken_apart(program, NOTHING)
-    arrays, kept, g = function.split(call.inputs)
+    arrays, kept, g = function.split(inputs)
     known = [*arrays, *kept, *g]
-    env: dict[int, int] = {}
-    for v, i in zip(program.arguments, back.places, strict=True):
-        spec = program.values[v]
-        zeros = known[i] is None
-        env[v] = _filled(found, 0, spec) if zeros else known[i]
-    for v, x in program.numbers.items():
-        env[v] = _filled(found, x, program.values[v])
-    for inner in parts.constant:
-        env.update({v: found.new(*program.values[v]) for v in inner.outputs})
-        outputs = tuple(env[v] for v in inner.outputs)
-        lower(found, inner._replace(inputs=tuple(env[v] for v in inner.inputs), outputs=outputs))
-    loop = parts.loop
-    n, reverse = how.n, not how.reverse
-    given = [env[v] for v in loop.arguments]
-    finals, outputs_, totals = _looped(found, loop, loop.outputs, n, reverse, given)
-    ends = dict(zip(loop.carries, finals, strict=True))
-    env.update(zip(loop.outputs, outputs_, strict=True))
-    in_loop = dict(zip(loop.totals, totals, strict=True))
-    results = [ends.get(pair, env.get(pair[0], -1)) for pair in program.carries]
-    results += [env[v] for v in program.outputs]
-    results += [in_loop[v] if v in in_loop else _total(found, program, env[v], v, n) for v in program.totals]
-    shares = [share for share in back.shares if share]
-    for z, share in zip(call.outputs, shares, strict=True):
+    given = [
+        _filled(found, 0, program.values[v]) if known[i] is None else known[i]
+        for v, i in zip(program.arguments, back.places, strict=True)
+    ]
+    results = _run(found, program, given, function.call.n, not function.call.reverse)
+    shares = []
+    for share in filter(None, back.shares):
         x = results[share[0]]
         for i in share[1:]:
             x = found.made("add", (x, results[i]), *found.values[x])
-        found.view(z, x, found.place(x)[1])
+        shares.append(x)
+    return shares
+
+
+def _run(found: Assignments, program: Program, given: Sequence[int], n: int, reverse: bool) -> list[int]:
+    """The carries after `n` steps of a program, its outputs of all steps, and its totals."""
+    parts = taken_apart(program, NOTHING)
+    env = dict(zip(program.arguments, given, strict=True))
+    env |= {v: _filled(found, x, program.values[v]) for v, x in program.numbers.items()}
+    for call in parts.constant:
+        env.update({v: found.new(*program.values[v]) for v in call.outputs})
+        outputs = tuple(env[v] for v in call.outputs)
+        lower(found, call._replace(inputs=tuple(env[v] for v in call.inputs), outputs=outputs))
+    loop = parts.loop
+    arguments = [env[v] for v in loop.arguments]
+    last, stacks, sums = _looped(found, loop, loop.outputs, n, reverse, arguments)
+    ends = dict(zip(loop.carries, last, strict=True))
+    made = dict(zip(loop.outputs, stacks, strict=True))
+    totals = dict(zip(loop.totals, sums, strict=True))
+    return [
+        *(ends[pair] if pair in ends else env[pair[0]] for pair in program.carries),
+        *(made[v] if v in made else _repeated(found, program, env[v], v, n) for v in program.outputs),
+        *(totals[v] if v in totals else _total(found, program, env[v], v, n) for v in program.totals),
+    ]
+
+
+def _repeated(found: Assignments, program: Program, x: int, v: int, n: int) -> int:
+    """The stack of a value that the loop does not compute: of an input, or of a constant, which is repeated."""
+    if v in program.inputs:
+        return x
+    shape, dtype = program.values[v]
+    z = found.new((n, *shape), dtype)
+    base, m = found.place(x)
+    found.view(z, base, Map(m.offset, (0, *m.strides)))
+    return z
 
 
 def _total(found: Assignments, program: Program, x: int, v: int, n: int) -> int:
