@@ -10,8 +10,11 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before NumPy is imported: every core already runs a process
 
 import gc
+import importlib
 import importlib.metadata
 import shutil
+import signal
+import sys
 import tempfile
 from collections import defaultdict
 
@@ -19,6 +22,7 @@ import doors
 import judging
 import pytest
 from hypothesis import HealthCheck, settings
+from places import ROOT
 
 from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
 from tinygrad_seq.scan.emitter import emitter
@@ -49,6 +53,20 @@ def registry():
         table.update(kept)
 
 
+@pytest.fixture(scope="session")
+def benchmark():
+    """benchmark(name): the module of that name in benchmarks/, whose files are scripts and lie in no package."""
+
+    def module(name):
+        sys.path.insert(0, str(ROOT / "benchmarks"))
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(str(ROOT / "benchmarks"))
+
+    return module
+
+
 @pytest.fixture(autouse=True)
 def emitter_of_a_test(request):
     """Run a test of the NumPy emitter with that emitter."""
@@ -74,6 +92,8 @@ def pytest_configure(config):
     if "TINYGRAD_SEQ_CACHE" not in os.environ:
         os.environ["TINYGRAD_SEQ_CACHE"] = folder = tempfile.mkdtemp(prefix="tinygrad_seq-tests-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # for tests of Ctrl-C, here and in processes
     os.environ["TINYGRAD_SEQ_EMITTER"] = config.getoption("--emitter")
     emitter()
 
