@@ -55,7 +55,7 @@ def registry():
 
 @pytest.fixture(scope="session")
 def benchmark():
-    """benchmark(name): the module of that name in benchmarks/, whose files are scripts and lie in no package."""
+    """benchmark(name): the module of that name in benchmarks/, whose files are scripts outside any package."""
 
     def module(name):
         sys.path.insert(0, str(ROOT / "benchmarks"))
