@@ -90,6 +90,7 @@ def test_a_cell_of_nn(name, recordings):
     is_kept(cell, recordings, by=cell.parameters())
 
 
+@pytest.mark.host("the functions of the double are code of neither CuPy nor this package")
 def test_cells_with_a_tree_as_state(recordings):
     for cell in (
         nn.LSTMCell(3, 3, rng=0),
@@ -109,6 +110,7 @@ SHIPPED = nn.CELLS | {
 }
 
 
+@pytest.mark.host("the functions of the double are code of neither CuPy nor this package")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_cell_and_runner_of_nn(name, recordings):
     """With and without lengths, in both directions."""
