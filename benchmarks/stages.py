@@ -18,15 +18,15 @@ from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.text import source
 from tinygrad_seq.scan.differentiable import first_step
-from tinygrad_seq.scan.emit import emitted
 from tinygrad_seq.scan.groups.batch import in_blocks
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
-from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.kept import find, fingerprint
-from tinygrad_seq.scan.lines import IN_PLACE
+from tinygrad_seq.scan.groups.ways import assigned
+from tinygrad_seq.scan.np.emit import emitted
+from tinygrad_seq.scan.np.lines import IN_PLACE
+from tinygrad_seq.scan.np.plan import planned
 from tinygrad_seq.scan.over_time import PROGRAMS, Compiled
-from tinygrad_seq.scan.plan import planned
-from tinygrad_seq.scan.step import Step
+from tinygrad_seq.scan.recording.kept import find, fingerprint
+from tinygrad_seq.scan.recording.step import Step
 
 CACHE = "TINYGRAD_SEQ_CACHE"  # the variable that names the folder of compiled loops
 TIMES = {"compile": 3}  # of measuring a stage; all others 21

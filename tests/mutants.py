@@ -1,7 +1,7 @@
 """Plant one-line mistakes in the package, one at a time, and run the tests that should notice.
 
     python tests/mutants.py                     all mutants of the table in tests/support/planted
-    python tests/mutants.py --only scan/loop    those whose description contains this text
+    python tests/mutants.py --only scan/np/loop those whose description contains this text
     python tests/mutants.py --jobs 4            in four processes
     python tests/mutants.py --list              only prints the table
 

@@ -5,7 +5,7 @@ import pytest
 from results import assert_allclose
 
 from tinygrad_seq.scan import over_time
-from tinygrad_seq.scan.step import Step
+from tinygrad_seq.scan.recording.step import Step
 
 pytestmark = pytest.mark.host("benchmarks compare on the CPU")
 

@@ -99,16 +99,16 @@ MUTANTS = {
         f"{DEVICES} -k waits",
     ),
     "a constant of the host in a scan": Mutant(
-        "scan/lines.py",
+        "scan/np/lines.py",
         '    if device == "cpu":\n        x = np',
         "    if True:\n        x = np",
-        "tests/scan/test_scan_emitted.py",
+        "tests/scan/np/test_scan_emitted.py",
     ),
     "memory of the host in a scan": Mutant(
-        "scan/loop.py",
+        "scan/np/loop.py",
         "backend.empty(starts[-1] + LINE, BYTE, device)",
         "np.empty(starts[-1] + LINE, BYTE)",
-        "tests/scan/test_scan_emitted.py",
+        "tests/scan/np/test_scan_emitted.py",
     ),
     "devices that mix": Mutant(
         "engine/recording.py", "    if not isinstance(z, np.ndarray):\n", "    if False:\n", f"{DEVICES} -k mix"

@@ -10,7 +10,8 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
-from tinygrad_seq.scan import gates, scan, unrolled
+from tinygrad_seq.scan import scan, unrolled
+from tinygrad_seq.scan.np import gates
 from tinygrad_seq.scan.over_time import PROGRAMS
 from tinygrad_seq.testing import check_primitive
 

@@ -9,8 +9,9 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import loop, scan
+from tinygrad_seq.scan import scan
 from tinygrad_seq.scan.c import memory
+from tinygrad_seq.scan.np import loop
 from tinygrad_seq.scan.over_time import PROGRAMS
 from tinygrad_seq.scan.pool import POOL
 

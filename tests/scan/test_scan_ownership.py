@@ -13,8 +13,8 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.scan import over_time, scan, unrolled
-from tinygrad_seq.scan.loop import Loop
-from tinygrad_seq.scan.ready import NUMPY
+from tinygrad_seq.scan.emitters import NUMPY
+from tinygrad_seq.scan.np.loop import Loop
 
 
 def normal(*shape, seed=0):

@@ -14,7 +14,7 @@ from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import loop
+from tinygrad_seq.scan.np import loop
 from tinygrad_seq.scan.over_time import PROGRAMS
 from tinygrad_seq.scan.pool import ALIKE, LIMIT, POOL, Pool, Shelf
 

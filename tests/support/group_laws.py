@@ -12,7 +12,7 @@ from interpreted import Interpreter, places
 
 from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Inner, Item
 from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
-from tinygrad_seq.scan.groups.told import names_of
+from tinygrad_seq.scan.groups.printed import names_of
 
 
 def well_formed(made: Grouped) -> None:

@@ -16,8 +16,8 @@ from loop_groups import Loop, flat, gaps, spread, tolerance
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Product
 from tinygrad_seq.scan.groups.batch import Blocks, in_blocks
 from tinygrad_seq.scan.groups.grouping import Group, Grouped, grouped
-from tinygrad_seq.scan.groups.lowering import assigned
 from tinygrad_seq.scan.groups.maps import Map
+from tinygrad_seq.scan.groups.ways import assigned
 
 
 def split(loop: Loop) -> Grouped:

@@ -19,11 +19,11 @@ from tinygrad_seq.scan.differentiable import first_step
 from tinygrad_seq.scan.execute import store
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
-from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.groups.told import told
+from tinygrad_seq.scan.groups.printed import told
+from tinygrad_seq.scan.groups.ways import assigned
 from tinygrad_seq.scan.naming import identified
 from tinygrad_seq.scan.program import Hoisting, Operation, Program, taken_apart
-from tinygrad_seq.scan.step import Step, steps_of
+from tinygrad_seq.scan.recording.step import Step, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.testing.differences import noise
 

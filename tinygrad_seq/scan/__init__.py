@@ -18,25 +18,25 @@ from the rules of the primitives.
 This folder may import `derive` and lower layers (`tensor`, `ops`, `engine`, `tree`), and knows no cell or
 module. By task:
 
-    over_time, step, trace, traced, twice, places   a step is recorded: `scan` begins in `over_time`
-    pure, fingerprint, guard, kept                  it need not be, if nothing that it reads has changed
-    program, riding                                 operations are placed
-    backward, differentiable                        the backward program is derived
-    emitter, ready                                  which emitter, and what all emitters have in common
-    gates, plan, lines, emit, loop, threads         the NumPy emitter: a loop as NumPy source, and its run
-    groups/                                         operations as loop nests, for emitters that write such
-    c/                                              the C emitter: loop nests as C, the compiler, and the run
-    pool                                            the memory of loops between their runs
-    op, execute, closed, pushed                     a loop is one op of the outer tape, with all its derivatives
-    naming, equations, explain                      names and equations, and their print
+    over_time                           `scan` begins here
+    recording/                          a step is recorded, or a kept recording is found
+    program, riding                     operations are placed
+    backward, differentiable            the backward program is derived
+    emitter, emitters                   which emitter is chosen, and what all emitters have in common
+    np/                                 the NumPy emitter: a loop as NumPy source, and its run
+    groups/                             operations as loop nests, for emitters that write such
+    c/                                  the C emitter: loop nests as C, the compiler, and the run
+    pool                                the memory of loops between their runs
+    op, execute, closed, pushed         a loop is one op of the outer tape, with all its derivatives
+    naming, equations, explain          names and equations, and their print
 """
 
 from tinygrad_seq.scan.explain import explain
 from tinygrad_seq.scan.op import SCAN
 from tinygrad_seq.scan.over_time import scan, unrolled
 from tinygrad_seq.scan.pool import workspace_limit
-from tinygrad_seq.scan.pure import pure
 from tinygrad_seq.scan.pushed import pushed
+from tinygrad_seq.scan.recording.pure import pure
 
 __all__ = ["explain", "pure", "scan", "unrolled", "workspace_limit"]
 

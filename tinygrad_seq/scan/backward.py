@@ -20,10 +20,10 @@ from tinygrad_seq.engine.mode import recording, tracing
 from tinygrad_seq.engine.record import Line, Record, next_serial
 from tinygrad_seq.engine.rules import pull
 from tinygrad_seq.scan.naming import has_own_name, identified
-from tinygrad_seq.scan.plan import is_view, pointwise
+from tinygrad_seq.scan.np.plan import is_view, pointwise
 from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Numbering, Operation, Program
-from tinygrad_seq.scan.trace import Trace
-from tinygrad_seq.scan.traced import Traced
+from tinygrad_seq.scan.recording.trace import Trace
+from tinygrad_seq.scan.recording.traced import Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from tinygrad_seq.ops.shape import stack, unstack
 from tinygrad_seq.scan.backward import Backward, Ends, derived, pulled, reached
+from tinygrad_seq.scan.emitters import Emitter, Ready
 from tinygrad_seq.scan.execute import Execution, as_recorded, store
-from tinygrad_seq.scan.loop import Kept
+from tinygrad_seq.scan.np.loop import Kept
 from tinygrad_seq.scan.program import Program, taken_apart
-from tinygrad_seq.scan.ready import Emitter, Ready
 
 
 class BackwardLoop:

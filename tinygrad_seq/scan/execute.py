@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_seq.engine.mode import recording
 from tinygrad_seq.engine.precision import total
-from tinygrad_seq.scan.loop import Run
+from tinygrad_seq.scan.np.loop import Run
 from tinygrad_seq.scan.program import Operation, Parts, Program, summable
 from tinygrad_seq.scan.riding import Lifted
 

@@ -16,12 +16,12 @@ from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.emitter import chosen
+from tinygrad_seq.scan.emitters import NUMPY, Emitter, Ready, emitter_of, obstacle
 from tinygrad_seq.scan.equations import Equation, equations, spelled, transposes
 from tinygrad_seq.scan.execute import sums
-from tinygrad_seq.scan.groups.told import told as in_groups
+from tinygrad_seq.scan.groups.printed import told as in_groups
 from tinygrad_seq.scan.program import Operation, Parts, Program, Spec, rides, taken_apart
-from tinygrad_seq.scan.ready import NUMPY, Emitter, Ready, emitter_of, obstacle
-from tinygrad_seq.scan.step import Step, steps_of
+from tinygrad_seq.scan.recording.step import Step, steps_of
 from tinygrad_seq.tensor.tensor import Tensor
 
 

@@ -18,7 +18,7 @@ from types import CodeType
 from tinygrad_seq.engine.record import Line
 from tinygrad_seq.scan.equations import OPERATORS, TERM, transposes
 from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Operation, Program, taken_apart
-from tinygrad_seq.scan.trace import Trace
+from tinygrad_seq.scan.recording.trace import Trace
 
 LAID_OUT = ("reshape", "transpose")
 NUMBERS: dict[float, str] = {0: "zero", 1: "one", 2: "two"}

@@ -18,7 +18,7 @@ from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import BackwardLoop, Differentiable
-from tinygrad_seq.scan.loop import Run
+from tinygrad_seq.scan.np.loop import Run
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

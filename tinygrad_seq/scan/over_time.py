@@ -19,14 +19,14 @@ from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.emitter import chosen
+from tinygrad_seq.scan.emitters import emitter_of
 from tinygrad_seq.scan.execute import Execution
-from tinygrad_seq.scan.kept import find, fingerprint, keep
-from tinygrad_seq.scan.loop import Run
+from tinygrad_seq.scan.np.loop import Run
 from tinygrad_seq.scan.op import run_loop
 from tinygrad_seq.scan.program import Program, taken_apart
-from tinygrad_seq.scan.ready import emitter_of
-from tinygrad_seq.scan.step import Step, steps_of
-from tinygrad_seq.scan.twice import hash_of_made, refuse_another
+from tinygrad_seq.scan.recording.kept import find, fingerprint, keep
+from tinygrad_seq.scan.recording.step import Step, steps_of
+from tinygrad_seq.scan.recording.twice import hash_of_made, refuse_another
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.record import Line, Record
-from tinygrad_seq.scan.trace import Noted, Trace, hashable
+from tinygrad_seq.scan.recording.trace import Noted, Trace, hashable
 
 
 class Spec(NamedTuple):

@@ -15,10 +15,11 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import emitter, kept, over_time, scan
+from tinygrad_seq.scan import emitter, over_time, scan
 from tinygrad_seq.scan.c import loop as c_loop
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.process import CompileError
+from tinygrad_seq.scan.recording import kept
 
 pytestmark = pytest.mark.usefixtures("compiler")
 CELLS = nn.CELLS | COMBINED

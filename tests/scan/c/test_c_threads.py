@@ -16,11 +16,12 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
-from tinygrad_seq.scan import kept, over_time, scan
+from tinygrad_seq.scan import over_time, scan
 from tinygrad_seq.scan.c import memory, threads
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.threads import thread_count, together
 from tinygrad_seq.scan.groups import batch
+from tinygrad_seq.scan.recording import kept
 
 CELLS = nn.CELLS | COMBINED
 PARTLY = {"adaptive"}  # cells of which one loop is whole: that has a loop in its step

@@ -6,12 +6,12 @@ from combined import COMBINED
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
-from tinygrad_seq.scan import over_time, ready, scan
+from tinygrad_seq.scan import emitters, over_time, scan
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.text import source
 from tinygrad_seq.scan.groups.grouping import grouped
-from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.loop import Loop
+from tinygrad_seq.scan.groups.ways import assigned
+from tinygrad_seq.scan.np.loop import Loop
 
 CELLS = nn.CELLS | COMBINED
 LENGTHS = [5, 2, 0]
@@ -29,12 +29,12 @@ def written(monkeypatch):
         names.append(name)
         return Loop(program, saved, name)
 
-    monkeypatch.setattr(ready, "C", ready.C._replace(ready=loop))
-    monkeypatch.setattr(ready, "chosen", lambda: "c")
+    monkeypatch.setattr(emitters, "C", emitters.C._replace(ready=loop))
+    monkeypatch.setattr(emitters, "chosen", lambda: "c")
     monkeypatch.setattr(over_time, "PROGRAMS", type(over_time.PROGRAMS)())
     yield names
     assert names
-    obstacles = [ready.obstacle(made.program) for made in over_time.PROGRAMS.values()]
+    obstacles = [emitters.obstacle(made.program) for made in over_time.PROGRAMS.values()]
     assert not any(obstacles), obstacles
 
 

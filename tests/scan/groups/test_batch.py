@@ -12,11 +12,11 @@ from loop_groups import backward, forward
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import loop as numpy_loop
 from tinygrad_seq.scan import over_time
 from tinygrad_seq.scan.c.hoisting import IN_C
+from tinygrad_seq.scan.emitters import C
 from tinygrad_seq.scan.groups.batch import Blocks, blocks_of, moved
-from tinygrad_seq.scan.ready import C
+from tinygrad_seq.scan.np import loop as numpy_loop
 
 CELLS = nn.CELLS | COMBINED
 WHOLE = {"adaptive"}  # a loop in its step

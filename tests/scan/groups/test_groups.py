@@ -19,9 +19,9 @@ from random_steps import written
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import loop as numpy_loop
 from tinygrad_seq.scan import over_time, scan, unrolled
-from tinygrad_seq.scan.ready import C
+from tinygrad_seq.scan.emitters import C
+from tinygrad_seq.scan.np import loop as numpy_loop
 
 MANY = settings(max_examples=max(100, settings().max_examples))
 

@@ -13,7 +13,7 @@ import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.nn.indices import WITHIN
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
-from tinygrad_seq.scan.groups.lowering import assigned
+from tinygrad_seq.scan.groups.ways import assigned
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
 # --- every primitive ----------------------------------------------------------------------------------

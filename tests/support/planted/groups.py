@@ -35,7 +35,7 @@ MUTANTS = [
         ("neutral", 'return how == "min"', "return False"),
     ),
     *mutants(
-        "scan/groups/placing.py",
+        "scan/groups/lowering.py",
         LOWERING,
         ("lowered", "if not expressible(", "if item.op in ways.values() and not expressible("),
         ("_bind", "alone = v in own and v not in found.carries and", "alone = v in own and"),
@@ -122,8 +122,8 @@ MUTANTS = [
         ("_Split._item", "item._replace(blocks=self.count)", "item"),
     ),
     *mutants(
-        "scan/groups/told.py",
-        "scan/groups/test_told.py scan/groups/test_groups.py",
+        "scan/groups/printed.py",
+        "scan/groups/test_printed.py scan/groups/test_groups.py",
         ("names_of", "if name not in taken", "if name"),
         ("_Teller.lines", "reads[v] == 1 and", "reads[v] <= 2 and"),
         ("cut", "if stop < n", "if stop <= n"),

@@ -2,10 +2,10 @@
 
 from planted import mutants
 
-LOOP = "scan/test_scan.py scan/test_scan_again.py scan/test_scan_laws.py"
-MEMORY = "scan/test_scan_ownership.py scan/test_scan_memory.py scan/test_scan_emitted.py"
+LOOP = "scan/test_scan.py scan/recording/test_scan_again.py scan/test_scan_laws.py"
+MEMORY = "scan/test_scan_ownership.py scan/test_scan_memory.py scan/np/test_scan_emitted.py"
 ERRORS = "scan/test_scan_errors.py"
-KEPT = "scan/test_kept.py"
+KEPT = "scan/recording/test_kept.py"
 
 MUTANTS = [
     *mutants(
@@ -40,7 +40,7 @@ MUTANTS = [
         ("recording", "if known and (found := find(known)):", "if False:"),
     ),
     *mutants(
-        "scan/kept.py",
+        "scan/recording/kept.py",
         KEPT,
         ("find", "or not kept.guard.holds()", ""),
         ("find", "KEPT.move_to_end(now.key)", "pass"),
@@ -53,7 +53,7 @@ MUTANTS = [
         ("keep", "while len(KEPT) > CAPACITY:", "while False:"),
     ),
     *mutants(
-        "scan/fingerprint.py",
+        "scan/recording/fingerprint.py",
         KEPT,
         ("Fingerprint.__init__", "[mode.recording, mode.trace is None, chosen()]", "[]"),
         ("Fingerprint._given", "array.shape[skipped:], array.dtype", "array.dtype"),
@@ -78,7 +78,7 @@ MUTANTS = [
         ("bases", "kind.__basicsize__ != Plain.__basicsize__", "False"),
     ),
     *mutants(
-        "scan/guard.py",
+        "scan/recording/guard.py",
         KEPT,
         ("Guard.__init__", "(*classes, *filter(ours, Traced.__mro__))", "classes"),
         ("Guard.__init__", "(*classes, *filter(ours, Traced.__mro__))", "filter(ours, Traced.__mro__)"),
@@ -88,7 +88,7 @@ MUTANTS = [
         ("Guard._reach", "self._reach(cell.cell_contents)", "pass"),
     ),
     *mutants(
-        "scan/step.py",
+        "scan/recording/step.py",
         f"{ERRORS} {LOOP}",
         ("Step.program", "operations = number.operations([*self.after, *self.ys])",
          "operations = number.operations(self.after)"),
@@ -102,7 +102,7 @@ MUTANTS = [
         ("steps_of", "if n < 1:", "if n < 0:"),
     ),
     *mutants(
-        "scan/twice.py",
+        "scan/recording/twice.py",
         f"{ERRORS} {LOOP} test_never_silent.py",
         ("hash_of_made", "return hash(tuple(parts)) if parts else None", "return None"),
         ("refuse_another", "not backend.same(x, after[i][1])", "x.shape != after[i][1].shape"),
@@ -110,7 +110,7 @@ MUTANTS = [
          "elif first.program.outputs != second.program.outputs:"),
     ),
     *mutants(
-        "scan/trace.py",
+        "scan/recording/trace.py",
         f"{LOOP} {ERRORS}",
         ("Noted.inputs", "[False] * count if self.quiet else self.op.differentiable(count)",
          "self.op.differentiable(count)"),
@@ -147,7 +147,7 @@ MUTANTS = [
         ("summable", "return ranks == [len(core) for core in signature.inputs]", "return bool(ranks)"),
     ),
     *mutants(
-        "scan/gates.py",
+        "scan/np/gates.py",
         LOOP,
         ("slope", "one = 2 * scale(kinds, axis, z.dtype, backend.device_of(data_of(z))) - 1",
          "one = scale(kinds, axis, z.dtype, backend.device_of(data_of(z)))"),
@@ -213,7 +213,7 @@ MUTANTS = [
         ("Pullback.follows", "[True] * len(self.present)", "[False] * len(self.present)"),
     ),
     *mutants(
-        "scan/loop.py",
+        "scan/np/loop.py",
         f"{MEMORY} {LOOP}",
         ("Loop.__call__", "total.fill(0)", "pass"),
         ("Loop.__call__", "backend.copy(rows[n])", "rows[n]"),
@@ -255,8 +255,8 @@ MUTANTS = [
         ("workspace_limit", "gone = POOL.surplus()", "gone: list = []"),
     ),
     *mutants(
-        "scan/threads.py",
-        "scan/test_scan_threads.py",
+        "scan/np/blas.py",
+        "scan/np/test_blas.py",
         ("OneThread.__enter__", "if not self.inside:", "if True:"),
         ("OneThread.__enter__", "self.inside += 1", "self.inside = 1"),
         ("OneThread.__enter__", "self.before = self.read()", "self.before = 2"),
@@ -269,12 +269,12 @@ MUTANTS = [
         ("multiplications", "dict(zip(letters, x + y, strict=True)).values()", "x + y"),
     ),
     *mutants(
-        "scan/loop.py",
-        "scan/test_scan_threads.py",
+        "scan/np/loop.py",
+        "scan/np/test_blas.py",
         ("Loop.__call__", "with self.threads:", "if True:"),
     ),
     *mutants(
-        "scan/plan.py",
+        "scan/np/plan.py",
         f"{LOOP} {MEMORY}",
         ("is_view", 'len(call.inputs) > 1 or any(isinstance(k, bool) for k in call.metadata()["key"])',
          "len(call.inputs) > 1"),
@@ -295,8 +295,8 @@ MUTANTS = [
         ("_share_scratch", "for v in (*call.inputs, *call.outputs):", "for v in call.outputs:"),
     ),
     *mutants(
-        "scan/lines.py",
-        f"scan/test_scan_emitted.py {LOOP}",
+        "scan/np/lines.py",
+        f"scan/np/test_scan_emitted.py {LOOP}",
         ("", "copyto({z}, {v1}); copyto({z}, {one}, where={v0} == 0); multiply({z}, {v0}, {z})",
          "multiply({v0}, {v1}, {z})"),
         ("written",
@@ -315,7 +315,7 @@ MUTANTS = [
         ("written", "if not plan.placed(call, i):", "if i:"),
     ),
     *mutants(
-        "scan/emit.py",
+        "scan/np/emit.py",
         LOOP,
         ("identifiers", "if name in RESERVED", "if name in FUNCTIONS", f"scan/test_explain.py {LOOP}"),
         ("emitted", "namespace.pop(name)", "namespace[name]", "scan/test_scan_pool.py"),

@@ -30,7 +30,7 @@ from tinygrad_seq.ops.rearranging import pad
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape, stack
 from tinygrad_seq.scan import scan
-from tinygrad_seq.scan.traced import Traced
+from tinygrad_seq.scan.recording.traced import Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 Visited = tuple[State, Tensor]  # the state after a visit, and h_1 + ... + h_n

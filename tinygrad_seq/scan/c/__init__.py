@@ -8,5 +8,5 @@
     cache, disk                       the libraries of this process, and those on the disk
     loop, memory, threads             the run, after a comparison with the NumPy form
 
-A loop that has no form in C, or no library, is NumPy: see `scan/ready.py`.
+A loop that has no form in C, or no library, is NumPy: see `scan/emitters.py`.
 """

@@ -6,8 +6,8 @@ to memory and read again. So all else stays in the loop, for which NumPy has oth
 
 from __future__ import annotations
 
-from tinygrad_seq.scan.groups.lowering import WAYS
-from tinygrad_seq.scan.plan import is_view, pointwise
+from tinygrad_seq.scan.groups.ways import WAYS
+from tinygrad_seq.scan.np.plan import is_view, pointwise
 from tinygrad_seq.scan.program import Hoisting, Operation, Program, summable
 
 

@@ -1,4 +1,4 @@
-"""Running a loop as C: the same interface as `scan/loop.py`, whose NumPy form is the reference.
+"""Running a loop as C: the same interface as `scan/np/loop.py`, whose NumPy form is the reference.
 
 On its first run a loop takes its first steps in both forms, on the same values. If they differ by more than
 rounding, or if there is no library, it runs as NumPy from then on, and says so once. Python decides how many
@@ -28,8 +28,8 @@ from tinygrad_seq.scan.emitter import fall_back
 from tinygrad_seq.scan.groups.assignments import Inner, Product
 from tinygrad_seq.scan.groups.batch import in_blocks
 from tinygrad_seq.scan.groups.grouping import Grouped, grouped
-from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.loop import Kept, Loop, Run
+from tinygrad_seq.scan.groups.ways import assigned
+from tinygrad_seq.scan.np.loop import Kept, Loop, Run
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Program, Spec
 
@@ -82,7 +82,7 @@ class CLoop:
         return grouped(assigned(self.program, self.kept, expressible))
 
     def __call__(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
-        """Run `n` steps, from the last to the first if `reverse`, as `scan.loop.Loop` does."""
+        """Run `n` steps, from the last to the first if `reverse`, as `scan.np.loop.Loop` does."""
         if not self.checked:
             self._check(arrays, n, reverse)
         if self.reference is not None:

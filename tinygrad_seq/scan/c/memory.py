@@ -17,7 +17,7 @@ from tinygrad_seq.scan.c.text import Slot
 from tinygrad_seq.scan.c.threads import thread_count
 from tinygrad_seq.scan.groups.batch import moved
 from tinygrad_seq.scan.groups.grouping import Grouped
-from tinygrad_seq.scan.loop import rooms_for
+from tinygrad_seq.scan.np.loop import rooms_for
 from tinygrad_seq.scan.program import Program, Spec
 
 WORTH = 3e7  # operations of a run, about .3 ms, from which a second thread pays

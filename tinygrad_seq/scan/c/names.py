@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_seq.scan.c.expressions import ctype
 from tinygrad_seq.scan.groups.grouping import Grouped
-from tinygrad_seq.scan.groups.told import names_of
+from tinygrad_seq.scan.groups.printed import names_of
 
 RESERVED = """
     auto break case char const continue default do double else enum extern float for goto if inline int long

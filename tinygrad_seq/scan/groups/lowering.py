@@ -1,60 +1,80 @@
-"""From the operations of a loop to assignments.
-
-An op that has no such form raises `UnsupportedError`, and the loop runs as NumPy.
-"""
+"""The assignments of a loop: each call by its way, then memory for what outlives the step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
-from tinygrad_seq.scan.groups import indexing, nested, products, reductions, views
-from tinygrad_seq.scan.groups.assignments import Assignments, Expressible, Way
-from tinygrad_seq.scan.groups.placing import lowered
-from tinygrad_seq.scan.program import Program
+import numpy as np
 
-WAYS: dict[str, Way] = {
-    "stop_gradient": views.same,
-    "transpose": views.transpose,
-    "broadcast_to": views.broadcast,
-    "reshape": views.reshape,
-    "split": views.split,
-    "unstack": views.unstack,
-    "concatenate": views.concatenate,
-    "stack": views.stack,
-    "roll": views.roll,
-    "pad": views.pad,
-    "getitem": indexing.getitem,
-    "scatter": indexing.scatter,
-    "take_along_axis": indexing.take_along_axis,
-    "within": indexing.within,
-    "scatter_along_axis": indexing.scatter_along_axis,
-    "zeros_like": views.filled(0),
-    "ones_like": views.filled(1),
-    "astype": views.convert,
-    "cast": views.convert,
-    "sum": reductions.sum,
-    "max": reductions.extremum,
-    "min": reductions.extremum,
-    "argmax": reductions.position,
-    "argmin": reductions.position,
-    "cumsum": reductions.cumsum,
-    "norm": reductions.norm,
-    "softmax": reductions.softmax,
-    "log_softmax": reductions.log_softmax,
-    "logsumexp": reductions.logsumexp,
-    "tril": views.triangle,
-    "triu": views.triangle,
-    "matmul": products.matmul,
-    "contract": products.contract,
-    "scan": nested.scan,
-    "closed": nested.closed,
-}
+from tinygrad_seq.scan.groups.assignments import (
+    DTYPES,
+    Assign,
+    Assignments,
+    Expressible,
+    UnsupportedError,
+    Way,
+)
+from tinygrad_seq.scan.np.plan import pointwise
+from tinygrad_seq.scan.program import Operation, Program, Spec
 
 
-def assigned(loop: Program, kept: Sequence[int], expressible: Expressible) -> Assignments:
-    """The assignments of `loop`, which keeps the values `kept` of all steps. Raises UnsupportedError.
+def lowered(
+    loop: Program, kept: Sequence[int], expressible: Expressible, ways: Mapping[str, Way]
+) -> Assignments:
+    """The assignments of `loop`, which keeps the values `kept` of all steps."""
+    found = Assignments(loop, list(loop.values), expressible, ways, numbers=dict(loop.numbers))
+    for v in {*loop.arguments, *(v for call in loop.operations for v in (*call.inputs, *call.outputs))}:
+        shape, dtype = loop.values[v]
+        if dtype not in DTYPES or math.prod(shape) >= 2**31:
+            raise UnsupportedError(f"an array {dtype}{list(shape)}")
+    for call in loop.operations:
+        lower(found, call)
+    for item in found.items:
+        if isinstance(item, Assign):
+            dtypes = [found.values[access.value].dtype for access in (*item.reads, item.write)]
+            if not expressible(item.op, dtypes[:-1], dtypes[-1]):
+                name = item.op.name if item.op else "a conversion"
+                raise UnsupportedError(f"{name} of {', '.join(map(str, dtypes[:-1]))}")
+    _bind(found, kept)
+    return found
 
-    `expressible` says of an op, or of None for a conversion, with the dtypes of its arguments and of its
-    result, whether the emitter has an expression for it.
-    """
-    return lowered(loop, kept, expressible, WAYS)
+
+def again(found: Assignments, loop: Program, kept: Sequence[int]) -> Assignments:
+    """The assignments of a loop within the loop of `found`."""
+    return lowered(loop, kept, found.expressible, found.ways)
+
+
+def lower(found: Assignments, call: Operation) -> None:
+    """Assign the outputs of a call."""
+    own = call.op.forward.__module__.startswith(
+        "tinygrad_seq."
+    )  # a user's op may have the name of an inner one
+    if own and call.op.name in found.ways:
+        found.ways[call.op.name](found, call)
+    elif pointwise(call):
+        found.assign(call.op, call.inputs, call.outputs[0])
+    else:
+        raise UnsupportedError(call.op.name)
+
+
+def _bind(found: Assignments, kept: Sequence[int]) -> None:
+    """Give memory to carries, kept values and totals: that of a copy, where a value has none of its own."""
+    loop = found.program
+    own = {v for item in found.items for v in item.written}
+    before = {b for b, _ in loop.carries}
+
+    def copied(v: int) -> int:
+        return found.made("convert", (v,), found.shape(v), found.values[v].dtype)
+
+    for _, v in loop.carries:
+        alone = v in own and v not in found.carries and v not in found.views and v not in found.numbers
+        found.carries.append(v if alone else copied(v))
+    for v in kept:
+        alone = v in own and v not in found.views and v not in found.numbers
+        found.kept[v] = v if alone or v in before else copied(v)
+    for v in loop.totals:
+        total = found.totals[v] = found.new(found.shape(v), loop.values[v].dtype)
+        if found.values[v].dtype == np.float32:
+            found.values[total] = Spec(found.shape(v), np.dtype(np.float64))
+        found.assign("convert", (v,), total, "add")

@@ -12,8 +12,8 @@ import numpy as np
 
 from tinygrad_seq.scan.groups.assignments import Access, Assignments, Inner, UnsupportedError
 from tinygrad_seq.scan.groups.grouping import grouped
+from tinygrad_seq.scan.groups.lowering import again, lower
 from tinygrad_seq.scan.groups.maps import Map, contiguous, dropped, sliced
-from tinygrad_seq.scan.groups.placing import again, lower
 from tinygrad_seq.scan.groups.views import place
 from tinygrad_seq.scan.program import NOTHING, Operation, Program, taken_apart
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan import lines
-from tinygrad_seq.scan.lines import IN_PLACE
+from tinygrad_seq.scan.np import lines
+from tinygrad_seq.scan.np.lines import IN_PLACE
 from tinygrad_seq.scan.over_time import PROGRAMS
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]

@@ -25,14 +25,14 @@ from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf
 from tinygrad_seq.scan.emitter import chosen
-from tinygrad_seq.scan.places import HERE
-from tinygrad_seq.scan.pure import is_pure
-from tinygrad_seq.scan.traced import Escaped, Traced
+from tinygrad_seq.scan.recording.places import HERE
+from tinygrad_seq.scan.recording.pure import is_pure
+from tinygrad_seq.scan.recording.traced import Escaped, Traced
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 LIBRARIES = sys.stdlib_module_names | {"numpy", "cupy"}
-SCAN = str(Path(__file__).parent)
+SCAN = str(Path(__file__).parents[1])
 DULL = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
 
 

@@ -7,6 +7,7 @@ be pure, and so is what is marked.
 import gc
 import math
 import random
+import sys
 import threading
 import weakref
 from functools import partial
@@ -22,7 +23,8 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.nn.cells import fitting
 from tinygrad_seq.nn.cells import rnn as module
-from tinygrad_seq.scan import kept, over_time, scan
+from tinygrad_seq.scan import over_time, scan
+from tinygrad_seq.scan.recording import kept
 
 RNG = np.random.default_rng(0)
 
@@ -123,6 +125,17 @@ def test_every_cell_and_runner_of_nn(name, recordings):
             assert not recordings
             for a, b in zip(first, again, strict=True):
                 assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.host("the functions of the double are code of neither CuPy nor this package")
+def test_an_import_changes_nothing(recordings, monkeypatch):
+    """ACTCell calls code that looks for CuPy in sys.modules."""
+    cell, xs = SHIPPED["adaptive"](3, 5, rng=0), normal(4, 2, 3).astype(np.float32)
+    nn.Recurrent(cell)(xs, lengths=[4, 2])
+    recordings.clear()
+    monkeypatch.setitem(sys.modules, "imported_later", math)
+    nn.Recurrent(cell)(xs, lengths=[4, 2])
+    assert not recordings
 
 
 def test_equal_cells_share_a_recording(recordings):

@@ -13,12 +13,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_seq.engine.declaration import Declaration
-from tinygrad_seq.scan.fingerprint import UnknownError, library, names_of, ours, scans
-from tinygrad_seq.scan.places import HERE
-from tinygrad_seq.scan.traced import Traced
+from tinygrad_seq.scan.recording.fingerprint import UnknownError, library, names_of, ours, scans
+from tinygrad_seq.scan.recording.places import HERE
+from tinygrad_seq.scan.recording.traced import Traced
 
 NUMBERS = (int, float)
-DATA = (*NUMBERS, str, tuple, dict, list, set, ModuleType)
+TABLES = (dict, list, set)
+DATA = (*NUMBERS, *TABLES, str, tuple, ModuleType)
 
 
 class Guard:
@@ -70,7 +71,7 @@ class Guard:
 
     def _reach(self, x: object) -> None:
         """Note what x can reach, if it is code."""
-        if isinstance(x, dict | list | set):
+        if isinstance(x, TABLES):
             self.tables.append((x, x.copy()))
             for value in x.values() if isinstance(x, dict) else x:
                 self._reach(value)
@@ -102,4 +103,5 @@ class Guard:
                     spaces.append(vars(value))
                 if name not in found and (isinstance(value, DATA) or callable(value)):
                     found[name] = value
-                    self._reach(value)
+                    if not isinstance(value, TABLES) or space["__name__"].startswith("tinygrad_seq."):
+                        self._reach(value)

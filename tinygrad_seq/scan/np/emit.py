@@ -18,8 +18,8 @@ import numpy as np
 
 from tinygrad_seq.engine.generated import write_out
 from tinygrad_seq.scan.equations import equations
-from tinygrad_seq.scan.lines import FUNCTIONS, RESERVED, columns, full, written
-from tinygrad_seq.scan.plan import Plan
+from tinygrad_seq.scan.np.lines import FUNCTIONS, RESERVED, columns, full, written
+from tinygrad_seq.scan.np.plan import Plan
 
 
 class Emitted(NamedTuple):

@@ -19,8 +19,8 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.precision import BLOCK, HALF
 from tinygrad_seq.ops.reduction import axes_of
-from tinygrad_seq.scan.gates import scale
-from tinygrad_seq.scan.plan import Plan, pointwise
+from tinygrad_seq.scan.np.gates import scale
+from tinygrad_seq.scan.np.plan import Plan, pointwise
 from tinygrad_seq.scan.program import Operation, Spec
 
 SAME = """

@@ -23,8 +23,8 @@ from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf, Line, Record, next_serial
 from tinygrad_seq.engine.recording import immutable, keep, plain
 from tinygrad_seq.engine.tape import tape
-from tinygrad_seq.scan.places import Place, caller, name_at
-from tinygrad_seq.scan.traced import Escaped, Traced
+from tinygrad_seq.scan.recording.places import Place, caller, name_at
+from tinygrad_seq.scan.recording.traced import Escaped, Traced
 from tinygrad_seq.tensor.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_seq import tree
-from tinygrad_seq.scan.fingerprint import Fingerprint, UnknownError
-from tinygrad_seq.scan.guard import Guard
-from tinygrad_seq.scan.step import WHOLE, Step
+from tinygrad_seq.scan.recording.fingerprint import Fingerprint, UnknownError
+from tinygrad_seq.scan.recording.guard import Guard
+from tinygrad_seq.scan.recording.step import WHOLE, Step
 from tinygrad_seq.tensor.tensor import Tensor
 
 KEPT: OrderedDict[tuple, Kept] = OrderedDict()  # the most recently used ones, by the keys of fingerprints

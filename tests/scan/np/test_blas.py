@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import tinygrad_seq as ts
 from tinygrad_seq import nn
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import threads
+from tinygrad_seq.scan.np import blas
+from tinygrad_seq.scan.np.blas import OneThread, openblas
 from tinygrad_seq.scan.over_time import PROGRAMS
-from tinygrad_seq.scan.threads import OneThread, openblas
 
 linked = pytest.mark.skipif(openblas() is None, reason="NumPy is not linked with OpenBLAS")
 HOST = pytest.mark.host("only loops on the host call BLAS")
@@ -122,12 +122,12 @@ def test_without_openblas_nothing_is_changed(absent, monkeypatch):
     if absent in sys.modules:
         monkeypatch.delitem(sys.modules, absent)
     else:
-        monkeypatch.setattr(threads.ctypes, "CDLL", lambda path: object())
+        monkeypatch.setattr(blas.ctypes, "CDLL", lambda path: object())
     assert openblas.__wrapped__() is None
-    monkeypatch.setattr(threads, "openblas", lambda: None)
+    monkeypatch.setattr(blas, "openblas", lambda: None)
     xs = np.ones((4, 2, 2), np.float32)
     program = ts.explain(nn.RNNCell(2, 3, rng=0), ts.tensor(np.ones((2, 3), np.float32)), xs)
-    assert isinstance(threads.threads_for(program.loop.program), nullcontext)
+    assert isinstance(blas.threads_for(program.loop.program), nullcontext)
 
 
 @HOST
@@ -137,7 +137,7 @@ def test_without_openblas_nothing_is_changed(absent, monkeypatch):
 def test_threads_in_a_loop_by_the_size_of_its_products(product, large, two, seen, monkeypatch):
     """One product of 2 x 3 x 3 multiplications is as large as the bound, or below it."""
     noted, found = seen
-    monkeypatch.setattr(threads, "LARGE", 18 if large else 19)
+    monkeypatch.setattr(blas, "LARGE", 18 if large else 19)
     w, c, xs = leaf(np.full((3, 3), 0.1)), leaf(np.ones((2, 3))), leaf(np.ones((4, 2, 3)))
 
     def step(c, x):

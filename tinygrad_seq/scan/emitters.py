@@ -16,11 +16,11 @@ from tinygrad_seq.scan.c.hoisting import IN_C
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.process import CompileError
 from tinygrad_seq.scan.emitter import chosen, fall_back
-from tinygrad_seq.scan.gates import gathered
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
-from tinygrad_seq.scan.groups.lowering import assigned
-from tinygrad_seq.scan.loop import Loop, Run
+from tinygrad_seq.scan.groups.ways import assigned
 from tinygrad_seq.scan.naming import identified
+from tinygrad_seq.scan.np.gates import gathered
+from tinygrad_seq.scan.np.loop import Loop, Run
 from tinygrad_seq.scan.program import EVERYTHING, Hoisting, Program, taken_apart
 
 

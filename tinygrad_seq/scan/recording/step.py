@@ -19,9 +19,9 @@ from tinygrad_seq.engine.record import Line
 from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.naming import named
-from tinygrad_seq.scan.places import place_of
 from tinygrad_seq.scan.program import Numbering, Program
-from tinygrad_seq.scan.trace import Trace, refuse_history
+from tinygrad_seq.scan.recording.places import place_of
+from tinygrad_seq.scan.recording.trace import Trace, refuse_history
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

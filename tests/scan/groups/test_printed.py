@@ -9,7 +9,7 @@ from loop_groups import backward, check, check_step, forward
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan.groups.told import told
+from tinygrad_seq.scan.groups.printed import told
 
 LSTM = """\
 product, 2 x 3 by 3 x 20

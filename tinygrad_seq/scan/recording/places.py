@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from tinygrad_seq.engine import backend
 from tinygrad_seq.tensor.tensor import Tensor
 
-HERE = str(Path(__file__).parents[1])
+HERE = str(Path(__file__).parents[2])
 MOST = 4096  # names that are remembered
 Place = tuple[CodeType, int]
 

@@ -15,7 +15,7 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.record import Line
 from tinygrad_seq.scan.program import key_of
-from tinygrad_seq.scan.step import Step
+from tinygrad_seq.scan.recording.step import Step
 from tinygrad_seq.tensor.tensor import Tensor
 
 

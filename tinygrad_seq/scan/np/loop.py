@@ -19,13 +19,13 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.precision import accumulating
 from tinygrad_seq.ops.shape import inverse
-from tinygrad_seq.scan.emit import emitted
-from tinygrad_seq.scan.lines import IN_PLACE, as_constant, full, place
-from tinygrad_seq.scan.plan import planned
+from tinygrad_seq.scan.np.blas import threads_for
+from tinygrad_seq.scan.np.emit import emitted
+from tinygrad_seq.scan.np.lines import IN_PLACE, as_constant, full, place
+from tinygrad_seq.scan.np.plan import planned
 from tinygrad_seq.scan.pool import Shelf
 from tinygrad_seq.scan.program import Operation, Program, Spec
 from tinygrad_seq.scan.riding import Lifted
-from tinygrad_seq.scan.threads import threads_for
 
 BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line
