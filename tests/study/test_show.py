@@ -182,11 +182,11 @@ def test_a_long_tape_is_printed_and_folded_in_a_moment():
     short, long = chain(leaf(1.0), 10_000), chain(leaf(1.0), 100_000)
     seconds = []
     for y in (short, long):
-        start = time.perf_counter()
+        start = time.process_time()
         tape = ts.tape(y)
         assert len(str(tape).splitlines()) == len(tape)
         assert len(str(tape.folded()).splitlines()) == 3
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert seconds[1] < 10
     assert seconds[1] < 40 * seconds[0]  # 10 times as long: linear, with room for noise
 
