@@ -11,7 +11,8 @@ import numpy as np
 from interpreted import Interpreter, places
 
 from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Inner, Item
-from tinygrad_seq.scan.groups.grouping import LINE, Group, Grouped, in_register
+from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
+from tinygrad_seq.scan.groups.layout import LINE
 from tinygrad_seq.scan.groups.printed import names_of
 
 

@@ -6,6 +6,8 @@
     views, indexing, reductions, products, nested    how the ops of each kind become assignments
     batch                                      the batch in blocks, for threads
     grouping                                   assignments over one space in one group, values in registers
+    inlining                                   values that are computed where they are read
+    layout                                     the memory of what groups pass on to each other
     printed                                    groups in print
 
 An op that is computed element by element needs no entry: it becomes one assignment. Any other op has a function
