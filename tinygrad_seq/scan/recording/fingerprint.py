@@ -11,12 +11,10 @@ and code that is marked `pure`. If it comes across anything else there is no fin
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +23,13 @@ from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.record import Leaf
 from tinygrad_seq.scan.emitter import chosen
+from tinygrad_seq.scan.recording.code import library, names_of, ours, scans
 from tinygrad_seq.scan.recording.places import HERE
 from tinygrad_seq.scan.recording.pure import is_pure
 from tinygrad_seq.scan.recording.traced import Escaped, Traced
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
-LIBRARIES = sys.stdlib_module_names | {"numpy", "cupy"}
-SCAN = str(Path(__file__).parents[1])
 DULL = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
 
 
@@ -305,33 +302,3 @@ WALKS: dict[type, Callable[[Fingerprint, Any, bool], None]] = {
     partial: Fingerprint._partial,
     property: Fingerprint._property,
 }
-
-
-def ours(code: type | FunctionType) -> bool:
-    """Whether a class or a function belongs to this package."""
-    return (code.__module__ or "").startswith("tinygrad_seq.")
-
-
-def library(code: type | FunctionType) -> bool:
-    """Whether a class or a function belongs to Python or to NumPy."""
-    # a wrapper of a function has the name of its module
-    module = code.__globals__.get("__name__") if isinstance(code, FunctionType) else code.__module__
-    return (module or "").partition(".")[0] in LIBRARIES
-
-
-def scans(f: FunctionType) -> bool:
-    """Whether a function belongs to scan itself, whose steps replay whole programs."""
-    return f.__code__.co_filename.startswith(SCAN)
-
-
-@functools.lru_cache(1024)
-def names_of(code: CodeType) -> list[str]:
-    """The names in a piece of code, and in the functions within it, that are no local variables."""
-    return list(dict.fromkeys(_names(code)))
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            yield from _names(part)

@@ -13,7 +13,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_seq.engine.declaration import Declaration
-from tinygrad_seq.scan.recording.fingerprint import UnknownError, library, names_of, ours, scans
+from tinygrad_seq.scan.recording.code import library, names_of, ours, scans
+from tinygrad_seq.scan.recording.fingerprint import UnknownError
 from tinygrad_seq.scan.recording.places import HERE
 from tinygrad_seq.scan.recording.traced import Traced
 
