@@ -1,6 +1,7 @@
 """The C emitter: the groups of a loop as C, compiled, and run in the place of NumPy source.
 
-    text, nest, names                 a loop, a loop nest in it, and the words in that
+    text, slots, steps                the source of a loop, its pointers, and its steps
+    nest, reduction, names            a loop nest in a step, and the words in that
     expressions, elementary.h         one element of an op, and the functions in it, as tanh
     products, products.h, vectors.h   matrix products
     hoisting                          what stays outside of the loop

@@ -22,7 +22,8 @@ import numpy as np
 from tinygrad_seq.scan.c.cache import library
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.memory import Memory, Part, address
-from tinygrad_seq.scan.c.text import Slot, source
+from tinygrad_seq.scan.c.slots import Slot
+from tinygrad_seq.scan.c.text import source
 from tinygrad_seq.scan.c.threads import together
 from tinygrad_seq.scan.emitter import fall_back
 from tinygrad_seq.scan.groups.assignments import Inner, Product

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinygrad_seq.scan.c.text import Slot
+from tinygrad_seq.scan.c.slots import Slot
 from tinygrad_seq.scan.c.threads import thread_count
 from tinygrad_seq.scan.groups.batch import moved
 from tinygrad_seq.scan.groups.grouping import Grouped

@@ -13,12 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
-from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.ops.elementwise import divide
 from tinygrad_seq.scan.c.expressions import ctype, expression
 from tinygrad_seq.scan.c.names import converted, literal, local
+from tinygrad_seq.scan.c.reduction import Reduction
 from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
-from tinygrad_seq.scan.groups.batch import Blocks, moved
+from tinygrad_seq.scan.groups.batch import Blocks
 from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 
@@ -109,20 +109,18 @@ class Nest:
     def _lines(self) -> Iterator[str]:
         sizes = self.sizes
         depth = len(sizes)
-        reductions = [item for item in self.items if item.combine]
-        start = {id(item): self._suffix(item) for item in reductions}  # the depth at which its loops begin
-        inner = [item for item in reductions if start[id(item)] < depth]
-        for item in reductions:
-            if self._outer(item, start[id(item)]):
-                yield from self._cleared(item)
-        body = list(self._body(start))
+        reductions = {id(item): Reduction(self, item) for item in self.items if item.combine}
+        inner = [reduction for reduction in reductions.values() if reduction.start < depth]
+        for reduction in reductions.values():
+            if reduction.outer:
+                yield from reduction.cleared()
+        body = list(self._body(reductions))
         rows = list(self.rows)  # of the innermost loop
         pad = ""
         closing: list[tuple[str, list[str], bool]] = []
         for d in range(depth):
-            for item in inner:
-                if start[id(item)] == d:
-                    yield from (pad + line for line in self._opened(item))
+            here = [reduction for reduction in inner if reduction.start == d]
+            yield from (pad + line for reduction in here for line in reduction.opened())
             n = sizes[d]
             if d == depth - 1:
                 yield from (pad + line for line in rows)
@@ -132,8 +130,7 @@ class Nest:
                 yield from (pad + line for line in self._innermost(d, n, body, inner, whole))
             else:
                 yield f"{pad}{loop(d, n)} {{"
-            after = [line for item in inner if start[id(item)] == d for line in self._closed(item, start)]
-            closing.append((pad, after, d < depth - 1))
+            closing.append((pad, [line for reduction in here for line in reduction.closed()], d < depth - 1))
             pad += "    "
         if not depth:
             yield "{"
@@ -145,10 +142,10 @@ class Nest:
             yield from (margin + line for line in after)
 
     def _innermost(
-        self, d: int, n: int, body: list[str], inner: Sequence[Assign], whole: bool
+        self, d: int, n: int, body: list[str], inner: Sequence[Reduction], whole: bool
     ) -> Iterator[str]:
         """The innermost loop; where possible in pieces of one vector, of which the last two may overlap."""
-        clauses = "".join(f" reduction({sign}:{names})" for sign, names in self._clauses(inner))
+        clauses = "".join(clause for reduction in inner for clause in reduction.clauses())
         if whole:
             yield f"for (int first = 0, next; first < {n}; first = next) {{"
             yield f"    next = first + LANES({n});"
@@ -164,72 +161,7 @@ class Nest:
             yield from (f"    {line}" for line in body)
         yield "}"
 
-    def _clauses(self, inner: Sequence[Assign]) -> Iterator[tuple[str, str]]:
-        """How the variables of reductions are combined, for `omp simd`."""
-        signs = {"sum": "+", "add": "+", "max": "max", "min": "min"}
-        for item in inner:
-            yield signs[item.combine or ""], self.accumulator(item)
-            if self._may_be_nan(item):
-                yield "|", f"{self.accumulator(item)}_nan"
-
-    def _may_be_nan(self, item: Assign) -> bool:
-        return item.combine in ("max", "min") and self._dtype(item).kind == "f"
-
-    def _dtype(self, item: Assign) -> np.dtype:
-        return self.given.values[item.write.value].dtype
-
-    def accumulator(self, item: Assign) -> str:
-        return f"{self.names[item.write.value]}_so_far"
-
-    def _suffix(self, item: Assign) -> int:
-        """The depth from which on all loops run over elements that the reduction combines."""
-        d = len(self.sizes)
-        if self.ordered:
-            return d
-        strides = self.strides(item.write.map)
-        while d and strides[d - 1] == 0:
-            d -= 1
-        return d
-
-    def _outer(self, item: Assign, d: int) -> bool:
-        """Whether loops outside of depth d come to the same place again, so that it is combined in memory."""
-        return any(s == 0 for s in self.strides(item.write.map)[:d])
-
-    def _cleared(self, item: Assign) -> Iterator[str]:
-        """Memory that is combined into must begin with the neutral element."""
-        if item.combine != "add":
-            v = item.write.value
-            step = moved(self.given.shape(v))
-            count = f"blocks * {step}" if step else f"{self.given.size(v)}"
-            start = neutral(item.combine, self._dtype(item))
-            yield f"for (int64_t k = 0; k < {count}; k++) {self.names[v]}_at[k] = {start};"
-
-    def _opened(self, item: Assign) -> Iterator[str]:
-        kind = ctype(self._dtype(item))
-        yield f"{kind} {self.accumulator(item)} = {neutral(item.combine, self._dtype(item))};"
-        if self._may_be_nan(item):
-            yield f"int {self.accumulator(item)}_nan = 0;"
-
-    def _closed(self, item: Assign, start: Mapping[int, int]) -> Iterator[str]:
-        found, place = self.accumulator(item), self.element(item, item.write)
-        if self._may_be_nan(item):
-            yield f"if ({found}_nan) {found} = NAN;"
-        if item.combine == "add" or (item.combine == "sum" and self._outer(item, start[id(item)])):
-            yield f"{place} += {found};"
-        elif self._outer(item, start[id(item)]):
-            yield f"{place} = {self._extreme(item, place, found)};"
-        else:
-            yield f"{place} = {found};"
-
-    def _extreme(self, item: Assign, so_far: str, x: str) -> str:
-        """The larger, or smaller, of two; NaN if one is."""
-        name = {"max": "maximum", "min": "minimum"}[item.combine or ""]
-        dtype = self._dtype(item)
-        found = expression(PRIMITIVES[name], (dtype, dtype), dtype, (so_far, x))
-        assert found is not None
-        return found
-
-    def _body(self, start: Mapping[int, int]) -> Iterator[str]:
+    def _body(self, reductions: Mapping[int, Reduction]) -> Iterator[str]:
         values = self.given.values
         for item in self.items:
             v = item.write.value
@@ -245,7 +177,7 @@ class Nest:
                 assert found is not None, item.op.name
                 value = found
             if item.combine:
-                yield from self._combined(item, value, start[id(item)])
+                yield from reductions[id(item)].combined(value)
             else:
                 stored = v in self.made.stored
                 if item.op is None and stored:
@@ -273,24 +205,6 @@ class Nest:
             self.rows.append(f"const {kind} inverse{k} = 1 / ({y} * scale{k});")
         k = self.inverses[y]
         return f"({x} * scale{k} * inverse{k})"
-
-    def _combined(self, item: Assign, value: str, d: int) -> Iterator[str]:
-        found = self.accumulator(item)
-        if d == len(self.sizes):  # each element has a place of its own in this loop
-            place = self.element(item, item.write)
-            if item.combine != "add" and not self._outer(item, d):
-                yield f"{place} = {value};"
-            elif item.combine in ("sum", "add"):
-                yield f"{place} += {value};"
-            else:
-                yield f"{place} = {self._extreme(item, place, value)};"
-        elif item.combine in ("sum", "add"):
-            yield f"{found} += {value};"
-        else:
-            sign = ">" if item.combine == "max" else "<"
-            yield f"{found} = {value} {sign} {found} ? {value} : {found};"
-            if self._may_be_nan(item):
-                yield f"{found}_nan |= {value} != {value};"
 
 
 def loops_of(space: Shape, maps: Sequence[Map], counts: Sequence[Map]) -> list[tuple[int, tuple[int, ...]]]:
@@ -332,17 +246,6 @@ def loop(d: int, n: int) -> str:
     if isinstance(n, Blocks):
         return f"for (int64_t k{d} = 0; k{d} < blocks; k{d}++)"
     return f"for (int k{d} = 0; k{d} < {n}; k{d}++)"
-
-
-def neutral(combine: str | None, dtype: np.dtype) -> str:
-    if combine in ("sum", "add"):
-        return "0"
-    if dtype.kind == "f":
-        return "-INFINITY" if combine == "max" else "INFINITY"
-    if dtype.kind == "b":
-        return "0" if combine == "max" else "1"
-    info = np.iinfo(dtype)
-    return literal(info.min if combine == "max" else info.max, dtype)
 
 
 def indented(lines: Iterable[str], levels: int = 1) -> Iterator[str]:

@@ -11,25 +11,24 @@
                 const float c = t3 + t4;
                 c_at[128 * k0 + k1] = c;
 
-The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. A loop in the step
-of another one is a `for` in it, whose rows are memory of the outer step. If the batch is split, a call computes
-some of its blocks: those that begin where the pointers point.
+The caller passes a pointer for every `Slot`, and the bytes by which it moves at every step. If the batch is
+split, a call computes some of its blocks: those that begin where the pointers point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tinygrad_seq.scan.c.expressions import ctype
-from tinygrad_seq.scan.c.names import identifiers
-from tinygrad_seq.scan.c.nest import Nest, indented
-from tinygrad_seq.scan.c.products import PREAMBLE, product
+from tinygrad_seq.scan.c.nest import indented
+from tinygrad_seq.scan.c.products import PREAMBLE
 from tinygrad_seq.scan.c.products import Product as Kernel
-from tinygrad_seq.scan.groups.assignments import Access, Inner, Item, Product
+from tinygrad_seq.scan.c.slots import Shared, Slot
+from tinygrad_seq.scan.c.steps import Loop
+from tinygrad_seq.scan.groups.assignments import Access
 from tinygrad_seq.scan.groups.grouping import Grouped
-from tinygrad_seq.scan.groups.maps import Map, contiguous
+from tinygrad_seq.scan.groups.maps import contiguous
 
 HEADER = Path(__file__).with_name("elementary.h").read_text(encoding="utf-8")
 INDICES = """
@@ -47,26 +46,6 @@ static inline __attribute__((unused)) int64_t index_of(int64_t i, int64_t n, int
     return right ? found : 0;
 }
 """
-
-
-class Slot(NamedTuple):
-    """What one pointer of the function points to.
-
-    kind   "constant", "input", "carry", "stack", "total"; "panels": packed constants, which all threads read;
-           "scratch": memory of one thread; "matrix": a constant in any layout, whose stride is that of its
-           rows, in elements; "columns": the stride of its columns alone
-    value  the number of the value, or of the carry; of scratch memory and panels, which of them it is
-    size   bytes, of scratch memory and of panels
-    """
-
-    kind: str
-    value: int = 0
-    size: int = 0
-
-    @property
-    def given(self) -> bool:
-        """Whether the caller gives the memory."""
-        return self.kind in ("input", "constant", "matrix", "columns")
 
 
 class Source(NamedTuple):
@@ -106,129 +85,6 @@ def source(made: Grouped, name: str) -> Source:
     kernels = [kernel.source for kernel in shared.kernels.values()]
     text = "\n".join([HEADER, PREAMBLE, INDICES, *kernels, *lines, ""])
     return Source(text, name, tuple(shared.slots), pack)
-
-
-class Shared:
-    """What all loops of one source share: slots, kernels, and the names that are taken."""
-
-    def __init__(self) -> None:
-        self.slots: list[Slot] = []
-        self.kernels: dict[str, Kernel] = {}
-        self.taken: set[str] = set()
-        self.loops = 0
-
-    def slot(self, slot: Slot) -> int:
-        """The index of a slot."""
-        if slot not in self.slots:
-            self.slots.append(slot)
-        return self.slots.index(slot)
-
-
-class Loop:
-    """The text of the steps of a loop.
-
-    once    declarations before its first step
-    each    declarations at every step
-    packed  the panels of matrices that are packed before the first step
-    """
-
-    def __init__(self, made: Grouped, shared: Shared) -> None:
-        self.made, self.given, self.shared = made, made.given, shared
-        self.names = identifiers(made, shared.taken)
-        self.once: list[str] = []
-        self.each: list[str] = []
-        self.packed: dict[tuple[str, Access], str] = {}
-        self.inner = {
-            id(item): Nested(item, self)
-            for group in made.groups
-            for item in group.items
-            if isinstance(item, Inner)
-        }
-
-    def steps(self) -> Iterator[str]:
-        """The body of the loop over steps."""
-        body = [line for group in self.made.groups for line in self._group(group)]
-        yield from self.each
-        yield from body
-
-    def _group(self, group) -> Iterator[str]:
-        if group.space is None:
-            (item,) = group.items
-            yield from self._product(item) if isinstance(item, Product) else self.inner[id(item)].lines()
-            return
-        nest = list(Nest(self, group).lines())
-        yield from nest
-        if any("&wrong" in line for line in nest):
-            yield "if (wrong) return -1;"
-
-    def read(self) -> set[int]:
-        """The values that are read in C order, by this loop and by those in it."""
-        found: set[int] = set()
-        for item in self._items():
-            if isinstance(item, Inner):
-                found |= self.inner[id(item)].outer_values()
-            else:
-                found |= {a.value for a in item.reads if not (self._factor(item, a) and self.whole(a))}
-        return found
-
-    def _items(self) -> Iterator[Item]:
-        for group in self.made.groups:
-            yield from group.items
-
-    @staticmethod
-    def _factor(item: Item, access: Access) -> bool:
-        return isinstance(item, Product) and access is item.b
-
-    def pointer(self, v: int, address: str, *, const: bool = False) -> str:
-        """The declaration of the memory of a value."""
-        kind = ("const " if const else "") + ctype(self.given.values[v].dtype)
-        return f"{kind} *restrict {self.names[v]}_at = ({kind} *) ({address});"
-
-    def whole(self, access: Access) -> bool:
-        """Whether a factor is a whole matrix that the caller of the function gives in any layout."""
-        raise NotImplementedError
-
-    def fixed(self, v: int) -> bool:
-        """Whether a value is the same for all steps of the function."""
-        raise NotImplementedError
-
-    # --- products ---------------------------------------------------------------------------------------
-
-    def _product(self, item: Product) -> Iterator[str]:
-        dtype = self.given.values[item.write.value].dtype
-        kernel = product(item.m // item.blocks, item.k, item.n, dtype)
-        self.shared.kernels[kernel.name] = kernel
-        a_row, a_column = item.a.map.strides
-        row, column = item.b.map.strides
-        a = f"{'blocks' if item.blocks > 1 else 1}, {self.address(item.a)}, {a_row}, {a_column}"
-        z, z_row = self.address(item.write), item.write.map.strides[0]
-        if item.fixed:
-            yield f"{kernel.name}({a}, {self.panels(kernel, item.b)}, {z}, {z_row});"
-        elif kernel.direct and column == 1:
-            yield f"{kernel.name}_direct({a}, {self.address(item.b)}, {row}, {z}, {z_row});"
-        else:
-            panels, _ = self.outermost().room("scratch", kernel, self.kind(item.b))
-            yield f"pack_{kernel.name}({self.address(item.b)}, {row}, {column}, {panels});"
-            yield f"{kernel.name}({a}, {panels}, {z}, {z_row});"
-
-    def panels(self, kernel: Kernel, b: Access) -> str:
-        """The name of the panels of a matrix, which are packed before the first step."""
-        if (kernel.name, b) not in self.packed:
-            self.packed[kernel.name, b] = self._packed(kernel, b)
-        return self.packed[kernel.name, b]
-
-    def _packed(self, kernel: Kernel, b: Access) -> str:
-        raise NotImplementedError
-
-    def outermost(self) -> Outermost:
-        raise NotImplementedError
-
-    def kind(self, access: Access) -> str:
-        return ctype(self.given.values[access.value].dtype)
-
-    def address(self, access: Access) -> str:
-        offset = f" + {access.map.offset}" if access.map.offset else ""
-        return f"{self.names[access.value]}_at{offset}"
 
 
 class Outermost(Loop):
@@ -285,11 +141,7 @@ class Outermost(Loop):
     def fixed(self, v: int) -> bool:
         return v in self.given.program.constants
 
-    def outermost(self) -> Outermost:
-        return self
-
     def room(self, use: str, kernel: Kernel, kind: str) -> tuple[str, str]:
-        """New memory for panels: its name, and its address among the pointers."""
         size = kernel.panels * {"float": 4, "double": 8}[kind]
         count = 1 + sum(slot.size > 0 for slot in self.shared.slots)
         address = f"({kind} *) pointers[{self.shared.slot(Slot(use, count, size))}]"
@@ -306,99 +158,4 @@ class Outermost(Loop):
             k, (row, column) = self.shared.slot(Slot("constant", b.value)), b.map.strides
             matrix = f"(const {kind} *) pointers[{k}] + {b.map.offset}, {row}, {column}"
         self.packing.append(f"pack_{kernel.name}({matrix}, {address});")
-        return panels
-
-
-class Nested(Loop):
-    """A loop in the step of another loop, whose memory is that of the outer step."""
-
-    def __init__(self, item: Inner, outer: Loop) -> None:
-        super().__init__(item.loop, outer.shared)
-        self.item, self.outer = item, outer
-        self.shared.loops += 1
-        self.step = f"step{self.shared.loops}"
-
-    def outer_values(self) -> set[int]:
-        """The values of the outer step that this loop reads in C order."""
-        read = self.read()
-        return {v for inner, (v, _) in self.item.memory.items() if inner in read} | {*self.item.rows}
-
-    def lines(self) -> Iterator[str]:
-        """The loop, as a part of the outer step."""
-        self._bind()
-        n, step = self.item.n, self.step
-        body = list(self.steps())
-        yield "{"
-        yield from indented(self.once)
-        yield f"    for (int64_t {step} = 0; {step} < {n}; {step}++) {{"
-        yield from indented(body, 2)
-        yield "    }"
-        yield "}"
-
-    def _bind(self) -> None:
-        item, given, loop = self.item, self.given, self.given.program
-        used = self.read()
-        written = {v for each in self._items() for v in each.written}
-        n, step = item.n, self.step
-        forwards = not item.reverse
-        now = step if forwards else f"({n - 1} - {step})"
-        for v, (outer, offset) in item.memory.items():
-            if v in loop.constants:
-                if v in used:
-                    self._constant(v, outer, offset)
-            elif v in loop.inputs:
-                if v in used:
-                    self.each.append(self.pointer(v, self._row(outer, offset, now, v), const=True))
-            elif v in given.totals.values():
-                self.once.append(self.pointer(v, self._row(outer, offset, "0", v)))
-            else:
-                self.each.append(self.pointer(v, self._row(outer, offset, now, v)))
-        pairs = zip(loop.carries, given.carries, item.rows, self.made.wide, strict=True)
-        for (before, _), after, rows, wide in pairs:
-            row, later = f"({step} & 1)", f"(({step} + 1) & 1)"
-            if wide:
-                row, later = (step, f"({step} + 1)") if forwards else (f"({n} - {step})", now)
-            if before in used:
-                self.each.append(self.pointer(before, self._row(rows, 0, row, before), const=True))
-            self.each.append(self.pointer(after, self._row(rows, 0, later, after)))
-        if item.scratch is not None:
-            scratch = f"(char *) {self.outer.names[item.scratch]}_at"
-            places = [(v, place) for v, place in self.made.scratch.items() if v in written]
-            self.once += [self.pointer(v, f"{scratch} + {place}") for v, place in places]
-
-    def _row(self, outer: int, offset: int, row: str, v: int) -> str:
-        """The address of a row of the memory of an outer value."""
-        size = self.given.size(v)
-        place = f" + {offset}" if offset else ""
-        return f"{self.outer.names[outer]}_at{place}" + (f" + {row} * {size}" if row != "0" else "")
-
-    def _constant(self, v: int, outer: int, offset: int) -> None:
-        if self.given.shape(v):
-            self.once.append(self.pointer(v, self._row(outer, offset, "0", v), const=True))
-            return
-        name = self.outer.names[outer]
-        scalar = not self.outer.given.shape(outer) and outer in self.outer.given.program.constants
-        value = name if scalar else f"{name}_at[{offset}]"
-        self.once.append(f"const {ctype(self.given.values[v].dtype)} {self.names[v]} = {value};")
-
-    def _outside(self, access: Access) -> Access:
-        """An access to a constant, as the outer step makes it."""
-        outer, offset = self.item.memory[access.value]
-        return Access(outer, Map(offset + access.map.offset, access.map.strides))
-
-    def whole(self, access: Access) -> bool:
-        return access.value in self.given.program.constants and self.outer.whole(self._outside(access))
-
-    def fixed(self, v: int) -> bool:
-        return v in self.given.program.constants and self.outer.fixed(self.item.memory[v][0])
-
-    def outermost(self) -> Outermost:
-        return self.outer.outermost()
-
-    def _packed(self, kernel: Kernel, b: Access) -> str:
-        if self.fixed(b.value):
-            return self.outer.panels(kernel, self._outside(b))
-        panels, _ = self.outermost().room("scratch", kernel, self.kind(b))
-        row, column = b.map.strides
-        self.once.append(f"pack_{kernel.name}({self.address(b)}, {row}, {column}, {panels});")
         return panels
