@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 from combined import COMBINED
-from compilers import real
+from in_c import all_in_c, in_c, loops
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
@@ -19,7 +19,6 @@ from tinygrad_seq.scan import emitter, over_time, scan
 from tinygrad_seq.scan.c import loop as c_loop
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.process import CompileError
-from tinygrad_seq.scan.recording import kept
 
 pytestmark = pytest.mark.usefixtures("compiler")
 CELLS = nn.CELLS | COMBINED
@@ -27,12 +26,8 @@ STEPS, BATCH = 5, 3
 
 
 @pytest.fixture
-def compiler(monkeypatch):
-    """A C compiler, and no program that another test has made."""
-    real()
-    monkeypatch.setattr(over_time, "PROGRAMS", type(over_time.PROGRAMS)())
-    monkeypatch.setattr(kept, "KEPT", type(kept.KEPT)())
-    with ts.emitter("c"):
+def compiler():
+    with in_c():
         yield
 
 
@@ -49,21 +44,6 @@ def values_and_gradients(cell, xs, weights, **how):
     loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
     wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
     return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
-
-
-def loops():
-    """Every loop of the programs that were made, forward and backward."""
-    for compiled in over_time.PROGRAMS.values():
-        for what in compiled.loops.values():
-            yield what.loop
-            yield from (back.loop for back in what.backwards.values())
-
-
-def all_in_c():
-    made = list(loops())
-    return bool(made) and all(
-        isinstance(loop, CLoop) and not (loop.checked and loop.reference) for loop in made
-    )
 
 
 # --- every cell -------------------------------------------------------------------------------------

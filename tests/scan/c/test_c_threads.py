@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from combined import COMBINED
 from compilers import real
+from in_c import loops
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
@@ -60,14 +61,6 @@ def values_and_gradients(cell, xs, weights, **how):
     loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
     wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
     return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
-
-
-def loops():
-    """Every loop of the programs that were made, forward and backward."""
-    for compiled in over_time.PROGRAMS.values():
-        for what in compiled.loops.values():
-            yield what.loop
-            yield from (back.loop for back in what.backwards.values())
 
 
 def blocks():

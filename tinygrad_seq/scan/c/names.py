@@ -22,7 +22,7 @@ OWN = re.compile("|".join([*RESERVED.split(), r"(k|panels|scale|inverse|step)\d*
 def identifiers(made: Grouped, taken: set[str]) -> dict[int, str]:
     """A name for every value: the one that it has in print, where it can be one in C and is not `taken`.
 
-    A name stands for the value of one element, and with the ending _at for the memory.
+    A name stands for the value of one element, and with an ending for what belongs to the value.
     """
     names: dict[int, str] = {}
     printed = names_of(made)
@@ -33,9 +33,14 @@ def identifiers(made: Grouped, taken: set[str]) -> dict[int, str]:
         if OWN.fullmatch(name):
             name += "_"
         tries = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
-        names[v] = next(n for n in tries if n not in taken)
-        taken.update(f"{names[v]}{end}" for end in ("", "_at", "_so_far", "_so_far_nan"))
+        names[v] = next(n for n in tries if taken.isdisjoint(_words(n)))
+        taken.update(_words(names[v]))
     return names
+
+
+def _words(name: str) -> list[str]:
+    """A name, and what is called after it: memory, and the variables of a reduction."""
+    return [f"{name}{end}" for end in ("", "_at", "_so_far", "_so_far_nan")]
 
 
 def literal(x, dtype: np.dtype) -> str:
