@@ -21,6 +21,7 @@ from tinygrad_seq.scan.np.loop import rooms_for
 from tinygrad_seq.scan.program import Program, Spec
 
 WORTH = 3e7  # operations of a run, about .3 ms, from which a second thread pays
+OBJECTS, EACH = 2000, 600  # bytes of the Python objects of memory, about, and of each of its arrays
 
 
 class Part:
@@ -103,7 +104,7 @@ class Memory:
                 part.pointers[k] = address(next(found))
         self.kept = tuple(self._stack(v, by_value, made, reverse) for v in loop.kept)
         self.bound = [(address(stack), stack.strides[0]) for stack in self.kept]
-        self.nbytes = sum(owner.nbytes for owner in self.owners) + 2000
+        self.nbytes = sum(owner.nbytes for owner in self.owners) + OBJECTS + EACH * len(self.arrays)
         self.at_rest = self._references()
 
     def _bind(self, k: int, array: np.ndarray, first: int = 0, sign: int = 1) -> None:
