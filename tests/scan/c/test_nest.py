@@ -7,6 +7,7 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import tree
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.scan import scan, unrolled
 
 FLOATS = [np.float32, np.float64]
@@ -110,12 +111,23 @@ def test_conversions(source):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, -0.0, -1.5, 1e-42, 16777217])
 def test_numbers(number, dtype):
-    xs = drawn(3, 5, dtype=dtype)
-    _, found = scan(of(lambda x: ts.where(x > 0, x, number)), ts.tensor(0), xs)
+    """Those of a step are read from memory, and those of a derivative are in the text."""
+
+    def same(x, /):
+        "z = x, with any derivative"
+        return x * 1
+
+    op = Primitive(same, "()->()")
+    op.partials(lambda: number)
+    op.c("x * 1")
+    xs = ts.tensor(drawn(3, 5, dtype=dtype), requires_grad=True)
+    _, (found, ys) = scan(of(lambda x: (ts.where(x > 0, x, number), op.function(x))), ts.tensor(0), xs)
+    slope = ts.grad(ys.sum(), xs)
+    right = np.where(xs.numpy() > 0, xs.numpy(), dtype(number))
+    for x, y in ((found, right), (slope, np.full((3, 5), number, dtype))):
+        assert_array_equal(x, y)
+        assert_array_equal(np.signbit(x.numpy()), np.signbit(y))
     assert all_in_c()
-    right = np.where(xs > 0, xs, dtype(number))
-    assert_array_equal(found, right)
-    assert_array_equal(np.signbit(found.numpy()), np.signbit(right))
 
 
 @pytest.mark.parametrize(
@@ -172,15 +184,19 @@ def test_names_that_mean_something_in_c():
     check(step, ts.tensor(drawn(3, 3)), drawn(2, 3, 3))
 
 
-def test_a_name_that_ends_as_the_name_of_memory():
-    """A number before the value whose memory would have its name, and a value before it."""
+def test_names_that_end_as_the_names_of_memory_and_of_results_so_far():
+    """A number before the value whose memory would have its name, and values before such a value."""
     h_at = ts.tensor(2.0)
 
     def step(h, x):
         y_at = ts.tanh(h * h_at + x)
         y = y_at.sum(axis=0)
         h = ts.tanh(y_at * y * h_at)
-        return h * h.sum(axis=0), (y, y_at)
+        z_so_far = ts.exp(h)
+        z = z_so_far.sum(axis=1, keepdims=True)
+        m_so_far_nan = ts.sin(x)
+        m = ts.max(m_so_far_nan, axis=1, keepdims=True)
+        return h * h.sum(axis=0), (y, y_at, z, m)
 
     check(step, ts.tensor(drawn(3, 4)), drawn(2, 3, 4))
 
