@@ -14,7 +14,12 @@ def test_every_mistake_can_be_planted(file):
     for mutant in (mutant for mutant in MUTANTS if mutant.file == file):
         source = source_of(mutant)
         wrong = planted(mutant, source)  # a LookupError unless the text is found once
-        assert ast.dump(ast.parse(wrong)) != ast.dump(ast.parse(source)), mutant
+        assert meaning(file, wrong) != meaning(file, source), mutant
+
+
+def meaning(file, source):
+    """What a source says: in Python, comments and the layout do not matter."""
+    return ast.dump(ast.parse(source)) if file.endswith(".py") else source
 
 
 def test_the_tests_exist():

@@ -17,7 +17,7 @@ from places import ROOT
 class Mutant(NamedTuple):
     """In the definition `where` of `file`, a file of the package, `wrong` stands in the place of `right`.
 
-    where  a function, a class or a method, such as "Adam.update"; "" is the whole file
+    where  a function, a class or a method, such as "Adam.update"; "" is the whole file, which may be C
     right  a piece of one line, found there once; or several lines, without their indentation
     tests  the test files that should notice, under tests/, the likeliest first
     """
@@ -43,7 +43,7 @@ def planted(mutant: Mutant, source: str) -> str:
     """The source of the file with the mistake; LookupError unless the text is found exactly once."""
     lines, right = source.splitlines(), mutant.right.splitlines()
     found = []
-    for i in within(ast.parse(source), mutant.where):
+    for i in within(source, mutant.where):
         if len(right) == 1:
             found += [i] * lines[i].count(right[0])
         elif [line.strip() for line in lines[i : i + len(right)]] == right:
@@ -57,21 +57,21 @@ def planted(mutant: Mutant, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def within(tree: ast.Module, where: str) -> list[int]:
-    """The indices of the lines of a definition; of all definitions of that name, if it is overloaded."""
-    nodes: list = [tree]
-    for name in filter(None, where.split(".")):
+def within(source: str, where: str) -> list[int]:
+    """The indices of the lines of a definition, of all its overloads; of all lines, if `where` is empty."""
+    if not where:
+        return list(range(len(source.splitlines())))
+    nodes: list = [ast.parse(source)]
+    for name in where.split("."):
         nodes = [n for node in nodes for n in ast.walk(node) if getattr(n, "name", None) == name]
-    spans = [(n.lineno, n.end_lineno) for n in nodes if n is not tree]
-    spans += [(1, n.end_lineno) for n in tree.body[-1:] if not where]
-    return sorted({i for first, last in spans for i in range(first - 1, last)})
+    return sorted({i for n in nodes for i in range(n.lineno - 1, n.end_lineno)})
 
 
 def table() -> list[Mutant]:
     """All mutants."""
-    from planted import c, emitters, engine, groups, nn, optim, scan, training
+    from planted import c, c_loops, emitters, engine, groups, nn, optim, recording, scan, training
 
-    parts = (engine, scan, groups, c, emitters, nn, optim, training)
+    parts = (engine, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 
