@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from interpreted import Interpreter, places
 
-from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Inner, Item
+from tinygrad_seq.scan.groups.assignments import Assign, Assignments, Inner, Item, Product
 from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.layout import LINE
 from tinygrad_seq.scan.groups.printed import names_of
@@ -20,6 +20,7 @@ def well_formed(made: Grouped) -> None:
     reads_only_what_is_there(made)
     runs_alone_what_needs_an_order(made)
     writes_no_element_by_two_indices(made)
+    multiplies_matrices_of_floats(made)
     shares_memory_only_in_turns(made)
     computes_no_element_twice(made)
     names_all_values_differently(made)
@@ -63,6 +64,16 @@ def writes_no_element_by_two_indices(made: Grouped) -> None:
                 one, other = (places(item.write.map, group.space or ()) for item in (first, second))
                 apart = one != other
                 assert set(one[apart]).isdisjoint(other[apart])
+
+
+def multiplies_matrices_of_floats(made: Grouped) -> None:
+    """An emitter has kernels for products of floats, both of which are in memory."""
+    for group in made.groups:
+        for item in group.items:
+            if isinstance(item, Product):
+                values = {item.a.value, item.b.value, item.write.value}
+                assert values.isdisjoint(made.given.numbers)
+                assert {made.given.values[v].dtype for v in values} in ({np.dtype("f4")}, {np.dtype("f8")})
 
 
 def shares_memory_only_in_turns(made: Grouped) -> None:

@@ -217,6 +217,12 @@ def test_products_of_values_in_any_layout(dtype):
     check(step, ts.tensor(drawn(20, 24, dtype=dtype)), drawn(3, 20, 24, dtype=dtype))
 
 
+def test_a_product_of_no_columns():
+    """Of a matrix of the step, which has no element and so no memory."""
+    h, xs = ts.tensor(drawn(5, 5)), drawn(3, 5)
+    check(lambda h, x: (ts.tanh(h[:, :0] @ (h[:0] @ h + 1) + x), None), h, xs)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_parts_of_arrays_in_a_loop_in_the_step(reverse):
     """The constants, inputs and factors of the inner loop begin anywhere in the memory of the step."""

@@ -114,6 +114,7 @@ ALONE = [
     ("a sum of nothing", lambda h: h * 0 + h[:0].sum(axis=0)),
     ("a logarithm of nothing", lambda h: ts.tanh(ts.logsumexp(h[:0], axis=0)) + h),
     ("zeros in a product", lambda h: ts.zeros_like(h) @ ts.ones_like(h, shape=(5, 5)) + h),
+    ("ones in a product of matrices", lambda h: h + (ts.ones_like(h, shape=(4, 3)) @ ts.tanh(h))[:3]),
     ("truth values in a product", lambda h: h + ts.astype((h > 0) @ (h.T > 1) @ (h > 0), h.dtype)),
     (
         "whole numbers in a product",
@@ -145,6 +146,15 @@ def test_a_step(f, edge):
     h = np.random.default_rng(0).normal(size=(3, 5))
     h[1, 2] = EDGES[edge]
     assert check_both(of_step(lambda h, x: (h * 0.5, f(h)), h, np.ones(2))) == ["groups", "groups"]
+
+
+def test_a_long_running_sum():
+    """In float32 it has one rounding error, not the sum of them all."""
+    xs = np.random.default_rng(0).random((1, 30_000), np.float32)
+    loop = of_step(lambda h, x: (h, ts.cumsum(x, axis=0)), np.ones(1), xs)
+    _, (sums,), _ = results(loop)
+    right = np.cumsum(xs, axis=1, dtype=np.float64)
+    assert np.all(abs(sums - right) <= np.finfo(np.float32).eps * right)
 
 
 REDUCTIONS = {
