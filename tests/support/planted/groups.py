@@ -95,7 +95,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/inlining.py",
-        GROUPS,
+        LOWERING,
         ("inlined", "if v in held or writers", "if writers"),
         ("inlined", "if v in held or writers[v] > 1", "if v in held"),
         ("inlined", "sum(math.prod(other.space) for _, other in readers)", "0"),
@@ -107,7 +107,6 @@ MUTANTS = [
         GROUPS,
         ("laid_out", "// LINE) * LINE", "// 4) * 4"),
         ("laid_out", "last[v] = g", "last[v] = max(first[v], g - 1)"),
-        ("laid_out", "start = max(start, end)", "start = end"),
         ("laid_out", "if begin - start >= need:", "if begin > start:"),
     ),
     *mutants(

@@ -87,7 +87,7 @@ def laid_out(
         for begin, end, _ in live:
             if begin - start >= need:
                 break
-            start = max(start, end)
+            start = end
         places[v] = start
         live.append((start, start + need, v))
         size = max(size, start + need)
