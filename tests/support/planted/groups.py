@@ -78,7 +78,7 @@ MUTANTS = [
     ),
     *mutants(
         "scan/groups/grouping.py",
-        GROUPS,
+        LOWERING,
         ("_needed", "if not wanted.isdisjoint(item.written):", "if True:"),
         ("_scheduled", "g if same else g + 1)", "g)"),
         ("_scheduled", "g if same else g + 1)", "g + 1)"),
