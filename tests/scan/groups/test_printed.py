@@ -1,5 +1,6 @@
 """Groups in print: the equations of a step, in the order and over the spaces in which they are computed."""
 
+import operator
 import textwrap
 
 import numpy as np
@@ -9,7 +10,8 @@ from loop_groups import backward, check, check_step, forward
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.scan.groups.printed import told
+from tinygrad_seq.scan.groups.maps import Map
+from tinygrad_seq.scan.groups.printed import affine, told
 
 LSTM = """\
 product, 2 x 3 by 3 x 20
@@ -100,6 +102,10 @@ STEPS = {
         lambda h, x: (h[:, ::-1], None),
         ["over 3 x 5", "    h_new = h[at 4 + 5 k0 - k1] -> memory"],
     ),
+    "a value without a name that is read twice": (
+        lambda h, x: (operator.mul(*[h + h] * 2), None),
+        ["over 3 x 5", "    t1 = h + h", "    h_new = t1^2 -> memory"],
+    ),
     "reductions": (
         lambda h, x: (h - ts.sum(h * h, axis=0), ts.max(h)),
         [
@@ -115,3 +121,17 @@ def test_a_step(name):
     step, lines = STEPS[name]
     found = check_step(step, np.ones((3, 5)), np.array([[0, 2, 1]]))
     assert told(found) == lines
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (Map(0, ()), "0"),
+        (Map(0, (0, 1)), "k1"),
+        (Map(0, (-1, 0)), "-k0"),
+        (Map(-3, (0,)), "-3"),
+        (Map(4, (-1, 2)), "4 - k0 + 2 k1"),
+    ],
+)
+def test_a_place(place, text):
+    assert affine(place) == text
