@@ -81,6 +81,15 @@ def test_an_op_that_is_not_pointwise_has_no_expression(name):
         PRIMITIVES[name].c("x")
 
 
+def test_an_op_with_one_number_of_two_vectors_is_not_pointwise():
+    def dot(x, y, /):
+        "z = sum_n x_n y_n"
+        return (x * y).sum(axis=-1)
+
+    with pytest.raises(TypeError, match=r"dot needs a signature such as .* and no metadata"):
+        Primitive(dot, "(n),(n)->()").c("x * y")
+
+
 def test_a_function_declares_it_too():
     @ts.primitive("()->()")
     def half(x, /):
