@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_seq.scan.c.products import PREAMBLE, Product, product
+from tinygrad_seq.scan.c.products import PREAMBLE, Product, functions
 
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -85,11 +85,12 @@ class Products:
 
     def __init__(self, shapes: Iterable[tuple[int, int, int]], dtype, width: int) -> None:
         self.dtype, self.lanes = np.dtype(dtype), width // np.dtype(dtype).itemsize
-        self.products = {shape: product(*shape, dtype) for shape in sorted(set(shapes))}
+        self.products = {shape: Product(*shape, self.dtype) for shape in sorted(set(shapes))}
         real = {4: "float", 8: "double"}[self.dtype.itemsize]
         parts = [PREAMBLE, "int vector_bytes(void) { return VECTOR_BYTES; }\n"]
+        parts.append(functions(self.products.values()))
         for p in self.products.values():
-            parts += [p.source, EXPORTED.format(name=p.name, real=real)]
+            parts += [EXPORTED.format(name=p.name, real=real)]
             parts += [EXPORTED_DIRECT.format(name=p.name, real=real)] * p.direct
         self.library = compiled("\n".join(parts), WIDTHS[width][0])
 

@@ -12,7 +12,7 @@ from c_products import GUARD, MARK, WIDTHS, Products, compiled, runs, untouched
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_seq.scan.c.products import PREAMBLE, product
+from tinygrad_seq.scan.c.products import PREAMBLE, Product, functions
 
 pytestmark = pytest.mark.host("C runs on the CPU")
 
@@ -155,16 +155,41 @@ def test_nan_and_infinity_propagate_as_in_numpy(width, dtype, n):
 @pytest.mark.parametrize(("dtype", "n"), [(np.float32, 16), (np.float64, 8)])
 def test_a_product_is_direct_where_a_row_fills_the_widest_vector(dtype, n):
     """A narrower row would be read beyond its end."""
-    assert [product(2, 3, columns, dtype).direct for columns in (n - 1, n, n + 1)] == [False, True, True]
+    assert [Product(2, 3, columns, np.dtype(dtype)).direct for columns in (n - 1, n, n + 1)] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_products_with_the_same_rows_share_a_kernel():
-    found = [product(8, 5, n, np.float32) for n in (16, 40)] + [product(8, 5, 16, np.float64)]
+    found = [Product(8, 5, n, np.dtype(dtype)) for n, dtype in [(16, "f4"), (40, "f4"), (16, "f8")]]
     assert len({p.name for p in found}) == 3
-    bodies = [re.findall(r"^#ifndef (\w+)", p.source, re.MULTILINE) for p in found]
-    assert bodies == [["ROWS_8_F32"], ["ROWS_8_F32"], ["ROWS_8_F64"]]
+    kernels = re.findall(r"^OUTLINED void (\w+)", functions(found), re.MULTILINE)
+    assert kernels == ["rows_8_f32", "rows_8_f64"]
+
+
+PANELS = """
+int panels_that_are_missing(int most)
+{
+    int missing = 0;
+    for (int n = 1; n < 60; n++) {
+        int64_t widths = 0;
+        for (int64_t left = n; left; left -= next_panel(left, most))
+            widths |= 1 << next_panel(left, most);
+        for (int v = 1; v <= most; v++)
+            missing += (widths >> v & 1) != HAS_PANEL(v, n, most);
+    }
+    return missing;
+}
+"""
+
+
+@pytest.mark.parametrize("most", [3, 6, 8])
+def test_a_kernel_has_code_for_the_panels_that_occur(most):
+    assert compiled(PREAMBLE + PANELS).panels_that_are_missing(most) == 0
 
 
 def test_the_text_is_iso_c_without_warnings():
-    source = PREAMBLE + product(5, 6, 70, np.float32).source + product(1, 6, 7, np.float64).source
-    compiled(source, "-std=c11", "-pedantic")
+    products = [Product(5, 6, 70, np.dtype(np.float32)), Product(1, 6, 7, np.dtype(np.float64))]
+    compiled(PREAMBLE + functions(products), "-std=c11", "-pedantic")

@@ -79,7 +79,7 @@ OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64
     int64_t c_row)
 {
     OF(panel) p = {depth, blocks, a, a_row, a_column, b, b_row, 0, c, c_row, 0, n < OF(width) ? n : OF(width)};
-    int64_t left = (n + OF(width) - 1) / OF(width);
+    int64_t left = VECTORS(n, OF(width));
     while (left) {
         const int64_t vectors = next_panel(left, most), wide = vectors * OF(width);
         left -= vectors;
@@ -97,7 +97,7 @@ __attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n,
     int64_t column, ELEMENT *panels)
 {
     const int64_t columns = n < OF(width) ? n : OF(width);
-    int64_t left = (n + OF(width) - 1) / OF(width), j = 0;
+    int64_t left = VECTORS(n, OF(width)), j = 0;
     if (n < OF(width))
         memset(panels, 0, depth * sizeof(OF(vector)));
     while (left) {

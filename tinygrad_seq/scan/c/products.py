@@ -8,18 +8,18 @@ preprocessor chooses the size of vectors and tiles (`vectors.h`).
 Each element of c is one sum over k in ascending order, whatever the number of rows. So a batch that is split
 over threads gives the same bits. NaN and infinities propagate as in NumPy.
 
-Kernels take most of the time to compile: 0.05 to 0.1 s for 32 rows by gcc 12. So all products of a source with
-the same number of rows share one. Tried: constant k and n, or a named variable for each sum in the place of an
-array; neither is faster.
+Kernels take most of the time to compile: 0.03 s for panels of one width by gcc 12. So all products of a source
+with the same number of rows share one, for the panels that they have. Tried: constant k and n, or a named
+variable for each sum in the place of an array; neither is faster.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 HERE = Path(__file__).parent
 VECTOR_BYTES = 64  # of the widest vectors of all machines
@@ -40,7 +40,7 @@ PREAMBLE = preamble()
 
 
 class Product(NamedTuple):
-    """The C functions of a product of fixed sizes.
+    """The product of an m x k and a k x n matrix, for sizes of at least 1, and its C functions.
 
         pack_NAME(b, row, column, panels)                               b[i * row + j * column]
         NAME(blocks, a, a_row, a_column, panels, c, c_row)              c[i * c_row + j] = a b
@@ -50,22 +50,33 @@ class Product(NamedTuple):
     a multiple of 64 bytes.
     """
 
-    name: str
-    source: str
-    panels: int  # the size of packed b for vectors of any size
-    direct: bool  # whether NAME_direct exists: a row of b fills a vector on every machine
+    m: int
+    k: int
+    n: int
+    dtype: np.dtype
+
+    @property
+    def name(self) -> str:
+        return f"product_{self.m}_{self.k}_{self.n}_{REALS[self.dtype][1]}"
+
+    @property
+    def panels(self) -> int:
+        """The size of packed b for vectors of any size."""
+        width = VECTOR_BYTES // self.dtype.itemsize
+        return self.k * -(-self.n // width) * width
+
+    @property
+    def direct(self) -> bool:
+        """Whether NAME_direct exists: a row of b fills a vector on every machine."""
+        return self.n >= VECTOR_BYTES // self.dtype.itemsize
 
 
-def product(m: int, k: int, n: int, dtype: DTypeLike) -> Product:
-    """The product of an m x k and a k x n matrix, for sizes of at least 1; its source follows PREAMBLE."""
-    dtype = np.dtype(dtype)
-    real, suffix = REALS[dtype]
-    name, width = f"product_{m}_{k}_{n}_{suffix}", VECTOR_BYTES // dtype.itemsize
-    direct = n >= width
-    parts = [_rows(m, suffix), _calls(name, m, k, n, real, suffix)]
-    if direct:
-        parts.append(_direct(name, m, k, n, real, suffix))
-    return Product(name, "\n".join(parts), k * -(-n // width) * width, direct)
+def functions(products: Iterable[Product]) -> str:
+    """The functions of products; what follows PREAMBLE."""
+    alike: dict[tuple, list[Product]] = {}
+    for each in products:
+        alike.setdefault((each.m, each.dtype), []).append(each)
+    return "\n".join(part for group in alike.values() for part in (_rows(group), *map(_calls, group)))
 
 
 def _most(m: int) -> int:
@@ -73,13 +84,17 @@ def _most(m: int) -> int:
     return {1: 8, 2: 6}.get(m, 3)
 
 
-def _rows(m: int, suffix: str) -> str:
-    """The kernel for m rows of c and a panel, shared by all products with m rows."""
-    guard = f"ROWS_{m}_{suffix.upper()}"
-    cases = "\n".join(f"    case {v}: tiles_{suffix}({m}, {v}, *p); break;" for v in range(1, _most(m) + 1))
+def _rows(products: Sequence[Product]) -> str:
+    """The kernel for m rows of c and a panel of the widths that these products have; all have m rows."""
+    m, suffix = products[0].m, REALS[products[0].dtype][1]
+    columns, most = sorted({each.n for each in products}), _most(m)
+    lines = []
+    for v in range(1, most + 1):
+        needed = [f"HAS_PANEL({v}, VECTORS({n}, width_{suffix}), {most})" for n in columns]
+        lines += [f"    case {v}:", f"        if ({' || '.join(needed)})"]
+        lines += [f"            tiles_{suffix}({m}, {v}, *p);", "        break;"]
+    cases = "\n".join(lines)
     return f"""
-#ifndef {guard}
-#define {guard}
 /* {m} rows of c, as wide as a panel */
 OUTLINED void rows_{m}_{suffix}(int vectors, const panel_{suffix} *p)
 {{
@@ -87,35 +102,34 @@ OUTLINED void rows_{m}_{suffix}(int vectors, const panel_{suffix} *p)
 {cases}
     }}
 }}
-#endif
 """
 
 
-def _calls(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
-    return f"""\
-/* Pack b of c = a b, ({m} x {k}) ({k} x {n}) */
-INLINED void pack_{name}(const {real} *b, int64_t row, int64_t column, {real} *panels)
+def _calls(p: Product) -> str:
+    real, suffix = REALS[p.dtype]
+    text = f"""
+/* Pack b of c = a b, ({p.m} x {p.k}) ({p.k} x {p.n}) */
+INLINED void pack_{p.name}(const {real} *b, int64_t row, int64_t column, {real} *panels)
 {{
-    pack_{suffix}({_most(m)}, {k}, {n}, b, row, column, panels);
+    pack_{suffix}({_most(p.m)}, {p.k}, {p.n}, b, row, column, panels);
 }}
 
 /* c = a b, with packed b */
-INLINED void {name}(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
+INLINED void {p.name}(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *panels, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks,
+    multiply_{suffix}(rows_{p.m}_{suffix}, {_most(p.m)}, {p.k}, {p.n}, blocks,
         a, a_row, a_column, 1, panels, 0, c, c_row);
 }}
 """
-
-
-def _direct(name: str, m: int, k: int, n: int, real: str, suffix: str) -> str:
-    return f"""\
+    if not p.direct:
+        return text
+    return f"""{text}
 /* c = a b, with the rows of b where they are */
-INLINED void {name}_direct(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
+INLINED void {p.name}_direct(int64_t blocks, const {real} *a, int64_t a_row, int64_t a_column,
     const {real} *b, int64_t b_row, {real} *c, int64_t c_row)
 {{
-    multiply_{suffix}(rows_{m}_{suffix}, {_most(m)}, {k}, {n}, blocks,
+    multiply_{suffix}(rows_{p.m}_{suffix}, {_most(p.m)}, {p.k}, {p.n}, blocks,
         a, a_row, a_column, 0, b, b_row, c, c_row);
 }}
 """

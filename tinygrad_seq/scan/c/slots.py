@@ -32,7 +32,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
-        self.kernels: dict[str, Kernel] = {}
+        self.kernels: dict[Kernel, None] = {}  # in the order in which they are met
         self.taken: set[str] = set()
         self.loops = 0
 

@@ -11,7 +11,6 @@ from tinygrad_seq.scan.c.expressions import ctype
 from tinygrad_seq.scan.c.names import identifiers
 from tinygrad_seq.scan.c.nest import Nest, indented
 from tinygrad_seq.scan.c.products import Product as Kernel
-from tinygrad_seq.scan.c.products import product
 from tinygrad_seq.scan.c.slots import Shared
 from tinygrad_seq.scan.groups.assignments import Access, Inner, Item, Product
 from tinygrad_seq.scan.groups.grouping import Grouped
@@ -90,8 +89,8 @@ class Loop:
 
     def _product(self, item: Product) -> Iterator[str]:
         dtype = self.given.values[item.write.value].dtype
-        kernel = product(item.m // item.blocks, item.k, item.n, dtype)
-        self.shared.kernels[kernel.name] = kernel
+        kernel = Kernel(item.m // item.blocks, item.k, item.n, dtype)
+        self.shared.kernels[kernel] = None
         a_row, a_column = item.a.map.strides
         row, column = item.b.map.strides
         a = f"{'blocks' if item.blocks > 1 else 1}, {self.address(item.a)}, {a_row}, {a_column}"

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from tinygrad_seq.scan.c.expressions import ctype
 from tinygrad_seq.scan.c.nest import indented
-from tinygrad_seq.scan.c.products import PREAMBLE
+from tinygrad_seq.scan.c.products import PREAMBLE, functions
 from tinygrad_seq.scan.c.products import Product as Kernel
 from tinygrad_seq.scan.c.slots import Shared, Slot
 from tinygrad_seq.scan.c.steps import Loop
@@ -82,8 +82,7 @@ def source(made: Grouped, name: str) -> Source:
         "    return step;",
         "}",
     ]
-    kernels = [kernel.source for kernel in shared.kernels.values()]
-    text = "\n".join([HEADER, PREAMBLE, INDICES, *kernels, *lines, ""])
+    text = "\n".join([HEADER, PREAMBLE, INDICES, functions(shared.kernels), *lines, ""])
     return Source(text, name, tuple(shared.slots), pack)
 
 

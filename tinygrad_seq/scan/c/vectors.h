@@ -33,3 +33,11 @@ INLINED int64_t next_panel(int64_t left, int64_t most)
 {
     return left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
 }
+
+/* The vectors that hold n columns, and whether one of their panels has so many; for constants. */
+#define VECTORS(n, width) (((n) + (width)-1) / (width))
+#define HAS_PANEL(vectors, left, most) \
+    ((left) <= (most) ? (vectors) == (left) \
+                      : ((vectors) == (most) && (left) >= 2 * (most)) || \
+                        ((left) % (most) && ((vectors) == ((left) % (most) + (most) + 1) / 2 || \
+                                             (vectors) == ((left) % (most) + (most)) / 2)))
