@@ -51,11 +51,11 @@ class Machine:
     def refuse_to_start(self):
         """From now on, starting a compiler is an error."""
 
-        def run(command, folder):
+        def start(command, files):
             raise AssertionError(f"{command} was started")
 
         for module in (compiler, process):
-            self.monkeypatch.setattr(module, "run", run)
+            self.monkeypatch.setattr(module, "Running", start)
 
     def left(self):
         """The names of temporary files, and of entries that were not finished."""

@@ -68,7 +68,7 @@ class BackwardLoop:
             if given[i] is None:
                 given[i] = np.zeros_like(arrays[j])
         loop: Callable = self.loop
-        if isinstance(kept, Kept):
+        if isinstance(kept, Kept) and kept.bound:
             loop = partial(loop, bound=[None if j is None else kept.bound[j] for j in self.bound])
         run = self.execute(loop, given, n, not reverse)
         results = [*run.finals, *run.kept, *run.totals]

@@ -14,8 +14,7 @@ from tinygrad_seq.scan.backward import BACKWARD
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.hoisting import IN_C
 from tinygrad_seq.scan.c.loop import CLoop
-from tinygrad_seq.scan.c.process import CompileError
-from tinygrad_seq.scan.emitter import chosen, fall_back
+from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
 from tinygrad_seq.scan.groups.ways import assigned
 from tinygrad_seq.scan.naming import identified
@@ -67,13 +66,10 @@ NUMPY = Emitter(lambda program: identified(gathered(program)), EVERYTHING, BACKW
 
 
 def loop_in_c(program: Program, saved: Collection[int] = (), name: str = "scan") -> Ready:
-    """The loop as C, or as NumPy, if it has no form in C or cannot be compiled."""
+    """The loop as C, or as NumPy, if it has no form in C."""
     try:
         return CLoop(program, saved, name)
     except UnsupportedError:
-        return Loop(program, saved, name)
-    except CompileError as error:
-        fall_back("a loop could not be compiled", str(error))
         return Loop(program, saved, name)
 
 

@@ -1,5 +1,6 @@
 """Loops as C: the numbers of the NumPy form, or the NumPy form itself, and never a wrong number."""
 
+import functools
 import signal
 import subprocess
 import sys
@@ -213,15 +214,17 @@ def test_an_index_that_is_out_of_range():
 # --- what is not right runs as NumPy ----------------------------------------------------------
 
 
-def test_a_form_that_differs(monkeypatch):
-    """A loop whose C form differs from its NumPy form is not used, and says so once."""
-    monkeypatch.setattr(c_loop, "close", lambda *_: False)
+@pytest.mark.parametrize("same", [(False, False), (False, True), (True, False)], ids=str)
+def test_a_form_that_differs(monkeypatch, same):
+    """A C form that differs from the NumPy form is not used, which is said once; the other loop may be C."""
+    answers = iter(same)
+    monkeypatch.setattr(c_loop, "all_close", lambda *_: next(answers))
     monkeypatch.setattr(emitter, "_told", set())
     cell, xs, weights = problem("LSTM", np.float64)
     with pytest.warns(RuntimeWarning, match="differ.*report") as told:
         found = values_and_gradients(cell, xs, weights)
     assert len(told) == 1
-    assert not all_in_c()
+    assert [loop.reference is None for loop in loops()] == [*same]
     with ts.emitter("numpy"):
         right = values_and_gradients(cell, xs, weights)
     for x, y in zip(found, right, strict=True):
@@ -266,7 +269,7 @@ def test_what_counts_as_a_difference(x, y, same):
 
 
 def test_a_compilation_that_fails(monkeypatch):
-    def fails(source):
+    def fails(source, running):
         raise CompileError("source.c:1: error: no")
 
     monkeypatch.setattr(c_loop, "library", fails)
@@ -274,6 +277,43 @@ def test_a_compilation_that_fails(monkeypatch):
     with pytest.warns(RuntimeWarning, match="source.c:1: error: no"):
         h, _ = scan(lambda h, x: (h + x, None), ts.tensor(0.5), np.ones(4, np.float32))
     assert float(h) == 4.5
+
+
+def test_ctrl_c_during_a_compilation(monkeypatch):
+    """The next run compiles the loop anew."""
+    compilers = []
+
+    def interrupted(source, running, real=c_loop.library):
+        compilers.append(running)
+        if len(compilers) == 1:
+            raise KeyboardInterrupt
+        return real(source, running)
+
+    monkeypatch.setattr(c_loop, "library", interrupted)
+    run = functools.partial(scan, lambda h, x: (h + x, None), ts.tensor(0.5), np.ones(4, np.float32))
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert float(run()[0]) == 4.5
+    assert all_in_c()
+    assert compilers[1:] == [None]
+
+
+def test_a_loop_and_its_backward_loop_are_compiled_at_the_same_time(monkeypatch):
+    events = []
+
+    def started(source, real=c_loop.started):
+        events.append("started")
+        return real(source)
+
+    def library(source, running, real=c_loop.library):
+        events.append("awaited")
+        return real(source, running)
+
+    monkeypatch.setattr(c_loop, "started", started)
+    monkeypatch.setattr(c_loop, "library", library)
+    cell, xs, weights = problem("LSTM", np.float64)
+    values_and_gradients(cell, xs, weights)
+    assert events == ["started", "started", "awaited", "awaited"]
 
 
 def test_a_primitive_of_a_user():

@@ -10,7 +10,7 @@ import pytest
 from compilers import Machine
 
 from tinygrad_seq.scan.c import cache, compiler, disk
-from tinygrad_seq.scan.c.cache import CompileError, library
+from tinygrad_seq.scan.c.cache import CompileError, library, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins for compilers are scripts of sh")
 TIMES = "int times(int x) {{ return {} * x; }}\n"
@@ -37,6 +37,31 @@ def test_a_library_is_made_of_its_source(machine):
     place = place_of(TIMES.format(3))
     assert (place.parent / "source.c").read_text() == TIMES.format(3)
     assert machine.left() == []
+
+
+def test_a_compiler_that_was_started_before(machine):
+    source = TIMES.format(13)
+    running = started(source)
+    machine.refuse_to_start()
+    assert library(source, running).times(5) == 65
+    assert started(source) is None  # there is a library
+    machine.restart()
+    assert started(source) is None  # on the disk
+    assert machine.left() == []
+
+
+def test_the_compiler_of_another_process_is_left_to_it(machine, monkeypatch):
+    """As after a fork, which inherits it."""
+    source = TIMES.format(14)
+    running = started(source)
+    monkeypatch.setattr(running, "owner", running.owner + 1)
+    monkeypatch.setattr(running, "output", None)
+    assert library(source, running).times(5) == 70
+
+
+def test_without_a_compiler_none_is_started(machine):
+    (machine.bin / "cc").unlink()
+    assert started(TIMES.format(1)) is None
 
 
 def test_libm_is_there(machine):
@@ -185,9 +210,9 @@ def test_threads_that_meet_a_source_at_once_compile_it_once(machine, monkeypatch
     start = threading.Barrier(4)
     real = compiler.Compiler.library
 
-    def counted(self, source):
+    def counted(self, source, running):
         sources.append(source)
-        return real(self, source)
+        return real(self, source, running)
 
     def meet():
         start.wait()

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import itertools
 import os
 import re
 import select
@@ -230,7 +231,7 @@ def test_ctrl_c_stops_a_compilation_and_leaves_nothing(machine, hanging):
     assert machine.entries() == []
 
 
-def test_ctrl_c_while_a_compiler_is_being_started(machine, hanging, tmp_path, monkeypatch):
+def test_ctrl_c_while_a_compiler_is_being_started(machine, hanging, monkeypatch):
     hanging.install()
 
     class Interrupted(subprocess.Popen):
@@ -242,9 +243,45 @@ def test_ctrl_c_while_a_compiler_is_being_started(machine, hanging, tmp_path, mo
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        process.run([str(machine.bin / "cc")], tmp_path)
+        process.run([str(machine.bin / "cc")], {})
     assert hanging.started() == ["started"]
+    assert machine.left() == []
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_compiler_of_which_nobody_wants_the_library_is_stopped(machine, hanging):
+    hanging.install()
+    running = process.Running([str(machine.bin / "cc")], {"source.c": "int f;"})
+    assert [*running.folder.iterdir()] == [running.folder / "source.c"]
+    hanging.start()
+    del running
+    assert hanging.started() == ["started"]
+    assert machine.left() == []
+
+
+ENDS = """
+import os, sys
+from tinygrad_seq.scan.c import process
+running = process.Running([sys.argv[1]], {})
+assert sys.stdin.readline()  # it has started
+if os.fork() == 0:
+    raise SystemExit
+os.wait()
+assert running.folder.is_dir()
+assert running.process.poll() is None
+"""
+
+
+def test_a_compiler_is_stopped_when_the_process_ends_and_not_a_fork_of_it(machine, hanging):
+    hanging.install()
+    command = [sys.executable, "-c", ENDS, str(machine.bin / "cc")]
+    environment = {**os.environ, "TMPDIR": str(machine.temporary)}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, text=True) as one:
+        hanging.start()
+        one.communicate("\n")
+    assert one.returncode == 0
+    assert hanging.started() == ["started"]
+    assert machine.left() == []
 
 
 # --- what is kept -------------------------------------------------------------------------------------------
@@ -337,16 +374,19 @@ def refuses(*flags):
     )
 
 
-@pytest.mark.parametrize("count", range(len(compiler.NATIVE)))
-def test_the_flags_for_this_processor_are_the_first_that_are_known(machine, tmp_path, count):
-    last = [way[-1] for way in compiler.NATIVE]
+WAYS = [[*level, *way] for level, way in itertools.product(compiler.LEVELS, compiler.NATIVE)]
+
+
+@pytest.mark.parametrize(
+    "refused", [[], ["-mprefer-vector-width"], ["-march"], ["-fira-region"], ["-march", "-fira-region"]]
+)
+def test_the_flags_are_the_first_that_are_known(machine, refused):
     path = machine.install("cc", "exit 0")
     text = path.read_text().split("\n", 1)
-    path.write_text("\n".join([text[0], refuses(*last[:count]), text[1]]))
-    if count == 1:  # each way contains what the next one does
-        assert last[0] == "-mprefer-vector-width=512"
-    flags, macros = compiler.native([str(path)], tmp_path)
-    assert flags == [*compiler.FLAGS, *compiler.NATIVE[count]]
+    path.write_text("\n".join([text[0], refuses(*refused), text[1]]))
+    flags, macros = compiler.native([str(path)])
+    known = [way for way in WAYS if not any(flag.startswith(word) for flag in way for word in refused)]
+    assert flags == [*known[0], *compiler.FLAGS]
     assert "#define __GNUC__ 12" in macros
 
 
@@ -359,9 +399,14 @@ def test_a_compiler_that_knows_none_of_them_does_not_work(machine):
 
 
 @pytest.mark.parametrize("word", ["-march=x86-64-v3", "-mcpu=generic"])
-def test_a_processor_that_cc_names_is_not_overridden(machine, tmp_path, word):
+def test_a_processor_that_cc_names_is_not_overridden(machine, word):
     path = machine.install("cc", "exit 0")
-    assert compiler.native([str(path), word], tmp_path)[0] == compiler.FLAGS
+    assert compiler.native([str(path), word])[0] == [*compiler.LEVELS[0], *compiler.FLAGS]
+
+
+def test_a_level_that_cc_names_is_not_overridden(machine):
+    path = machine.install("cc", "exit 0")
+    assert compiler.native([str(path), "-O1"])[0] == [*compiler.NATIVE[0], *compiler.FLAGS]
 
 
 # --- what is shown ------------------------------------------------------------------------------------------
@@ -373,14 +418,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def shown(machine, tmp_path, monkeypatch):
+def shown(machine, monkeypatch):
     """What is written on stderr while a program runs for some time."""
     slow, fast = machine.install("slow-cc", "/bin/sleep 0.5"), machine.install("fast-cc", "")
 
     def of(stderr, seconds):
         monkeypatch.setattr(sys, "stderr", stderr)
         monkeypatch.setattr(process, "SILENT", 0.1 if seconds else 20)
-        process.run([str(slow if seconds else fast)], tmp_path)
+        process.run([str(slow if seconds else fast)], {})
         return stderr.getvalue()
 
     return of

@@ -5,7 +5,7 @@ contains clang; on Windows only ziglang. One works if it compiles a probe into a
 the right number. The answer is kept on the disk, under the identity of the compiler's file and of the
 processor, so that a later process starts no compiler.
 
-Libraries are made for the processor at hand and with -O3, unless CC names another processor or another level:
+Libraries are made for the processor at hand and optimised, unless CC names another processor or another level:
 `CC="gcc -march=x86-64-v3"`, `CC="gcc -O1"`.
 """
 
@@ -26,16 +26,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinygrad_seq.scan.c import disk
-from tinygrad_seq.scan.c.process import CompileError, building, run
+from tinygrad_seq.scan.c.process import CompileError, Running, failing, run
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 # No -ffast-math: NaN, infinities and -0.0 are as in NumPy. Each of the flags leaves the values as they are but
 # -ffp-contract=fast, which rounds x y + z once instead of twice; -std=c11 alone forbids that to gcc.
 FLAGS = [
-    *("-O3", "-std=c11", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-ffp-contract=fast"),
+    *("-std=c11", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-ffp-contract=fast"),
     *("-fopenmp-simd", "-shared"),
     *([] if sys.platform == "win32" else ["-fPIC"]),
     *(["-Wl,-z,defs"] if sys.platform.startswith("linux") else []),  # an unknown function is an error at once
+]
+LEVELS = [  # the first that the compiler knows; gcc's -O3 takes half as long again, for loops of the same speed
+    ["-O2", "-fpeel-loops", "-fvect-cost-model=dynamic", "-fira-region=one"],
+    ["-O3"],
 ]
 NATIVE = [  # full use of this processor, by the first that the compiler knows; gcc prefers 256 bits otherwise
     ["-march=native", "-mprefer-vector-width=512"],
@@ -73,7 +77,7 @@ class Compiler(NamedTuple):
     name      how a user knows it
     version   its version, as 12.2.0
     command   how it is started
-    flags     that it is given; the last of them tell it to use all of this processor
+    flags     that it is given; the first of them tell it to use all of this processor
     features  a hash of all that it then knows of the processor
     """
 
@@ -90,15 +94,25 @@ class Compiler(NamedTuple):
         """The name under which a library from `source` is kept: equal only if the library is."""
         return disk.key("library 1", repr(self), source)
 
-    def library(self, source: str) -> ctypes.CDLL:
-        """The library from `source`: the one on the disk, or a new one, which is then kept there."""
-        key = self.key(source)
-        return _kept(key) or self._made(source, key)
+    def library(self, source: str, running: Running | None = None) -> ctypes.CDLL:
+        """The library from `source`: the one on the disk, or a new one, which is then kept there.
 
-    def _made(self, source: str, key: str) -> ctypes.CDLL:
-        with building() as folder:
-            (folder / "source.c").write_text(source, encoding="utf-8")
-            run([*self.command, *self.flags, "source.c", "-o", key + SUFFIX, "-lm"], folder)
+        `running` is the compiler, if it was `started` before.
+        """
+        key = self.key(source)
+        return _kept(key) or self._made(source, key, running)
+
+    def started(self, source: str) -> Running:
+        """The compiler, which makes a library from `source` from now on."""
+        command = [*self.command, *self.flags, "source.c", "-o", self.key(source) + SUFFIX, "-lm"]
+        return Running(command, {"source.c": source})
+
+    def _made(self, source: str, key: str, running: Running | None) -> ctypes.CDLL:
+        if running is None or running.owner != os.getpid():  # but that of a process of which this is a fork
+            running = self.started(source)
+        with running, failing():
+            running.output()
+            folder = running.folder
             if not (folder / (key + SUFFIX)).is_file():
                 raise CompileError("it wrote no library and reported no error")
             disk.keep(key, {name: (folder / name).read_bytes() for name in ("source.c", key + SUFFIX)})
@@ -161,12 +175,12 @@ def candidates() -> Iterator[tuple[str, list[str]]]:
 
 def working(name: str, command: list[str]) -> Compiler:
     """The compiler that `command` starts, if it compiles the probe; CompileError if not."""
-    entry = disk.key("compiler 1", repr((name, command, identity(command), processor(), FLAGS, NATIVE)))
+    entry = disk.key("compiler 1", repr((name, command, identity(command), processor(), FLAGS, LEVELS, NATIVE)))
     if place := disk.kept(entry):
         return Compiler(**json.loads((place / "compiler.json").read_text()))
-    with building() as folder:
-        flags, macros = native(command, folder)
-        found = Compiler(name, version(macros), command, flags, disk.key(*sorted(macros)))
+    with failing():
+        flags, macros = native(command)
+    found = Compiler(name, version(macros), command, flags, disk.key(*sorted(macros)))
     probe = found.library(PROBE).probe
     probe.restype = ctypes.c_double
     if probe((ctypes.c_double * 9)(*range(-4, 5)), ctypes.c_int64(9)) != 400.0:
@@ -175,15 +189,14 @@ def working(name: str, command: list[str]) -> Compiler:
     return found
 
 
-def native(command: list[str], folder: Path) -> tuple[list[str], list[str]]:
+def native(command: list[str]) -> tuple[list[str], list[str]]:
     """The flags for this processor, and the macros that the compiler then defines: the processor's features."""
-    (folder / "empty.c").write_text("")
     march = any(word.startswith(("-march=", "-mcpu=")) for word in command)
     level = any(word.startswith("-O") for word in command)
-    for way in [[]] if march else NATIVE:
+    for ways in itertools.product([[]] if level else LEVELS, [[]] if march else NATIVE):
         try:
-            flags = [*(flag for flag in FLAGS if not (level and flag.startswith("-O"))), *way]
-            return flags, run([*command, *flags, "-dM", "-E", "empty.c"], folder).splitlines()
+            flags = [*itertools.chain(*ways), *FLAGS]
+            return flags, run([*command, *flags, "-dM", "-E", "empty.c"], {"empty.c": ""}).splitlines()
         except CompileError as error:
             last = error
     raise last

@@ -3,7 +3,7 @@
        tanh_(x)    x is a float or a double; the name chooses by its type
 
    The functions have no branches: a case is a choice between two values that are both computed. Compilers
-   therefore turn a plain loop over them into vectors of any width, with -O3 -fno-math-errno -fno-trapping-math
+   therefore turn a plain loop over them into vectors of any width, with -O2 -fno-math-errno -fno-trapping-math
    and without -ffast-math: NaN, infinities, signed zeros and subnormal numbers are as in NumPy. Integers wrap
    (-fwrapv). Four functions are the C library's, and a loop over them has no vectors: sin, cos and arctan2,
    because to reduce a large angle needs hundreds of bits, and the power of doubles, because p log x needs more

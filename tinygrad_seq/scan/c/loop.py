@@ -1,8 +1,10 @@
 """Running a loop as C: the same interface as `scan/np/loop.py`, whose NumPy form is the reference.
 
-On its first run a loop takes its first steps in both forms, on the same values. If they differ by more than
-rounding, or if there is no library, it runs as NumPy from then on, and says so once. Python decides how many
-steps a call of the library takes, so that Ctrl-C is answered between two calls.
+The compiler starts when the loop is made, and the first run waits for it; so the loop of a program and its
+backward loop are compiled at the same time. On its first run a loop takes its first steps in both forms, on the
+same values. If they differ by more than rounding, or if there is no library, it runs as NumPy from then on, and
+says so once. Python decides how many steps a call of the library takes, so that Ctrl-C is answered between two
+calls.
 
 If the batch is split into blocks, each thread runs all steps of some blocks. One thread runs the same blocks,
 so the bits are the same.
@@ -19,7 +21,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from tinygrad_seq.scan.c.cache import library
+from tinygrad_seq.scan.c.cache import CompileError, library, started
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.memory import Memory, Part, address
 from tinygrad_seq.scan.c.slots import Slot
@@ -42,21 +44,15 @@ ROUNDINGS = 16  # and in roundings of 1
 
 
 class CLoop:
-    """A loop that is ready to run as C. Raises Unsupported if it has no such form, CompileError."""
+    """A loop that is ready to run as C. Raises UnsupportedError if it has no such form."""
 
     def __init__(self, program: Program, saved: Collection[int] = (), name: str = "scan") -> None:
         self.program = program
         self.kept = tuple(dict.fromkeys([*program.outputs, *sorted(saved)]))
         self.made = grouped(in_blocks(assigned(program, self.kept, expressible)))
-        found = source(self.made, name)
-        self.slots, self.source = found.slots, body(found.text, name)
-        functions = library(found.text)
-        self.function = getattr(functions, name)
-        self.function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3
-        self.function.restype = ctypes.c_int64
-        self.pack = getattr(functions, found.pack) if found.pack else None
-        if self.pack:
-            self.pack.argtypes, self.pack.restype = [ctypes.c_void_p] * 2, None
+        self.text = source(self.made, name)
+        self.slots, self.source = self.text.slots, body(self.text.text, name)
+        self.running = started(self.text.text)
         self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
         self.work = work(self.made)
@@ -86,9 +82,10 @@ class CLoop:
         """Run `n` steps, from the last to the first if `reverse`, as `scan.np.loop.Loop` does."""
         if not self.checked:
             self._check(arrays, n, reverse)
-        if self.reference is not None:
-            return self.reference(arrays, n, reverse)
-        return self._run(arrays, n, reverse, bound)
+        if self.reference is None:
+            return self._run(arrays, n, reverse, bound)
+        run = self.reference(arrays, n, reverse)
+        return run._replace(kept=Kept(run.kept))  # its own bound form is for loops as NumPy
 
     def _check(self, arrays: Sequence, n: int, reverse: bool) -> None:
         """Compare the two forms on the first steps; only the one that is right stays."""
@@ -101,6 +98,12 @@ class CLoop:
             if self.checked:
                 return
             assert self.reference is not None
+            try:
+                self._load()
+            except CompileError as error:
+                fall_back("a loop could not be compiled", str(error))
+                self.checked = True
+                return
             with np.errstate(all="ignore"):
                 right, found = self.reference(few, k, reverse), self._run(few, k, reverse)
             pairs = [pair for xs, ys in zip(found, right, strict=True) for pair in zip(xs, ys, strict=True)]
@@ -110,6 +113,16 @@ class CLoop:
             else:
                 fall_back("the C and the NumPy form of a loop differ")
             self.checked = True
+
+    def _load(self) -> None:
+        running, self.running = self.running, None  # which ends here, also by Ctrl-C
+        functions = library(self.text.text, running)
+        self.function = getattr(functions, self.text.name)
+        self.function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3
+        self.function.restype = ctypes.c_int64
+        self.pack = getattr(functions, self.text.pack) if self.text.pack else None
+        if self.pack:
+            self.pack.argtypes, self.pack.restype = [ctypes.c_void_p] * 2, None
 
     def _run(self, arrays: Sequence, n: int, reverse: bool, bound: Sequence = ()) -> Run:
         work = self.shelf.take((n, reverse)) or Memory(self, n, reverse)

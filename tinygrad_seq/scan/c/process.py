@@ -1,7 +1,8 @@
 """Running a compiler: in a temporary folder, for a bounded time, and stopped at once by Ctrl-C.
 
-While it runs for more than a second, a terminal shows a line on stderr, above the progress bar if there is one.
-Without a terminal nothing is written, so that logs and notebooks stay as they are.
+It runs beside this process until its output is wanted. If that takes more than a second, a terminal shows a
+line on stderr, above the progress bar if there is one. Without a terminal nothing is written, so that logs and
+notebooks stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tinygrad_seq.scan.c import disk
@@ -30,54 +33,78 @@ class CompileError(RuntimeError):
     """There is no library: the compiler is missing, fails, takes too long, or writes what cannot be loaded."""
 
 
-@contextlib.contextmanager
-def building() -> Iterator[Path]:
-    """A temporary folder; every OSError of the block is a CompileError."""
-    try:
-        folder = tempfile.mkdtemp(prefix="tinygrad_seq-")
+class Running:
+    """A compiler that was started in a folder of its own, which holds `files`: their texts by name.
+
+    It is stopped, and the folder removed, at the end of a `with` block, when nobody refers to this object any
+    more, and when the process that started it ends. Raises CompileError if it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], files: Mapping[str, str]) -> None:
+        self.name, self.since, self.owner = os.path.basename(command[0]), time.monotonic(), os.getpid()
+        started: list[subprocess.Popen[str]] = []
+        with failing():
+            self.folder = Path(tempfile.mkdtemp(prefix="tinygrad_seq-"))
+            self.end = weakref.finalize(self, end, started, self.folder, self.owner)
+            for name, text in files.items():
+                (self.folder / name).write_text(text, encoding="utf-8")
+            with uninterrupted():
+                self.process = subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env=environment(command, self.folder),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    encoding="utf-8",
+                    errors="replace",
+                    process_group=0,  # of its own, so that the programs that it starts can be stopped with it
+                )
+                started.append(self.process)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def output(self) -> str:
+        """What it has written, when it is finished.
+
+        Raises CompileError, with the first line about an error, if it fails; TimeoutError.
+        """
         try:
-            yield Path(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            output, messages = self._written(SILENT)
+        except subprocess.TimeoutExpired:
+            show(f"{self.name} compiles a loop; this takes some seconds, and only once")
+            try:
+                output, messages = self._written(SECONDS)
+            except subprocess.TimeoutExpired:
+                raise TimeoutError(f"it had not finished after {SECONDS:g} s") from None
+        if self.process.returncode != 0:
+            lines = [line for line in (messages + output).splitlines() if line.strip()]
+            told = [line for line in lines if ERROR.search(line)] or lines
+            raise CompileError(told[0].strip() if told else f"exit status {self.process.returncode}")
+        return output
+
+    def _written(self, seconds: float) -> tuple[str, str]:
+        """What it writes on stdout and stderr until its end, which is `seconds` after its start or earlier."""
+        return self.process.communicate(timeout=max(0.0, self.since + seconds - time.monotonic()))
+
+
+def run(command: Sequence[str], files: Mapping[str, str]) -> str:
+    """The output of a compiler, in a folder that holds `files`."""
+    with Running(command, files) as running:
+        return running.output()
+
+
+@contextlib.contextmanager
+def failing() -> Iterator[None]:
+    """Every OSError of the block is a CompileError."""
+    try:
+        yield
     except OSError as error:
         raise CompileError(str(error)) from error
-
-
-def run(command: Sequence[str], folder: Path) -> str:
-    """The output of a compiler that runs in `folder`.
-
-    Raises CompileError, with the first line about an error, if it fails; TimeoutError.
-    """
-    process = None
-    try:
-        with uninterrupted():
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment(command, folder),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                process_group=0,  # of its own, so that the programs that it starts can be stopped with it
-            )
-        try:
-            output, messages = process.communicate(timeout=SILENT)
-        except subprocess.TimeoutExpired:
-            show(f"{os.path.basename(command[0])} compiles a loop; this takes some seconds, and only once")
-            output, messages = process.communicate(timeout=SECONDS - SILENT)
-    except BaseException as error:
-        if process is not None:
-            stop(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise TimeoutError(f"it had not finished after {SECONDS:g} s") from None
-        raise
-    if process.returncode != 0:
-        lines = [line for line in (messages + output).splitlines() if line.strip()]
-        lines = [line for line in lines if ERROR.search(line)] or lines or [f"exit status {process.returncode}"]
-        raise CompileError(lines[0].strip())
-    return output
 
 
 @contextlib.contextmanager
@@ -113,23 +140,20 @@ def environment(command: Sequence[str], folder: Path) -> dict[str, str]:
 @functools.cache
 def temporary() -> Path:
     """A folder that is removed when this process ends."""
-    folder, process = tempfile.mkdtemp(prefix="tinygrad_seq-"), os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == process:  # and not a fork of it
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(remove)
+    folder = tempfile.mkdtemp(prefix="tinygrad_seq-")
+    atexit.register(end, [], folder, os.getpid())
     return Path(folder)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """Stop a compiler, and the programs that it has started; wait for its end."""
-    with process, contextlib.suppress(OSError):  # it may just have ended
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+def end(started: Sequence[subprocess.Popen[str]], folder: str | Path, owner: int) -> None:
+    """Stop compilers that are not finished, and the programs that they have started; remove their folder."""
+    if os.getpid() != owner:  # a fork of it
+        return
+    for process in started:
+        with process, contextlib.suppress(OSError):  # it may just have ended
+            if process.returncode is None:
+                process.kill() if sys.platform == "win32" else os.killpg(process.pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def show(text: str) -> None:

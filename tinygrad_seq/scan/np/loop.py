@@ -35,10 +35,11 @@ VIEW = 120  # bytes of an array that is a view, about
 class Kept(tuple):
     """The values that a loop kept of all steps, each as its stack; the handle by which a record holds them.
 
-    bound  the same values in the form in which another loop reads them: here their rows, in the order of time
+    bound  the same values in the form in which another loop of the same emitter reads them: here their rows, in
+           the order of time; empty if they have none
     """
 
-    bound: Sequence
+    bound: Sequence = ()
 
 
 class Run(NamedTuple):
