@@ -102,18 +102,24 @@ def test_without_a_compiler_there_is_no_library(machine):
 # --- the disk -----------------------------------------------------------------------------------------------
 
 
+def replace(path, content):
+    """A new file, since this process has loaded the old one."""
+    path.unlink()
+    path.write_bytes(content)
+
+
 def halve(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    replace(path, path.read_bytes()[: path.stat().st_size // 2])
 
 
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
-    path.write_bytes(content)
+    replace(path, content)
 
 
 def empty(path):
-    path.write_bytes(b"")
+    replace(path, b"")
 
 
 AGAIN = """

@@ -249,12 +249,17 @@ def test_ctrl_c_while_a_compiler_is_being_started(machine, hanging, monkeypatch)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_compiler_of_which_nobody_wants_the_library_is_stopped(machine, hanging):
+@pytest.mark.parametrize("way", ["nobody refers to it", "the block has ended"])
+def test_a_compiler_of_which_nobody_wants_the_library_is_stopped(machine, hanging, way):
     hanging.install()
     running = process.Running([str(machine.bin / "cc")], {"source.c": "int f;"})
     assert [*running.folder.iterdir()] == [running.folder / "source.c"]
     hanging.start()
-    del running
+    if way == "nobody refers to it":
+        del running
+    else:
+        with running:
+            pass
     assert hanging.started() == ["started"]
     assert machine.left() == []
 
