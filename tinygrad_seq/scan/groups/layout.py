@@ -14,6 +14,7 @@ from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments, In
 from tinygrad_seq.scan.groups.maps import Map, composed, contiguous, recovered, space_of
 
 LINE = 64  # bytes of a cache line
+Axes = dict[Map, list[Map] | None]  # for each map of an access to a value, the index along every axis
 
 
 def turn(given: Assignments, groups: Sequence[list[Item]], values: Collection[int]) -> None:
@@ -25,6 +26,7 @@ def turn(given: Assignments, groups: Sequence[list[Item]], values: Collection[in
             for access in accesses:
                 if access.value in uses:
                     uses[access.value].append((item, access))
+    turned: dict[int, tuple[Axes, Map]] = {}
     for v, found in uses.items():
         shape = given.shape(v)
         if len(space_of(shape)) < 2 or any(not isinstance(item, Assign) or a.indices for item, a in found):
@@ -37,12 +39,12 @@ def turn(given: Assignments, groups: Sequence[list[Item]], values: Collection[in
             continue
         last = max(votes, key=lambda axis: (votes[axis], axis))
         order = [*(a for a in range(len(shape)) if a != last), last]
-        turned = tuple(shape[a] for a in order)
-        strides = dict(zip(order, contiguous(turned).strides, strict=True))
-        whole = Map(0, tuple(strides[a] for a in range(len(shape))))
-        given.values[v] = given.values[v]._replace(shape=turned)
-        for group in groups:
-            group[:] = [_moved(item, v, axes, whole) for item in group]
+        other = tuple(shape[a] for a in order)
+        strides = dict(zip(order, contiguous(other).strides, strict=True))
+        turned[v] = axes, Map(0, tuple(strides[a] for a in range(len(shape))))
+        given.values[v] = given.values[v]._replace(shape=other)
+    for group in groups:
+        group[:] = [_moved(item, turned) for item in group]
 
 
 def _last(axes: list[Map] | None) -> int | None:
@@ -51,14 +53,15 @@ def _last(axes: list[Map] | None) -> int | None:
     return along[0] if len(along) == 1 else None
 
 
-def _moved(item: Item, v: int, axes: Mapping[Map, list[Map] | None], whole: Map) -> Item:
-    """An assignment that finds v in another layout."""
+def _moved(item: Item, turned: Mapping[int, tuple[Axes, Map]]) -> Item:
+    """An assignment that finds values in another layout."""
     if not isinstance(item, Assign):
         return item
 
     def moved(access: Access) -> Access:
-        if access.value != v:
+        if access.value not in turned:
             return access
+        axes, whole = turned[access.value]
         return access._replace(map=composed(whole, axes[access.map] or [], len(item.space)))
 
     return item._replace(reads=tuple(map(moved, item.reads)), write=moved(item.write))
