@@ -49,8 +49,9 @@ def expected(seed, steps=5):
 
 
 def close(found, wanted):
+    """Up to rounding errors, which are those of the largest element."""
     for a, b in zip(found, wanted, strict=True):
-        assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+        assert_allclose(a, b, rtol=1e-11, atol=1e-12 * max(1, np.max(np.abs(b), initial=0)))
 
 
 # --- the tape -----------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Program:
     carries     pairs: the value before the step, and after it
     inputs      values from outside, with a new row at every step
     constants   values from outside that are the same at every step
-    numbers     whole numbers: {value: number}
+    numbers     whole numbers, and the arrays that the rules of a derivation make: {value: number}
     outputs     values whose stack over all steps is wanted
     totals      values whose sum over all steps is wanted
     names       the names of the values

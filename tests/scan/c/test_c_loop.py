@@ -16,7 +16,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
-from tinygrad_seq.scan import emitter, over_time, scan
+from tinygrad_seq.scan import emitter, over_time, scan, unrolled
 from tinygrad_seq.scan.c import loop as c_loop
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.c.process import CompileError
@@ -346,6 +346,42 @@ def test_a_primitive_of_a_user():
 def _double(x, /):
     "z = 2 x"
     return x + x
+
+
+def test_an_array_that_a_rule_makes():
+    """It is no number, and no value of the loop that is given: the backward loop is NumPy."""
+
+    @ts.primitive("()->()")
+    def scaled(x, /):
+        "z = x, with a derivative that shows whose rule it is"
+        return x * 1.0
+
+    scaled.vjp(lambda g, x, z: g * np.array([1.0, 2.0]))
+    scaled.primitive.c("x * 1.0")
+    start, xs = ts.tensor(np.zeros(2), requires_grad=True), np.ones((3, 2))
+
+    def gradient(loop):
+        _, ys = loop(lambda h, x: 2 * (scaled(h + x),), start, xs)
+        return ts.grad(ts.square(ys).sum(), start)
+
+    found = gradient(scan)
+    assert [isinstance(loop, CLoop) for loop in loops()] == [True, False]
+    assert_allclose(found, gradient(unrolled), rtol=1e-12)
+
+
+def test_the_zeros_of_a_carry_that_is_not_used():
+    """A loop in a loop, of whose derivative they are a result."""
+
+    def gradient(loop):
+        def step(c, x):
+            (last, _), _ = loop(lambda d, y: ((ts.tanh(c), d[1]), None), (c, c), ts.stack([x, x]))
+            return last, None
+
+        start = ts.tensor(np.full(2, 0.5), requires_grad=True)
+        return ts.grad(ts.square(loop(step, start, np.ones((3, 2)))[0]).sum(), start)
+
+    assert_allclose(gradient(scan), gradient(unrolled), rtol=1e-12)
+    assert all_in_c()
 
 
 def test_a_primitive_that_is_not_registered():

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from drawing import drawn
 from loop_groups import Loop, check, check_both, check_step, of_step, results
+from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.nn.indices import WITHIN
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
+from tinygrad_seq.scan.groups.lowering import number_of
 from tinygrad_seq.scan.groups.ways import assigned
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
@@ -171,3 +173,18 @@ def test_what_is_not_finite(name, rows):
     """For every pair of such numbers in a row, alone and with others."""
     x = np.array([[*rows, 1.0], [1.0, *rows], [*rows, rows[0]]])
     check_step(lambda h, x: (h, REDUCTIONS[name](x, axis=1)), np.ones(1), x[None])
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0, np.nan, 7, True])
+def test_arrays_that_are_one_number(x):
+    found = number_of(np.full((2, 3), x))
+    assert_array_equal(found, x)
+    assert np.signbit(found) == np.signbit(x)
+    assert number_of(x) is x
+    assert number_of(np.full((2, 0), x)) == 0
+
+
+@pytest.mark.parametrize("xs", [[1.0, 2.0], [0.0, -0.0], [np.nan, 0.0]])
+def test_other_arrays_are_no_number(xs):
+    with pytest.raises(UnsupportedError, match="an array that a rule makes"):
+        number_of(np.array(xs))

@@ -50,9 +50,9 @@ class CLoop:
         self.program = program
         self.kept = tuple(dict.fromkeys([*program.outputs, *sorted(saved)]))
         self.made = grouped(in_blocks(assigned(program, self.kept, expressible)))
-        self.text = source(self.made, name)
-        self.slots, self.source = self.text.slots, body(self.text.text, name)
-        self.running = started(self.text.text)
+        self.code = source(self.made, name)
+        self.slots, self.source = self.code.slots, self.code.function
+        self.running = started(self.code.text)
         self.wide = self.made.wide
         self.stored = stored(self.made, self.wide)
         self.work = work(self.made)
@@ -116,11 +116,11 @@ class CLoop:
 
     def _load(self) -> None:
         running, self.running = self.running, None  # which ends here, also by Ctrl-C
-        functions = library(self.text.text, running)
-        self.function = getattr(functions, self.text.name)
+        functions = library(self.code.text, running)
+        self.function = getattr(functions, self.code.name)
         self.function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3
         self.function.restype = ctypes.c_int64
-        self.pack = getattr(functions, self.text.pack) if self.text.pack else None
+        self.pack = getattr(functions, self.code.pack) if self.code.pack else None
         if self.pack:
             self.pack.argtypes, self.pack.restype = [ctypes.c_void_p] * 2, None
 
@@ -241,8 +241,3 @@ def stored(made: Grouped, carried: Sequence[bool]) -> list[int]:
     rows = {v for pair in loop.carries for v in pair}
     stacks = [v for v in made.given.kept if v not in rows]
     return stacks + [after for (_, after), on in zip(loop.carries, carried, strict=True) if on]
-
-
-def body(text: str, name: str) -> str:
-    """The function of a loop, without what stands before it."""
-    return text[text.index(f"int64_t {name}(") :].rstrip()

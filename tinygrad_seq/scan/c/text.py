@@ -51,15 +51,23 @@ static inline __attribute__((unused)) int64_t index_of(int64_t i, int64_t n, int
 class Source(NamedTuple):
     """C text, the names of its functions, and the meaning of their pointers.
 
-    name   of the function that runs steps, for a number of blocks
-    slots  the meaning of the pointers
-    pack   the name of the function that packs constants, which is called before; None if there are none
+    before    the functions that the loop calls: products, and what packs constants
+    function  the function that runs steps, for a number of blocks
+    name      its name
+    slots     the meaning of the pointers
+    pack      the name of the function that packs constants, which is called before; None if there are none
     """
 
-    text: str
+    before: str
+    function: str
     name: str
     slots: tuple[Slot, ...]
     pack: str | None
+
+    @property
+    def text(self) -> str:
+        """The whole text; most of it is the same for all loops."""
+        return "\n".join([HEADER, PREAMBLE, INDICES, self.before, self.function, ""])
 
 
 def source(made: Grouped, name: str) -> Source:
@@ -70,8 +78,8 @@ def source(made: Grouped, name: str) -> Source:
     arguments = "char *const *pointers, const int64_t *strides"
     pack = f"{name}_pack" if loop.packing else None
     packing = [f"void {pack}({arguments})", "{", *indented(loop.packing), "}", ""]
+    before = "\n".join([functions(shared.kernels), *(packing if pack else [])])
     lines = [
-        *(packing if pack else []),
         f"int64_t {name}({arguments}, int64_t blocks, int64_t step, int64_t steps)",
         "{",
         *indented(loop.once),
@@ -82,8 +90,7 @@ def source(made: Grouped, name: str) -> Source:
         "    return step;",
         "}",
     ]
-    text = "\n".join([HEADER, PREAMBLE, INDICES, functions(shared.kernels), *lines, ""])
-    return Source(text, name, tuple(shared.slots), pack)
+    return Source(before, "\n".join(lines), name, tuple(shared.slots), pack)
 
 
 class Outermost(Loop):

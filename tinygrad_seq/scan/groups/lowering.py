@@ -23,7 +23,8 @@ def lowered(
     loop: Program, kept: Sequence[int], expressible: Expressible, ways: Mapping[str, Way]
 ) -> Assignments:
     """The assignments of `loop`, which keeps the values `kept` of all steps."""
-    found = Assignments(loop, list(loop.values), expressible, ways, numbers=dict(loop.numbers))
+    numbers = {v: number_of(x) for v, x in loop.numbers.items()}
+    found = Assignments(loop, list(loop.values), expressible, ways, numbers=numbers)
     for v in {*loop.arguments, *(v for call in loop.operations for v in (*call.inputs, *call.outputs))}:
         shape, dtype = loop.values[v]
         if dtype not in DTYPES or math.prod(shape) >= 2**31:
@@ -38,6 +39,18 @@ def lowered(
                 raise UnsupportedError(f"{name} of {', '.join(map(str, dtypes[:-1]))}")
     _bind(found, kept)
     return found
+
+
+def number_of(x):
+    """The number that all elements of x are: a rule may make an array, such as the zeros of an unused carry."""
+    if not np.ndim(x):
+        return x
+    if not x.size:
+        return 0
+    first = x.flat[0]
+    if x.tobytes() != first.tobytes() * x.size:  # -0.0 is not 0.0, and NaN is NaN
+        raise UnsupportedError("an array that a rule makes")
+    return first
 
 
 def again(found: Assignments, loop: Program, kept: Sequence[int]) -> Assignments:

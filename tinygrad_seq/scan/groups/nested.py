@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_seq.scan.groups.assignments import Access, Assignments, Inner, UnsupportedError
 from tinygrad_seq.scan.groups.grouping import grouped
-from tinygrad_seq.scan.groups.lowering import again, lower
+from tinygrad_seq.scan.groups.lowering import again, lower, number_of
 from tinygrad_seq.scan.groups.maps import Map, contiguous, dropped, sliced
 from tinygrad_seq.scan.groups.views import place
 from tinygrad_seq.scan.program import NOTHING, Operation, Program, taken_apart
@@ -65,7 +65,7 @@ def _run(found: Assignments, program: Program, given: Sequence[int], n: int, rev
     """The carries after `n` steps of a program, its outputs of all steps, and its totals."""
     parts = taken_apart(program, NOTHING)
     env = dict(zip(program.arguments, given, strict=True))
-    env |= {v: _filled(found, x, program.values[v]) for v, x in program.numbers.items()}
+    env |= {v: _filled(found, number_of(x), program.values[v]) for v, x in program.numbers.items()}
     for call in parts.constant:
         env.update({v: found.new(*program.values[v]) for v in call.outputs})
         outputs = tuple(env[v] for v in call.outputs)
