@@ -369,21 +369,6 @@ def test_an_array_that_a_rule_makes():
     assert_allclose(found, gradient(unrolled), rtol=1e-12)
 
 
-def test_the_zeros_of_a_carry_that_is_not_used():
-    """A loop in a loop, of whose derivative they are a result."""
-
-    def gradient(loop):
-        def step(c, x):
-            (last, _), _ = loop(lambda d, y: ((ts.tanh(c), d[1]), None), (c, c), ts.stack([x, x]))
-            return last, None
-
-        start = ts.tensor(np.full(2, 0.5), requires_grad=True)
-        return ts.grad(ts.square(loop(step, start, np.ones((3, 2)))[0]).sum(), start)
-
-    assert_allclose(gradient(scan), gradient(unrolled), rtol=1e-12)
-    assert all_in_c()
-
-
 def test_a_primitive_that_is_not_registered():
     double = Primitive(_double, "()->()")
     double.partials(lambda: 2.0)
