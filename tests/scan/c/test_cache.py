@@ -104,24 +104,18 @@ def test_without_a_compiler_there_is_no_library(machine):
 # --- the disk -----------------------------------------------------------------------------------------------
 
 
-def replace(path, content):
-    """A new file, since this process has loaded the old one."""
-    path.unlink()
-    path.write_bytes(content)
-
-
 def halve(path):
-    replace(path, path.read_bytes()[: path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
-    replace(path, content)
+    path.write_bytes(content)
 
 
 def empty(path):
-    replace(path, b"")
+    path.write_bytes(b"")
 
 
 AGAIN = """

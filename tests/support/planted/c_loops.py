@@ -77,7 +77,15 @@ MUTANTS = [
     *mutants(
         "scan/c/products.py",
         "scan/c/test_products.py",
-        ("product", "direct = n >= width", "direct = 2 * n >= width"),
+        ("Product.direct", "self.n >= VECTOR_BYTES", "2 * self.n >= VECTOR_BYTES"),
+        ("functions", "setdefault((each.m, each.dtype), [])", "setdefault((each.m,), [])"),
+        ("_rows", "sorted({each.n for each in products})", "[products[0].n]"),
+    ),
+    *mutants(
+        "scan/c/vectors.h",
+        "scan/c/test_products.py",
+        ("", "(left) >= 2 * (most)", "(left) > 2 * (most)"),
+        ("", "((left) % (most) && (", "(((left) % (most) || 1) && ("),
     ),
     *mutants(
         "scan/c/products.h",
@@ -97,6 +105,10 @@ MUTANTS = [
         ("CLoop.__call__", "if not self.checked:", "if self.checked:", CELLS),
         ("CLoop._check", "if all_close(pairs,", "if pairs or all_close(pairs,", CELLS),
         ("CLoop._check", "single = any(", "single = all("),
+        ("CLoop._check", 'fall_back("a loop could not be compiled", str(error))', "pass", CELLS),
+        ("CLoop._load", "self.running, None", "self.running, self.running", CELLS),
+        ("CLoop.__init__", "started(self.code.text)", "None", CELLS),
+        ("CLoop.__call__", "run._replace(kept=Kept(run.kept))", "run", CELLS),
         ("CLoop._run", "total.fill(0)", "pass", CELLS),
         ("CLoop._run", "if self.pack:", "if self.pack and not vars(work).setdefault('packed', False):\n"
          "    work.packed = True"),
@@ -143,7 +155,6 @@ MUTANTS = [
     *mutants(
         "scan/emitters.py",
         CELLS,
-        ("loop_in_c", 'fall_back("a loop could not be compiled", str(error))', "pass"),
         ("emitter_of", 'chosen() == "numpy" or obstacle(program)', 'chosen() == "numpy"'),
         ("obstacle", "taken_apart(C.form(program), C.forward).loop", "program"),
     ),
