@@ -289,6 +289,16 @@ def test_a_compiler_is_stopped_when_the_process_ends_and_not_a_fork_of_it(machin
     assert machine.left() == []
 
 
+def test_a_library_that_is_wanted_a_minute_later(machine, monkeypatch):
+    path = machine.install("cc", "echo made")
+    running = process.Running([str(path)], {})
+    running.process.wait()
+    running.since -= process.SECONDS
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert running.output() == "made\n"
+    assert sys.stderr.getvalue() == ""
+
+
 # --- what is kept -------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ MUTANTS = [
         ("Running.__init__", "started.append(self.process)", "pass"),
         ("Running.__exit__", "self.end()", "pass"),
         ("Running.output", "if ERROR.search(line)", ""),
+        ("Running._written", "max(SILENT, ", "max(0.0, "),
         ("end", "else os.killpg(process.pid, signal.SIGKILL)", "else process.kill()"),
         ("end", "if os.getpid() != owner:", "if False:"),
         ("temporary", "atexit.register(end, [], folder, os.getpid())", "pass"),

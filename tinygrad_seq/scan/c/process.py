@@ -88,8 +88,11 @@ class Running:
         return output
 
     def _written(self, seconds: float) -> tuple[str, str]:
-        """What it writes on stdout and stderr until its end, which is `seconds` after its start or earlier."""
-        return self.process.communicate(timeout=max(0.0, self.since + seconds - time.monotonic()))
+        """What it writes on stdout and stderr until its end, which is `seconds` after its start or earlier.
+
+        It may have ended long ago, so there is always time to read.
+        """
+        return self.process.communicate(timeout=max(SILENT, self.since + seconds - time.monotonic()))
 
 
 def run(command: Sequence[str], files: Mapping[str, str]) -> str:
