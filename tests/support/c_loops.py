@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from tinygrad_seq.engine.expression import FUNCTIONS
+from tinygrad_seq.scan.c.compiler import native
 from tinygrad_seq.testing.expressions import HEADER, Loop, compiler_works, function, library
 
 FLOATS = [np.dtype("float32"), np.dtype("float64")]
 BINARY = {"logaddexp_", "pow_", "arctan2_", "maximum_", "minimum_", "safe_product_"}
 COMPILERS = {"gcc": ["gcc"], "clang": ["clang"], "ziglang": [sys.executable, "-m", "ziglang", "cc"]}
-
-FLAGS = "-O3 -march=native -std=c11 -fno-math-errno -fno-trapping-math -fwrapv -ffp-contract=fast -shared -fPIC"
 
 needs_compiler = pytest.mark.skipif(not compiler_works(), reason="there is no C compiler here")
 
@@ -42,10 +41,10 @@ def source(names: Iterable[str] = sorted(FUNCTIONS), dtypes: Iterable[np.dtype] 
 
 
 def compiled(command: list[str], text: str, folder, *flags: str) -> str:
-    """What a compiler reports; CalledProcessError if it fails."""
+    """What a compiler reports, with the flags of the emitter; CalledProcessError if it fails."""
     (folder / "loops.c").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [*command, *FLAGS.split(), *flags, "loops.c", "-o", "loops.so", "-lm"],
+        [*command, *native(command)[0], *flags, "loops.c", "-o", "loops.so", "-lm"],
         cwd=folder, check=True, capture_output=True, text=True,
     )  # fmt: skip
     return done.stdout + done.stderr

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from compilers import real
+from racing import at_once
 
 import tinygrad_seq as ts
-from tinygrad_seq.scan import over_time
+from tinygrad_seq import tree
+from tinygrad_seq.scan import over_time, scan
 from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.recording import kept
 
@@ -39,3 +41,22 @@ def all_in_c() -> bool:
     return bool(made) and all(
         isinstance(loop, CLoop) and not (loop.checked and loop.reference) for loop in made
     )
+
+
+def values_and_gradients(cell, xs, weights, **how) -> list:
+    """The outputs of a loop, its last carries, and the gradients of xs and of what the cell learns."""
+    state, ys = scan(cell, cell.initial_state(xs.shape[1], like=xs), xs, **how)
+    finals = [x for x in tree.leaves(state) if x.dtype.kind == "f"]
+    loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
+    wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
+    return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
+
+
+def in_four_threads(problem) -> list[list]:
+    """The values and gradients of a problem in four threads, each twenty times at once."""
+
+    def work(_):
+        with ts.emitter("c"):  # a block holds in one thread
+            return [values_and_gradients(*problem) for _ in range(20)][-1]
+
+    return at_once(work, 4)

@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from combined import COMBINED
-from in_c import all_in_c, in_c, loops
+from in_c import all_in_c, in_c, in_four_threads, loops, values_and_gradients
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
@@ -37,14 +37,6 @@ def problem(name, dtype, seed=0):
     cell = CELLS[name](3, 4, rng=rng, dtype=dtype)
     xs = ts.tensor(rng.normal(size=(STEPS, BATCH, 3)).astype(dtype), requires_grad=True)
     return cell, xs, rng.normal(size=(STEPS, BATCH, 4)).astype(dtype)
-
-
-def values_and_gradients(cell, xs, weights, **how):
-    state, ys = scan(cell, cell.initial_state(BATCH, like=xs), xs, **how)
-    finals = [x for x in tree.leaves(state) if x.dtype.kind == "f"]
-    loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
-    wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
-    return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
 
 
 # --- every cell -------------------------------------------------------------------------------------
@@ -417,21 +409,9 @@ def test_the_same_bits(name, monkeypatch):
 
 
 def test_several_threads():
-    cell, xs, weights = problem("LSTM", np.float32)
-    right = values_and_gradients(cell, xs, weights)
-    found = [None] * 4
-
-    def run(i):
-        with ts.emitter("c"):
-            for _ in range(20):
-                found[i] = values_and_gradients(cell, xs, weights)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for results in found:
+    given = problem("LSTM", np.float32)
+    right = values_and_gradients(*given)
+    for results in in_four_threads(given):
         for x, y in zip(results, right, strict=True):
             assert_array_equal(x, y)
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from combined import COMBINED
 from compilers import real
-from in_c import loops
+from in_c import in_four_threads, loops, values_and_gradients
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn, tree
+from tinygrad_seq import nn
 from tinygrad_seq.scan import over_time, scan
 from tinygrad_seq.scan.c import memory, threads
 from tinygrad_seq.scan.c.loop import CLoop
@@ -53,14 +53,6 @@ def problem(name, rows, dtype=np.float32):
     cell = CELLS[name](3, 4, rng=rng, dtype=dtype)
     xs = ts.tensor(rng.normal(size=(STEPS, rows, 3)).astype(dtype), requires_grad=True)
     return cell, xs, rng.normal(size=(STEPS, rows, 4)).astype(dtype)
-
-
-def values_and_gradients(cell, xs, weights, **how):
-    state, ys = scan(cell, cell.initial_state(xs.shape[1], like=xs), xs, **how)
-    finals = [x for x in tree.leaves(state) if x.dtype.kind == "f"]
-    loss = (ys * weights).sum() + sum((x * x).sum() for x in finals)
-    wanted = [xs, *(p for p in cell.parameters() if p.requires_grad)]
-    return [ys, *finals, *ts.grad(loss, wanted, zeros=True)]
 
 
 def blocks():
@@ -163,21 +155,9 @@ def test_an_index_that_is_out_of_range_in_one_part(use):
 
 def test_several_callers_at_once(use):
     use(3)
-    cell, xs, weights = problem("LSTM", 64)
-    right = values_and_gradients(cell, xs, weights)
-    found = [None] * 4
-
-    def run(i):
-        with ts.emitter("c"):
-            for _ in range(10):
-                found[i] = values_and_gradients(cell, xs, weights)
-
-    callers = [threading.Thread(target=run, args=(i,)) for i in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    for results in found:
+    given = problem("LSTM", 64)
+    right = values_and_gradients(*given)
+    for results in in_four_threads(given):
         for x, y in zip(results, right, strict=True):
             assert_array_equal(x, y)
 

@@ -60,9 +60,8 @@ def again(found: Assignments, loop: Program, kept: Sequence[int]) -> Assignments
 
 def lower(found: Assignments, call: Operation) -> None:
     """Assign the outputs of a call."""
-    own = call.op.forward.__module__.startswith(
-        "tinygrad_seq."
-    )  # a user's op may have the name of an inner one
+    # a user's op may have the name of an inner one
+    own = call.op.forward.__module__.startswith("tinygrad_seq.")
     if own and call.op.name in found.ways:
         found.ways[call.op.name](found, call)
     elif pointwise(call):
