@@ -16,6 +16,7 @@ from tinygrad_seq.engine.backend import devices
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
+from tinygrad_seq.ops import linalg
 from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
 from tinygrad_seq.ops.comparison import (
     bitwise_and,
@@ -199,6 +200,7 @@ __all__ = [  # in the order in which a reader should meet them
     "solve",
     "cholesky",
     "norm",
+    "linalg",
     # einsum
     "einsum",
     "outer",

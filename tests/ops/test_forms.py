@@ -8,10 +8,12 @@ our error.
 
 import math
 import re
+from types import SimpleNamespace
 
 import doors
 import numpy as np
 import pytest
+from naming import numpys
 from results import assert_allclose
 
 import tinygrad_seq as ts
@@ -88,11 +90,11 @@ S[{a([[1]; [0]]), a([]; int), a([0; 1]; np.uint8), ((0; 1); (1; 2)), [[0; 1]; [1
 S[{a([True; False]), [True; False], :; [True; False; True], 0; a([True; False; True]), :; MASK, 1; MASK}]
 S[{a([True; False]); [1], i(0); a(1); np.uint8(2)}]
 {tril, triu}(S, {0, -1, i(1), a(1), k=1})
-norm(S, axis={None, 0, -1, i(1), a(1), (0; 1), (0; -1), 1; keepdims=True})
-norm(M, {1; 0, inf; -1, -inf; 1, 2; i(0), None, "fro", "fro"; (1; 0), np.float64(1); 0})
-norm({V; 1, V; inf, INTS[0]; 1, INTS[0]; inf, INTS, S; keepdims=True, ONE, HALF})
-solve({Q; V[:3], Q; M, Q; [1.0; 2.0; 3.0], Q[None]; V[:3], Q; M[None], INTS[:; :2]; [1; 2]})
-cholesky({a([[2.0; 1.0]; [1.0; 2.0]]), Q @ Q.T})
+linalg.norm(S, axis={None, 0, -1, i(1), a(1), (0; 1), (0; -1), 1; keepdims=True})
+linalg.norm(M, {1; 0, inf; -1, -inf; 1, 2; i(0), None, "fro", "fro"; (1; 0), np.float64(1); 0})
+linalg.norm({V; 1, V; inf, INTS[0]; 1, INTS[0]; inf, INTS, S; keepdims=True, ONE, HALF})
+linalg.solve({Q; V[:3], Q; M, Q; [1.0; 2.0; 3.0], Q[None]; V[:3], Q; M[None], INTS[:; :2]; [1; 2]})
+linalg.cholesky({a([[2.0; 1.0]; [1.0; 2.0]]), Q @ Q.T})
 einsum("{ii, ii->i, ij->, ji, ..., ...j->..., ij->ji, i...->...,  i j -> j i}", Q)
 einsum("{ij;jk, ij; jk -> ik, ij;kl->i l, ij...;jk...->ik..., iJ;Jk, ij;ik->kj}", Q, M)
 einsum({"ij;j"; Q; [1; 2; 3], "i->"; a([100; 100; 100]; np.int8), "i;i"; BYTES; BYTES, "i;i"; FLAGS; FLAGS})
@@ -123,8 +125,15 @@ def expanded(line):
 FORMS = [form for line in LINES.strip().replace("\n    ", " ").splitlines() for form in expanded(line)]
 
 
+def of_module(module, ours):
+    """The functions of the registry that belong to this module, ours or NumPy's, by the name there."""
+    names = [name for name in FUNCTIONS if name.startswith(f"{module}.")]
+    return {name.rpartition(".")[2]: FUNCTIONS[name] if ours else numpys(name) for name in names}
+
+
 def evaluate(line, ours, names):
-    functions = FUNCTIONS if ours else {f: getattr(np, f, getattr(np.linalg, f, None)) for f in FUNCTIONS}
+    functions = {name: FUNCTIONS[name] if ours else numpys(name) for name in FUNCTIONS if "." not in name}
+    functions |= {module: SimpleNamespace(**of_module(module, ours)) for module in ("linalg", "special", "fft")}
     with np.errstate(all="ignore"):
         return eval(line, {**functions, **WORDS, **names})
 
@@ -214,14 +223,14 @@ REFUSED = {  # forms that NumPy accepts and we do not, with our error and its te
     "einsum(Q, [0, 1], [1])": (TypeError, "subscripts as a string"),
     'einsum("ij,j", Q, V[:3], optimize=True)': (TypeError, "optimize"),
     "split(S, [3, 1], 2)": (ValueError, "ascend"),
-    "norm(M, 2)": (ValueError, "norm accepts.*got ord="),
-    'norm(M, "nuc")': (ValueError, "norm accepts.*got ord="),
-    "norm(V, 3)": (ValueError, "norm accepts.*got ord="),
+    "linalg.norm(M, 2)": (ValueError, "norm accepts.*got ord="),
+    'linalg.norm(M, "nuc")': (ValueError, "norm accepts.*got ord="),
+    "linalg.norm(V, 3)": (ValueError, "norm accepts.*got ord="),
     "zeros_like(M, dtype=np.float32)": (TypeError, "zeros_like has no argument dtype"),
     "where(MASK)": (TypeError, "missing 2 required"),
     "M.astype(complex)": (TypeError, "floats, integers or booleans"),
     "add(M, 1j)": (TypeError, "numbers, not complex"),
-    "cholesky(Q @ Q.T, upper=True)": (TypeError, "upper"),
+    "linalg.cholesky(Q @ Q.T, upper=True)": (TypeError, "upper"),
 }
 
 
@@ -245,8 +254,9 @@ roll(S, (1, 2, 3), (0, 1)) | pad(S, (1, 2, 3)) | pad(S, -1) | pad(S, 1.0) | repe
 repeat(S, [1, 2], 1) | repeat(S, 2, 9) | tile(S, 1.5) | take(S, 24) | take(S, -25) | take(S, [0, 9], 0) |
 take(S, [0], 5) | take_along_axis(M, a([[9]]), 0) | take_along_axis(M, a([0]), 0) | S[2] | S[5,] | S[[2]]
 | S[1.0] | S['a'] | S[..., ...] | S[0, 1, 2, 3] | S[a([True, True, True])] | S[[0.5]] |
-norm(S, axis=(0, 1, 2)) | norm(S, 2) | solve(M, V) | solve(Q, V) | solve(a([[0.0]]), a([1.0])) |
-cholesky(a([[-1.0]])) | einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) |
+linalg.norm(S, axis=(0, 1, 2)) | linalg.norm(S, 2) | linalg.solve(M, V) | linalg.solve(Q, V) |
+linalg.solve(a([[0.0]]), a([1.0])) |
+linalg.cholesky(a([[-1.0]])) | einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) |
 einsum("ij,jk", M, M) | einsum("", Q) | tensordot(M, M, ((0, 0), (0, 0))) |
 tensordot(M, M, ((0, 1), (0,))) | tensordot(M, M, 1) | tensordot(M, M, (5, 0)) | outer(M) | add(M, 'a') |
 add(S, Q) | clip(M, 0, 1, 2)

@@ -97,7 +97,7 @@ TABLE = {
     "max": reducing(lambda x, axes, keep: torch.amax(x, axes, keepdim=keep)),
     "min": reducing(lambda x, axes, keep: torch.amin(x, axes, keepdim=keep)),
     "logsumexp": reducing(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
-    "norm": [
+    "linalg.norm": [
         (ts.norm, torch.linalg.vector_norm, S),
         (lambda x: ts.norm(x, axis=1, keepdims=True), lambda x: torch.linalg.norm(x, dim=1, keepdim=True), S),
         (lambda x: ts.norm(x, 1, -1), lambda x: torch.linalg.vector_norm(x, 1, -1), S),
@@ -179,8 +179,8 @@ TABLE = {
     ],
     "tril": [(lambda x: ts.tril(x, -1), lambda x: torch.tril(x, -1), S)],
     "triu": [(ts.triu, torch.triu, S)],
-    "solve": [(ts.solve, torch.linalg.solve, Q, M), (ts.solve, torch.linalg.solve, Q, V[:3])],
-    "cholesky": [  # a symmetric function of x, because PyTorch reads both triangles
+    "linalg.solve": [(ts.solve, torch.linalg.solve, Q, M), (ts.solve, torch.linalg.solve, Q, V[:3])],
+    "linalg.cholesky": [  # a symmetric function of x, because PyTorch reads both triangles
         (
             lambda x: ts.cholesky(x @ x.T + np.eye(3)),
             lambda x: torch.linalg.cholesky(x @ x.T + torch.eye(3, dtype=x.dtype)),
@@ -264,8 +264,9 @@ def test_op(ours, theirs, arrays):
 
 
 def test_every_op_has_an_entry():
-    """The table has exactly the registered ops."""
-    assert set(TABLE) == set(PRIMITIVES) | set(FUNCTIONS)
+    """The table has exactly the registered ops; a primitive behind a public function shares its entry."""
+    shared = {name.rpartition(".")[2] for name in FUNCTIONS}
+    assert set(TABLE) == set(FUNCTIONS) | set(PRIMITIVES) - shared
 
 
 def test_the_comparison_notices_a_difference():

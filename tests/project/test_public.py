@@ -10,6 +10,7 @@ import doors
 import numpy as np
 import pytest
 from compositions import COMPOSITIONS
+from naming import public
 from results import assert_array_equal
 
 import tinygrad_seq as ts
@@ -28,7 +29,7 @@ LANGUAGE = {
 
 
 def is_primitive(name):
-    return name in PRIMITIVES and FUNCTIONS[name] is PRIMITIVES[name].function
+    return hasattr(FUNCTIONS.get(name), "primitive")
 
 
 @pytest.mark.parametrize("name", sorted(COMPOSITIONS))
@@ -45,25 +46,22 @@ def test_composition(name):
 def test_every_function_is_a_primitive_or_a_tested_composition():
     for name, function in FUNCTIONS.items():
         if is_primitive(name):
-            assert PRIMITIVES[name].function is function
+            assert PRIMITIVES[function.primitive.name].function is function
         else:
             assert name in COMPOSITIONS, f"{name} has no entry in COMPOSITIONS"
     assert {name for name in COMPOSITIONS if is_primitive(name)} == set()
 
 
 def test_every_function_is_public():
-    private = {op.name for op in PRIMITIVES.values() if op.forward.__name__.startswith("_")}
     for name, function in FUNCTIONS.items():
-        if name in ts.__all__:
-            assert getattr(ts, name) is function
-        else:
-            assert name in private, f"{name} is registered and not public"
+        assert public(name) is function, f"{name} is registered and not public"
 
 
 def test_everything_public_is_known():
     """Each name is an op of the registry, one of the few words of the language, or a submodule."""
     for name in ts.__all__:
-        assert name in FUNCTIONS or name in LANGUAGE or inspect.ismodule(getattr(ts, name)), name
+        f = getattr(ts, name)
+        assert f in FUNCTIONS.values() or name in LANGUAGE or inspect.ismodule(f), name
     assert len(set(ts.__all__)) == len(ts.__all__)
 
 

@@ -86,7 +86,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.mean(x, ()), V),
     ],
     "moveaxis": [(lambda x: ts.moveaxis(x, 0, -1), S), (lambda x: ts.moveaxis(x, (2, 0), (0, 1)), S)],
-    "norm": [
+    "linalg.norm": [
         (ts.norm, V),
         (ts.norm, M),
         (lambda x: ts.norm(x, axis=-1, keepdims=True), S),
@@ -126,7 +126,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y: ts.scatter_add(x, 1, y), M, W),
         (lambda x, y: ts.scatter_add(x, M > 1.0, y), M, np.array(2.0)),
     ],
-    "solve": [
+    "linalg.solve": [
         (lambda a, b: ts.solve(a + EYE, b), Q, V),
         (lambda a, b: ts.solve(a + EYE, b), Q, M),
         (lambda a, b: ts.solve(a[:, None] + EYE, b), Q, S[:1]),

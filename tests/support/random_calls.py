@@ -12,11 +12,11 @@ import math
 
 import numpy as np
 from choices import Choices
+from naming import PUBLIC
 
-import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import FUNCTIONS
 
-NAMES = sorted(name for name in FUNCTIONS if name in ts.__all__)
+NAMES = PUBLIC
 DIFFERENTIABLE = sorted(
     set(NAMES)
     - {"argmax", "argmin", "argsort", "sign", "isnan", "isfinite", "equal", "not_equal", "less", "less_equal"}
@@ -51,8 +51,8 @@ def call(choices: Choices, scope, names=NAMES) -> str:
         subscripts = choices.one_of(EINSUMS)
         operands = [x, *(scope.tensor() for _ in range(subscripts.count(",")))]
         return f"ts.einsum({subscripts!r}, {', '.join(operands)})"
-    if name in ("solve", "cholesky"):
-        return f"ts.{name}(definite({x})" + (f", {scope.tensor()})" if name == "solve" else ")")
+    if name in ("linalg.solve", "linalg.cholesky"):
+        return f"ts.{name}(definite({x})" + (f", {scope.tensor()})" if name == "linalg.solve" else ")")
     given, keyword = [], False
     for p in inspect.signature(FUNCTIONS[name]).parameters.values():
         if p.name == "mode" or (p.default is not p.empty and choices.chance(40)):

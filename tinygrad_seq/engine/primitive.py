@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 import numpy as np
@@ -25,9 +25,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
+Module = Literal["", "linalg", "fft", "special"]  # numpy itself, numpy.linalg, numpy.fft, scipy.special
 
 PRIMITIVES: dict[str, Primitive] = {}  # by name
-FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name: the function that NumPy's protocols call for Tensors
+FUNCTIONS: dict[str, Callable] = {}  # by NumPy's name ("tanh", "linalg.inv"): what Tensors answer to it
 
 
 class Declared(Protocol):
@@ -107,6 +108,7 @@ def primitive(
     examples: Iterable[Example] = (),
     domain: dict[str, Domain] | None = None,
     many: Literal[False] = False,
+    module: Module = "",
 ) -> Callable[[Callable], Op]: ...
 @overload
 def primitive(
@@ -115,6 +117,7 @@ def primitive(
     examples: Iterable[Example] = (),
     domain: dict[str, Domain] | None = None,
     many: Literal[True],
+    module: Module = "",
 ) -> Callable[[Callable], ManyOp]: ...
 def primitive(
     signature: str | None = None,
@@ -122,6 +125,7 @@ def primitive(
     examples: Iterable[Example] = (),
     domain: dict[str, Domain] | None = None,
     many: bool = False,
+    module: Module = "",
 ) -> Callable[[Callable], Op] | Callable[[Callable], ManyOp]:
     """Make the decorated forward function a primitive and register it under its name.
 
@@ -130,6 +134,8 @@ def primitive(
     domain     for arguments that are not defined everywhere, the open interval where they are, or a function
                that makes a valid array of any other
     many       the forward function returns a tuple of arrays
+    module     where NumPy has the function of this name: in numpy itself, in numpy.linalg or numpy.fft, or in
+               scipy.special; a primitive whose name begins with _ stands for none
 
     Raises TypeError if the declaration cannot be understood or could not be tested, and if another function
     has registered the name. If the same definition runs again, as a notebook cell does, the new primitive
@@ -149,15 +155,21 @@ def primitive(
     def register(forward: Callable) -> Op:
         op = Primitive(forward, signature, examples=examples, domain=domain, many=many)
         if (old := PRIMITIVES.get(op.name)) is not None:
-            _replace(old, op)
+            _replace(old, op, dotted(module, op.name))
         PRIMITIVES[op.name] = op
-        FUNCTIONS.setdefault(op.name, op.function)
+        if not forward.__name__.startswith("_"):
+            FUNCTIONS.setdefault(dotted(module, op.name), op.function)
         return cast(Op, op.function)
 
     return register
 
 
-def _replace(old: Primitive, new: Primitive) -> None:
+def dotted(module: str, name: str) -> str:
+    """The key of a function in FUNCTIONS."""
+    return f"{module}.{name}" if module else name
+
+
+def _replace(old: Primitive, new: Primitive, key: str) -> None:
     """Make room for `new` if it is the definition of `old`, run again; otherwise TypeError."""
     places = [(op.forward.__module__, op.forward.__qualname__) for op in (old, new)]
     if places[0] != places[1]:
@@ -165,8 +177,8 @@ def _replace(old: Primitive, new: Primitive) -> None:
             f"the primitive {new.name} of {places[1][0]} is already registered by {places[0][0]}: choose "
             f"another name"
         )
-    if FUNCTIONS.get(new.name) is old.function:
-        del FUNCTIONS[new.name]
+    if FUNCTIONS.get(key) is old.function:
+        del FUNCTIONS[key]
     warnings.warn(
         f"the primitive {new.name} is defined again and replaced; results of the old one keep the old rules",
         stacklevel=3,
@@ -264,19 +276,31 @@ safe_product.bilinear()
 safe_product.c("safe_product_(a, p)")
 
 
-def numpy_function(function: Callable[Concatenate[Any, P], R]) -> Composition[P, R]:
+@overload
+def numpy_function(function: Callable[Concatenate[Any, P], R], /) -> Composition[P, R]: ...
+@overload
+def numpy_function(*, module: Module) -> Callable[[Callable[Concatenate[Any, P], R]], Composition[P, R]]: ...
+def numpy_function(function: Callable | None = None, /, *, module: Module = "") -> Any:
     """Register a composition of ops: a Tensor answers NumPy's function of the same name with it.
+
+    module  where that function is: in numpy itself, in numpy.linalg or numpy.fft, or in scipy.special
 
     Like a primitive, it answers an unknown keyword with an error that names the right one.
 
     >>> import numpy as np, tinygrad_seq as ts
     >>> @ts.numpy_function
-    ... def diff(x):
-    ...     "Differences of neighbours."
-    ...     return x[1:] - x[:-1]
-    >>> np.diff(ts.tensor([1.0, 3.0, 6.0]))
-    tensor([2., 3.], float32, cpu)
+    ... def heaviside(x, at_zero):
+    ...     "The step function."
+    ...     return np.where(x == 0, at_zero, x > 0)
+    >>> np.heaviside(ts.tensor([-1.0, 0.0, 6.0]), 0.5)
+    tensor([0. , 0.5, 1. ], float64, cpu)
     """
+    if function is None:
+        return partial(_register, module=module)
+    return _register(function, module)
+
+
+def _register(function: Callable, module: str) -> Callable:
     parameters = inspect.signature(function).parameters.values()
     takes = [p.name for p in parameters if p.default is not p.empty or p.name == "axis"]
     known = {p.name for p in parameters}
@@ -291,5 +315,5 @@ def numpy_function(function: Callable[Concatenate[Any, P], R]) -> Composition[P,
             error.add_note(f"in {function.__name__}")
             raise
 
-    FUNCTIONS[function.__name__] = call
-    return cast("Composition[P, R]", call)
+    FUNCTIONS[dotted(module, function.__name__)] = call
+    return call

@@ -1,4 +1,9 @@
-"""Matrices: products, triangles, linear systems, the Cholesky factor, and norms."""
+"""Matrices: products, triangles, linear systems, the Cholesky factor, and norms.
+
+>>> import tinygrad_seq as ts
+>>> ts.linalg.norm(ts.tensor([3.0, 4.0]))
+tensor(5., float32, cpu)
+"""
 
 from __future__ import annotations
 
@@ -112,7 +117,7 @@ _solve.vjp(lambda g, a, z: _solve(a.mT, np.negative(g)) @ z.mT, lambda g, a: _so
 _solve.jvp(lambda g, a, z: _solve(a, np.negative(g @ z)), lambda g, a: _solve(a, g))
 
 
-@numpy_function
+@numpy_function(module="linalg")
 def solve(a, b):
     """The solution x of a x = b, for invertible a (..., n, n) and b, a vector (n,) or matrices (..., n, m).
 
@@ -133,7 +138,7 @@ def positive_definite(x):
     return x @ x.mT + np.eye(x.shape[-1])
 
 
-@primitive("(n,n)->(n,n)", domain={"a": positive_definite})
+@primitive("(n,n)->(n,n)", domain={"a": positive_definite}, module="linalg")
 def cholesky(a, /):
     """z = the lower triangular L with L L' = a, for a symmetric positive definite a (..., n, n)
 
@@ -228,7 +233,7 @@ _norm.jvp(lambda g, x, z, axis, keepdims: quotient(total(x * g, axis, keepdims),
 _norm.rides(axis=axes_from_end)
 
 
-@numpy_function
+@numpy_function(module="linalg")
 def norm(x, ord: float | str | None = None, axis=None, *, keepdims: bool = False):
     """The norm of `x`.
 

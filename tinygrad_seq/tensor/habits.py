@@ -72,7 +72,6 @@ NAMES = {  # ts.name -> what to write
     "inner": "ts.tensordot(t, u, (-1, -1)), or t * u if one of them has no axis",
     "vdot": "ts.reshape(t, -1) @ ts.reshape(u, -1)",
     "ravel": "ts.reshape(t, -1)",
-    "linalg": "ts.norm, ts.solve and ts.cholesky",
     "functional": "ts.relu, ts.softmax and so on, and the losses of ts.nn",
     "arange": "ts.tensor(np.arange(n))",
     "linspace": "ts.tensor(np.linspace(low, high, n)), or low + (high - low) * np.linspace(0, 1, n) of tensors",
@@ -139,8 +138,8 @@ def say(name: str, owner: str, names: dict[str, str]) -> str:
     """The text of an AttributeError for a `name` that `owner` does not have."""
     if name in names:
         return f"{owner} has no {name}: write {names[name]}"
-    if name in FUNCTIONS:
-        return f"{owner} has no {name}: it is a function, ts.{name}(t)"
+    if key := next((key for key in (name, f"linalg.{name}", f"special.{name}") if key in FUNCTIONS), None):
+        return f"{owner} has no {name}: it is a function, ts.{key}(t)"
     if name.endswith("_") and not name.startswith("_"):
         return (
             f"{owner} has no {name}: tensors are values, write t = t + x; t.assign_(values) overwrites a leaf"

@@ -2,14 +2,17 @@
 
 NumPy passes such a call on to the tensor (NEP 13 for ufuncs, NEP 18 for other functions), and the tensor calls
 our function of the same name. One expression therefore runs on arrays and on tensors, so a derivative rule,
-which is plain NumPy, can itself be differentiated. A name stands for one function of NumPy: `sqrt` is
-`np.sqrt`, and neither `np.emath.sqrt`, which is complex, nor a ufunc of that name from another library.
+which is plain NumPy, can itself be differentiated. A name includes the module: "sqrt" is `np.sqrt`, and neither
+`np.emath.sqrt`, which is complex, nor a ufunc of that name from another library; "linalg.trace" is not "trace".
+The ufuncs of scipy.special arrive in the same way.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +20,13 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import FUNCTIONS
 from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.refused import REFUSED
 
-MODULES = (np, np.linalg, np.fft)  # a name stands for the function in the first of these that has it
-ALIASES = {  # functions that are another name of one of ours
-    np.absolute: "abs",
-    np.amax: "max",
-    np.amin: "min",
-    np.linalg.matmul: "matmul",
-    np.linalg.tensordot: "tensordot",
+EQUAL = {  # NumPy's functions that do what another one does, which is ours
+    "amax": "max",
+    "amin": "min",
+    "linalg.matmul": "matmul",
+    "linalg.tensordot": "tensordot",
 }
 
 # Functions that return no tensor: NumPy computes them, from the shapes, the values or the dtypes.
@@ -73,23 +75,44 @@ class Protocols:
 
 
 def counterpart(function: Callable[..., object]) -> Callable[..., Any]:
-    """Our function of the same name as NumPy's; TypeError if there is none."""
-    name = ALIASES.get(function) or function.__name__
-    if function in ALIASES or meant_by(name) is function:
+    """Our function of the same name as NumPy's; if there is none, TypeError with what to write instead."""
+    names = names_of(function)
+    for name in names:
+        if (ours := FUNCTIONS.get(EQUAL.get(name, name))) is not None:
+            return ours
+    for name in names:
+        if name in REFUSED:
+            raise TypeError(f"{spelled(function)} has no counterpart for tensors: {REFUSED[name]}")
         if name in habits.NAMES:
-            raise TypeError(f"np.{name} has no counterpart for tensors: write {habits.NAMES[name]}")
-        if name in FUNCTIONS:
-            return FUNCTIONS[name]
+            raise TypeError(f"{spelled(function)} has no counterpart for tensors: write {habits.NAMES[name]}")
     raise TypeError(
         f"{spelled(function)} has no counterpart for tensors: compose it from the ops in tinygrad_seq.__all__, "
         f"or leave the tape with t.numpy()"
     )
 
 
+def names_of(function: Callable[..., object]) -> list[str]:
+    """The names of a function in NumPy's modules, or of a ufunc in scipy.special; several for synonyms.
+
+    >>> names_of(np.acos)
+    ['acos', 'arccos']
+    """
+    if (names := names_in("numpy", ("", "linalg", "fft")).get(function)) is not None:
+        return names
+    if "scipy.special" in sys.modules and isinstance(function, np.ufunc):
+        return names_in("scipy", ("special",)).get(function, [])
+    return []
+
+
 @cache
-def meant_by(name: str) -> object:
-    """NumPy's function of this name, or None."""
-    return next((f for module in MODULES if callable(f := getattr(module, name, None))), None)
+def names_in(package: str, modules: tuple[str, ...]) -> dict[object, list[str]]:
+    """For each function of the modules of a package its names there, such as "linalg.norm"."""
+    names: dict[object, list[str]] = {}
+    for module in modules:
+        for name, f in vars(import_module(f"{package}.{module}".rstrip("."))).items():
+            if callable(f) and not name.startswith("_"):
+                names.setdefault(f, []).append(f"{module}.{name}".lstrip("."))
+    return names
 
 
 def spelled(function: Callable[..., object]) -> str:
@@ -97,6 +120,6 @@ def spelled(function: Callable[..., object]) -> str:
     name = function.__name__
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
-    public = (*MODULES, np.emath, np.char, np.strings)  # function.__module__ is private in some versions
+    public = (np, np.linalg, np.fft, np.emath, np.char, np.strings)  # __module__ is private in some versions
     module = next((m.__name__ for m in public if getattr(m, name, None) is function), function.__module__)
     return f"{module}.{name}".replace("numpy.lib.scimath", "np.emath").replace("numpy", "np", 1)

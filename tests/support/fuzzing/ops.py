@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from naming import PUBLIC, numpys
 
 import tinygrad_seq as ts
 from fuzzing.values import FLOATS, LAYOUTS, NONSENSE, NUMBERS, OTHERS, RAGGED, SHAPES, filled, one_of
 from tinygrad_seq.engine.primitive import FUNCTIONS
 
-NAMES = sorted(name for name in FUNCTIONS if name in ts.__all__)
-METHODS = set(NAMES) & set(dir(np.ndarray)) & set(dir(ts.Tensor)) - {"reshape", "transpose"}
+METHODS = set(PUBLIC) & set(dir(np.ndarray)) & set(dir(ts.Tensor)) - {"reshape", "transpose"}
 OPERATORS: dict[str, Callable] = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
     "power": operator.pow, "matmul": operator.matmul, "getitem": operator.getitem,
@@ -87,8 +87,8 @@ class Awkward:
         """The ways to call the function: ours, NumPy's function of that name, a method, an operator."""
         yield FUNCTIONS[self.name]
         if self.args and isinstance(self.args[0], ts.Tensor):
-            if hasattr(np, self.name):
-                yield getattr(np, self.name)
+            if (theirs := numpys(self.name)) is not None:
+                yield theirs
             if self.name in OPERATORS and len(self.args) == 2 and not self.kwargs:
                 yield OPERATORS[self.name]
             elif self.name in METHODS:

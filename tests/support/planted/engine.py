@@ -110,8 +110,8 @@ MUTANTS = [
         ("safe_product", "np.where(np.equal(a, 0), 1, p)", "p"),
         ("Primitive.finish", "readers.setdefault(y, set()).add(x)", "readers.setdefault(y, set()).add(y)"),
         ("_replace", "if places[0] != places[1]:", "if places[0][0] != places[1][0]:"),
-        ("_replace", "if FUNCTIONS.get(new.name) is old.function:", "if False:"),
-        ("numpy_function", "for name in kwargs if name not in known", "for name in kwargs if name in ()",
+        ("_replace", "if FUNCTIONS.get(key) is old.function:", "if False:"),
+        ("_register", "for name in kwargs if name not in known", "for name in kwargs if name in ()",
          "ops/test_conventions.py tensor/test_habits.py tensor/test_numpy_protocols.py"),
     ),
     *mutants(
