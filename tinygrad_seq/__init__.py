@@ -11,7 +11,11 @@ tensor([ 6., 12.], float32, cpu)
 from typing import NoReturn
 
 from tinygrad_seq import nn, optim
-from tinygrad_seq.derive import grad, hessian, hvp, jacobian, jvp, vjp
+from tinygrad_seq.batching.matrices import hessian, jacobian
+from tinygrad_seq.batching.vmap import vmap
+from tinygrad_seq.derive.flat import flatten
+from tinygrad_seq.derive.functions import hvp, jvp, value_and_grad, vjp
+from tinygrad_seq.derive.gradient import grad
 from tinygrad_seq.engine.backend import devices
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
@@ -92,9 +96,12 @@ __all__ = [  # in the order in which a reader should meet them
     "grad",
     "vjp",
     "jvp",
+    "value_and_grad",
     "jacobian",
     "hessian",
     "hvp",
+    "vmap",
+    "flatten",
     # loops over time
     "scan",
     "explain",

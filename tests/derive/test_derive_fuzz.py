@@ -6,7 +6,9 @@ The calls are drawn in `fuzzing/derivatives.py` and `fuzzing/loops.py`.
 import pytest
 from fuzzing.calls import hold, names_in
 
-from tinygrad_seq import derive
+import tinygrad_seq as ts
+from tinygrad_seq.batching import matrices, vmap
+from tinygrad_seq.derive import functions, gradient
 
 NAMES = names_in("derivatives", "loops")
 
@@ -17,5 +19,11 @@ def test_awkward_calls(name):
 
 
 def test_every_derivative_is_called():
-    functions = {name for name, f in vars(derive).items() if getattr(f, "__module__", "") == derive.__name__}
-    assert {name for name in functions if name.islower() and not name.startswith("_")} | {"scan"} == set(NAMES)
+    homes = (gradient, functions, matrices, vmap)
+    public = {
+        name
+        for home in homes
+        for name, f in vars(home).items()
+        if getattr(f, "__module__", "") == home.__name__
+    } & set(ts.__all__)
+    assert public | {"scan"} == set(NAMES)

@@ -22,8 +22,8 @@ from tinygrad_seq.testing import check_grad
 LANGUAGE = {
     "tensor", "Tensor", "zeros", "ones", "devices", "no_grad", "detect_anomaly", "tape", "step",
     "primitive", "example", "numpy_function", "save", "load",
-    "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "scan", "explain", "pure", "emitter",
-    "workspace_limit",
+    "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "value_and_grad", "vmap", "flatten",
+    "scan", "explain", "pure", "emitter", "workspace_limit",
     "__version__",
 }  # fmt: skip
 

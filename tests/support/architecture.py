@@ -30,11 +30,12 @@ LAYERS = [
     {"ops": "the operations: a forward function and its derivative rules"},
     {"tensor": "the class Tensor, its operators, and NumPy's protocols"},
     {
-        "derive": "grad, vjp, jvp, jacobian, hessian",
+        "derive": "grad, vjp, jvp: derivatives as functions",
         "optim": "optimizers, clipping, schedules",
         "study": "shows a tape: prints, draws, walks it; anomaly mode",
     },
     {"scan": "a loop over time: recorded once, derived, run as one program"},
+    {"batching": "vmap: a function of one example over a batch; jacobian, hessian"},
     {"nn": "modules, layers, losses, attention, memory"},
     {"nn/cells": "the recurrent cells, and cells that wrap other cells"},
     {"nn/runners": "a cell run over time; patterns of inputs and outputs"},

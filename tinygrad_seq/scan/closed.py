@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Protocol
 
-from tinygrad_seq.derive import jvp, vjp
+from tinygrad_seq.derive.functions import jvp, vjp
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.tensor.tensor import Tensor

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinygrad_seq.derive import vjp
+from tinygrad_seq.derive.functions import vjp
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example

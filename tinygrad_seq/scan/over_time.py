@@ -19,7 +19,7 @@ from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.emitter import chosen
-from tinygrad_seq.scan.emitters import emitter_of
+from tinygrad_seq.scan.emitters import Emitter, emitter_of
 from tinygrad_seq.scan.execute import Execution
 from tinygrad_seq.scan.np.loop import Run
 from tinygrad_seq.scan.op import run_loop
@@ -42,24 +42,24 @@ class Compiled:
     same  hashes of the last values that a step made itself, and made again when it was called again
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, emitter: Emitter | None = None) -> None:
         self.used: tuple[int, ...] = ()
         self.same: deque[int] = deque(maxlen=CAPACITY)
-        self.emitter = emitter_of(program)
+        self.emitter = emitter or emitter_of(program)
         self.program = self.emitter.form(program)
         self.parts = taken_apart(self.program, self.emitter.forward)
         self.execute = Execution(self.parts, self.program)
         self.loops: dict[tuple[bool, ...], Differentiable] = {}
 
     @classmethod
-    def of(cls, recorded: Step) -> Compiled:
+    def of(cls, recorded: Step, emitter: Emitter | None = None) -> Compiled:
         """The compiled program of a recorded step; from the cache, if it is there."""
-        key = chosen(), recorded.key
+        key = emitter or chosen(), recorded.key
         with lock:
             if key in PROGRAMS:
                 PROGRAMS.move_to_end(key)
                 return PROGRAMS[key]
-        made = cls(recorded.named_program())
+        made = cls(recorded.named_program(), emitter)
         made.used = recorded.used
         with lock:
             PROGRAMS[key] = made
@@ -141,13 +141,19 @@ def recording(step: Callable, init, xs, n: int) -> tuple[Compiled, list, object]
         return found
     recorded = Step(step, init, xs)
     compiled = Compiled.of(recorded)
-    made = hash_of_made(recorded, compiled.used) if n > 1 else None
-    if made is not None and made not in compiled.same:
-        refuse_another(recorded, Step(step, init, xs))
-        compiled.same.append(made)
+    if n > 1:
+        refuse_draws(recorded, compiled, lambda: Step(step, init, xs))
     if known and (n > 1 or not recorded.trace.fresh):
         keep(known, recorded, compiled, fingerprint(step, init, xs))
     return compiled, recorded.arguments(compiled.used), recorded.tree_of_ys
+
+
+def refuse_draws(recorded: Step, compiled: Compiled, again: Callable[[], Step]) -> None:
+    """RuntimeError if the step makes other values, or calls other operations, when it is recorded `again`."""
+    made = hash_of_made(recorded, compiled.used)
+    if made is not None and made not in compiled.same:
+        refuse_another(recorded, again())
+        compiled.same.append(made)
 
 
 def in_segments(compiled: Compiled, arguments: Sequence, n: int, reverse: bool, k: int) -> tuple[list, list]:

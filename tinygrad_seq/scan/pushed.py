@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.derive import jvp
+from tinygrad_seq.derive.functions import jvp
 from tinygrad_seq.scan.backward import reached
 from tinygrad_seq.scan.differentiable import replay
 from tinygrad_seq.scan.over_time import scan

@@ -95,7 +95,6 @@ NAMES = {  # ts.name -> what to write
     "inference_mode": "ts.no_grad()",
     "set_grad_enabled": "with ts.no_grad(): around calls that are not to be recorded",
     "enable_grad": "nothing; outside ts.no_grad() calls are recorded",
-    "value_and_grad": "loss = f(x), and then ts.grad(loss, x)",
     "jit": "f(x) directly; ts.scan compiles loops",
 }
 

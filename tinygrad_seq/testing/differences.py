@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import tinygrad_seq as ts
-from tinygrad_seq.derive import Direction
+from tinygrad_seq.derive.gradient import Direction
 from tinygrad_seq.engine import backend
 
 STEP = 1e-3

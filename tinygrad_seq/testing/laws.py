@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq.derive import Direction
+from tinygrad_seq.derive.gradient import Direction
 from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.testing.differences import (
     agree,

@@ -117,7 +117,7 @@ def pulled(f: Callable, primals: list[Any], cotangents: list[np.ndarray], h: Any
 
 
 KNOWN: dict[str, Any] = {"derivative": False, "tolerance": 1e-7}
-NAMES = ("primals", "tangent", "tree", "cotangent", "function to differentiate", "carry", "second derivatives")
+NAMES = ("primals", "tangent", "tree", "cotangent", "function to differentiate", "carry", "value_and_grad")
 
 
 def wrong_function(d: Draw, f: Callable) -> Callable:
@@ -241,3 +241,52 @@ def grad(d: Draw) -> Call:
         d.said.append(what)
     found = ts.grad(ys, xs, given, **options)
     return Call(found, lambda v: [g for i, g in enumerate(pulled(f, plain(primals), gs)) if i in used], **KNOWN)
+
+
+@subject("value_and_grad", 100, also=NAMES)
+def value_and_grad(d: Draw) -> Call:
+    f = d.one_of(NUMBERS)
+    primals = primals_of(d, f, tensors=False)
+    found = ts.value_and_grad(wrong_function(d, f))(*primals)
+    return Call(found, lambda v: [f(*plain(primals)), *pulled(f, plain(primals), [np.ones(())])], **KNOWN)
+
+
+@subject("vmap", 200, also=("vmap", "in_axes", "out_axes"))
+def vmap(d: Draw) -> Call:
+    f = d.one_of(MAPS)
+    example = plain(primals_of(d, f, tensors=False))
+    dtype, n, out = d.dtypes[0], d.one_of([0, 1, 2, 3]), d.one_of([0, 0, -1])
+    axes = [d.one_of([0, 0, -1, None]) for _ in example]
+    axes[0] = 0 if all(axis is None for axis in axes) else axes[0]
+
+    def batch(i: int, axis: int | None) -> Any:
+        if axis is None:
+            return tree.each(lambda x: x.astype(dtype), example[i])
+        return tree.each(
+            lambda x: d.rng.normal(size=(n, *x.shape) if axis == 0 else (*x.shape, n)).astype(dtype), example[i]
+        )
+
+    primals = [batch(i, axis) for i, axis in enumerate(axes)]
+    given = [tree.each(d.one_of([ts.tensor, np.asarray]), x) for x in primals]
+    in_axes: Any = tuple(axes) if d.chance(0.7) or len(set(axes)) > 1 else axes[0]
+    if d.chance(0.1):
+        d.judged(INVALID)
+        in_axes = d.one_of(["abc", None, (0, 0, 0, 0), 9, [None] * len(axes)])
+    found = ts.vmap(f, in_axes, out)(*given)
+
+    def example_of(i: int) -> list[Any]:
+        parts = zip(primals, axes, strict=True)
+        return [x if axis is None else tree.each(lambda x, a=axis: np.take(x, i, a), x) for x, axis in parts]
+
+    def oracle(v: Values) -> list[Any]:
+        rows = [example_of(i) for i in range(n)]
+        values = [tree.leaves(f(*map(plain, row))) for row in rows]
+        shapes = [np.shape(y) for y in tree.leaves(f(*example))]
+        return [
+            np.stack([np.asarray(value[k]) for value in values], out)
+            if n
+            else np.zeros((0, *shape) if out == 0 else (*shape, 0))
+            for k, shape in enumerate(shapes)
+        ]
+
+    return Call(found, oracle, **KNOWN)

@@ -2,6 +2,7 @@
 
 from planted import mutants
 
+DERIVE = "derive/test_derive.py derive/test_higher_order.py"
 ENGINE = "engine/test_engine.py engine/test_programs.py derive/test_derive.py"
 OWNERSHIP = "engine/test_ownership.py engine/test_kept_copies.py engine/test_changed_values.py"
 CHANGED = "engine/test_changed_values.py"
@@ -157,30 +158,36 @@ MUTANTS = [
         ("accumulated", "own(total._array + share)", "own(share)"),
     ),
     *mutants(
-        "derive.py",
-        "derive/test_derive.py derive/test_higher_order.py",
+        "derive/gradient.py",
+        DERIVE,
         ("grad", "live = create_graph or mode.trace is not None", "live = create_graph", SCAN),
         ("grad", "retain_graph=retain_graph or live", "retain_graph=retain_graph"),
         ("grad", "found[record][i]", "found[record][0]", "engine/test_engine.py"),
         ("grad", "None if share is None else own(share)",
          "share if share is None or isinstance(share, Tensor) else Tensor(share)", "engine/test_engine.py"),
         ("grad", "share = np.zeros_like(x._array)", "share = np.zeros(x.shape)", "engine/test_engine.py"),
+    ),
+    *mutants(
+        "derive/functions.py",
+        DERIVE,
         ("vjp", "if any(g is None for g in given):", "if not given:"),
         ("jvp", "pushed[line[0]][line[1]] if line and", "pushed[line[0]][0] if line and"),
         ("jvp", "pushed[y.line[0]][y.line[1]]", "pushed[y.line[0]][0]"),
         ("jvp", "v if v.dtype == x.dtype else v.astype(x.dtype)", "v"),
-        ("jacobian", "reshape(stack([found[i] for found in passes]), y.shape + x.shape)",
-         "reshape(stack([found[i] for found in passes]), x.shape + y.shape)"),
-        ("jacobian", "np.zeros_like, x._array, y.shape + x.shape", "np.zeros_like, x._array, x.shape"),
+        ("value_and_grad", "value.size != 1", "value.size == 0"),
         ("hvp", "tangents)[1]", "tangents)[0]"),
-        ("_Call.__init__", "with recording(True):", "with recording(mode.recording):"),
-        ("_Call.gradients", "retain_graph=True", "retain_graph=False"),
-        ("_Call.live", "(moving or mode.trace is not None", "(mode.trace is not None"),
-        ("_Call.exposed", " and record not in self.private", ""),
-        ("_Call.public", "mode.recording and self.exposed([t])", "self.exposed([t])"),
-        ("_Call.public", "Tensor(t._array, None, t.buffer)", "Tensor(t._array)", CHANGED),
-        ("_own_line", "0), x.buffer)", "0))"),
-        ("_own_line", "with recording(True):", "with recording(mode.recording):"),
+    ),
+    *mutants(
+        "derive/call.py",
+        DERIVE,
+        ("Call.__init__", "with recording(True):", "with recording(mode.recording):"),
+        ("Call.gradients", "retain_graph=True", "retain_graph=False"),
+        ("Call.live", "(moving or mode.trace is not None", "(mode.trace is not None"),
+        ("Call.exposed", " and record not in self.private", ""),
+        ("Call.public", "mode.recording and self.exposed([t])", "self.exposed([t])"),
+        ("Call.public", "Tensor(t._array, None, t.buffer)", "Tensor(t._array)", CHANGED),
+        ("own_line", "0), x.buffer)", "0))"),
+        ("own_line", "with recording(True):", "with recording(mode.recording):"),
     ),
     *mutants(
         "tree.py",

@@ -12,7 +12,7 @@ MUTANTS = [
         LOOP,
         ("Compiled.of", "PROGRAMS.move_to_end(key)", "pass"),
         ("Compiled.of", "popitem(last=False)", "popitem(last=True)"),
-        ("Compiled.of", "key = chosen(), recorded.key", "key = chosen(), recorded.key[:-1]"),
+        ("Compiled.of", "key = emitter or chosen(), recorded.key", "key = emitter or chosen(), recorded.key[:-1]"),
         ("Compiled.__call__", "map(_own, run.kept)", "map(as_tensor, run.kept)", f"{MEMORY} {LOOP}"),
         ("Compiled._loop", "if active not in self.loops:", "if not self.loops:"),
         ("scan", "if mode.watchers:", "if mode.watchers and remat:",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinygrad_seq import tree
-from tinygrad_seq.derive import grad
+from tinygrad_seq.derive.gradient import grad
 from tinygrad_seq.nn.cells import Cell, State
 from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.module import Input

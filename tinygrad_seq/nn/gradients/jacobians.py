@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq import tree
-from tinygrad_seq.derive import vjp
+from tinygrad_seq.derive.functions import vjp
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
