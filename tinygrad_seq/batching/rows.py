@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
+from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import getitem
+from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.scan.emitters import NUMPY
 from tinygrad_seq.scan.over_time import Compiled, refuse_draws, unrolled
 from tinygrad_seq.scan.recording.step import Step
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
+
+
+def as_step(f: Callable[[list[Tensor]], object]) -> Callable[[None, list[Tensor]], tuple[None, object]]:
+    """The step of a scan without a carry that applies `f` to a row."""
+    return lambda carry, rows: (carry, tree.each(as_tensor, f(rows)))
 
 
 def over_rows(f: Callable[[list[Tensor]], object], xs: list[Tensor], *, draws: bool = False) -> Any:
@@ -25,13 +30,9 @@ def over_rows(f: Callable[[list[Tensor]], object], xs: list[Tensor], *, draws: b
 
     In anomaly mode f is called for every row.
     """
-
-    def step(_: None, rows: list[Tensor]) -> tuple[None, object]:
-        return None, tree.each(as_tensor, f(rows))
-
-    n = xs[0].shape[0]
+    step, n = as_step(f), xs[0].shape[0]
     if n == 0:  # a function has to be recorded with a row, even if there is none
-        made = over_rows(f, [Tensor(np.zeros_like(x._array, shape=(1, *x.shape[1:]))) for x in xs])
+        made = over_rows(f, [concatenate([x, zeros_like(x, shape=(1, *x.shape[1:]))]) for x in xs])
         return tree.each(lambda y: getitem(y, slice(0, 0)), made)
     if mode.watchers:
         return unrolled(step, None, xs)[1]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_seq import tree
-from tinygrad_seq.batching.rows import over_rows
+from tinygrad_seq.batching.rows import as_step, over_rows
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.ops.rearranging import moveaxis
 from tinygrad_seq.tensor.creation import as_tensor
@@ -50,15 +50,25 @@ class Mapped:
         self.f, self.in_axes, self.out_axes = f, in_axes, out_axes
         self.__wrapped__ = f
 
-    def __call__(self, *arguments: object) -> Any:
+    def __call__(self, *arguments: object, **named: object) -> Any:
+        if named:
+            raise TypeError(f"a function under vmap takes positional arguments only, got {', '.join(named)}=")
         xs, row = self.rows(arguments)
-        made = over_rows(row, xs, draws=True)
-        axes = spread(self.out_axes, made, "out_axes")
-        if None in axes:
-            raise ValueError(
-                "out_axes is an axis or a tree of axes, not None: every value has the axis of the batch"
+        try:
+            made = over_rows(row, xs, draws=True)
+        except Exception as error:
+            error.add_note(
+                "in vmap, which calls the function with the first example only, like the step of a scan; a "
+                "Python loop over the examples calls it with each"
             )
-        return tree.like(made, [moveaxis(y, 0, axis) for y, axis in zip(tree.leaves(made), axes, strict=True)])
+            raise
+        axes = spread(self.out_axes, made, "out_axes")
+        return tree.like(made, [placed(y, axis) for y, axis in zip(tree.leaves(made), axes, strict=True)])
+
+    def as_scan(self, *arguments: object) -> tuple[Callable, list[Tensor]]:
+        """The step and the inputs of the scan that does the same, for `ts.explain`."""
+        xs, row = self.rows(arguments)
+        return as_step(row), xs
 
     def rows(self, arguments: tuple[object, ...]) -> tuple[list[Tensor], Callable[[list[Tensor]], object]]:
         """The arguments that have an axis for the batch, which is moved to the front; and f of their rows."""
@@ -89,9 +99,16 @@ def first(x: Tensor, axis: int) -> Tensor:
     return x if axis == 0 else moveaxis(x, axis, 0)
 
 
+def placed(y: Tensor, axis: int | None) -> Tensor:
+    """A value with the axis of the batch, its first, moved to another place."""
+    if axis is None or not -y.ndim <= axis < y.ndim:
+        raise ValueError(f"out_axes of vmap: {describe(y)}, batch first, has no place {axis} for this axis")
+    return y if axis == 0 else moveaxis(y, 0, axis)
+
+
 def spread(axes: Any, whole: object, name: str) -> list[int | None]:
     """An axis for each leaf of `whole`: `axes` is one for all, or a tree of them, each for a whole branch."""
-    if axes is None or isinstance(axes, int):
+    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(tree.leaves(whole))
     pairs: list[tuple[Any, Any]] = []
     if isinstance(axes, dict) and isinstance(whole, dict) and axes.keys() == whole.keys():

@@ -241,7 +241,7 @@ class Declaration:
         """
         self.riding = {name: Rule(rule, _names(rule)) for name, rule in rules.items()}
 
-    def at_once(self, *, stacking: Callable, summing: Callable) -> None:
+    def at_once(self, *, stacking: Callable, summing: Callable | None = None) -> None:
         """Better forms for many calls at once: the op on stacks, and its sum over stacks of all arguments."""
         self.stacking, self.summing = stacking, summing
 

@@ -57,9 +57,10 @@ def matmul(x, y):
 
 
 def summed_products(x, y):
-    """sum_t x_t y_t for stacks of matrices: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
-    t, n, k = x.shape
-    return np.matmul(np.swapaxes(x, 0, 1).reshape(n, t * k), y.reshape(t * k, y.shape[2]))
+    """sum_t x_t y_t for stacks of matrices, or of stacks: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
+    t, *loop, n, k = x.shape
+    left, right = np.moveaxis(x, 0, -2), np.moveaxis(y, 0, -3)
+    return np.matmul(left.reshape(*loop, n, t * k), right.reshape(*loop, t * k, y.shape[-1]))
 
 
 _matmul.at_once(stacking=matmul, summing=summed_products)

@@ -28,9 +28,12 @@ module. By task:
     c/                                  the C emitter: loop nests as C, the compiler, and the run
     pool                                the memory of loops between their runs
     op, execute, closed, pushed         a loop is one op of the outer tape, with all its derivatives
+    batched                             a loop rides: one loop over a batch of examples
     naming, equations, explain          names and equations, and their print
 """
 
+from tinygrad_seq.scan.batched import of_loop, of_pullback, run_batched
+from tinygrad_seq.scan.closed import CLOSED
 from tinygrad_seq.scan.explain import explain
 from tinygrad_seq.scan.op import SCAN
 from tinygrad_seq.scan.over_time import scan, unrolled
@@ -40,4 +43,8 @@ from tinygrad_seq.scan.recording.pure import pure
 
 __all__ = ["explain", "pure", "scan", "unrolled", "workspace_limit"]
 
-SCAN.joint_jvp(pushed)  # declared here, since it calls scan, which calls the op
+# declared here, since they call scan, which calls the op
+SCAN.joint_jvp(pushed)
+SCAN.rides(call=of_loop)
+SCAN.at_once(stacking=run_batched)
+CLOSED.rides(function=of_pullback)

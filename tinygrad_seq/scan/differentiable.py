@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,7 @@ class Differentiable:
         self.active = active if not self.live.isdisjoint(self.made) else frozenset()
         self.backwards: dict[tuple[frozenset[int], Ends], BackwardLoop] = {}
         self._asked: dict[tuple, BackwardLoop] = {}
+        self.batched: dict[tuple, Any] = {}  # the loops for batches of examples
         saved: set[int] = set()
         if self.active:
             ends = self.ends(program.outputs, [after for _, after in program.carries])

@@ -63,6 +63,12 @@ class Execution:
         If the arguments are tensors, the operations outside the loop are recorded on the tape like any other
         call.
         """
+        with np.errstate(all="ignore") if self.program.walked else AS_IT_IS:
+            return self._run(loop, arguments, n, reverse)
+
+    def _run(
+        self, loop: Callable[[Sequence, int, bool], Run], arguments: Sequence, n: int, reverse: bool
+    ) -> Run:
         program, part = self.program, self.parts.loop
         env = self.start.copy()
         for v, x in zip(self.arguments, arguments, strict=True):

@@ -179,7 +179,9 @@ class Explanation:
                 yield f"{left} {sign} {names[b]}"
 
 
-def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse: bool = False) -> Explanation:
+def explain(
+    step: Callable, init, xs=None, *more, length: int | None = None, reverse: bool = False
+) -> Explanation:
     """The program that `scan(step, init, xs)` runs, to be printed: the equations of its parts, and the source.
 
     constant  operations that do not change from step to step, run once
@@ -199,6 +201,9 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
     the backward pass. Gradients are computed for the tensors that require one; if none does, for all float
     tensors.
 
+    `explain(ts.vmap(f), *arguments)` prints the same of a function under vmap. Its loop over examples has only
+    the operations that do not ride, with the reasons.
+
     >>> import numpy as np, tinygrad_seq as ts
     >>> w = ts.tensor(0.5, requires_grad=True)
     >>> with ts.emitter("numpy"):  # where a C compiler works, the loop may be C
@@ -214,16 +219,24 @@ def explain(step: Callable, init, xs=None, *, length: int | None = None, reverse
                 tanh(a, h_new)      # h_new = tanh(a)
     ...
     """
+    emitter, time = None, "t"
+    if as_scan := getattr(step, "as_scan", None):
+        (step, xs), init, emitter, time = (
+            as_scan(init, *([] if xs is None else [xs]), *more),
+            None,
+            NUMPY,
+            "example",
+        )
     n = steps_of(xs, length)
     recorded = Step(step, init, xs)
-    emitter = emitter_of(recorded.program)
+    emitter = emitter or emitter_of(recorded.program)
     program = emitter.form(recorded.named_program())
     given = recorded.arguments()
     sources = dict(zip(program.arguments, given, strict=True))
     floats = {v: x for v, x in sources.items() if isinstance(x, Tensor) and x.dtype.kind == "f"}
     wanted = {v for v, x in floats.items() if x.line is not None}
     arrays = [x._array if isinstance(x, Tensor) else x for x in given]
-    steps = f"t = {n - 1} ... 0" if reverse else f"t = 0 ... {n - 1}"
+    steps = f"{time} = {n - 1} ... 0" if reverse else f"{time} = 0 ... {n - 1}"
     return Explanation(program, emitter, frozenset(wanted or floats), arrays, steps)
 
 

@@ -60,6 +60,7 @@ class Program:
     totals      values whose sum over all steps is wanted
     names       the names of the values
     device      the device of its arrays
+    walked      whether derivatives are taken in it, whose rules may divide by zero where that is harmless
     """
 
     values: tuple[Spec, ...]
@@ -72,6 +73,7 @@ class Program:
     totals: tuple[int, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     device: str = "cpu"
+    walked: bool = False
 
     @property
     def arguments(self) -> tuple[int, ...]:
@@ -119,7 +121,7 @@ def key_of(program: Program) -> tuple:
     calls = tuple([(c.op, c.inputs, hashable(c.meta) if c.meta else (), c.quiet) for c in program.operations])
     numbers = tuple([(v, type(x), x) for v, x in program.numbers.items()])
     wiring = program.carries, program.inputs, program.constants, numbers, program.outputs
-    return calls, *wiring, program.values, program.device
+    return calls, *wiring, program.values, program.device, program.walked
 
 
 class Parts(NamedTuple):
@@ -224,9 +226,10 @@ def late(call: Operation, program: Program, fixed: set[int]) -> bool:
 
 
 def summable(call: Operation, program: Program) -> bool:
-    """Whether the op can compute the sum of its values over all steps directly: it has no other loop axes."""
+    """Whether the op can compute the sum of its values over all steps directly: no argument is broadcast."""
     signature = call.op.signature
     if not (call.op.summing and signature):
         return False
-    ranks = [len(program.values[v].shape) for v in call.inputs]
-    return ranks == [len(core) for core in signature.inputs]
+    shapes = [program.values[v].shape for v in call.inputs]
+    loops = {shape[: len(shape) - len(core)] for shape, core in zip(shapes, signature.inputs, strict=True)}
+    return len(loops) == 1

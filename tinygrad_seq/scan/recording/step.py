@@ -50,7 +50,7 @@ class Step:
             finally:
                 trace.end()
         ends = (tuple([trace.numbers[line] for line in lines]) for lines in (self.after, self.ys))
-        self.key = len(self.rows), *ends, tuple(trace.key)
+        self.key = len(self.rows), *ends, trace.walked, tuple(trace.key)
         if trace.derivatives:
             self._look_back()
 
@@ -74,6 +74,7 @@ class Step:
             constants,
             numbers,
             outputs,
+            walked=self.trace.walked,
             device=self._device([captured[v] for v in constants]),
         )
 

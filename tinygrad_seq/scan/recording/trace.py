@@ -96,6 +96,7 @@ class Trace:
     names     the user's name of a line, where it is known
 
     has_read     whether the step read the value of a tensor from outside
+    walked       whether rules of derivatives are among the calls
     derivatives  those that the step takes by tensors from outside: the line of one, and the carries and inputs
                  to which the derivative leads
     origins      for every carry and input, the line from which its first value comes, or None
@@ -105,7 +106,7 @@ class Trace:
     def __init__(self, *, first_order: bool = False) -> None:
         self.first_order = first_order
         self.outer, self.began = cast("Trace | None", mode.trace), next_serial()
-        self.has_read = False
+        self.has_read = self.walked = False
         self.derivatives: list[tuple[Line, list[Line]]] = []
         self.origins: dict[Line, Line | None] = {}
         self.records: list[Noted] = []
@@ -152,6 +153,7 @@ class Trace:
         record.op, record.serial, record.meta, record.arguments = op, next_serial(), meta, tuple(lines)
         record.arrays, record.place = arrays, (frame.f_code, frame.f_lasti)
         record.quiet = quiet = not mode.recording
+        self.walked |= mode.walking
         self.records.append(record)
         if isinstance(out, tuple):
             record.made = tuple([t._array for t in out])
