@@ -58,9 +58,9 @@ def matmul(x, y):
 
 def summed_products(x, y):
     """sum_t x_t y_t for stacks of matrices, or of stacks: one product, [x_1 x_2 ...] [y_1; y_2; ...]"""
-    t, *loop, n, k = x.shape
     left, right = np.moveaxis(x, 0, -2), np.moveaxis(y, 0, -3)
-    return np.matmul(left.reshape(*loop, n, t * k), right.reshape(*loop, t * k, y.shape[-1]))
+    tk = x.shape[0] * x.shape[-1]
+    return np.matmul(left.reshape(*left.shape[:-2], tk), right.reshape(*right.shape[:-3], tk, y.shape[-1]))
 
 
 _matmul.at_once(stacking=matmul, summing=summed_products)

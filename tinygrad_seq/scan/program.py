@@ -219,17 +219,12 @@ def late(call: Operation, program: Program, fixed: set[int]) -> bool:
 
     It is, if the op can compute the sum directly, or if the stack of its output is no larger than its inputs.
     """
-    if summable(call, program):
+    if summable(call):
         return True
     size = sum(math.prod(program.values[v].shape) for v in call.outputs)
     return size <= sum(math.prod(program.values[v].shape) for v in call.inputs if v not in fixed)
 
 
-def summable(call: Operation, program: Program) -> bool:
-    """Whether the op can compute the sum of its values over all steps directly: no argument is broadcast."""
-    signature = call.op.signature
-    if not (call.op.summing and signature):
-        return False
-    shapes = [program.values[v].shape for v in call.inputs]
-    loops = {shape[: len(shape) - len(core)] for shape, core in zip(shapes, signature.inputs, strict=True)}
-    return len(loops) == 1
+def summable(call: Operation) -> bool:
+    """Whether the op can compute the sum of its values over all steps directly."""
+    return bool(call.op.summing and call.op.signature)

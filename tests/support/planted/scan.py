@@ -44,7 +44,6 @@ MUTANTS = [
         ("taken_apart", "free = needed.isdisjoint(call.outputs) and rides(call, program, fixed)",
          "free = needed.isdisjoint(call.outputs)"),
         ("taken_apart", "needed.update(call.inputs)", "needed.update(call.inputs[:1])"),
-        ("summable", "return len(loops) == 1", "return True"),
     ),
     *mutants(
         "scan/np/gates.py",

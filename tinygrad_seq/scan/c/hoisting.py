@@ -23,7 +23,7 @@ def before(call: Operation, program: Program) -> bool:
 def after(call: Operation, program: Program) -> bool:
     """Of the totals, only sums of products, the gradients of weights: each is one product over all steps."""
     if call.outputs[0] in program.totals:
-        return summable(call, program) or not writable(call)
+        return summable(call) or not writable(call)
     return is_view(call, program) or not writable(call)
 
 
