@@ -70,7 +70,7 @@ MUTANTS = [
         "scan/c/hoisting.py",
         "scan/c/test_hoisting.py",
         ("writable", "pointwise(call) and call.op.expression is not None", "pointwise(call)"),
-        ("after", "return summable(call, program) or not writable(call)", "return not writable(call)"),
+        ("after", "return summable(call) or not writable(call)", "return not writable(call)"),
         ("after", "return is_view(call, program) or not writable(call)", "return not writable(call)"),
         ("before", "return not writable(call)", "return False"),
     ),
