@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from places import ROOT
 
@@ -30,10 +31,10 @@ NOTEBOOK = EXAMPLES / "tour.ipynb"
 SHORT = ["tape_by_hand.py", "higher_order.py"]
 
 
-def printed(name):
+def printed(name, *arguments):
     """What an example prints; it must print nothing to standard error."""
     result = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
@@ -52,6 +53,18 @@ def test_a_short_example_is_short_and_says_how_to_run_it(name):
     text = (EXAMPLES / name).read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
     assert f".venv/bin/python examples/{name}" in text
+
+
+def test_a_recurrence_is_fitted_with_its_standard_errors(tmp_path):
+    """The estimates are within three standard errors of the truth; the picture is drawn."""
+    pytest.importorskip("scipy", reason="SciPy is not installed: nothing minimises the loss")
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed: there is no picture")
+    lines = printed("population.py", "--series", "2", "--out", str(tmp_path)).splitlines()
+    rows = [numbers(line) for line in lines if re.match(r"(r|K|start|error) .* .* .* ", line)][:4]
+    assert len(rows) == 4
+    for estimate, factor, truth in rows:
+        assert abs(np.log(estimate / truth)) < 3 * np.log(factor)
+    assert (tmp_path / "population.png").stat().st_size > 10_000
 
 
 def test_tape_by_hand_agrees_with_the_library():
