@@ -21,6 +21,19 @@ def test_importing_needs_numpy_alone():
     assert not refused & set(loaded)
 
 
+def test_importing_loads_nothing_that_takes_long_and_is_not_needed_yet():
+    """OpenSSL, logging, numpy.random and so on take as long as half of the package."""
+    code = (
+        "import sys, numpy; before = set(sys.modules); import tinygrad_seq; print(*set(sys.modules) - before)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "tinygrad_seq.ops.elementwise" in loaded
+    slow = {"hashlib", "logging", "concurrent.futures", "numpy.random", "numpy.fft", "scipy", "multiprocessing"}
+    assert not slow & set(loaded)
+
+
 def test_the_version_is_in_one_place():
     assert importlib.metadata.version("tinygrad_seq") == ts.__version__
 

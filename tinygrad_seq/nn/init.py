@@ -18,6 +18,7 @@ array([0., 1., 1.], dtype=float32)
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,7 +26,7 @@ from numpy.typing import DTypeLike
 from tinygrad_seq.engine.mode import refuse_in_a_step as _refuse_in_a_step
 from tinygrad_seq.engine.numbers import integer, number
 
-Rng = np.random.Generator | int | None
+Rng: TypeAlias = "np.random.Generator | int | None"  # as text, which does not import numpy.random
 
 
 def generator(rng: Rng) -> np.random.Generator:

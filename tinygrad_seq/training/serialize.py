@@ -8,7 +8,6 @@ at all: it is written under another name, flushed to the disk, and renamed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -113,6 +112,8 @@ def _safetensors() -> ModuleType:
 
 
 def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
+    import hashlib  # imported late, because it loads OpenSSL
+
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = arrays[name]

@@ -11,7 +11,6 @@ Nothing here raises an OSError: where the disk cannot be read or written, there 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -19,6 +18,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import hashlib
 
 BOUND = 64 * 2**20  # bytes: about nine hundred loops, of 24 kB with 49 kB of source in the median
 OFTEN = BOUND // 16  # bytes that a process writes between two looks at all entries, which take 20 ms each
@@ -43,9 +46,15 @@ def folder() -> Path:
     return Path(base, "tinygrad_seq")
 
 
+def _sha256(data: bytes = b"") -> hashlib._Hash:
+    import hashlib  # imported late, because it loads OpenSSL
+
+    return hashlib.sha256(data)
+
+
 def key(*parts: str) -> str:
     """The name of an entry that depends on `parts`."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return _sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def kept(name: str) -> Path | None:
@@ -118,7 +127,7 @@ def _writable() -> Path | None:
 
 def _seal(place: Path) -> bytes:
     """The hash of all files of an entry but the seal."""
-    found = hashlib.sha256()
+    found = _sha256()
     for name in sorted(os.listdir(place)):
         if name != SEAL:
             content = (place / name).read_bytes()

@@ -11,7 +11,10 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 VARIABLE = "TINYGRAD_SEQ_THREADS"
 
@@ -34,6 +37,10 @@ def thread_count() -> int:
 
 @functools.cache
 def _workers() -> ThreadPoolExecutor:
+    from concurrent.futures import (
+        ThreadPoolExecutor,
+    )  # imported late: it takes as long as a tenth of the package
+
     return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="tinygrad_seq")
 
 
