@@ -20,6 +20,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(tinygrad_seq.__
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
+    "docs/derivatives.md",
     "docs/scan.md",
     "docs/testing.md",
     "docs/devices.md",

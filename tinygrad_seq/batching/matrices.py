@@ -32,7 +32,7 @@ def jacobian(f: Callable[..., object], *primals: object) -> Any:
     return tree.each(lambda y: alone(partials(call, y)), call.value)
 
 
-def partials(call: Call, y: Tensor) -> tuple[Any, ...]:
+def partials(call: Call[Any], y: Tensor) -> tuple[Any, ...]:
     """For each primal of a call, a tree of the partial derivatives of one of its outputs."""
     basis = backend.asarray(np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape), y.device)
     with walking(call.live(())):

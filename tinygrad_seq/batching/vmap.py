@@ -65,7 +65,7 @@ class Mapped:
         axes = spread(self.out_axes, made, "out_axes")
         return tree.like(made, [placed(y, axis) for y, axis in zip(tree.leaves(made), axes, strict=True)])
 
-    def as_scan(self, *arguments: object) -> tuple[Callable, list[Tensor]]:
+    def as_scan(self, *arguments: object) -> tuple[Callable[..., object], list[Tensor]]:
         """The step and the inputs of the scan that does the same, for `ts.explain`."""
         xs, row = self.rows(arguments)
         return as_step(row), xs
