@@ -10,7 +10,7 @@ is batched in the same way, which gives the gradients of each example by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,6 +100,18 @@ def with_examples(x: Any, on: bool, size: int) -> Any:
     return x if on else broadcast_to(x, (size, *np.shape(x)))
 
 
+CAPACITY = 16  # batched forms of a loop: one for each size of the batch
+
+
+def remembered(known: dict[tuple, Any], key: tuple, make: Callable[[], Any]) -> Any:
+    """The value of `make`, or that of the last call with this key; the oldest is forgotten."""
+    if (found := known.get(key)) is None:
+        known[key] = found = make()
+        while len(known) > CAPACITY:
+            known.pop(next(iter(known)), None)
+    return found
+
+
 # --- the loop -----------------------------------------------------------------------------------------
 
 
@@ -119,12 +131,13 @@ def run_batched(*arrays, call: BatchedCall) -> tuple:
     given = [with_examples(x, on, call.size) for x, on in zip(arrays[:i], call.stacked, strict=False)]
     given += [time_first(x, on) for x, on in zip(arrays[i:j], call.stacked[i:j], strict=True)]
     given += arrays[j:]
-    key = call.stacked, call.size, call.call.nested
-    if key not in what.batched:
+
+    def made_ready() -> Compiled:
         kept = what.loop.kept if call.call.nested else program.outputs
-        wanted = batched(replace(program, outputs=kept), given, call.stacked, call.size)
-        what.batched[key] = Compiled(wanted, what.emitter)
-    finals, ys = what.batched[key](given, call.call.n, call.call.reverse)
+        return Compiled(batched(replace(program, outputs=kept), given, call.stacked, call.size), what.emitter)
+
+    loop = remembered(what.batched, (call.stacked, call.size, call.call.nested), made_ready)
+    finals, ys = loop(given, call.call.n, call.call.reverse)
     made = (*finals, *(swapaxes(y, 0, 1) for y in ys))
     return made if any(isinstance(x, Tensor) for x in arrays) else tuple(map(array_of, made))
 
@@ -166,10 +179,11 @@ class BatchedPullback:
                 given[k], stacked[k] = np.zeros_like(sources[source]), on[source]
         given[:i] = [with_examples(x, flag, self.size) for x, flag in zip(given[:i], stacked, strict=False)]
         given[i:j] = [time_first(x, flag) for x, flag in zip(given[i:j], stacked[i:j], strict=True)]
-        key = self, tuple(stacked)
-        if key not in what.batched:
-            what.batched[key] = BatchedBackward(batched(pull.program, given, stacked, self.size), what.emitter)
-        backward = what.batched[key]
+
+        def made_ready() -> BatchedBackward:
+            return BatchedBackward(batched(pull.program, given, stacked, self.size), what.emitter)
+
+        backward = remembered(what.batched, (self, *stacked), made_ready)
         run = backward.execute(backward.loop, given, call.n, not call.reverse)
         results = [*run.finals, *(np.swapaxes(y, 0, 1) for y in run.kept), *run.totals]
         return tuple([sum_of([results[k] for k in share]) for share in pull.shares if share])
