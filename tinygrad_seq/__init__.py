@@ -21,23 +21,39 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops import linalg
-from tinygrad_seq.ops.choice import clip, maximum, minimum, relu, stop_gradient, where
+from tinygrad_seq.ops.angles import angle, arctan2, deg2rad, degrees, hypot, rad2deg, radians
+from tinygrad_seq.ops.bits import bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift
+from tinygrad_seq.ops.choice import (
+    clip,
+    fmax,
+    fmin,
+    heaviside,
+    maximum,
+    minimum,
+    nan_to_num,
+    relu,
+    stop_gradient,
+    where,
+)
 from tinygrad_seq.ops.comparison import (
-    bitwise_and,
-    bitwise_or,
     equal,
     greater,
     greater_equal,
-    invert,
+    isclose,
     isfinite,
+    isinf,
     isnan,
+    isneginf,
+    isposinf,
     less,
     less_equal,
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     not_equal,
     sign,
+    signbit,
 )
 from tinygrad_seq.ops.creation import ones_like, zeros_like
 from tinygrad_seq.ops.einsum import einsum, outer, tensordot
@@ -45,20 +61,57 @@ from tinygrad_seq.ops.elementwise import (
     abs,
     add,
     astype,
+    cbrt,
+    copysign,
     divide,
+    fabs,
+    float_power,
+    ldexp,
     multiply,
     negative,
+    positive,
     power,
+    reciprocal,
     sqrt,
     square,
     subtract,
 )
-from tinygrad_seq.ops.exponential import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, tanh
+from tinygrad_seq.ops.exponential import (
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    sigmoid,
+    softplus,
+    tanh,
+)
+from tinygrad_seq.ops.hyperbolic import arccosh, arcsinh, arctanh, cosh, sinh
 from tinygrad_seq.ops.indexing import getitem, scatter_add, take, take_along_axis
 from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
 from tinygrad_seq.ops.ordering import argmax, argmin, argsort, sort
+from tinygrad_seq.ops.real import conj, conjugate, imag, iscomplex, isreal, real, real_if_close
 from tinygrad_seq.ops.rearranging import flip, moveaxis, pad, repeat, roll, tile
 from tinygrad_seq.ops.reduction import cumsum, max, mean, min, prod, std, sum, var
+from tinygrad_seq.ops.rounding import (
+    around,
+    ceil,
+    divmod,
+    fix,
+    floor,
+    floor_divide,
+    fmod,
+    mod,
+    modf,
+    remainder,
+    rint,
+    round,
+    trunc,
+)
 from tinygrad_seq.ops.shape import (
     broadcast_to,
     concatenate,
@@ -72,7 +125,7 @@ from tinygrad_seq.ops.shape import (
     unstack,
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
-from tinygrad_seq.ops.trigonometric import arctan2, cos, sin
+from tinygrad_seq.ops.trigonometric import arccos, arcsin, arctan, cos, sin, sinc, tan
 from tinygrad_seq.scan import explain, pure, scan, workspace_limit
 from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.study.anomaly import detect_anomaly
@@ -118,35 +171,86 @@ __all__ = [  # in the order in which a reader should meet them
     "multiply",
     "divide",
     "negative",
+    "positive",
+    "reciprocal",
     "power",
+    "float_power",
     "square",
     "sqrt",
+    "cbrt",
     "abs",
+    "fabs",
+    "copysign",
+    "ldexp",
     "astype",
     # exponential
     "exp",
+    "exp2",
     "expm1",
     "log",
+    "log2",
+    "log10",
     "log1p",
     "logaddexp",
+    "logaddexp2",
     "tanh",
     "sigmoid",
     "softplus",
     # trigonometric
     "sin",
     "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinc",
+    # hyperbolic
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    # angles
     "arctan2",
+    "hypot",
+    "angle",
+    "deg2rad",
+    "rad2deg",
+    "radians",
+    "degrees",
+    # rounding
+    "floor",
+    "ceil",
+    "trunc",
+    "fix",
+    "rint",
+    "round",
+    "around",
+    "floor_divide",
+    "remainder",
+    "mod",
+    "fmod",
+    "divmod",
+    "modf",
     # choice
     "relu",
     "maximum",
     "minimum",
+    "fmax",
+    "fmin",
     "clip",
     "where",
+    "nan_to_num",
+    "heaviside",
     "stop_gradient",
     # comparison
     "sign",
     "isnan",
     "isfinite",
+    "isinf",
+    "isposinf",
+    "isneginf",
+    "signbit",
     "equal",
     "not_equal",
     "less",
@@ -156,9 +260,23 @@ __all__ = [  # in the order in which a reader should meet them
     "logical_not",
     "logical_and",
     "logical_or",
+    "logical_xor",
+    "isclose",
+    # bits
     "invert",
     "bitwise_and",
     "bitwise_or",
+    "bitwise_xor",
+    "left_shift",
+    "right_shift",
+    # real and imaginary parts
+    "real",
+    "imag",
+    "conjugate",
+    "conj",
+    "real_if_close",
+    "isreal",
+    "iscomplex",
     # creation
     "zeros_like",
     "ones_like",

@@ -108,6 +108,27 @@ where({MASK, True, 1, a([1; 0; 1; 0]), [True; False; True; False]}, M, {0, 0.0, 
 {add, subtract, multiply, divide, maximum, minimum}({M, BYTES[:1], HALF[:1]}, {2, 2.5, i(2), a(2),
     [1; 2; 3; 4], V})
 {logaddexp, arctan2, power}({M, INTS[:1; :1], HALF[:1]}, {2, 2.5, i(2), np.float32(2.5), a(2), [1; 2; 3; 4], V})
+{arctan, sinh, cosh, arcsinh, exp2, log2, log10, sinc, cbrt, fabs, deg2rad, rad2deg, signbit, isinf, isposinf,
+    isneginf, isreal, iscomplex, imag, angle}({M, INTS, BYTES, FLAGS, HALF, ONE})
+{tan, rint, floor, ceil, trunc}({M / 2, INTS, BYTES, FLAGS, HALF / 3})
+{arcsin, arccos, arctanh}({M / 2, HALF / 4, ONE / 2, FLAGS[1:2]})
+{arccosh(M + 1), arccosh(INTS), arccosh(BYTES), arccosh(HALF)}
+{reciprocal, positive, conjugate, real, real_if_close, nan_to_num}({M, INTS, BYTES, HALF, ONE})
+{angle(M - 1; True), angle(-INTS; deg=True), S.conj(), S.conjugate(), S.real, S.imag}
+{hypot, copysign, fmax, fmin, heaviside, logaddexp2, float_power, fmod, remainder, floor_divide, isclose,
+    logical_xor}({M, INTS[:1; :1], HALF[:1]}, {2, 2.5, i(2), a(2), [1; 2; 3; 4], V})
+ldexp({M, INTS[:1; :1], HALF[:1]}, {2, i(2), a(2), [1; 2; 3; 4]})
+{remainder(BYTES; 2), remainder(-INTS; 2), fmod(-INTS; 2), floor_divide(-INTS; 2), INTS // 2, 7 // INTS,
+    INTS % 2, 7 % INTS, S // 0.29, 2.1 // S, S % 0.29, 2.1 % S, FLAGS % 2, HALF % 2.0}
+{divmod(M; 0.29), divmod(INTS; 2), divmod(2.3; S), modf(M), modf(INTS), modf(BYTES), modf(FLAGS), modf(HALF)}
+{bitwise_xor, left_shift, right_shift}({INTS, BYTES}, {2, i(1), a(2), [1; 2; 3]})
+{FLAGS ^ True, INTS ^ 3, 3 ^ INTS, INTS << 1, 1 << INTS, INTS >> 1, 8 >> INTS}
+round({M.astype("f4"), INTS, BYTES, HALF / 3}{, ; 1, ; -1, ; i(2), ; decimals=1, ; a(1)})
+{round(FLAGS), round(M), M.round(), HALF.round(2), INTS.round(decimals=-1)}
+nan_to_num(where(MASK, M, np.nan), {True, nan=1, nan=a(2), True; 1.0; 2.0; 3.0})
+{nan_to_num(where(MASK; M; inf); posinf=i(2)), nan_to_num(where(MASK; M; -inf); neginf=2.5)}
+nan_to_num(where(MASK, M.astype("f4"), {inf, -inf, np.nan}))
+isclose(M, {M, M + 0.01, V; 0.1, V; rtol=0.2; atol=0.1, M; equal_nan=True})
 {equal, less, greater_equal, not_equal, logical_and}({M, BYTES[:1], FLAGS[:1]}, {2, 2.5, a(2), [1; 2; 3; 4], V})
 M.astype({np.float32, "float64", "f2", float, int, bool, np.dtype("i4")})
 """
@@ -226,6 +247,8 @@ REFUSED = {  # forms that NumPy accepts and we do not, with our error and its te
     "linalg.norm(M, 2)": (ValueError, "norm accepts.*got ord="),
     'linalg.norm(M, "nuc")': (ValueError, "norm accepts.*got ord="),
     "linalg.norm(V, 3)": (ValueError, "norm accepts.*got ord="),
+    "round(M, 1, None)": (TypeError, "positional"),
+    "nan_to_num(a([1.0]), copy=False)": (ValueError, "in place"),
     "zeros_like(M, dtype=np.float32)": (TypeError, "zeros_like has no argument dtype"),
     "where(MASK)": (TypeError, "missing 2 required"),
     "M.astype(complex)": (TypeError, "floats, integers or booleans"),

@@ -15,7 +15,7 @@ from results import host
 import tinygrad_seq as ts
 from tinygrad_seq.engine.precision import BLOCK, total
 from tinygrad_seq.engine.primitive import PRIMITIVES
-from tinygrad_seq.testing.strategies import differentiable, families, lawful
+from tinygrad_seq.testing.strategies import carries_gradient, differentiable, families, interval, lawful
 from tinygrad_seq.testing.values import NO_HALF
 
 LONG = {"f2": 70_000, "f4": 100_000}
@@ -60,6 +60,14 @@ def small(rng, shape, size=0.1):
     return size * rng.uniform(0.5, 1.5, shape)
 
 
+def argument(op, i, shape, rng):
+    """A valid i-th argument of a call; an argument without a rule is a mask."""
+    x = small(rng, shape)
+    if not carries_gradient(op, i):
+        return x > 0.1
+    return max(interval(op, i)[0], 0) + x if lawful(op, i) is None else lawful(op, i)(x)
+
+
 @pytest.mark.parametrize("low", LONG)
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_a_long_axis(op, low):
@@ -67,11 +75,8 @@ def test_a_long_axis(op, low):
         pytest.skip(NO_HALF[op.name])
     for parts, meta in long_calls(op, LONG[low]):
         rng = np.random.default_rng(0)
-        arrays = [p if isinstance(p, np.ndarray) else small(rng, p) for p in parts]
-        arrays = [a if lawful(op, i) is None else lawful(op, i)(a) for i, a in enumerate(arrays)]
+        arrays = [p if isinstance(p, np.ndarray) else argument(op, i, p, rng) for i, p in enumerate(parts)]
         arrays = [a.astype(low) if a.dtype.kind == "f" else a for a in arrays]
-        if op.name == "where":
-            arrays[0] = arrays[0] > 0.1
         exact, found = (computed(op, arrays, meta, dtype) for dtype in ("f8", low))
         for i, (z, e) in enumerate(zip(found, exact, strict=True)):
             size = np.abs(host(e)).max(initial=0.0)

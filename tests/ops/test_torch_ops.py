@@ -38,6 +38,11 @@ def pointwise(x=S):
     return lambda name: [(FUNCTIONS[name], getattr(torch, name, None) or getattr(F, name), x)]
 
 
+def constant():
+    """A call of a function that is constant here; PyTorch's has a derivative of zeros."""
+    return lambda name: [(FUNCTIONS[name], lambda x: getattr(torch, name)(x.detach()), S)]
+
+
 def binary(theirs, x=P, y=P[:, ::-1] + 0.01):
     return lambda name: [(FUNCTIONS[name], theirs, x, y), (FUNCTIONS[name], theirs, x, y[:1, 1:2])]
 
@@ -59,6 +64,39 @@ TABLE = {
     **{f: pointwise() for f in ("exp", "expm1", "tanh", "sigmoid", "softplus", "sin", "cos", "relu", "square")},
     **{f: pointwise() for f in ("abs", "negative", "isnan", "isfinite", "logical_not")},
     **{f: pointwise(P) for f in ("log", "log1p", "sqrt")},
+    **{f: pointwise() for f in ("tan", "arctan", "sinh", "cosh", "arcsinh", "exp2", "sinc", "deg2rad")},
+    **{f: pointwise() for f in ("rad2deg", "isinf", "signbit", "positive", "reciprocal", "isreal", "real")},
+    **{f: pointwise() for f in ("isposinf", "isneginf", "nan_to_num")},
+    **{f: constant() for f in ("floor", "ceil", "trunc", "angle")},
+    **{f: pointwise(P) for f in ("log2", "log10")},
+    **{f: pointwise(P / 2 - 0.4) for f in ("arcsin", "arccos", "arctanh")},
+    "arccosh": [(ts.arccosh, torch.arccosh, 1 + P)],
+    "cbrt": [(ts.cbrt, lambda x: torch.sign(x).detach() * torch.abs(x) ** (1 / 3), S)],
+    "rint": [(ts.rint, lambda x: torch.round(x.detach()), S)],
+    "round": [(lambda x: ts.round(x, 1), lambda x: torch.round(x.detach(), decimals=1), S)],
+    "fabs": [(ts.fabs, torch.abs, S)],
+    "conjugate": [(ts.conjugate, torch.conj_physical, S)],
+    "real_if_close": [(ts.real_if_close, torch.real, S)],
+    "imag": [(ts.imag, torch.zeros_like, S)],
+    "iscomplex": [(ts.iscomplex, lambda x: ~torch.isreal(x), S)],
+    "hypot": binary(torch.hypot),
+    "copysign": [(lambda x: ts.copysign(x, -S), lambda x: torch.copysign(x, T(-S)), S[:, ::-1])],
+    "ldexp": [(lambda x: ts.ldexp(x, [1, 5, 0, 3]), lambda x: torch.ldexp(x, T([1, 5, 0, 3])), S)],
+    "fmax": binary(torch.fmax),
+    "fmin": binary(torch.fmin),
+    "heaviside": [(lambda h: ts.heaviside(1.0 * FLAGS, h), lambda h: torch.where(T(FLAGS), 1.0, h), V)],
+    "logaddexp2": binary(torch.logaddexp2),
+    "float_power": binary(torch.float_power),
+    "floor_divide": [(ts.floor_divide, lambda x, y: torch.floor_divide(x.detach(), y.detach()), S, P)],
+    "remainder": binary(torch.remainder, S, P),
+    "fmod": binary(torch.fmod, S, P),
+    "divmod": [(lambda x, y: ts.divmod(x, y)[1], torch.remainder, S, P)],
+    "modf": [(lambda x: ts.modf(x)[0], torch.frac, S)],
+    "isclose": binary(torch.isclose),
+    "logical_xor": binary(torch.logical_xor, FLAGS, FLAGS[None, ::-1]),
+    "bitwise_xor": binary(torch.bitwise_xor, FLAGS, FLAGS[None, ::-1]),
+    "left_shift": [(ts.left_shift, torch.bitwise_left_shift, GRID, PLACES[:1, :1])],
+    "right_shift": [(ts.right_shift, torch.bitwise_right_shift, GRID, PLACES[:1, 1:])],
     "sign": [(ts.sign, lambda x: torch.sign(x).detach(), S)],
     "invert": [(ts.invert, torch.bitwise_not, FLAGS)],
     "move": [(lambda x: PRIMITIVES["move"].function(x, "cpu", "cpu"), lambda x: x.to("cpu"), S)],

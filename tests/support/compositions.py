@@ -21,6 +21,7 @@ APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 
 EYE = 4 * doors.placed(np.eye(3))
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for its arguments
+    "angle": [(lambda x: x * ts.angle(x), APART), (lambda x: x * ts.angle(x, deg=True), APART)],
     "argsort": [
         (lambda x: x * ts.argsort(x), APART),
         (lambda x: x * ts.argsort(x, None).reshape(2, 3, 4), APART),
@@ -37,6 +38,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y: ts.concatenate([x, y], axis=None), M, V),
     ],
     "cumsum": [(ts.cumsum, M), (lambda x: ts.cumsum(x, -2), S), (lambda x: ts.cumsum(x, axis=2), S)],
+    "divmod": [(lambda x, y: sum(ts.divmod(x, y)), APART, np.array(0.3))],
     "einsum": [
         (lambda x, y: ts.einsum("ij,jk", x, y), Q, M),  # implicit: ik
         (lambda x, y: ts.einsum("ba,b", x, y), M, V),  # implicit: a
@@ -57,6 +59,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
     ],
     "expand_dims": [(lambda x: ts.expand_dims(x, (0, -1)), M), (lambda x: ts.expand_dims(x, 1), V)],
     "flip": [(ts.flip, S), (lambda x: ts.flip(x, -1), S), (lambda x: ts.flip(x, (0, 2)), S)],
+    "float_power": [(ts.float_power, M, W), (lambda x: ts.float_power(x, 2), APART)],
     "getitem": [
         (lambda x: ts.getitem(x, (0, ..., slice(None, None, -1))), S),
         (lambda x: ts.getitem(x, (slice(None), [2, 0, 2], None)), S),
@@ -67,6 +70,12 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.getitem(x, ([0, 1, 1], ..., [3, 0, 0])), S),  # apart, so their axis comes first
         (lambda x: ts.getitem(x, (slice(None), [[2], [2]], [[0, 1]])), S),
     ],
+    "imag": [(lambda x: x + ts.imag(x), M)],
+    "isclose": [(lambda x, y: x * ts.isclose(x, y, 0.1), M, W)],
+    "iscomplex": [(lambda x: x * ts.iscomplex(x), M)],
+    "isneginf": [(lambda x: x * ts.isneginf(x), M)],
+    "isposinf": [(lambda x: x * ts.isposinf(x), M)],
+    "isreal": [(lambda x: x * ts.isreal(x), M)],
     "matmul": [
         (ts.matmul, V, V),
         (ts.matmul, V, M),
@@ -85,7 +94,13 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.mean(x, 1, keepdims=True), S),
         (lambda x: ts.mean(x, ()), V),
     ],
+    "modf": [(lambda x: ts.modf(x)[0], APART), (lambda x: x * ts.modf(x)[1], APART)],
     "moveaxis": [(lambda x: ts.moveaxis(x, 0, -1), S), (lambda x: ts.moveaxis(x, (2, 0), (0, 1)), S)],
+    "nan_to_num": [
+        (lambda x: ts.nan_to_num(x), APART),
+        (lambda x: ts.nan_to_num(ts.where(x > 0, x, math.nan), nan=2.0), APART),
+        (lambda x: ts.nan_to_num(ts.where(x > 0, x, math.inf), posinf=2.0), APART),
+    ],
     "linalg.norm": [
         (ts.norm, V),
         (ts.norm, M),
@@ -110,6 +125,8 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.prod(x, ()), V),
         (lambda x: x.sum() * ts.prod(x[:0]), V),
     ],
+    "real": [(ts.real, M)],
+    "real_if_close": [(ts.real_if_close, M)],
     "repeat": [
         (lambda x: ts.repeat(x, 2), M),
         (lambda x: ts.repeat(x, 3, axis=1), M),
@@ -120,6 +137,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.roll(x, -1, axis=1), S),
         (lambda x: ts.roll(x, (1, 2), axis=(0, -1)), S),
     ],
+    "round": [(lambda x: x * ts.round(x, 1), APART), (lambda x: x + ts.round(x), APART)],
     "scatter_add": [
         (lambda x, y: ts.scatter_add(x, [0, 2, 0], y), V, W[:3]),
         (lambda x, y: ts.scatter_add(x, (slice(None), [3, 3]), y), M, V[:, None]),

@@ -14,25 +14,23 @@ import numpy as np
 from choices import Choices
 from naming import PUBLIC
 
-from tinygrad_seq.engine.primitive import FUNCTIONS
+from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
 
 NAMES = PUBLIC
-DIFFERENTIABLE = sorted(
-    set(NAMES)
-    - {"argmax", "argmin", "argsort", "sign", "isnan", "isfinite", "equal", "not_equal", "less", "less_equal"}
-    - {"greater", "greater_equal", "logical_and", "logical_or", "logical_not", "invert", "bitwise_and"}
-    - {"bitwise_or", "zeros_like", "ones_like", "stop_gradient"}
-)
+CONSTANT = {op.name for op in PRIMITIVES.values() if op.kind == "none"} | {
+    *("angle", "argsort", "imag", "isclose", "iscomplex", "isneginf", "isposinf", "isreal", "round")
+}
+DIFFERENTIABLE = sorted(set(NAMES) - CONSTANT)
 OFTEN = ["getitem"] * 12 + ["concatenate", "stack", "split"] * 6
 OFTEN += ["where", "unstack", "pad", "roll", "cumsum"] * 2
-OPERATORS = ["+", "*", "-", "/", "@", ">", "<=", "==", "&", "|", "**"]
+OPERATORS = ["+", "*", "-", "/", "@", ">", "<=", "==", "&", "|", "**", "//", "%", "^"]
 UNARY = ["-{x}", "{x}.T", "{x}.sum()", "{x}.mean(axis=-1)", "{x} ** 2", "{x} + 1", "1 - {x}", "2 * {x}"]
 GUARDED = [f"ts.where({{x}} > 0, {f}, 0.3)" for f in ("{x} ** 0.5", "ts.sqrt({x})", "ts.log({x})", "1 / {x}")]
 NUMBERS = ["0.5", "2", "0.1", "0.7", "-0.3", "3", "-0.0", "0.0", "True", "1", "0", "-2"]
 SCALARS = ["np.float32(0.3)", "np.float64(0.3)", "np.float16(0.3)", "np.int64(2)", "np.bool_(True)"]
 DTYPES = ["f8", "f4", "f2", "i8", "i4", "u1", "?"]
-POSITIVE = {"log", "log1p", "sqrt", "power"}
-SMOOTH_BY_TANH = {"exp", "expm1", "power", "prod"}
+POSITIVE = {"log", "log1p", "log2", "log10", "sqrt", "power"}
+SMOOTH_BY_TANH = {"exp", "expm1", "exp2", "sinh", "cosh", "tan", "power", "prod"}
 EINSUMS = ["ij,kj->ik", "i,j->ij", "...i,...i->...", "ij->ji", "ii->i", "ij,jk", "i,i", "...ij->...", "i->i"]
 
 
@@ -209,6 +207,10 @@ METADATA = {
     "reps": some_of("2", "(2, 1)", "1", "(1, 2, 1)", "0", "[]"),
     "pad_width": some_of("1", "(1, 0)", "((1, 0), (0, 2))", "0", "{-1: (1, 2)}", "{0: 1}"),
     "constant_values": some_of("0", "0.5", "-0.0", "0.0", "(1, 2.5)", "np.array(2)", "-1"),
+    "decimals": some_of("0", "1", "-1"), "copy": some_of("True"), "deg": some_of("False", "True"),
+    "nan": some_of("0.5", "0"), "posinf": some_of("2.0", "1"), "neginf": some_of("-2.0", "-1"),
+    "tol": some_of("100"), "rtol": some_of("0.1", "1e-5"), "atol": some_of("0.5", "0"),
+    "equal_nan": some_of("True", "False"),
     "ord": some_of("None", "1", "2", "np.inf", "-np.inf"), "values": values,
 }  # fmt: skip
 

@@ -58,6 +58,39 @@ minimum.jvp(lambda g, x, y: larger(g, y, x), lambda g, x, y: larger(g, x, y))
 minimum.c("minimum_(x, y)")
 
 
+@primitive("(),()->()")
+def fmax(x, y, /):
+    """z = max(x, y), or the other one where one is NaN; where x = y, each has the derivative 1/2
+
+    >>> ts.fmax(ts.tensor([1.0, float("nan")]), ts.tensor([3.0, 4.0])).numpy()
+    array([3., 4.], dtype=float32)
+    """
+    return np.fmax(x, y)
+
+
+def chosen(g, x, y, z):
+    """g where z is x, g/2 where it is y, too, else 0; masks multiply, which keeps the dtype of g"""
+    return g * (x == z) - 0.5 * (g * np.logical_and(x == z, y == z))
+
+
+fmax.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+fmax.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+
+
+@primitive("(),()->()")
+def fmin(x, y, /):
+    """z = min(x, y), or the other one where one is NaN; where x = y, each has the derivative 1/2
+
+    >>> ts.fmin(ts.tensor([1.0, float("nan")]), ts.tensor([3.0, 4.0])).numpy()
+    array([1., 4.], dtype=float32)
+    """
+    return np.fmin(x, y)
+
+
+fmin.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+fmin.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+
+
 @primitive("(),(),()->()")
 def _clip(x, low, high, /):
     """z = min(max(x, low), high); dz/dx = 1 between the bounds and on them"""
@@ -147,3 +180,39 @@ def stop_gradient(x, /):
 
 stop_gradient.no_derivative()
 stop_gradient.c("x")
+
+
+@primitive("(),()->()")
+def heaviside(x, h, /):
+    """z = 0 where x < 0, h where x = 0, 1 where x > 0; dz/dh = 1 at x = 0, and x has no derivative
+
+    >>> ts.heaviside(ts.tensor([-1.0, 0.0, 2.0]), 0.5).numpy()
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return np.heaviside(x, h)
+
+
+heaviside.partials(None, lambda x: x == 0)
+
+
+@numpy_function
+def nan_to_num(x, copy: bool = True, nan=0.0, posinf=None, neginf=None):
+    """`x` with numbers in the place of NaN and infinities; there its derivative is 0.
+
+    posinf and neginf are by default the largest and the smallest number of the dtype. ValueError for
+    copy=False, since tensors are not changed in place.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.nan_to_num(ts.tensor([float("nan"), 1.0, float("inf")]), posinf=9.0).numpy()
+    array([0., 1., 9.], dtype=float32)
+    """
+    if not copy:
+        raise ValueError("nan_to_num(copy=False) would change x in place: the result is a new array here")
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    if x.dtype.kind != "f":
+        return x
+    least, most = np.finfo(x.dtype).min, np.finfo(x.dtype).max
+    z = where(np.isnan(x), nan, x)
+    z = where(x == np.inf, most if posinf is None else posinf, z)
+    z = where(x == -np.inf, least if neginf is None else neginf, z)
+    return z if z.dtype == x.dtype else z.astype(x.dtype)

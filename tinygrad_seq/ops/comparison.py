@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_seq.engine.primitive import primitive
-from tinygrad_seq.engine.signature import example
+from tinygrad_seq.engine.primitive import numpy_function, primitive
+from tinygrad_seq.ops.choice import stop_gradient
 
 
 @primitive("()->()")
@@ -51,6 +51,55 @@ def isfinite(x, /):
 
 isfinite.no_derivative()
 isfinite.c("isfinite_(x)")
+
+
+@primitive("()->()")
+def isinf(x, /):
+    """z = true where x is infinite
+
+    >>> ts.isinf(ts.tensor([1.0, float("inf"), float("nan")])).numpy()
+    array([False,  True, False])
+    """
+    return np.isinf(x)
+
+
+isinf.no_derivative()
+isinf.c("!isfinite_(x) & !isnan_(x)")
+
+
+@numpy_function
+def isposinf(x):
+    """True where x is infinity.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.isposinf(ts.tensor([float("inf"), -float("inf")])).numpy()
+    array([ True, False])
+    """
+    return equal(x, np.inf)
+
+
+@numpy_function
+def isneginf(x):
+    """True where x is minus infinity.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.isneginf(ts.tensor([float("inf"), -float("inf")])).numpy()
+    array([False,  True])
+    """
+    return equal(x, -np.inf)
+
+
+@primitive("()->()")
+def signbit(x, /):
+    """z = true where x is negative, also for -0
+
+    >>> ts.signbit(ts.tensor([1.0, -1.0, -0.0])).numpy()
+    array([False,  True,  True])
+    """
+    return np.signbit(x)
+
+
+signbit.no_derivative()
 
 
 @primitive("(),()->()")
@@ -179,43 +228,31 @@ logical_or.no_derivative()
 logical_or.c("(x != 0) | (y != 0)")
 
 
-@primitive("()->()", examples=[example([True, False]), example([5, -1])])
-def invert(x, /):
-    """z = not x: logical for booleans, bit by bit for integers
+@primitive("(),()->()")
+def logical_xor(x, y, /):
+    """z = true where one of x and y is true, and the other false
 
-    >>> (~ts.tensor([True, False])).numpy()
+    >>> ts.logical_xor(ts.tensor([True, True]), [True, False]).numpy()
     array([False,  True])
     """
-    return np.invert(x)
+    return np.logical_xor(x, y)
 
 
-invert.no_derivative()
-invert.c("~x", truth="!x")
+logical_xor.no_derivative()
+logical_xor.c("(x != 0) != (y != 0)")
 
 
-@primitive("(),()->()", examples=[example([True, False], [True, True]), example([6, 5], [3, 3])])
-def bitwise_and(x, y, /):
-    """z = x and y: logical for booleans, bit by bit for integers
+@numpy_function
+def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan: bool = False):
+    """True where |a - b| <= atol + rtol |b|, and where a and b are the same infinity.
 
-    >>> (ts.tensor([6, 5]) & 3).numpy()
-    array([2, 1])
+    With equal_nan also where both are NaN.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.isclose(ts.tensor([1.0, 2.0]), ts.tensor([1.000001, 2.1])).numpy()
+    array([ True, False])
     """
-    return np.bitwise_and(x, y)
-
-
-bitwise_and.no_derivative()
-bitwise_and.c("x & y")
-
-
-@primitive("(),()->()", examples=[example([True, False], [False, False]), example([6, 5], [3, 3])])
-def bitwise_or(x, y, /):
-    """z = x or y: logical for booleans, bit by bit for integers
-
-    >>> (ts.tensor([6, 5]) | 3).numpy()
-    array([7, 7])
-    """
-    return np.bitwise_or(x, y)
-
-
-bitwise_or.no_derivative()
-bitwise_or.c("x | y")
+    a, b = (stop_gradient(x if hasattr(x, "dtype") else np.asarray(x)) for x in (a, b))
+    near = less_equal(np.abs(a - 1.0 * b), atol + rtol * np.abs(b))
+    close = logical_or(logical_and(near, isfinite(b)), equal(a, b))
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close

@@ -93,6 +93,34 @@ negative.linear(lambda g: -g)
 negative.c("-x")
 
 
+@primitive("()->()")
+def positive(x, /):
+    """z = x; TypeError for booleans
+
+    >>> ts.positive(ts.tensor([1.0, -2.0])).numpy()
+    array([ 1., -2.], dtype=float32)
+    """
+    return np.positive(x)
+
+
+positive.linear(lambda g: g)
+positive.c("x")
+
+
+@primitive("()->()")
+def reciprocal(x, /):
+    """z = 1 / x; of integers an integer
+
+    >>> ts.reciprocal(ts.tensor([1.0, 4.0])).numpy()
+    array([1.  , 0.25], dtype=float32)
+    """
+    return np.reciprocal(x)
+
+
+reciprocal.partials(lambda z: -np.square(z), singular=True)
+reciprocal.c("1 / x")
+
+
 @primitive("(),()->()", domain={"x": POSITIVE})
 def power(x, p, /):
     """z = x^p
@@ -148,6 +176,35 @@ sqrt.c("sqrt_(x)")
 
 
 @primitive("()->()")
+def cbrt(x, /):
+    """z = x^(1/3), also for negative x; dz/dx is infinite at 0
+
+    >>> ts.cbrt(ts.tensor([-8.0, 27.0])).numpy().round(3)
+    array([-2.,  3.], dtype=float32)
+    """
+    return np.cbrt(x)
+
+
+cbrt.partials(lambda z: 1 / (3 * np.square(z)), singular=True)
+
+
+@numpy_function
+def float_power(x1, x2):
+    """x1^x2 in float64.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.float_power(ts.tensor([2, 3]), -1).numpy().round(3)
+    array([0.5  , 0.333])
+    """
+    return power(double(x1), double(x2))
+
+
+def double(x):
+    """`x` as float64."""
+    return x if getattr(x, "dtype", None) == np.float64 else astype(x, np.float64)
+
+
+@primitive("()->()")
 def abs(x, /):
     """z = |x|; dz/dx = 0 at 0
 
@@ -159,6 +216,46 @@ def abs(x, /):
 
 abs.partials(lambda x: np.sign(x))
 abs.c("abs_(x)")
+
+
+@primitive("()->()")
+def fabs(x, /):
+    """z = |x|, of integers a float; dz/dx = 0 at 0
+
+    >>> ts.fabs(ts.tensor([1, -2])).numpy()
+    array([1., 2.])
+    """
+    return np.fabs(x)
+
+
+fabs.partials(lambda x: np.sign(x))
+fabs.c("abs_(x)")
+
+
+@primitive("(),()->()")
+def copysign(x, y, /):
+    """z = |x| with the sign of y, also of y = -0; dz/dx = 0 at x = 0, and y has no derivative
+
+    >>> ts.copysign(ts.tensor([1.0, -2.0]), ts.tensor([-3.0, -0.0])).numpy()
+    array([-1., -2.], dtype=float32)
+    """
+    return np.copysign(x, y)
+
+
+copysign.partials(lambda x, y: np.sign(x) * np.copysign(1.0, y), None)
+
+
+@primitive("(),()->()")
+def ldexp(x, n, /):
+    """z = x 2^n, for integers n
+
+    >>> ts.ldexp(ts.tensor([1.0, 3.0]), [4, -1]).numpy()
+    array([16. ,  1.5], dtype=float32)
+    """
+    return np.ldexp(x, n)
+
+
+ldexp.linear(lambda g, n: np.ldexp(g, n), None)
 
 
 @primitive(examples=[example("(a)", dtype="float64"), example("()", dtype="float64")])

@@ -25,6 +25,19 @@ exp.c("exp_(x)")
 
 
 @primitive("()->()")
+def exp2(x, /):
+    """z = 2^x
+
+    >>> ts.exp2(ts.tensor([0.0, 3.0])).numpy()
+    array([1., 8.], dtype=float32)
+    """
+    return np.exp2(x)
+
+
+exp2.partials(lambda z: z * math.log(2), singular=True)
+
+
+@primitive("()->()")
 def expm1(x, /):
     """z = e^x - 1, exact for small x
 
@@ -50,6 +63,32 @@ def log(x, /):
 
 log.partials(lambda x: 1 / x, singular=True)
 log.c("log_(x)")
+
+
+@primitive("()->()", domain={"x": POSITIVE})
+def log2(x, /):
+    """z = log x / log 2
+
+    >>> ts.log2(ts.tensor([1.0, 8.0])).numpy()
+    array([0., 3.], dtype=float32)
+    """
+    return np.log2(x)
+
+
+log2.partials(lambda x: 1 / (x * math.log(2)), singular=True)
+
+
+@primitive("()->()", domain={"x": POSITIVE})
+def log10(x, /):
+    """z = log x / log 10
+
+    >>> ts.log10(ts.tensor([1.0, 1000.0])).numpy().round(3)
+    array([0., 3.], dtype=float32)
+    """
+    return np.log10(x)
+
+
+log10.partials(lambda x: 1 / (x * math.log(10)), singular=True)
 
 
 @primitive("()->()", domain={"x": (-1.0, math.inf)})
@@ -81,14 +120,29 @@ def finite(x):
     return np.where(np.isfinite(x), x, 0)
 
 
-def share(x, y, z):
-    """e^x / (e^x + e^y), computed from y - x, which is exact where both are large."""
+def share(x, y, z, exp=np.exp):
+    """e^x / (e^x + e^y), computed from y - x, which is exact where both are large; or the same with 2^x."""
     alike = np.logical_and(x == y, np.logical_not(np.isfinite(z)))  # here y - x would be NaN
-    return (z > -np.inf) / (1 + np.exp(np.where(alike, 0, y - x)))
+    return (z > -np.inf) / (1 + exp(np.where(alike, 0, y - x)))
 
 
 logaddexp.partials(lambda x, y, z: share(x, y, z), lambda x, y, z: share(y, x, z), singular=True)
 logaddexp.c("logaddexp_(x, y)")
+
+
+@primitive("(),()->()")
+def logaddexp2(x, y, /):
+    """z = log2(2^x + 2^y), without overflow; -inf if x and y are both -inf, with zero derivative
+
+    >>> ts.logaddexp2(ts.tensor([3.0]), ts.tensor([3.0])).numpy()
+    array([4.], dtype=float32)
+    """
+    return np.logaddexp2(x, y)
+
+
+logaddexp2.partials(
+    lambda x, y, z: share(x, y, z, np.exp2), lambda x, y, z: share(y, x, z, np.exp2), singular=True
+)
 
 
 @primitive("()->()")

@@ -1,10 +1,18 @@
-"""Sine, cosine, and the angle of a point. Sine and cosine of infinity are NaN, and so are their derivatives."""
+"""Sine, cosine, tangent, their inverses, and sinc.
+
+Sine, cosine and tangent of infinity are NaN, and so are their derivatives. Outside of [-1, 1] arcsin and arccos
+are NaN, with NaN derivatives; at -1 and 1 the derivatives are infinite.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from tinygrad_seq.engine.primitive import primitive
+
+UNIT = (-1.0, 1.0)
 
 
 @primitive("()->()")
@@ -35,19 +43,78 @@ cos.partials(lambda x: -np.sin(x), singular=True)
 cos.c("cos_(x)")
 
 
-@primitive("(),()->()")
-def arctan2(y, x, /):
-    """z = the angle of the point (x, y), within [-pi, pi]; at the origin its derivative is NaN
+@primitive("()->()", domain={"x": (-1.5, 1.5)})
+def tan(x, /):
+    """z = tan x
 
-    >>> ts.arctan2(ts.tensor([0.0, 1.0]), ts.tensor([1.0, -1.0])).numpy().round(3)
-    array([0.   , 2.356], dtype=float32)
+    >>> ts.tan(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([0.   , 1.557], dtype=float32)
     """
-    return np.arctan2(y, x)
+    return np.tan(x)
 
 
-arctan2.partials(
-    lambda y, x: x / (np.square(x) + np.square(y)),
-    lambda y, x: -(y / (np.square(x) + np.square(y))),
-    singular=True,
-)
-arctan2.c("arctan2_(y, x)")
+tan.partials(lambda z: 1 + np.square(z), singular=True)
+
+
+@primitive("()->()", domain={"x": UNIT})
+def arcsin(x, /):
+    """z = arcsin x, within [-pi/2, pi/2]
+
+    >>> ts.arcsin(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([0.   , 1.571], dtype=float32)
+    """
+    return np.arcsin(x)
+
+
+arcsin.partials(lambda x: 1 / np.sqrt((1 - x) * (1 + x)), singular=True)
+
+
+@primitive("()->()", domain={"x": UNIT})
+def arccos(x, /):
+    """z = arccos x, within [0, pi]
+
+    >>> ts.arccos(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([1.571, 0.   ], dtype=float32)
+    """
+    return np.arccos(x)
+
+
+arccos.partials(lambda x: -1 / np.sqrt((1 - x) * (1 + x)), singular=True)
+
+
+@primitive("()->()")
+def arctan(x, /):
+    """z = arctan x, within [-pi/2, pi/2]
+
+    >>> ts.arctan(ts.tensor([0.0, 1.0])).numpy().round(3)
+    array([0.   , 0.785], dtype=float32)
+    """
+    return np.arctan(x)
+
+
+arctan.partials(lambda x: 1 / (1 + np.square(x)), singular=True)
+
+
+@primitive("()->()")
+def sinc(x, /):
+    """z = sin(pi x) / (pi x), 1 at 0
+
+    >>> ts.sinc(ts.tensor([0.0, 0.5])).numpy().round(3)
+    array([1.   , 0.637], dtype=float32)
+    """
+    y = math.pi * np.where(x == 0, 1, x)
+    return np.where(x == 0, 1, np.sin(y) / y)
+
+
+def sinc_slope(x):
+    """(cos(pi x) - sinc x) / x; near 0, where that cancels, the slope of sum (-1)^k (pi x)^2k / (2k + 1)!"""
+    near = np.abs(x) < 0.3
+    y = np.where(near, x, 0)
+    series = 0
+    for k in range(10, 0, -1):
+        series = (-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) + np.square(y) * series
+    far = np.where(near, 1, x)
+    return np.where(near, y * series, (np.cos(math.pi * x) - np.sinc(x)) / far)
+
+
+sinc.partials(lambda x: sinc_slope(x), singular=True)

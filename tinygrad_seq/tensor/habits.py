@@ -37,7 +37,6 @@ METHODS = {  # t.name -> what to write
     "bmm": "t @ u",
     "dot": DOT,
     "pow": "t ** p",
-    "round": "np.round(t.numpy()), which has no derivative",
     "any": "np.any(t.numpy())",
     "all": "np.all(t.numpy())",
     "nonzero": "np.nonzero(t.numpy())",

@@ -13,14 +13,17 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.record import Handle
 from tinygrad_seq.ops import (
+    bits,
     choice,
     comparison,
     elementwise,
     indexing,
     linalg,
     ordering,
+    real,
     rearranging,
     reduction,
+    rounding,
     shape,
 )
 
@@ -87,6 +90,9 @@ class Operators(Handle[R_co]):
     __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
     __pow__, __rpow__ = elementwise.power, _reflected(elementwise.power)
     __matmul__, __rmatmul__ = linalg.matmul, _reflected(linalg.matmul)
+    __floordiv__, __rfloordiv__ = rounding.floor_divide, _reflected(rounding.floor_divide)
+    __mod__, __rmod__ = rounding.remainder, _reflected(rounding.remainder)
+    __divmod__, __rdivmod__ = rounding.divmod, _reflected(rounding.divmod)
 
     __iadd__ = _in_place(elementwise.add, "+=")
     __isub__ = _in_place(elementwise.subtract, "-=")
@@ -94,10 +100,15 @@ class Operators(Handle[R_co]):
     __itruediv__ = _in_place(elementwise.divide, "/=")
     __ipow__ = _in_place(elementwise.power, "**=")
     __imatmul__ = _in_place(linalg.matmul, "@=")
+    __ifloordiv__ = _in_place(rounding.floor_divide, "//=")
+    __imod__ = _in_place(rounding.remainder, "%=")
 
-    __neg__, __abs__, __invert__ = elementwise.negative, elementwise.abs, comparison.invert
-    __and__, __or__ = comparison.bitwise_and, comparison.bitwise_or
-    __rand__, __ror__ = _reflected(comparison.bitwise_and), _reflected(comparison.bitwise_or)
+    __neg__, __abs__, __invert__ = elementwise.negative, elementwise.abs, bits.invert
+    __and__, __rand__ = bits.bitwise_and, _reflected(bits.bitwise_and)
+    __or__, __ror__ = bits.bitwise_or, _reflected(bits.bitwise_or)
+    __xor__, __rxor__ = bits.bitwise_xor, _reflected(bits.bitwise_xor)
+    __lshift__, __rlshift__ = bits.left_shift, _reflected(bits.left_shift)
+    __rshift__, __rrshift__ = bits.right_shift, _reflected(bits.right_shift)
 
     __lt__, __le__ = _comparison(comparison.less), _comparison(comparison.less_equal)
     __gt__, __ge__ = _comparison(comparison.greater), _comparison(comparison.greater_equal)
@@ -110,6 +121,8 @@ class Operators(Handle[R_co]):
     argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
     swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
     take, astype = indexing.take, elementwise.astype
+    round, __round__, conj, conjugate = rounding.round, rounding.round, real.conjugate, real.conjugate
+    real, imag = property(real.real), property(real.imag)
 
     def reshape(self, *shape_: int | tuple[int, ...]) -> R_co:
         """`t.reshape(2, 3)` or `t.reshape((2, 3))`."""

@@ -25,6 +25,10 @@ from tinygrad_seq.tensor.refused import REFUSED
 EQUAL = {  # NumPy's functions that do what another one does, which is ours
     "amax": "max",
     "amin": "min",
+    "around": "round",
+    "degrees": "rad2deg",
+    "fix": "trunc",
+    "radians": "deg2rad",
     "linalg.matmul": "matmul",
     "linalg.tensordot": "tensordot",
 }
@@ -32,7 +36,7 @@ EQUAL = {  # NumPy's functions that do what another one does, which is ours
 # Functions that return no tensor: NumPy computes them, from the shapes, the values or the dtypes.
 OF_SHAPES = {np.shape, np.ndim, np.size}
 OF_VALUES = {np.allclose, np.array_equal, np.array_equiv, np.array_repr, np.array_str}
-OF_DTYPES = {np.result_type, np.can_cast}
+OF_DTYPES = {np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj}
 
 
 class Protocols:

@@ -26,7 +26,9 @@ OPERATORS: dict[str, Callable] = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
     "power": operator.pow, "matmul": operator.matmul, "getitem": operator.getitem,
     "less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
-    "bitwise_and": operator.and_, "bitwise_or": operator.or_,
+    "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
+    "floor_divide": operator.floordiv, "remainder": operator.mod, "divmod": divmod,
+    "left_shift": operator.lshift, "right_shift": operator.rshift,
 }  # fmt: skip
 
 KEYS = [
@@ -40,6 +42,9 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "keepdims": [False, True, 1, np.True_],
     "shape": [None, -1, 3, (), (3,), (1, 3), (3, -1), (-1, -1), (2, 3), (0,), (2, 0), [3, 1], np.array([3])],
     "dtype": ["f8", "f4", "f2", float, np.int64, "i1", bool, "c16", "O", "U1", "no such", None, object()],
+    "copy": [True], "nan": [0.0, 1.5, 2], "posinf": [None, 2.0, 1], "neginf": [None, -2.0, 1], "tol": [100, 1],
+    "deg": [False, True], "decimals": [0, 1, -1, 2, -3, np.int64(1), np.array(1.0), 1.5],
+    "rtol": [1e-5, 0.1, 0], "atol": [1e-8, 1, np.array([0.5])], "equal_nan": [False, True],
     "ddof": [0, 1, 2, 10, -1, 0.5, np.int64(1)],
     "k": [0, 1, -1, 5, np.int64(1), 1.0],
     "key": KEYS,
