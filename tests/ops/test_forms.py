@@ -130,6 +130,19 @@ nan_to_num(where(MASK, M, np.nan), {True, nan=1, nan=a(2), True; 1.0; 2.0; 3.0})
 nan_to_num(where(MASK, M.astype("f4"), {inf, -inf, np.nan}))
 isclose(M, {M, M + 0.01, V; 0.1, V; rtol=0.2; atol=0.1, M; equal_nan=True})
 {equal, less, greater_equal, not_equal, logical_and}({M, BYTES[:1], FLAGS[:1]}, {2, 2.5, a(2), [1; 2; 3; 4], V})
+special.{erf, erfc, erfcx, ndtr, log_ndtr, gammaln, gamma, rgamma, digamma, gammasgn, j0, j1, y0, y1, i0, i1,
+    i0e, i1e, entr, expit, log_expit}({M, INTS, ONE, V.astype("f4"), [1; 2]})
+special.{erfinv, ndtri, logit}({M / 2, ONE / 2, V.astype("f4") / 2, [0.25; 0.5]})
+{special.erfcinv(M), special.logit(a([0.5; 0.5 + 1e-9; 0.7500001; 1e-300]))}
+special.{xlogy, xlog1py, rel_entr, beta, betaln}({M, INTS[:1; :1]}, {2, 2.5, i(2), a(2), [1; 2; 3; 4],
+    V})
+special.polygamma({0, 1, i(2), [0; 1; 2; 3]}, {M, INTS[:1; :1], ONE})
+special.{jv, yv, iv, ive}({0, 2, i(1), 0.5, [0; 1; 2; 3]}, M)
+{special.kl_div(M; 4 * V), special.kl_div(M; 2), special.kl_div(INTS; 2), special.kl_div(2; M)}
+{special.yn(2; M), special.yn([0; 1; 2; 3]; M), special.multigammaln(M + 1; 3), special.multigammaln(INTS; 2)}
+special.{softmax, log_softmax}({M, INTS, ONE, S; 0, S; axis=i(-1), S; (0; 2)})
+special.logsumexp({M, INTS, ONE, S; 0, S; axis=i(-1), S; (0; 2), S; 1; keepdims=True, M; b=2, M; 0; V,
+    M; 1; b=[1; 0; 2; 0.5]; keepdims=True})
 M.astype({np.float32, "float64", "f2", float, int, bool, np.dtype("i4")})
 """
 
@@ -230,6 +243,7 @@ def test_its_gradient(line):
 
 
 REFUSED = {  # forms that NumPy accepts and we do not, with our error and its text
+    "special.logsumexp(M, return_sign=True)": (ValueError, "return_sign"),
     "sum(M, dtype=np.float32)": (TypeError, "sum has no argument dtype"),
     "mean(M, dtype=np.float32)": (TypeError, "mean has no argument dtype.*astype"),
     "sum(M, where=MASK)": (TypeError, "sum has no argument where"),

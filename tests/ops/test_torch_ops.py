@@ -38,6 +38,64 @@ def pointwise(x=S):
     return lambda name: [(FUNCTIONS[name], getattr(torch, name, None) or getattr(F, name), x)]
 
 
+def special(x=S, theirs=None):
+    """A call of a function of scipy.special, by its name there."""
+    return lambda name: [(FUNCTIONS[name], theirs or getattr(torch.special, name.rpartition(".")[2]), x)]
+
+
+NODES, WEIGHTS = map(torch.tensor, np.polynomial.legendre.leggauss(200))
+
+
+def mean(f, end):
+    """The mean of f(t) for 0 <= t <= end."""
+    return f(end * (NODES + 1) / 2) @ WEIGHTS / 2
+
+
+def first_kind(n):
+    """J_n(x), DLMF 10.9.2."""
+    return lambda x: mean(lambda t: torch.cos(x[..., None] * torch.sin(t) - n * t), math.pi)
+
+
+def second_kind(n):
+    """Y_n(x), DLMF 10.9.7; of its integral up to infinity the part from 7 is too small to count."""
+
+    def growth(t):
+        return torch.exp(n * t) + (-1) ** n * torch.exp(-n * t)
+
+    return lambda x: (
+        mean(lambda t: torch.sin(x[..., None] * torch.sin(t) - n * t), math.pi)
+        - mean(lambda t: growth(t) * torch.exp(-x[..., None] * torch.sinh(t)), 7) * 7 / math.pi
+    )
+
+
+def modified(n, shift=0):
+    """I_n(x) e^(-shift x), DLMF 10.32.3."""
+    return lambda x: mean(
+        lambda t: torch.exp(x[..., None] * (torch.cos(t) - shift)) * torch.cos(n * t), math.pi
+    )
+
+
+def log_gamma(x):
+    """Stirling's series at x + 12, DLMF 5.11.1, and back; the second derivative of PyTorch's has 9 digits."""
+    y = x + 12
+    series = 1 / (12 * y) - 1 / (360 * y**3) + 1 / (1260 * y**5) - 1 / (1680 * y**7) + 1 / (1188 * y**9)
+    far = (y - 0.5) * torch.log(y) - y + math.log(2 * math.pi) / 2 + series
+    return far - sum(torch.log(x + k) for k in range(12))
+
+
+def log_beta(x, y):
+    return log_gamma(x) + log_gamma(y) - log_gamma(x + y)
+
+
+def log_multigamma(x):
+    """In three dimensions."""
+    return 1.5 * math.log(math.pi) + log_gamma(x) + log_gamma(x - 0.5) + log_gamma(x - 1)
+
+
+def digamma(x):
+    return torch.autograd.grad(log_gamma(x).sum(), x, create_graph=True)[0]
+
+
 def constant():
     """A call of a function that is constant here; PyTorch's has a derivative of zeros."""
     return lambda name: [(FUNCTIONS[name], lambda x: getattr(torch, name)(x.detach()), S)]
@@ -126,6 +184,48 @@ TABLE = {
         (lambda x: ts.clip(x, -0.5, 0.8), lambda x: torch.clamp(x, -0.5, 0.8), S),
         (lambda x, low: ts.clip(x, low), lambda x, low: torch.clamp(x, min=low.expand(2, 3, 4)), S, V / 3),
     ],
+    **{f"special.{f}": special() for f in ("erf", "erfc", "ndtr", "log_ndtr", "expit", "i0", "i1", "i0e")},
+    "special.i1e": special(),
+    "special.entr": special(P),
+    "special.logit": special(P / 2),
+    "special.erfinv": special(P / 2 - 0.4),
+    "special.erfcx": special(theirs=lambda x: torch.exp(x * x) * torch.erfc(x)),
+    "special.erfcinv": special(P, lambda x: torch.erfinv(1 - x)),
+    "special.ndtri": special(P / 2),
+    "special.gammaln": special(P, log_gamma),
+    "special.gamma": special(P, lambda x: torch.exp(log_gamma(x))),
+    "special.rgamma": special(P, lambda x: torch.exp(-log_gamma(x))),
+    "special.gammasgn": special(P, lambda x: torch.ones_like(x.detach())),
+    "special.digamma": special(P, digamma),
+    "special.betaln": binary(log_beta),
+    "special.beta": binary(lambda x, y: torch.exp(log_beta(x, y))),
+    "special.polygamma": [(lambda x: ts.special.polygamma(2, x), lambda x: torch.polygamma(2, x), P)],
+    "special.multigammaln": [(lambda x: ts.special.multigammaln(x + 1, 3), lambda x: log_multigamma(x + 1), P)],
+    "special.log_expit": special(theirs=F.logsigmoid),
+    "special.xlogy": binary(torch.special.xlogy, S),
+    "special.xlog1py": binary(torch.special.xlog1py, S),
+    "special.rel_entr": binary(lambda x, y: x * torch.log(x / y)),
+    "special.kl_div": binary(lambda x, y: x * torch.log(x / y) - x + y),
+    "special.softmax": [(lambda x: ts.special.softmax(x, 1), lambda x: torch.softmax(x, 1), S)],
+    "special.log_softmax": [(lambda x: ts.special.log_softmax(x, 0), lambda x: torch.log_softmax(x, 0), S)],
+    "special.logsumexp": [
+        (ts.special.logsumexp, lambda x: torch.logsumexp(x, (0, 1, 2)), S),
+        (
+            lambda x, b: ts.special.logsumexp(x, 1, b),
+            lambda x, b: torch.log(torch.sum(b * torch.exp(x), 1)),
+            S,
+            P,
+        ),
+    ],
+    "special.j0": special(theirs=first_kind(0)),
+    "special.j1": special(theirs=first_kind(1)),
+    "special.y0": special(P, second_kind(0)),
+    "special.y1": special(P, second_kind(1)),
+    "special.jv": [(lambda x: ts.special.jv(2, x), first_kind(2), S)],
+    "special.yv": [(lambda x: ts.special.yv(2, x), second_kind(2), P)],
+    "special.yn": [(lambda x: ts.special.yn(1, x), second_kind(1), P)],
+    "special.iv": [(lambda x: ts.special.iv(2, x), modified(2), S)],
+    "special.ive": [(lambda x: ts.special.ive(2, x), modified(2, shift=1), P)],
     "astype": [(lambda x: x.astype("float64") * x, lambda x: x.double() * x, S)],
     "cast": [(lambda x: x.astype(int), lambda x: x.long(), 3 * S)],
     "zeros_like": [(ts.zeros_like, torch.zeros_like, S)],

@@ -208,6 +208,7 @@ METADATA = {
     "pad_width": some_of("1", "(1, 0)", "((1, 0), (0, 2))", "0", "{-1: (1, 2)}", "{0: 1}"),
     "constant_values": some_of("0", "0.5", "-0.0", "0.0", "(1, 2.5)", "np.array(2)", "-1"),
     "decimals": some_of("0", "1", "-1"), "copy": some_of("True"), "deg": some_of("False", "True"),
+    "d": some_of("1", "2"), "return_sign": some_of("False"),
     "nan": some_of("0.5", "0"), "posinf": some_of("2.0", "1"), "neginf": some_of("-2.0", "-1"),
     "tol": some_of("100"), "rtol": some_of("0.1", "1e-5"), "atol": some_of("0.5", "0"),
     "equal_nan": some_of("True", "False"),

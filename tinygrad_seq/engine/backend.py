@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -228,6 +229,24 @@ def cholesky(a):
         return np.linalg.cholesky(a)
     with _linalg_errors():
         return np.linalg.cholesky(a)
+
+
+@cache
+def special(name: str, host: bool) -> Callable:
+    """The function `name` of scipy.special or, for arrays on a device, of cupyx.scipy.special.
+
+    The first call imports the library. ImportError if SciPy is not installed, TypeError if CuPy does not have
+    the function.
+    """
+    try:
+        library = import_module("scipy.special" if host else "cupyx.scipy.special")
+    except ImportError as error:
+        raise ImportError(
+            f'special.{name} needs SciPy, which is not installed: pip install "tinygrad_seq[special]"'
+        ) from error
+    if (function := getattr(library, name, None)) is None:
+        raise TypeError(f"CuPy has no {name}: compute it on the host, with x.to('cpu')")
+    return function
 
 
 def _linalg_errors():

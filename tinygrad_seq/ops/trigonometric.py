@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.ops.series import near_zero
 
 UNIT = (-1.0, 1.0)
 
@@ -106,15 +107,13 @@ def sinc(x, /):
     return np.where(x == 0, 1, np.sin(y) / y)
 
 
+# the derivative of sum_k (-1)^k (pi x)^2k / (2k + 1)!, over x
+SINC_SLOPES = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 11)]
+
+
 def sinc_slope(x):
-    """(cos(pi x) - sinc x) / x; near 0, where that cancels, the slope of sum (-1)^k (pi x)^2k / (2k + 1)!"""
-    near = np.abs(x) < 0.3
-    y = np.where(near, x, 0)
-    series = 0
-    for k in range(10, 0, -1):
-        series = (-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) + np.square(y) * series
-    far = np.where(near, 1, x)
-    return np.where(near, y * series, (np.cos(math.pi * x) - np.sinc(x)) / far)
+    """(cos(pi x) - sinc x) / x"""
+    return x * near_zero(x, 0.3, SINC_SLOPES, lambda x: (np.cos(math.pi * x) - np.sinc(x)) / np.square(x))
 
 
 sinc.partials(lambda x: sinc_slope(x), singular=True)

@@ -28,7 +28,9 @@ EQUAL = {  # NumPy's functions that do what another one does, which is ours
     "around": "round",
     "degrees": "rad2deg",
     "fix": "trunc",
+    "i0": "special.i0",
     "radians": "deg2rad",
+    **{f"special.{name}": name for name in ("cbrt", "exp2", "expm1", "log1p")},
     "linalg.matmul": "matmul",
     "linalg.tensordot": "tensordot",
 }

@@ -43,7 +43,8 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "shape": [None, -1, 3, (), (3,), (1, 3), (3, -1), (-1, -1), (2, 3), (0,), (2, 0), [3, 1], np.array([3])],
     "dtype": ["f8", "f4", "f2", float, np.int64, "i1", bool, "c16", "O", "U1", "no such", None, object()],
     "copy": [True], "nan": [0.0, 1.5, 2], "posinf": [None, 2.0, 1], "neginf": [None, -2.0, 1], "tol": [100, 1],
-    "deg": [False, True], "decimals": [0, 1, -1, 2, -3, np.int64(1), np.array(1.0), 1.5],
+    "deg": [False, True], "d": [1, 2, 3, 0, -1, 2.0, 1.5, np.int64(2)], "return_sign": [False, True],
+    "decimals": [0, 1, -1, 2, -3, np.int64(1), np.array(1.0), 1.5],
     "rtol": [1e-5, 0.1, 0], "atol": [1e-8, 1, np.array([0.5])], "equal_nan": [False, True],
     "ddof": [0, 1, 2, 10, -1, 0.5, np.int64(1)],
     "k": [0, 1, -1, 5, np.int64(1), 1.0],
@@ -92,7 +93,8 @@ class Awkward:
         """The ways to call the function: ours, NumPy's function of that name, a method, an operator."""
         yield FUNCTIONS[self.name]
         if self.args and isinstance(self.args[0], ts.Tensor):
-            if (theirs := numpys(self.name)) is not None:
+            theirs = numpys(self.name)
+            if theirs is not None and (isinstance(theirs, np.ufunc) or not self.name.startswith("special.")):
                 yield theirs
             if self.name in OPERATORS and len(self.args) == 2 and not self.kwargs:
                 yield OPERATORS[self.name]
