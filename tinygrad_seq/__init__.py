@@ -55,7 +55,9 @@ from tinygrad_seq.ops.comparison import (
     sign,
     signbit,
 )
-from tinygrad_seq.ops.creation import ones_like, zeros_like
+from tinygrad_seq.ops.creation import empty_like, full_like, ones_like, zeros_like
+from tinygrad_seq.ops.diagonals import diag, diagflat, diagonal, trace
+from tinygrad_seq.ops.editing import delete, insert, resize
 from tinygrad_seq.ops.einsum import einsum, outer, tensordot
 from tinygrad_seq.ops.elementwise import (
     abs,
@@ -92,10 +94,49 @@ from tinygrad_seq.ops.exponential import (
 )
 from tinygrad_seq.ops.hyperbolic import arccosh, arcsinh, arctanh, cosh, sinh
 from tinygrad_seq.ops.indexing import getitem, scatter_add, take, take_along_axis
+from tinygrad_seq.ops.interpolation import interp
+from tinygrad_seq.ops.joining import (
+    append,
+    array_split,
+    block,
+    column_stack,
+    concatenate,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    split,
+    stack,
+    unstack,
+    vsplit,
+    vstack,
+)
 from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
-from tinygrad_seq.ops.ordering import argmax, argmin, argsort, sort
+from tinygrad_seq.ops.ordering import (
+    argmax,
+    argmin,
+    argpartition,
+    argsort,
+    lexsort,
+    nanargmax,
+    nanargmin,
+    partition,
+    sort,
+)
+from tinygrad_seq.ops.products import convolve, correlate, cross, dot, inner, kron, matvec, vdot, vecdot, vecmat
 from tinygrad_seq.ops.real import conj, conjugate, imag, iscomplex, isreal, real, real_if_close
-from tinygrad_seq.ops.rearranging import flip, moveaxis, pad, repeat, roll, tile
+from tinygrad_seq.ops.rearranging import (
+    flip,
+    fliplr,
+    flipud,
+    moveaxis,
+    pad,
+    repeat,
+    roll,
+    rollaxis,
+    rot90,
+    tile,
+)
 from tinygrad_seq.ops.reduction import cumsum, max, mean, min, prod, std, sum, var
 from tinygrad_seq.ops.rounding import (
     around,
@@ -112,19 +153,33 @@ from tinygrad_seq.ops.rounding import (
     round,
     trunc,
 )
+from tinygrad_seq.ops.searching import (
+    argwhere,
+    count_nonzero,
+    digitize,
+    flatnonzero,
+    nonzero,
+    searchsorted,
+    unique,
+)
+from tinygrad_seq.ops.selecting import choose, compress, extract, select
 from tinygrad_seq.ops.shape import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_arrays,
     broadcast_to,
-    concatenate,
     expand_dims,
+    matrix_transpose,
+    meshgrid,
+    ravel,
     reshape,
-    split,
     squeeze,
-    stack,
     swapaxes,
     transpose,
-    unstack,
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
+from tinygrad_seq.ops.spacing import geomspace, linspace, logspace
 from tinygrad_seq.ops.trigonometric import arccos, arcsin, arctan, cos, sin, sinc, tan
 from tinygrad_seq.scan import explain, pure, scan, workspace_limit
 from tinygrad_seq.scan.emitter import emitter
@@ -280,6 +335,8 @@ __all__ = [  # in the order in which a reader should meet them
     # creation
     "zeros_like",
     "ones_like",
+    "empty_like",
+    "full_like",
     # reduction
     "sum",
     "max",
@@ -297,10 +354,13 @@ __all__ = [  # in the order in which a reader should meet them
     "broadcast_to",
     "expand_dims",
     "squeeze",
-    "concatenate",
-    "stack",
-    "split",
-    "unstack",
+    "ravel",
+    "broadcast_arrays",
+    "meshgrid",
+    "matrix_transpose",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     # indexing
     "getitem",
     "take",
@@ -313,11 +373,74 @@ __all__ = [  # in the order in which a reader should meet them
     "pad",
     "repeat",
     "tile",
+    "fliplr",
+    "flipud",
+    "rot90",
+    "rollaxis",
     # ordering
     "argmax",
     "argmin",
     "argsort",
     "sort",
+    "nanargmax",
+    "nanargmin",
+    "argpartition",
+    "partition",
+    "lexsort",
+    # joining
+    "concatenate",
+    "stack",
+    "split",
+    "unstack",
+    "vstack",
+    "hstack",
+    "dstack",
+    "column_stack",
+    "append",
+    "block",
+    "array_split",
+    "hsplit",
+    "vsplit",
+    "dsplit",
+    # editing
+    "delete",
+    "insert",
+    "resize",
+    # diagonals
+    "diagonal",
+    "trace",
+    "diag",
+    "diagflat",
+    # products
+    "dot",
+    "inner",
+    "vdot",
+    "vecdot",
+    "matvec",
+    "vecmat",
+    "kron",
+    "cross",
+    "convolve",
+    "correlate",
+    # spacing
+    "linspace",
+    "logspace",
+    "geomspace",
+    # selecting
+    "select",
+    "choose",
+    "compress",
+    "extract",
+    # searching
+    "nonzero",
+    "flatnonzero",
+    "argwhere",
+    "count_nonzero",
+    "searchsorted",
+    "digitize",
+    "unique",
+    # interpolation
+    "interp",
     # linalg
     "matmul",
     "tril",

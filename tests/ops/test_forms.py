@@ -144,6 +144,85 @@ special.{softmax, log_softmax}({M, INTS, ONE, S; 0, S; axis=i(-1), S; (0; 2)})
 special.logsumexp({M, INTS, ONE, S; 0, S; axis=i(-1), S; (0; 2), S; 1; keepdims=True, M; b=2, M; 0; V,
     M; 1; b=[1; 0; 2; 0.5]; keepdims=True})
 M.astype({np.float32, "float64", "f2", float, int, bool, np.dtype("i4")})
+ravel({S, M.T; "F", S; order="C", ONE, NONE})
+{M.ravel(), S.flatten(), S.diagonal(1), Q.trace(), M.dot(V), V.dot(V)}
+{atleast_1d, atleast_2d, atleast_3d}({ONE, V, M, S; ONE, S[None]})
+{broadcast_arrays(M; V; ONE), broadcast_arrays(), matrix_transpose(S)}
+meshgrid({V; INTS[0]; HALF, V, V; M[0]; indexing="ij", V; ONE; sparse=True, V; copy=False, S; V, })
+{vstack, hstack, dstack, column_stack}({[V; [1; 2; 3; 4]], (M; M), [HALF; INTS[0]], M, [V], S})
+{vstack([V; M]), hstack([ONE; 2.0]), dstack([M; S[0; :; :; None]]), column_stack([ONE]),
+    column_stack([M; V[:3]])}
+append({V; 2.5, M; V, M; M; axis=0, M; V[None]; 0, INTS; [1], ONE; ONE})
+block({[[M; M]; [M; M]], [V; 1.0], V, 2.0, [[V]; [V]], [[[S; S]]], [[ONE; V]; [M; a([[2]; [2]; [2]])]][:1]})
+array_split(S, {3, 2; 1, [1], [1]; 2, i(5); i(2), 7; 1, []; 0})
+{hsplit(M; 2), hsplit(V; [1; 3]), hsplit(S; 3), vsplit(M; 3), vsplit(S; [1]), dsplit(S; 2), dsplit(S; [1; 2])}
+delete(S, {0, -1, [0; 2]; 1, a([1; 1]); 2, i(3), slice(None; None; 2); 1, [True; False; True]; 1, [],
+    slice(5; 2)})
+insert(S, {0; 1.5, 1; 2; 1, [0; 2]; 7; 1, -1; [1; 2; 3; 4]; 1, [1]; [[1]; [2]; [3]]; 2,
+    slice(0; 2); 9; axis=2, i(2); V; 1, a([0; 0; 1]); a([1; 2; 3]), []; 3})
+{insert(S; 0; S[:; :1; :1]; 2), insert(INTS; 1; 2.7; 1), insert(V; [3; 0]; [8; 9]), insert(ONE; 0; 1)}
+resize(M, {3, (2; 2), (5; 4), i(30), (), (0; 3), [2; 3]})
+{fliplr(S), flipud(S), flipud(V), rollaxis(S; 2), rollaxis(S; 0; 3), rollaxis(S; -1; 1), rollaxis(S; i(1); -1)}
+rot90(S, {1, 2, 3, 4, -1; (1; 2), i(1); [0; -1], 1; (2; 0)})
+diagonal(S, {0, 1, -1, 2; 0; 1, 0; 1; 2, offset=1; axis1=2; axis2=0, i(1); -1; -2, -5, 1; i(0); i(1)})
+trace(S, {0, 1, -1, 0; 1; 2, 1; axis1=2; axis2=0, -5})
+{trace(INTS), trace(BYTES[:; None]), trace(FLAGS[None]), trace(HALF[None])}
+diag({V, V; 1, V; -2, M, M; 1, S[0]; k=-1, INTS, BYTES; i(1), FLAGS, NONE, M; 9, NONE[0], NONE[0]; 2})
+diagflat({M, V; 1, ONE, INTS; -1, [[1; 2]; [3; 4]]})
+{dot, inner}({V; V, Q; Q, M; V, 2; ONE, ONE; M, INTS[0]; BYTES, S; V, 2.0; V, V; 2, Q; Q[None]})
+{dot(M; M.T), dot(S; M.T), dot(M[:; :3]; S), dot(S[:; :; :3]; S), dot(V[:3]; S), dot(V; [1; 2; 3; 4]),
+    dot(FLAGS; FLAGS), dot(HALF; HALF)}
+inner({V; S, M; M, S; S, Q; INTS, FLAGS; FLAGS, HALF; INTS, NONE; NONE})
+{vdot(M; M), vdot(V; [1; 2; 3; 4]), vdot(INTS; INTS), vdot(ONE; 2.0), vdot(BYTES; BYTES)}
+vecdot({V; V, M; V, S; M, S; S; axis=1, INTS; BYTES, FLAGS; FLAGS, HALF; HALF, NONE; NONE, S; ROW; axis=i(1)})
+kron({V; M, M; V, S; V, ONE; M, INTS; [1; 2], HALF; HALF, 2.0; ONE, NONE; M})
+cross(Q, {Q, Q[0], Q; 0; 1, Q; axisc=0, Q; axis=0, Q; 1; -1; 1, [1; 2; 3]})
+{cross(M; Q[:1]; 0; 1; 0), cross(INTS; BYTES), cross(M.T; HALF)}
+{convolve, correlate}({V; M[0; :3], M[0; :2]; V, V; M[0]; "same", V; [1; 2], V; V[:1]; "valid",
+    M[0; :3]; V; "same", INTS[0]; BYTES; "full", HALF; HALF; mode="same", V; M[0; :3]; "full",
+    V[:2]; V; "valid", V[:2]; V; "same"})
+{convolve(ONE; V), convolve(FLAGS; FLAGS)}
+full_like(M, {2, 2.5, V, i(3), a(3), [1; 2; 3; 4], 7; np.float32, 7.5; int, 1; dtype=bool, 3; shape=(2; 4),
+    V; shape=(2; 4)})
+{full_like(INTS; 2.7), full_like(FLAGS; 2), full_like(BYTES; HALF), full_like(ONE; ONE), full_like(M; -0.0)}
+linspace({V; 2.0, 0; ONE; 5, V; M, HALF; 3; 4, INTS[0]; 9; 3, V; 2.0; i(3); False, V; 2; 4; endpoint=False,
+    V; 3; 1, V; 3; 0, V; M; 3; axis=-1, V; 3; 5; dtype=np.float32, np.float32(0); np.float32(1); 4,
+    V; 3; 2; retstep=True})
+logspace({V; 2.0; 3, 0; ONE; 5, HALF; 2; 4, V; M; 3; axis=1, V; 2; 3; base=2.0, V; 2; 3; base=M,
+    V; 1; 4; False; V; axis=1})
+geomspace({V; 2.0; 3, 1; ONE; 5, HALF; 2; 4, V; M; 3; axis=1, -V; -2; 4, V; 3; 4; endpoint=False, V; 3; 1,
+    V; 3; 0, V; 3; 3; dtype=np.float32})
+select({[M > 1; M > 0.8]; [M; 2 * M], [V > 1]; [M]; 5, [M > 1]; [2.5]; V, [MASK; MASK]; [1; HALF[0]],
+    [FLAGS]; [BYTES]; 1, [FLAGS]; [INTS]; default=0.5})
+choose([1, 0, 1, 1], {[V; M[0]], (V; 2 * M), [V; [1; 2; 3; 4]], M, [INTS[0; :1]; [7; 8; 9; 10]]})
+choose({2; [V; V; -V], [[5]; [-1]]; [V; M[0]]; mode="clip", FLAGS; [HALF; INTS[0]]; mode="raise"})
+compress({[True; False; True]; M; 0, [1; 0; 1; 1]; M; axis=1, [True; True]; M, [False]; S; -1, MASK[0]; V,
+    a([0; 2]); M; 0})
+extract({MASK; M, [True; False; True; True]; V, INTS > 1; INTS, ONE; ONE})
+{nonzero, flatnonzero, argwhere}({INTS - 1, MASK, S > 1, FLAGS, NONE, HALF - 2, [0; 1; 2]})
+{flatnonzero(ONE), argwhere(ONE), argwhere(0 * ONE), count_nonzero(MASK; 0),
+    count_nonzero(INTS - 1; axis=(0; 1))}
+count_nonzero(MASK, axis={-1, i(1), (0; 1)}, keepdims={True, False})
+searchsorted({[0.6; 1.0; 1.4]; S, [0.6; 1.0; 1.4]; 1.0; "right", [1; 2; 3]; INTS; side="right", [1; 2]; HALF,
+    V; V; sorter=[0; 1; 2; 3], [2; 1; 3]; 2; "left"; [1; 0; 2], [0.5]; ONE, [1; 2]; BYTES})
+digitize({S; [0.6; 1.0; 1.4], V; [1.4; 1.0; 0.6], INTS; [1; 2; 3]; True, ONE; [0.0; 2.0],
+    HALF; [1; 2]; right=True, INTS; [2; 2; 2], V; []})
+unique({INTS, V, HALF; return_index=True, INTS; True; True; True, INTS; axis=0,
+    a([[1; 2]; [1; 2]; [0; 2]]); axis=0; return_counts=True, FLAGS; return_inverse=True,
+    INTS; return_inverse=True, a([np.nan; np.nan]), a([np.nan; np.nan]); equal_nan=False, NONE})
+{nanargmax, nanargmin}({S, S; 1, S; axis=-1, INTS; 0; keepdims=True, a([[np.nan; 1.0]; [3.0; np.nan]]); 1,
+    HALF, ONE})
+{sort(argpartition(INTS; 1)), argpartition(S; 2)[...; 2], partition(S; 2)[...; 2],
+    partition(S; (0; 2); 1)[:; [0; 2]]}
+{partition(S; 5; None)[5], argpartition(S; 5; axis=None)[5], partition(S; [1; -1]; axis=i(0)),
+    partition(HALF; 1)}
+lexsort({(INTS[0]; INTS[1]), INTS, [FLAGS; HALF], (S; 1 - S), (M; MASK); axis=0, [V]})
+interp({S; [0.52; 1.01; 1.51]; [1.0; 3.0; 2.0], V; [0.8; 1.0]; [1; 2], V; [0.8; 1.0]; [1; 2]; -1; 5,
+    V; [0.8; 1.0]; [1; 2]; right=0.5, [0.5; 1; 1.5; 2]; [0.5; 1.0; 1.0; 2.0]; V, ONE; [1.0; 1.6]; [2.0; 4.0],
+    1; [1.0; 2]; V[:2], V; [1.0]; [3.0], HALF; HALF; INTS[0], INTS; [1; 2]; [np.inf; 1.0],
+    0.2; [0; 1]; [np.inf; np.inf], 3; [1; 2; 3; 3]; V})
+einsum({"ij;j"; Q; V[:3]; optimize=True, "ij;j"; Q; V[:3]; optimize="greedy",
+    "ij;jk;kl"; Q; Q; Q; optimize="optimal"})
 """
 
 
@@ -256,7 +335,13 @@ REFUSED = {  # forms that NumPy accepts and we do not, with our error and its te
     "take(M, 1.0)": (IndexError, "integer indices, got float64"),
     'pad(M, 1, mode="edge")': (ValueError, "constant.*got 'edge'"),
     "einsum(Q, [0, 1], [1])": (TypeError, "subscripts as a string"),
-    'einsum("ij,j", Q, V[:3], optimize=True)': (TypeError, "optimize"),
+    'einsum("i->", INTS[0], dtype=float)': (TypeError, "einsum has no argument dtype.*astype"),
+    'ravel(S, "K")': (ValueError, 'ravel accepts order="C" and order="F"'),
+    "vstack([M, M], dtype=np.float32)": (TypeError, "vstack has no argument dtype"),
+    "array_split(V, [3, 1])": (ValueError, "ascend"),
+    "trace(M, dtype=np.float32)": (TypeError, "trace has no argument dtype"),
+    "empty_like(M, dtype=int)": (TypeError, "empty_like has no argument dtype"),
+    "partition(V, 1, kind='introselect')": (TypeError, "partition has no argument kind"),
     "split(S, [3, 1], 2)": (ValueError, "ascend"),
     "linalg.norm(M, 2)": (ValueError, "norm accepts.*got ord="),
     'linalg.norm(M, "nuc")': (ValueError, "norm accepts.*got ord="),

@@ -41,20 +41,26 @@ REFERENCES = {  # functions with another name or other arguments in NumPy
     "clip": lambda x, a_min=None, a_max=None, *, min=None, max=None: np.clip(
         x, min if a_min is None else a_min, max if a_max is None else a_max
     ),
+    "empty_like": np.zeros_like,
     "getitem": lambda x, key: np.asarray(x)[key_of(key)],
+    "matvec": lambda x, y: np.matmul(x, np.expand_dims(y, -1))[..., 0],
+    "vecmat": lambda x, y: np.matmul(np.expand_dims(x, -2), y)[..., 0, :],
     "relu": lambda x: np.maximum(x, 0),
     "scatter_add": scattered,
     "softplus": lambda x: np.logaddexp(x, 0),
     "stop_gradient": np.asarray,
     "unstack": lambda x, axis=0: np.unstack(x, axis=axis),
 }
+ONE_EACH = {"atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid"}  # a result per argument
 WITHOUT = {  # functions that NumPy does not have; tests/ops/test_values.py tests their values
     "log_softmax", "logsumexp", "safe_product", "sigmoid", "softmax",
 }  # fmt: skip
 MORE = {  # functions that accept more than NumPy's, and what
     "astype": "a list is an array, as everywhere else",
     "clip": "either bound may be missing",
+    "correlate": "a number is a vector of one element, as for convolve",
     "mean": "a number has an axis 0 to reduce, as for NumPy's sum",
+    "insert": "empty positions may have any integer dtype",
     "linalg.norm": "axis may be () or a list",
     "prod": "keepdims may be any truth value",
     "repeat": "axis may be a list of one",
@@ -75,7 +81,10 @@ INFINITE = {  # functions whose values may differ from NumPy's where they are no
 }
 NUMBERS = {  # functions with another dtype than NumPy's for a Python number together with arrays
     "concatenate": "a float64, with axis=None too",
+    "choose": "a float64, as in stack",
     "clip": "weak, as first argument too",
+    "dot": "weak, as in x * 2",
+    "inner": "weak, as in x * 2",
 }
 
 
@@ -203,8 +212,11 @@ def compare(call, value, expected):
     """Compare our value with NumPy's: types, number of outputs, shapes, dtypes and elements."""
     ours = list(value) if isinstance(value, (list, tuple)) else [value]
     tensors = any(isinstance(part, ts.Tensor) for part in call.parts())
-    assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
-    assert all(plain(z).dtype.kind in "fiub" for z in ours if tensors), "a foreign dtype"
+    if call.name in ONE_EACH:
+        assert [isinstance(z, ts.Tensor) for z in ours] == [isinstance(x, ts.Tensor) for x in call.args]
+    else:
+        assert all(isinstance(z, ts.Tensor) == tensors for z in ours), "Tensors in, Tensors out"
+    assert all(plain(z).dtype.kind in "fiub" for z in ours if isinstance(z, ts.Tensor)), "a foreign dtype"
     if call.name in ("argmax", "argmin") and doors.NAME != "numpy" and several_nan(call):
         return  # CuPy may return the index of any of them
     theirs = list(expected) if isinstance(expected, (list, tuple)) else [expected]

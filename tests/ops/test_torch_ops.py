@@ -30,7 +30,9 @@ Z = P[0] * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # rows with one zero, non
 INDEX = np.array([2, 0, 2])
 PLACES = np.array([[0, 3], [1, 1], [2, 0]])
 FLAGS = M > 0
+EDGES = np.sort(V)
 T = torch.tensor
+THIRDS = T([[0.0], [1.0], [2.0], [3.0]], dtype=torch.float64) / 3
 
 
 def pointwise(x=S):
@@ -112,6 +114,15 @@ def reducing(theirs, x=S):
         (lambda x: FUNCTIONS[name](x, axis=(0, -1), keepdims=True), lambda x: theirs(x, (0, -1), True), x),
         (lambda x: FUNCTIONS[name](x), lambda x: theirs(x, (0, 1, 2), False), x),
     ]
+
+
+def joining(x, y):
+    """A call of a function that joins a list of arrays, with the same name in both libraries."""
+    return lambda name: [(lambda *xs: FUNCTIONS[name](xs), lambda *xs: getattr(torch, name)(xs), x, y)]
+
+
+def cut(functions, name):
+    return lambda x: functions[name](x, [1])
 
 
 def permuted(x, *axes):
@@ -343,6 +354,108 @@ TABLE = {
             Q,
             M.T[::-1],
         ),
+    ],
+    # shape, joining, editing, rearranging
+    "ravel": [(ts.ravel, torch.ravel, S), (lambda x: ts.ravel(x, "F"), lambda x: x.T.ravel(), M)],
+    "broadcast_arrays": [(ts.broadcast_arrays, torch.broadcast_tensors, S, V)],
+    "meshgrid": [
+        (ts.meshgrid, lambda x, y: torch.meshgrid(x, y, indexing="xy"), V, V[1:]),
+        (lambda x, y: ts.meshgrid(x, y, indexing="ij"), lambda x, y: torch.meshgrid(x, y, indexing="ij"), V, V),
+    ],
+    "matrix_transpose": [(ts.matrix_transpose, lambda x: x.mT, S)],
+    **{f"atleast_{n}d": pointwise(V) for n in (1, 2, 3)},
+    "vstack": joining(S, S[:1]),
+    "hstack": joining(S, S[:, 1:]),
+    "dstack": joining(S, S),
+    "column_stack": joining(M, V[:3]),
+    "append": [(ts.append, lambda x, y: torch.cat([x.ravel(), y]), M, V)],
+    "block": [
+        (
+            lambda x, y: ts.block([[x, y], [y, x]]),
+            lambda x, y: torch.cat([torch.cat([x, y], 1), torch.cat([y, x], 1)], 0),
+            M,
+            P[0],
+        )
+    ],
+    "array_split": [(lambda x: ts.array_split(x, 3, -1), lambda x: torch.tensor_split(x, 3, -1), S)],
+    **{f: [(cut(FUNCTIONS, f), cut(vars(torch), f), S)] for f in ("hsplit", "vsplit", "dsplit")},
+    "delete": [(lambda x: ts.delete(x, 1, 1), lambda x: x[:, [0, 2]], S)],
+    "insert": [
+        (
+            lambda x, y: ts.insert(x, [1], y, axis=1),
+            lambda x, y: torch.cat([x[:, :1], y, x[:, 1:]], 1),
+            S,
+            S[:, ::-1],
+        )
+    ],
+    "resize": [(lambda x: ts.resize(x, (3, 3)), lambda x: torch.cat([x, x, x])[:9].reshape(3, 3), V)],
+    "fliplr": [(ts.fliplr, torch.fliplr, S)],
+    "flipud": [(ts.flipud, torch.flipud, S)],
+    "rot90": [(lambda x, k=k: ts.rot90(x, k), lambda x, k=k: torch.rot90(x, k), S) for k in (1, 2, -1, 4)],
+    "rollaxis": [(lambda x: ts.rollaxis(x, 2), lambda x: permuted(x, 2, 0, 1), S)],
+    # diagonals and products
+    "diagonal": [(lambda x: ts.diagonal(x, 1, 2, 0), lambda x: torch.diagonal(x, 1, 2, 0), S)],
+    "trace": [(ts.trace, torch.trace, Q)],
+    "diag": [(lambda x: ts.diag(x, -1), lambda x: torch.diag(x, -1), V), (ts.diag, torch.diag, M)],
+    "diagflat": [(lambda x: ts.diagflat(x, 2), lambda x: torch.diagflat(x, 2), M)],
+    "dot": [(ts.dot, torch.dot, V, V[::-1]), (ts.dot, torch.matmul, S, M.T)],
+    "inner": [(ts.inner, torch.inner, S, M)],
+    "vdot": [(ts.vdot, lambda x, y: torch.vdot(x.ravel(), y.ravel()), M, M.T)],
+    "vecdot": [(ts.vecdot, torch.linalg.vecdot, S, M)],
+    "matvec": [(ts.matvec, torch.matmul, S, V)],
+    "vecmat": [(ts.vecmat, lambda x, y: (x[:, None] @ y)[:, 0], M.T[:2, :3], S)],
+    "kron": [(ts.kron, torch.kron, M, Q)],
+    "cross": [(ts.cross, torch.linalg.cross, M.T, Q[:1]), (lambda x, y: ts.cross(x, y, axis=0),
+              lambda x, y: torch.linalg.cross(x, y, dim=0), M, P[0])],
+    "convolve": [
+        (ts.convolve, lambda x, y: F.conv1d(x[None, None], y.flip(0)[None, None], padding=2)[0, 0], V, V[1:]),
+    ],
+    "correlate": [(ts.correlate, lambda x, y: F.conv1d(x[None, None], y[None, None])[0, 0], V, V[2:])],
+    # creation and spacing
+    "empty_like": [(ts.empty_like, torch.zeros_like, S)],
+    "full_like": [(lambda y: ts.full_like(S, y), lambda y: torch.broadcast_to(y, (2, 3, 4)), V)],
+    "linspace": [(lambda x, y: ts.linspace(x, y, 4), lambda x, y: x + (y - x) * THIRDS, V, V + 1)],
+    "logspace": [
+        (lambda x, y: ts.logspace(x, y, 4, base=2.0), lambda x, y: 2 ** (x + (y - x) * THIRDS), V, V + 1)
+    ],
+    "geomspace": [
+        (lambda x, y: ts.geomspace(x, y, 3), lambda x, y: torch.stack([x, torch.sqrt(x * y), y]), P[0], P[1])
+    ],
+    # selecting, searching, ordering, interpolation
+    "select": [
+        (
+            lambda x, y: ts.select([M < 0, M < 1], [x, y], 2.0),
+            lambda x, y: torch.where(T(M < 0), x, torch.where(T(M < 1), y, 2.0)),
+            M,
+            V,
+        )
+    ],
+    "choose": [
+        (lambda x, y: ts.choose(INDEX // 2, [x, y]), lambda x, y: torch.where(T(INDEX > 0), y, x), Q[0], V[1:])
+    ],
+    "compress": [(lambda x: ts.compress([0, 1, 1], x, 1), lambda x: x[:, 1:], S)],
+    "extract": [(lambda x: ts.extract(FLAGS, x), lambda x: x[T(FLAGS)], M)],
+    "nonzero": [(lambda x: ts.nonzero(x > 0), lambda x: torch.nonzero(x > 0, as_tuple=True), S)],
+    "flatnonzero": [(lambda x: ts.flatnonzero(x > 0), lambda x: torch.nonzero(x.ravel() > 0)[:, 0], S)],
+    "argwhere": [(lambda x: ts.argwhere(x > 0), lambda x: torch.argwhere(x > 0), S)],
+    "count_nonzero": [(lambda x: ts.count_nonzero(x > 0, 1), lambda x: torch.count_nonzero(x > 0, 1), S)],
+    "searchsorted": [(lambda x: ts.searchsorted(EDGES, x), lambda x: torch.searchsorted(T(EDGES), x), S)],
+    "digitize": [
+        (lambda x: ts.digitize(x, EDGES), lambda x: torch.bucketize(x, T(EDGES), right=True), S)
+    ],
+    "unique": [(lambda x: ts.unique(x.detach()), lambda x: torch.unique(x.detach()), GRID % 5.0)],
+    "nanargmax": [(lambda x: ts.nanargmax(x, 1), lambda x: torch.argmax(x, 1), S)],
+    "nanargmin": [(lambda x: ts.nanargmin(x), lambda x: torch.argmin(x), S)],
+    "argpartition": [(lambda x: ts.argpartition(x, 0)[..., 0], lambda x: torch.argmin(x, -1), S)],
+    "partition": [(lambda x: ts.partition(x, 1)[..., 1], lambda x: torch.kthvalue(x, 2).values, S)],
+    "lexsort": [(lambda x: ts.lexsort([x, FLAGS]), lambda x: torch.argsort(x + 99 * T(FLAGS)), M)],
+    "interp": [
+        (
+            lambda x, y: ts.interp(x, [0.0, 1.0, 2.0], y[:3]),
+            lambda x, y: torch.where(x < 1, y[0] + x * (y[1] - y[0]), y[1] + (x - 1) * (y[2] - y[1])),
+            P,
+            V,
+        )
     ],
     "outer": [(ts.outer, torch.outer, V, V[1:])],
     "tensordot": [

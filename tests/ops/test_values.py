@@ -51,6 +51,8 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "move": lambda x, device, source: x,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+    "nanargmax": np.nanargmax,  # an error where all are NaN
+    "nanargmin": np.nanargmin,
     "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),
     "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
     "relu": lambda x: np.where(x > 0, x, 0),
@@ -63,6 +65,9 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "stack": lambda *arrays, axis=0: np.stack(arrays, axis),
     "stop_gradient": lambda x: x,
+    "unique": lambda x, axis=None, equal_nan=True: np.unique(x, True, True, True, axis, equal_nan=equal_nan)[
+        1:
+    ],
 }
 
 

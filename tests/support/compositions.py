@@ -16,7 +16,10 @@ rng = np.random.default_rng(0)
 V, W, M, S = (rng.uniform(0.5, 1.5, shape) for shape in ((3,), (4,), (3, 4), (2, 3, 4)))
 Q = rng.uniform(0.5, 1.5, (3, 3))
 Z = M * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # a row with one zero, one with none, one with two
+R, N = M * [[1, -1, -1, 1], [1, 1, -1, -1], [-1, 1, -1, 1]], np.array([0.25, 0.5, 1.0, 2.0])
 APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 apart: no ties, no kinks
+
+MODES = ("full", "same", "valid")
 
 EYE = 4 * doors.placed(np.eye(3))
 
@@ -193,4 +196,147 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.tile(x, (1, 2)), S),
     ],
     "var": [(ts.var, M), (lambda x: ts.var(x, 1, ddof=1), S), (lambda x: ts.var(x, (0, 1), keepdims=True), S)],
+    # --- shape, joining, editing, rearranging -----------------------------------------------------------------
+    "ravel": [(ts.ravel, S), (lambda x: ts.ravel(x, "F"), S)],
+    "broadcast_arrays": [(lambda x, y: x * ts.broadcast_arrays(y, x)[0], M, M[:, :1])],
+    "meshgrid": [
+        (lambda x, y: ts.stack(ts.meshgrid(x, y)), V, W),
+        (lambda x, y: ts.stack(ts.meshgrid(x, y, indexing="ij")), V, W),
+        (lambda x, y: ts.concatenate(ts.meshgrid(x, y, sparse=True), None), V, W),
+    ],
+    "matrix_transpose": [(ts.matrix_transpose, S)],
+    "atleast_1d": [(ts.atleast_1d, np.array(1.5)), (lambda x, y: ts.atleast_1d(x, y)[0] * y, np.array(1.5), V)],
+    "atleast_2d": [(ts.atleast_2d, V), (ts.atleast_2d, M)],
+    "atleast_3d": [(ts.atleast_3d, np.array(1.5)), (ts.atleast_3d, V), (ts.atleast_3d, M), (ts.atleast_3d, S)],
+    "vstack": [(lambda x, y: ts.vstack([x, y]), M, W), (ts.vstack, M)],
+    "hstack": [(lambda x, y: ts.hstack([x, y]), M, M[:, :1]), (lambda x, y: ts.hstack([x, y]), V, W)],
+    "dstack": [(lambda x, y: ts.dstack([x, y]), M, M), (lambda x, y: ts.dstack([x, y]), V, V)],
+    "column_stack": [(lambda x, y: ts.column_stack([x, y]), M, V)],
+    "append": [(ts.append, M, V), (lambda x, y: ts.append(x, y, axis=1), M, V[:, None])],
+    "block": [
+        (lambda x, y: ts.block([[x, y], [ts.transpose(x)[:3], ts.zeros_like(x)]]), M, Q),
+        (lambda x, y: ts.block([x, y]), V, W),
+        (ts.block, V),
+    ],
+    "array_split": [(lambda x: ts.array_split(x, 3, axis=1)[0] * ts.array_split(x, [1], 1)[0], M)],
+    "hsplit": [(lambda x: ts.hsplit(x, 2)[1], M), (lambda x: ts.hsplit(x, [1])[1], V)],
+    "vsplit": [(lambda x: ts.vsplit(x, [1, 2])[1], M)],
+    "dsplit": [(lambda x: ts.dsplit(x, 2)[1], S)],
+    "delete": [
+        (lambda x: ts.delete(x, 1, axis=0), M),
+        (lambda x: ts.delete(x, [0, -1], axis=1), S),
+        (lambda x: ts.delete(x, slice(None, None, 2)), M),
+    ],
+    "insert": [
+        (lambda x, y: ts.insert(x, 1, y, axis=0), M, W),
+        (lambda x, y: ts.insert(x, [1], y, axis=1), M, M),
+        (lambda x, y: ts.insert(x, [0, -1, 2], y), V, V),
+    ],
+    "resize": [(lambda x: ts.resize(x, (2, 4)), V), (lambda x: ts.resize(x, 2), V)],
+    "fliplr": [(ts.fliplr, S)],
+    "flipud": [(ts.flipud, V)],
+    "rot90": [
+        (ts.rot90, M),
+        (lambda x: ts.rot90(x, 2, axes=(-1, 0)), S),
+        (lambda x: ts.rot90(x, -1), M),
+        (lambda x: x * ts.rot90(x, 4), M),
+    ],
+    "rollaxis": [(lambda x: ts.rollaxis(x, 2), S), (lambda x: ts.rollaxis(x, 0, 3), S)],
+    # --- diagonals, products ----------------------------------------------------------------------------------
+    "diagonal": [
+        (ts.diagonal, M),
+        (lambda x: ts.diagonal(x, 1, axis1=2, axis2=0), S),
+        (lambda x: ts.diagonal(x, -2), M),
+    ],
+    "trace": [(ts.trace, Q), (lambda x: ts.trace(x, -1, 1, -1), S)],
+    "diag": [
+        (ts.diag, V),
+        (lambda x: ts.diag(x, 2), V),
+        (lambda x: ts.diag(x, -1), V),
+        (lambda x: ts.diag(x, 1), M),
+    ],
+    "diagflat": [(ts.diagflat, M[:2, :2]), (lambda x: ts.diagflat(x, -1), V)],
+    "dot": [(ts.dot, V, V), (ts.dot, M, W), (ts.dot, M, S.swapaxes(1, 2)), (ts.dot, M, np.array(1.5))],
+    "inner": [(ts.inner, V, M.T), (ts.inner, M, S), (ts.inner, V, V), (ts.inner, np.array(1.5), M)],
+    "vdot": [(ts.vdot, M, M.T)],
+    "vecdot": [(ts.vecdot, S, M), (ts.vecdot, V, V), (lambda x, y: ts.vecdot(x, y, axis=1), S, S[:1])],
+    "matvec": [(ts.matvec, S, W), (ts.matvec, M, M), (ts.matvec, S, S[:, :1])],
+    "vecmat": [(ts.vecmat, V, S), (ts.vecmat, M, M.T)],
+    "kron": [(ts.kron, M, V), (ts.kron, V, S), (ts.kron, M, np.array(1.5))],
+    "cross": [
+        (ts.cross, V, V[::-1] * [1, 2, 3]),
+        (ts.cross, M.T, V),
+        (lambda x, y: ts.cross(x, y, axis=0), M, R),
+        (lambda x, y: ts.cross(x, y, 0, 1, 0), M, Q[:1]),
+    ],
+    "convolve": [(lambda x, y, m=m: ts.convolve(x, y, m), *a) for m in MODES for a in ((W, V), (V[:2], W))],
+    "correlate": [(lambda x, y, m=m: ts.correlate(x, y, m), *a) for m in MODES for a in ((W, V), (V[:2], W))],
+    # --- creation, spacing ------------------------------------------------------------------------------------
+    "empty_like": [(lambda x: x + 0.0 * ts.empty_like(x), M)],
+    "full_like": [(lambda x, y: ts.full_like(x, y) * x, M, W), (lambda x: ts.full_like(x, 2.0) * x, M)],
+    "linspace": [
+        (lambda x, y: ts.linspace(x, y, 5), np.array(0.5), np.array(1.5)),
+        (lambda x, y: ts.linspace(x, y, 4, endpoint=False, axis=-1), M, V[:, None]),
+        (lambda x: ts.linspace(x, 2.0, 3, retstep=True)[1], V),
+        (lambda x: ts.linspace(x, 2.0, 1), V),
+    ],
+    "logspace": [
+        (lambda x, y: ts.logspace(x, y, 3), V, V[::-1]),
+        (lambda x, y: ts.logspace(x, 2.0, 3, base=y, axis=1), V, V + 1),
+    ],
+    "geomspace": [
+        (lambda x, y: ts.geomspace(x, y, 4), V, V[::-1] + 1),
+        (lambda x: ts.geomspace(x, -3.0, 4, endpoint=False), -V),
+    ],
+    # --- selecting, searching, ordering, interpolation --------------------------------------------------------
+    "select": [
+        (lambda x, y: ts.select([x < 0, x < 1], [x * x, y], 3.0), APART, V[:, None]),
+        (lambda x, y: ts.select([M < 1], [x], y), M, R),
+    ],
+    "choose": [
+        (lambda x, y: ts.choose([1, 0, 0, 1], [x, y]), W, W[::-1]),
+        (lambda x: ts.choose([[2], [-1]], x, mode="clip"), M),
+    ],
+    "compress": [
+        (lambda x: ts.compress([True, False, True], x, axis=1), M),
+        (lambda x: ts.compress([0, 1], x), M),
+    ],
+    "extract": [(lambda x: ts.extract(M > 1.0, x), M)],
+    "nonzero": [(lambda x: x[ts.nonzero(x > 1.0)], M)],
+    "flatnonzero": [(lambda x: ts.take(x, ts.flatnonzero(x > 1.0)), M)],
+    "argwhere": [
+        (lambda x: ts.argwhere(x > 1.0) * ts.max(x), M),
+        (lambda x: x * ts.argwhere(x).size, np.array(1.5)),
+    ],
+    "count_nonzero": [
+        (lambda x: x * ts.count_nonzero(x > 1.0), M),
+        (lambda x: x * ts.count_nonzero(x > 1.0, axis=0, keepdims=True), M),
+    ],
+    "searchsorted": [
+        (lambda x: x * ts.searchsorted(x, [0.75, 2.0], "right")[0], N),
+        (lambda x: x * ts.searchsorted(ts.flip(x), 0.75, sorter=[3, 2, 1, 0]), N),
+    ],
+    "digitize": [
+        (lambda x: x * ts.digitize(x, [0.5, 0.75, 1.25]), M),
+        (lambda x: x * ts.digitize(x, N[::-1], True), W),
+    ],
+    "unique": [
+        (lambda x: ts.unique(x.astype(np.float64)), np.array([0.5, 0.25, 2.0])),
+        (lambda x: x * ts.unique([2, 1, 2], return_counts=True, return_inverse=True)[2][0], V),
+        (lambda x: ts.unique(x, axis=0), M),
+    ],
+    "argpartition": [
+        (lambda x: x * ts.argpartition(x, 1), APART),
+        (lambda x: x * ts.argpartition(x, 1, None)[1], M),
+    ],
+    "partition": [
+        (lambda x: ts.partition(x, (1, 2), axis=0), M),
+        (lambda x: ts.partition(x, 3, axis=None)[3], M),
+    ],
+    "lexsort": [(lambda x: x * ts.lexsort([x, np.array([[1], [0], [1]]) + 0 * M.astype(int)]), M)],
+    "interp": [
+        (lambda x, xp, fp: ts.interp(x, xp, fp), np.array([[0.1, 0.3], [0.6, 1.9], [3.0, 1.5]]), N, W),
+        (lambda x, fp: ts.interp(x, N, fp, left=-1.0, right=fp[0]), np.array([0.1, 0.3, 4.0]), W),
+        (lambda x: ts.interp(x, N[:1], [2.0]) * x, V),
+    ],
 }

@@ -9,7 +9,7 @@ from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import getitem
-from tinygrad_seq.ops.shape import concatenate
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.scan.emitters import NUMPY
 from tinygrad_seq.scan.over_time import Compiled, refuse_draws, unrolled
 from tinygrad_seq.scan.recording.step import Step

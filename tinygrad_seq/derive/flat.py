@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.ops.elementwise import astype
-from tinygrad_seq.ops.shape import concatenate, reshape, split
+from tinygrad_seq.ops.joining import concatenate, split
+from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

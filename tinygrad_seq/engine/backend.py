@@ -181,7 +181,7 @@ def shaped(make: Callable, x, shape):
     """
     if shape is None:
         return make(x)
-    if shape:
+    if shape or on_host(x):
         return make(x, shape=shape)
     return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
 

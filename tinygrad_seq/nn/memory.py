@@ -33,10 +33,11 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.precision import rounded_once
 from tinygrad_seq.ops.choice import stop_gradient, where
 from tinygrad_seq.ops.elementwise import abs, sqrt
+from tinygrad_seq.ops.joining import split, stack
 from tinygrad_seq.ops.rearranging import roll
 from tinygrad_seq.ops.reduction import max as largest
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import expand_dims, split, squeeze, stack
+from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.ops.softmax import softmax
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -1,12 +1,15 @@
-"""New arrays with the dtype and the device of a given array. They have no derivative."""
+"""New arrays with the dtype and the device of a given array: constants, and copies of a fill value."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
+from tinygrad_seq.ops.elementwise import astype
+from tinygrad_seq.ops.indexing import data_of
+from tinygrad_seq.ops.shape import broadcast_to
 
 EXAMPLES = [example("(a,b)"), example("(a)", shape=(2, 3))]
 
@@ -35,3 +38,35 @@ def ones_like(x, /, *, shape=None):
 
 
 ones_like.no_derivative()
+
+
+@numpy_function
+def empty_like(x, *, shape=None):
+    """An array in the shape of x or in `shape`, whose values are not to be read; they are zeros.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.empty_like(ts.tensor([1.0, 2.0]), shape=(2, 3)).shape
+    (2, 3)
+    """
+    return zeros_like(x, shape=shape)
+
+
+@numpy_function
+def full_like(x, fill_value, dtype=None, *, shape=None):
+    """`fill_value`, a number or an array that broadcasts, in the shape of x or in `shape`.
+
+    The dtype is that of x if none is given; the fill value is converted to it, and differentiable.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.full_like(ts.tensor([1.0, 2.0]), 7).numpy()
+    array([7., 7.], dtype=float32)
+    """
+    ones = ones_like(x, shape=shape)
+    if dtype is not None and np.dtype(dtype) != ones.dtype:
+        ones = astype(ones, dtype)
+    if not hasattr(fill_value, "dtype"):
+        fill_value = np.asarray(fill_value)
+        fill_value = backend.asarray(fill_value.astype(ones.dtype), backend.device_of(data_of(x)))
+    elif fill_value.dtype != ones.dtype:
+        fill_value = astype(fill_value, ones.dtype)
+    return ones * broadcast_to(fill_value, ones.shape)

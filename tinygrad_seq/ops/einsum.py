@@ -68,8 +68,10 @@ _contract.rides(subscripts=with_leading_letter)
 
 
 @numpy_function
-def einsum(subscripts: str, *operands):
+def einsum(subscripts: str, *operands, optimize=False):
     """NumPy's einsum of any number of arrays, with or without `->`, with repeated letters and ellipses.
+
+    optimize  has no effect: the arrays are contracted from left to right, each product by the fastest way
 
     TypeError if the subscripts are not a string. ValueError for letters that do not fit the shapes of the
     arrays, and for a result that repeats a letter or has one that no array has.

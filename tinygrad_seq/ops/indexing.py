@@ -84,7 +84,13 @@ def lifted(key: tuple, stacked):
     return (slice(None), *key) if rides else NotImplemented
 
 
+def lifted_scatter(key: tuple, stacked):
+    """`key` for a stacked x, where x[key] rides with it."""
+    return NotImplemented if any(stacked[1:]) else lifted(key, stacked)
+
+
 _getitem.rides(key=lifted)
+_scatter.rides(key=lifted_scatter, shape=lambda shape, n: (n, *shape))
 
 
 @numpy_function

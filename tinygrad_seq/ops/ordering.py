@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function, primitive
@@ -39,6 +41,35 @@ def argmin(x, /, axis=None, *, keepdims=False):
 argmin.no_derivative()
 
 
+NUMBERS = [example([[np.nan, 1.0], [3.0, 2.0]]), example([[np.nan, 1.0], [3.0, 2.0]], axis=1, keepdims=True)]
+
+
+@primitive(examples=NUMBERS)
+def nanargmax(x, /, axis=None, *, keepdims=False):
+    """z = the index of the first largest element that is not NaN; ValueError where all are NaN
+
+    >>> ts.nanargmax(ts.tensor([float("nan"), 3.0, 2.0])).numpy()
+    array(1)
+    """
+    return np.nanargmax(x, axis=axis, keepdims=keepdims)
+
+
+nanargmax.no_derivative()
+
+
+@primitive(examples=NUMBERS)
+def nanargmin(x, /, axis=None, *, keepdims=False):
+    """z = the index of the first smallest element that is not NaN; ValueError where all are NaN
+
+    >>> ts.nanargmin(ts.tensor([float("nan"), 3.0, 2.0])).numpy()
+    array(2)
+    """
+    return np.nanargmin(x, axis=axis, keepdims=keepdims)
+
+
+nanargmin.no_derivative()
+
+
 @primitive(examples=[example("(a,b)"), example("(a,b)", axis=0)])
 def _argsort(x, /, axis=-1):
     """z = the indices that sort x along an axis; equal elements keep their order"""
@@ -71,3 +102,57 @@ def sort(x, axis: int | None = -1):
     if axis is None:
         x, axis = reshape(x, -1), 0
     return take_along_axis(x, argsort(x, axis), axis)
+
+
+@primitive(examples=[example("(A,3)", kth=1), example("(3,b)", kth=(0, 2), axis=0)])
+def _argpartition(x, /, kth, axis=-1):
+    """z = the indices by which the element at each kth place is that of the sorted x"""
+    return np.argpartition(x, kth, axis)
+
+
+_argpartition.no_derivative()
+_argpartition.rides(kth=lambda kth: kth, axis=axis_from_end)
+
+
+@numpy_function
+def argpartition(x, kth, axis: int | None = -1):
+    """The indices by which `x` is partitioned along `axis` (None: the flattened x), as `partition`.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.argpartition(ts.tensor([3.0, 1.0, 2.0]), 0).numpy()[0]
+    np.int64(1)
+    """
+    return _argpartition(reshape(x, -1), kth, 0) if axis is None else _argpartition(x, kth, axis)
+
+
+@numpy_function
+def partition(x, kth, axis: int | None = -1):
+    """`x` with the element that belongs at place `kth` of the sorted x there, and no larger one before it.
+
+    `kth` may be several places. The gradient is permuted back. Without an axis, x is flattened.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.partition(ts.tensor([3.0, 1.0, 2.0]), 1)[1].item()
+    2.0
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return take_along_axis(x, argpartition(x, kth, axis), axis)
+
+
+@numpy_function
+def lexsort(keys, axis: int = -1):
+    """The indices that sort by several keys, a sequence or the rows of an array; the last key decides first.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.lexsort([ts.tensor([2, 1, 0]), [1, 1, 0]]).numpy()
+    array([2, 1, 0])
+    """
+    first, *later = keys
+    if any(np.shape(key) != np.shape(first) for key in later):
+        raise ValueError(f"lexsort expects keys of one shape, got {[np.shape(key) for key in keys]}")
+    axis = operator.index(axis)
+    order = reshape(argsort(first, axis), np.shape(first))
+    for key in later:
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+    return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem, take
-from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
+from tinygrad_seq.ops.shape import broadcast_to, reshape, swapaxes, transpose
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 
@@ -46,6 +47,64 @@ def flip(x, axis=None):
     ndim = np.ndim(x)
     axes = range(ndim) if axis is None else normalize(axis, ndim)
     return getitem(x, tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(ndim)))
+
+
+@numpy_function
+def fliplr(x):
+    """`x` with the elements along its second axis in reversed order.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.fliplr(ts.tensor([[1, 2], [3, 4]])).numpy()
+    array([[2, 1],
+           [4, 3]])
+    """
+    return flip(x, 1)
+
+
+@numpy_function
+def flipud(x):
+    """`x` with the elements along its first axis in reversed order.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.flipud(ts.tensor([[1, 2], [3, 4]])).numpy()
+    array([[3, 4],
+           [1, 2]])
+    """
+    return flip(x, 0)
+
+
+@numpy_function
+def rot90(x, k: int = 1, axes=(0, 1)):
+    """`x` turned `k` times by 90 degrees in the plane of two axes, from the first of them to the second.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.rot90(ts.tensor([[1, 2], [3, 4]])).numpy()
+    array([[2, 4],
+           [1, 3]])
+    """
+    first, second = normalize(tuple(axes), np.ndim(x))
+    turns = operator.index(k) % 4
+    if turns == 2:
+        return flip(x, (first, second))
+    if turns == 1:
+        return swapaxes(flip(x, second), first, second)
+    return flip(swapaxes(x, first, second), second) if turns else x
+
+
+@numpy_function
+def rollaxis(x, axis: int, start: int = 0):
+    """`x` with `axis` moved to lie before the axis `start`.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.rollaxis(ts.tensor([[[1.0, 2.0, 3.0]]]), 2).shape
+    (3, 1, 1)
+    """
+    ndim = np.ndim(x)
+    axis = np.lib.array_utils.normalize_axis_index(axis, ndim)
+    if not -ndim <= start <= ndim:
+        raise np.exceptions.AxisError(f"rollaxis expects a start from {-ndim} to {ndim}, got {start}")
+    start = start + ndim if start < 0 else start
+    return moveaxis(x, axis, start - 1 if axis < start else start)
 
 
 @primitive(

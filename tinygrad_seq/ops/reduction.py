@@ -17,7 +17,8 @@ from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import ones_like
 from tinygrad_seq.ops.elementwise import sqrt, square
 from tinygrad_seq.ops.indexing import getitem
-from tinygrad_seq.ops.shape import concatenate, reshape, transpose
+from tinygrad_seq.ops.joining import concatenate
+from tinygrad_seq.ops.shape import reshape, transpose
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 EXAMPLES = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -98,6 +97,58 @@ broadcast_to.rides(shape=lambda shape, n: (n, *(shape if isinstance(shape, tuple
 
 
 @numpy_function
+def broadcast_arrays(*arrays):
+    """The arrays, each repeated to the shape to which all of them broadcast.
+
+    >>> import tinygrad_seq as ts
+    >>> [x.shape for x in ts.broadcast_arrays(ts.tensor([1, 2]), [[3], [4]])]
+    [(2, 2), (2, 2)]
+    """
+    shape = np.broadcast_shapes(*map(np.shape, arrays))
+    return tuple(broadcast_to(x, shape) for x in arrays)
+
+
+@numpy_function
+def meshgrid(*arrays, copy: bool = True, sparse: bool = False, indexing: str = "xy"):
+    """The coordinates of the points of a grid, from vectors of the coordinates along its axes.
+
+    copy      has no effect: results are values
+    sparse    whether the grids have length 1 along the axes where they do not change
+    indexing  "xy": the first vector runs along the second axis; "ij": along the first
+
+    >>> import tinygrad_seq as ts
+    >>> x, y = ts.meshgrid(ts.tensor([1, 2, 3]), ts.tensor([4, 5]))
+    >>> x.numpy()
+    array([[1, 2, 3],
+           [1, 2, 3]])
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'meshgrid has the indexing "xy" and "ij", got {indexing!r}')
+    n = len(arrays)
+    grids = [reshape(x, (-1, *[1] * (n - 1 - i))) for i, x in enumerate(arrays)]
+    if indexing == "xy" and n > 1:
+        grids[:2] = [reshape(x, (*s, *[1] * (n - 2))) for x, s in zip(arrays, ((1, -1), (-1, 1)), strict=False)]
+    return (
+        tuple(reshape(x, (1,) * (n - np.ndim(x)) + np.shape(x)) for x in grids)
+        if sparse
+        else broadcast_arrays(*grids)
+    )
+
+
+@numpy_function
+def matrix_transpose(x):
+    """Every matrix of `x` transposed: the last two axes exchanged. ValueError for fewer than two axes.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.matrix_transpose(ts.tensor([[[1.0, 2.0]]])).shape
+    (1, 2, 1)
+    """
+    if np.ndim(x) < 2:
+        raise ValueError(f"matrix_transpose expects at least 2 axes, got shape {np.shape(x)}")
+    return swapaxes(x, -1, -2)
+
+
+@numpy_function
 def expand_dims(x, axis):
     """`x` with new axes of length 1 at the positions `axis` of the result.
 
@@ -128,102 +179,56 @@ def squeeze(x, axis=None):
     return reshape(x, tuple(size for a, size in enumerate(shape) if a not in axes))
 
 
-@primitive(examples=[example("(a,b)", "(c,b)"), example("(a,b)", "(a,C)", "(a,d)", axis=-1), example("(a)")])
-def _concatenate(*arrays, axis=0):
-    """z = the arrays joined along an existing axis"""
-    return np.concatenate(backend.together(arrays), axis)
+@numpy_function
+def ravel(x, order: str = "C"):
+    """`x` flattened: in C order, or for `order="F"` with the first index changing fastest.
 
+    ValueError for NumPy's other orders, which depend on the layout in memory.
 
-def offsets(s, axis) -> tuple[int, ...]:
-    """The index at which each array but the first begins."""
-    return tuple(itertools.accumulate(shape[axis] for shape in s))[:-1]
-
-
-_concatenate.linear()
-_concatenate.joint_vjp(lambda g, s, axis: split(g, offsets(s, axis), axis))  # type: ignore[has-type]
-_concatenate.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+    >>> import tinygrad_seq as ts
+    >>> ts.ravel(ts.tensor([[1, 2], [3, 4]])).numpy()
+    array([1, 2, 3, 4])
+    """
+    if order not in ("C", "F"):
+        raise ValueError(f'ravel accepts order="C" and order="F", got {order!r}')
+    return reshape(x if order == "C" else transpose(x), -1)
 
 
 @numpy_function
-def concatenate(arrays, axis: int | None = 0):
-    """A sequence of arrays joined along an existing axis; with `axis=None` they are flattened first.
+def atleast_1d(*arrays):
+    """The array with at least one axis: a number becomes a vector of length 1. Of several arrays, a tuple.
 
     >>> import tinygrad_seq as ts
-    >>> ts.concatenate([ts.tensor([1, 2]), ts.tensor([3])]).numpy()
-    array([1, 2, 3])
+    >>> ts.atleast_1d(ts.tensor(1.0)).shape
+    (1,)
     """
-    if axis is None:
-        return _concatenate(*(reshape(array, -1) for array in arrays))
-    return _concatenate(*arrays, axis=axis)
-
-
-@primitive(examples=[example("(a,b)", "(a,b)"), example("()", "()"), example("(a,b)", "(a,b)", axis=-1)])
-def _stack(*arrays, axis=0):
-    """z = the arrays joined along a new axis"""
-    return np.stack(backend.together(arrays), axis)
-
-
-_stack.linear()
-_stack.joint_vjp(lambda g, axis: unstack(g, axis))  # type: ignore[has-type]
-_stack.rides(axis=lambda axis, s: axis % (len(s[0]) + 1) - (len(s[0]) + 1))
+    return each(lambda x: reshape(x, (1,)) if np.ndim(x) == 0 else x, arrays)
 
 
 @numpy_function
-def stack(arrays, axis: int = 0):
-    """A sequence of arrays of one shape joined along a new axis; a Tensor counts as the sequence of its rows.
+def atleast_2d(*arrays):
+    """The array with at least two axes: a vector becomes a row. Of several arrays, a tuple.
 
     >>> import tinygrad_seq as ts
-    >>> ts.stack([ts.tensor([1, 2]), ts.tensor([3, 4])], axis=1).numpy()
-    array([[1, 3],
-           [2, 4]])
+    >>> ts.atleast_2d(ts.tensor([1.0, 2.0])).shape
+    (1, 2)
     """
-    return _stack(*arrays, axis=axis)
+    return each(lambda x: x if np.ndim(x) > 1 else reshape(x, (1, np.size(x))), arrays)
 
 
-@primitive(
-    examples=[
-        example("(4,b)", indices_or_sections=2),
-        example("(a,5)", indices_or_sections=(1, 1, 4), axis=-1),
-    ],
-    many=True,
-)
-def split(x, /, indices_or_sections, axis=0):
-    """z = the sections of x along an axis: a number of equal sections, or cut before each of the given indices
+@numpy_function
+def atleast_3d(*arrays):
+    """The array with at least three axes: (m, n) becomes (m, n, 1), and (n,) becomes (1, n, 1).
 
-    >>> [part.shape for part in ts.split(ts.tensor([1, 2, 3, 4, 5]), [2, 3])]
-    [(2,), (1,), (2,)]
+    >>> import tinygrad_seq as ts
+    >>> ts.atleast_3d(ts.tensor([1.0, 2.0])).shape
+    (1, 2, 1)
     """
-    x = backend.array(x)
-    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
-    size, ends = x.shape[axis], indices_or_sections
-    if np.ndim(ends) == 0:
-        if ends < 1 or size % ends:
-            raise ValueError(f"split cannot cut an axis of length {size} into {ends} equal sections")
-        ends = [i * (size // ends) for i in range(1, ends)]
-    whole = (slice(None),) * axis  # not np.split, which takes four times as long
-    parts = tuple([x[(*whole, slice(*bounds))] for bounds in itertools.pairwise([0, *ends, size])])
-    if sum([part.shape[axis] for part in parts]) != size:
-        raise ValueError(f"split needs ascending indices, got {indices_or_sections}: sections must not overlap")
-    return parts
+    forms = {0: lambda s: (1, 1, 1), 1: lambda s: (1, *s, 1), 2: lambda s: (*s, 1)}
+    return each(lambda x: reshape(x, forms[np.ndim(x)](np.shape(x))) if np.ndim(x) < 3 else x, arrays)
 
 
-split.linear(lambda g, axis: concatenate(g, axis))
-split.rides(
-    indices_or_sections=lambda indices_or_sections: indices_or_sections,
-    axis=lambda axis, s: axis % len(s[0]) - len(s[0]),
-)
-
-
-@primitive(examples=[example("(A,b)"), example("(a,B,c)", axis=-2), example("(A)")], many=True)
-def unstack(x, /, axis=0):
-    """z = the slices of x along an axis; one record on the tape, where indexing would leave one per slice
-
-    >>> [row.numpy() for row in ts.unstack(ts.tensor([[1, 2], [3, 4]]))]
-    [array([1, 2]), array([3, 4])]
-    """
-    x = backend.array(x)
-    return tuple(np.moveaxis(x, np.lib.array_utils.normalize_axis_index(axis, x.ndim), 0))
-
-
-unstack.linear(lambda g, axis: stack(g, axis))
-unstack.rides(axis=lambda axis, s: axis % len(s[0]) - len(s[0]))
+def each(change, arrays):
+    """`change` of every array: of one the result, of several a tuple."""
+    changed = tuple(change(x if hasattr(x, "ndim") else np.asarray(x)) for x in arrays)
+    return changed[0] if len(changed) == 1 else changed

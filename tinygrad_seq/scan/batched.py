@@ -18,7 +18,8 @@ import numpy as np
 
 from tinygrad_seq.engine.mode import recording, tracing
 from tinygrad_seq.engine.record import Line
-from tinygrad_seq.ops.shape import broadcast_to, stack, swapaxes, unstack
+from tinygrad_seq.ops.joining import stack, unstack
+from tinygrad_seq.ops.shape import broadcast_to, swapaxes
 from tinygrad_seq.scan.differentiable import sum_of
 from tinygrad_seq.scan.emitters import NUMPY, Emitter
 from tinygrad_seq.scan.execute import Execution

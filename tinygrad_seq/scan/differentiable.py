@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_seq.ops.shape import stack, unstack
+from tinygrad_seq.ops.joining import stack, unstack
 from tinygrad_seq.scan.backward import Backward, Ends, derived, pulled, reached
 from tinygrad_seq.scan.emitters import Emitter, Ready
 from tinygrad_seq.scan.execute import Execution, as_recorded, store

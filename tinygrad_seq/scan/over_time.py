@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.engine.numbers import integer
-from tinygrad_seq.ops.shape import concatenate, split, stack, unstack
+from tinygrad_seq.ops.joining import concatenate, split, stack, unstack
 from tinygrad_seq.scan.closed import closed
 from tinygrad_seq.scan.differentiable import Differentiable
 from tinygrad_seq.scan.emitter import chosen

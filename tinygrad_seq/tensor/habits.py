@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from tinygrad_seq.engine.primitive import FUNCTIONS
 
-DOT = "t @ u; ts.tensordot(t, u, (-1, -2)) if u has three axes or more, t * u if one of them has none"
-
 METHODS = {  # t.name -> what to write
     "view": "t.reshape(...)",
-    "flatten": "t.reshape(-1)",
-    "ravel": "t.reshape(-1)",
     "unsqueeze": "ts.expand_dims(t, axis)",
     "permute": "t.transpose(...)",
     "t": "t.T",
@@ -35,11 +31,9 @@ METHODS = {  # t.name -> what to write
     "tolist": "t.numpy().tolist()",
     "mm": "t @ u",
     "bmm": "t @ u",
-    "dot": DOT,
     "pow": "t ** p",
     "any": "np.any(t.numpy())",
     "all": "np.all(t.numpy())",
-    "nonzero": "np.nonzero(t.numpy())",
     "clamp": "t.clip(low, high)",
     "masked_fill": "ts.where(mask, value, t)",
     "gather": "ts.take_along_axis(t, indices, axis)",
@@ -57,8 +51,6 @@ METHODS = {  # t.name -> what to write
 NAMES = {  # ts.name -> what to write
     "cat": "ts.concatenate([...], axis)",
     "concat": "ts.concatenate([...], axis)",
-    "vstack": "ts.concatenate([...], 0), or ts.stack([...]) of vectors",
-    "hstack": "ts.concatenate([...], 1), with axis 0 for vectors, or ts.stack([...]) of numbers",
     "unsqueeze": "ts.expand_dims(t, axis)",
     "permute": "ts.transpose(t, axes)",
     "chunk": "ts.split(t, sections, axis)",
@@ -66,14 +58,9 @@ NAMES = {  # ts.name -> what to write
     "clamp": "ts.clip(t, low, high)",
     "mm": "t @ u",
     "bmm": "t @ u",
-    "dot": DOT,
     "pow": "t ** p",
-    "inner": "ts.tensordot(t, u, (-1, -1)), or t * u if one of them has no axis",
-    "vdot": "ts.reshape(t, -1) @ ts.reshape(u, -1)",
-    "ravel": "ts.reshape(t, -1)",
     "functional": "ts.relu, ts.softmax and so on, and the losses of ts.nn",
     "arange": "ts.tensor(np.arange(n))",
-    "linspace": "ts.tensor(np.linspace(low, high, n)), or low + (high - low) * np.linspace(0, 1, n) of tensors",
     "eye": "ts.tensor(np.eye(n, dtype=np.float32))",
     "full": "ts.tensor(np.full(shape, x, np.float32))",
     "random": "ts.tensor(rng.normal(size=shape)), for rng = np.random.default_rng(seed)",

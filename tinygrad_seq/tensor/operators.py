@@ -16,14 +16,17 @@ from tinygrad_seq.ops import (
     bits,
     choice,
     comparison,
+    diagonals,
     elementwise,
     indexing,
     linalg,
     ordering,
+    products,
     real,
     rearranging,
     reduction,
     rounding,
+    searching,
     shape,
 )
 
@@ -119,7 +122,10 @@ class Operators(Handle[R_co]):
     sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
     max, min, cumsum, clip = reduction.max, reduction.min, reduction.cumsum, choice.clip
     argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
+    argpartition, searchsorted, nonzero = ordering.argpartition, searching.searchsorted, searching.nonzero
     swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
+    ravel, flatten, dot = shape.ravel, shape.ravel, products.dot
+    diagonal, trace = diagonals.diagonal, diagonals.trace
     take, astype = indexing.take, elementwise.astype
     round, __round__, conj, conjugate = rounding.round, rounding.round, real.conjugate, real.conjugate
     real, imag = property(real.real), property(real.imag)

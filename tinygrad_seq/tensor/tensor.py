@@ -21,7 +21,7 @@ from tinygrad_seq.engine.record import Buffer, Handle, Leaf, Line, next_serial
 from tinygrad_seq.engine.recording import frozen
 from tinygrad_seq.engine.tape import reverse
 from tinygrad_seq.ops.device import moved
-from tinygrad_seq.ops.shape import unstack
+from tinygrad_seq.ops.joining import unstack
 from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.conversions import Conversions
 from tinygrad_seq.tensor.operators import Operators

@@ -32,6 +32,8 @@ EXEMPT = {
     "multiply": Exemption((np.inf, -np.inf), PLAIN),
     "matmul": Exemption((np.inf, -np.inf), PLAIN),
     "contract": Exemption((np.inf, -np.inf), PLAIN),
+    "convolve": Exemption((np.inf, -np.inf), PLAIN),
+    "correlate": Exemption((np.inf, -np.inf), PLAIN),
     "solve": Exemption((np.inf, -np.inf), PLAIN),
     "softmax": Exemption((np.inf,), UNSHIFTED),
     "log_softmax": Exemption((np.inf,), UNSHIFTED),

@@ -36,6 +36,7 @@ KEYS = [
     (..., 0), (slice(1), None), ([0, 1], [1, 0]), np.array([True, False, True]), np.array(1),
     np.array([[0], [1]]), "a", 1.0,
 ]  # fmt: skip
+FLAGS = ["endpoint", "retstep", "copy", "sparse", "equal_nan", "return_index", "return_inverse"]
 METADATA: dict[str, list] = {  # the values for a parameter of this name, most of them valid
     "axis": [None, 0, 1, -1, 2, -3, 7, (), (0,), (0, 1), (0, -1), (1, 1), np.int64(0), np.array(1), 1.0],
     "axes": [None, 0, 1, 2, (0, 1), (1, 0), (0, 2, 1), (0, 0), (-1, 0), [[0], [1]], ((0,), (0,)), (5, 0), 1.5],
@@ -55,7 +56,7 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "repeats": [0, 1, 2, [1, 2, 0], [2], -1, np.array(2), np.array([1, 0, 2]), 1.5],
     "reps": [0, 1, 2, (2, 1), (1, 2, 1), [], -1, np.array(2), 1.5],
     "pad_width": [0, 1, (1, 0), ((1, 0), (0, 2)), {0: 1}, {-1: (1, 2)}, -1, 1.5, np.array(1)],
-    "mode": ["constant", "edge"],
+    "mode": ["constant", "constant", "edge", "full", "same", "valid", "raise", "wrap", "clip"],
     "constant_values": [0, 1.5, (1, 2), np.array(2), math.nan, "a"],
     "ord": [None, 1, 2, math.inf, -math.inf, "fro", 3, 0, "nuc"],
     "axis1": [0, 1, -1, 5, np.int64(1), 1.0], "axis2": [0, 1, -1, 5, np.array(0)],
@@ -63,6 +64,19 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "subscripts": ["i", "ij", "ij->ji", "ii", "...", "i,i", "ij,jk", "i,j->ij", "...i,...i->...", "->", "a!"],
     "a_min": [None, 0, -1.0, 2, np.array([0.5]), math.nan], "a_max": [None, 1, 2.0, np.array([0.5])],
     "min": [None, 0, -1.0, np.int64(1)], "max": [None, 1, 2.0],
+    # of the functions that move, join, select and make arrays
+    **{flag: [False, True, 1] for flag in [*FLAGS, "return_counts"]},
+    **{axis: [0, 1, -1, 2, 5, np.int64(1), 1.0] for axis in ("offset", "axisa", "axisb", "axisc")},
+    "order": ["C", "C", "F", "A", 3], "indexing": ["xy", "ij", "no"], "optimize": [False, True, "greedy"],
+    "obj": [0, 1, -1, 5, [0, 1], [], [0, 0, 1], slice(None, None, 2), np.array([1]), [True, False, True], 1.0],
+    "new_shape": [0, 2, 7, (2, 3), (), [3, 1], (2, 0), -1, 1.5],
+    "num": [0, 1, 2, 5, np.int64(3), -1, 2.5],
+    "kth": [0, 1, -1, (0, 1), [1, 1], 5, np.int64(1), 1.0],
+    "side": ["left", "right", "middle"], "sorter": [None, [0, 1, 2], [2, 1, 0], [0, 9]],
+    "right": [False, True, 2.5, None], "left": [None, -1.5, 2], "period": [None, 2.0, -3, 0],
+    "bins": [[0.0, 0.5, 1.0], [1.0, 0.5, 0.0], [1.0, 2.0, 0.0], [], [3, 3], np.array([0.5], np.float32)],
+    "xp": [[0.0, 0.5, 2.0], np.array([1, 2, 3]), np.array([0.0, 1.0, 1.0], np.float16), [0.0], [[1.0]], []],
+    "fp": [[0.0, 0.5, 2.0], np.array([3, -2, 3]), np.array([0.0, math.inf, 1.0], np.float32), [0.0], []],
 }  # fmt: skip
 
 
@@ -128,9 +142,11 @@ def argument(rng: np.random.Generator, name: str, shape: tuple[int, ...]):
     """A value for the parameter `name`."""
     if rng.random() < 0.03:
         return one_of(rng, NONSENSE)
-    if name == "arrays":
+    if name in ("arrays", "choices", "choicelist", "keys"):
         parts = [operand(rng, shape) for _ in range(int(rng.integers(4)))]
         return tuple(parts) if rng.random() < 0.5 else parts
+    if name == "condlist":
+        return [rng.random(shape) < 0.5 for _ in range(int(rng.integers(4)))]
     if name == "a" and rng.random() < 0.5:
         return one_of(rng, LAYOUTS)(ts.tensor(definite(rng), requires_grad=True))
     if name in METADATA and not (name in ("a_min", "min", "indices") and rng.random() < 0.3):

@@ -21,22 +21,22 @@ def an_outer_product_of_matrices():
     return np.linalg.outer(T([[1.0]]), T([[1.0]]))
 
 
-@refused(TypeError, "ts.tensordot(t, u, (-1, -1))", by="inner_ij = sum_k t_ik u_jk, and t @ u sums over u_kj")
+@right(np.array([[1.0, 1.0], [3.0, 3.0]]), by="inner_ij = sum_k t_ik u_jk, and t @ u sums over u_kj")
 def an_inner_product_of_matrices():
     return np.inner(T([[1.0, 2.0], [3.0, 4.0]]), T([[1.0, 0.0], [1.0, 0.0]]))
 
 
-@refused(TypeError, "ts.reshape(t, -1) @ ts.reshape(u, -1)", by="vdot = sum_ij t_ij u_ij, a number")
+@right(4.0, by="vdot = sum_ij t_ij u_ij, a number")
 def a_product_of_flattened_matrices():
     return np.vdot(T([[1.0, 2.0], [3.0, 4.0]]), T([[1.0, 0.0], [1.0, 0.0]]))
 
 
-@refused(TypeError, "ts.tensordot(t, u, (-1, -2))", by="dot_iajb = sum_k t_iak u_jkb has four axes")
+@right(np.full((2, 2, 2, 2), 2.0), by="dot_iajb = sum_k t_iak u_jkb has four axes")
 def a_dot_product_of_stacks():
     return np.dot(T(np.ones((2, 2, 2))), T(np.ones((2, 2, 2))))
 
 
-@refused(TypeError, "ts.stack([...]) of vectors", by="vstack makes rows, concatenate one vector")
+@right(np.array([[1.0, 2.0], [3.0, 4.0]]), by="vstack makes rows, concatenate one vector")
 def vectors_as_rows():
     return np.vstack([T([1.0, 2.0]), T([3.0, 4.0])])
 

@@ -26,9 +26,10 @@ from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import sigmoid
+from tinygrad_seq.ops.joining import concatenate, stack
 from tinygrad_seq.ops.rearranging import pad
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape, stack
+from tinygrad_seq.ops.shape import expand_dims, reshape
 from tinygrad_seq.scan import scan
 from tinygrad_seq.scan.recording.traced import Traced
 from tinygrad_seq.tensor.tensor import Tensor

@@ -10,7 +10,8 @@ from tinygrad_seq.nn.cells.fitting import checked, remaining
 from tinygrad_seq.nn.cells.state import State
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Input
-from tinygrad_seq.ops.shape import concatenate, expand_dims, squeeze
+from tinygrad_seq.ops.joining import concatenate
+from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -20,7 +20,7 @@ from tinygrad_seq.nn.cells.state import parts, single
 from tinygrad_seq.nn.layers import add_input
 from tinygrad_seq.nn.module import Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.shape import concatenate
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

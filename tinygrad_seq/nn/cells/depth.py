@@ -13,7 +13,7 @@ from tinygrad_seq.nn.cells.lstm import LSTMCell, Pair
 from tinygrad_seq.nn.cells.state import parts
 from tinygrad_seq.nn.module import Module, Parameter, natural
 from tinygrad_seq.ops.exponential import sigmoid, tanh
-from tinygrad_seq.ops.shape import split
+from tinygrad_seq.ops.joining import split
 from tinygrad_seq.tensor.tensor import Tensor
 
 

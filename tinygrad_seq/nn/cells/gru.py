@@ -11,7 +11,7 @@ from tinygrad_seq.nn import init
 from tinygrad_seq.nn.cells.cell import GatedCell
 from tinygrad_seq.nn.module import Parameter
 from tinygrad_seq.ops.exponential import sigmoid, tanh
-from tinygrad_seq.ops.shape import split
+from tinygrad_seq.ops.joining import split
 from tinygrad_seq.tensor.tensor import Tensor
 
 

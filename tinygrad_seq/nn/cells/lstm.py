@@ -14,7 +14,7 @@ from tinygrad_seq.nn.layers import LayerNorm
 from tinygrad_seq.nn.module import Parameter, natural
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.exponential import sigmoid, tanh
-from tinygrad_seq.ops.shape import split
+from tinygrad_seq.ops.joining import split
 from tinygrad_seq.tensor.tensor import Tensor
 
 Pair = tuple[Tensor, Tensor]  # (h, c)

@@ -17,7 +17,8 @@ from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.exponential import tanh
-from tinygrad_seq.ops.shape import concatenate, reshape
+from tinygrad_seq.ops.joining import concatenate
+from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -34,7 +34,8 @@ from tinygrad_seq.nn.module import Parameter, natural, naturals
 from tinygrad_seq.ops.choice import clip
 from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.exponential import sigmoid, softplus
-from tinygrad_seq.ops.shape import concatenate, reshape, split
+from tinygrad_seq.ops.joining import concatenate, split
+from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.ops.softmax import softmax
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.creation import tensor

@@ -17,9 +17,10 @@ from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.ops.exponential import log
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.ops.linalg import cholesky, solve
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import broadcast_to, concatenate
+from tinygrad_seq.ops.shape import broadcast_to
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -16,9 +16,9 @@ from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.padding import cut, visible
 from tinygrad_seq.nn.runners.patterns import Features, Layer
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.ops.linalg import solve
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import concatenate
 from tinygrad_seq.tensor.tensor import Tensor
 
 

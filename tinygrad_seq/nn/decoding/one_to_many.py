@@ -19,7 +19,8 @@ from tinygrad_seq.nn.indices import Indices
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths
 from tinygrad_seq.nn.runners.recurrent import Runner
-from tinygrad_seq.ops.shape import broadcast_to, concatenate, reshape, split
+from tinygrad_seq.ops.joining import concatenate, split
+from tinygrad_seq.ops.shape import broadcast_to, reshape
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

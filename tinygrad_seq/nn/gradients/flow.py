@@ -19,9 +19,10 @@ from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.ops.linalg import norm
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import concatenate, expand_dims, reshape
+from tinygrad_seq.ops.shape import expand_dims, reshape
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor
 

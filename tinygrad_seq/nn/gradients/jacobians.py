@@ -26,7 +26,8 @@ from tinygrad_seq.nn.cells import Cell, RNNCell, State
 from tinygrad_seq.nn.cells.cell import over_time
 from tinygrad_seq.nn.gradients.flow import as_rows, floats
 from tinygrad_seq.ops.creation import zeros_like
-from tinygrad_seq.ops.shape import concatenate, reshape, split, stack
+from tinygrad_seq.ops.joining import concatenate, split, stack
+from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor, on_device_of
 

@@ -20,8 +20,9 @@ from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.ops.comparison import logical_and, logical_not
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import concatenate, swapaxes
+from tinygrad_seq.ops.shape import swapaxes
 from tinygrad_seq.scan import scan, unrolled
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor

@@ -21,7 +21,7 @@ from tinygrad_seq.nn.module import Input, Module
 from tinygrad_seq.nn.runners.lengths import Lengths, checked_lengths
 from tinygrad_seq.nn.runners.padding import visible
 from tinygrad_seq.nn.runners.recurrent import Recurrent
-from tinygrad_seq.ops.shape import concatenate
+from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -23,7 +23,8 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import data_of
-from tinygrad_seq.ops.shape import reshape, transpose, unstack
+from tinygrad_seq.ops.joining import unstack
+from tinygrad_seq.ops.shape import reshape, transpose
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
 ACTIVATIONS = {"sigmoid": 0.5, "tanh": 1.0}
