@@ -263,6 +263,7 @@ HOST = {  # forms that NumPy accepts and CuPy does not, and why
     **dict.fromkeys(("sum(ONE, 0)", "sum(ONE, -1)", "max(ONE, -1, keepdims=True)"), "a number has no axis"),
     "outer(M, 2.0)": "a number becomes an array on the host",
     "outer(M, [1, 2])": "a list becomes an array on the host",
+    "kron(INTS, [1, 2])": "a list becomes an array on the host",
     "outer(M, a(2))": "an array on the host",
 }
 

@@ -183,7 +183,7 @@ def shaped(make: Callable, x, shape):
         return make(x)
     if shape or on_host(x):
         return make(x, shape=shape)
-    return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), ())
+    return make(x, shape=(1,))[:0] if isinstance(shape, int) else np.reshape(make(x, shape=(1,)), shape)
 
 
 # --- operations that differ -------------------------------------------------------------------------------

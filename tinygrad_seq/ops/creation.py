@@ -8,7 +8,6 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.elementwise import astype
-from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.ops.shape import broadcast_to
 
 EXAMPLES = [example("(a,b)"), example("(a)", shape=(2, 3))]
@@ -64,9 +63,8 @@ def full_like(x, fill_value, dtype=None, *, shape=None):
     ones = ones_like(x, shape=shape)
     if dtype is not None and np.dtype(dtype) != ones.dtype:
         ones = astype(ones, dtype)
-    if not hasattr(fill_value, "dtype"):
-        fill_value = np.asarray(fill_value)
-        fill_value = backend.asarray(fill_value.astype(ones.dtype), backend.device_of(data_of(x)))
-    elif fill_value.dtype != ones.dtype:
-        fill_value = astype(fill_value, ones.dtype)
-    return ones * broadcast_to(fill_value, ones.shape)
+    if isinstance(fill_value, (int, float)):
+        return ones * ones.dtype.type(fill_value)
+    fill = fill_value if hasattr(fill_value, "dtype") else np.asarray(fill_value)
+    fill = fill if fill.dtype == ones.dtype else astype(fill, ones.dtype)
+    return ones * (broadcast_to(fill, ones.shape) if np.ndim(fill) else fill)

@@ -28,7 +28,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     >>> ts.interp(ts.tensor([0.5, 9.0]), [0.0, 1.0, 2.0], [0.0, 10.0, 30.0]).numpy()
     array([ 5., 30.])
     """
-    x, xp, fp = (astype(a, np.float64) for a in (x, xp, fp))
+    x = float(x) if isinstance(x, (int, float)) else astype(x, np.float64)
+    xp, fp = astype(xp, np.float64), astype(fp, np.float64)
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not len(xp):
         raise ValueError(
             f"interp expects xp and fp, vectors of one length, got shapes {np.shape(xp)} and {np.shape(fp)}"

@@ -119,6 +119,8 @@ def kron(x, y):
     >>> ts.kron(ts.tensor([1, 10]), ts.tensor([1, 2])).numpy()
     array([ 1,  2, 10, 20])
     """
+    if not np.ndim(x) or not np.ndim(y):
+        return multiply(x, y)
     ndim = max(np.ndim(x), np.ndim(y))
     a, b = ((1,) * (ndim - np.ndim(z)) + np.shape(z) for z in (x, y))
     apart = reshape(x, tuple(size for n in a for size in (n, 1))) * reshape(

@@ -110,8 +110,12 @@ def searchsorted(x, v, side: str = "left", sorter=None):
     >>> ts.searchsorted([1.0, 2.0, 3.0], ts.tensor([0.5, 2.0])).numpy()
     array([0, 1])
     """
+    if side not in ("left", "right"):
+        raise ValueError(f'searchsorted has the sides "left" and "right", got {side!r}')
     if np.ndim(x) != 1:
         raise ValueError(f"searchsorted expects a sorted vector, got shape {np.shape(x)}")
+    if sorter is not None and np.shape(sorter) != np.shape(x):
+        raise ValueError(f"searchsorted expects a sorter of shape {np.shape(x)}, got {np.shape(sorter)}")
     return _searchsorted(x if sorter is None else take(x, sorter), v, side)
 
 

@@ -76,7 +76,10 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     """
     if np.ndim(base):
         ndim = max(np.ndim(x) for x in (start, stop, base))
-        start, stop, base = (reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) for x in (start, stop, base))
+        start, stop, base = (
+            reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) if np.ndim(x) else x
+            for x in (start, stop, base)
+        )
         base = expand_dims(base, axis)
     z = power(base, linspace(start, stop, num, endpoint, axis=axis))
     return z if dtype is None else astype(z, dtype)
@@ -93,7 +96,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     >>> ts.geomspace(ts.tensor(1.0), 8.0, 4).numpy().round(6)
     array([1., 2., 4., 8.])
     """
-    start, stop = (astype(x, np.float64) for x in (start, stop))
+    start, stop = (float(x) if isinstance(x, (int, float)) else astype(x, np.float64) for x in (start, stop))
     known = [data_of(x) for x in (start, stop) if mode.trace is None and backend.on_host(data_of(x))]
     if any(np.any(x == 0) for x in known):
         raise ValueError("geomspace has no ratio from or to an end of 0")

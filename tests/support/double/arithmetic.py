@@ -28,6 +28,31 @@ def inner(a, b):
 
 
 @function
+def convolve(a, v, mode="full"):
+    """A short vector and a long one; CuPy uses the FFT where that is faster."""
+    if a.size == 0 or v.size == 0:
+        raise ValueError(f"{'v' if a.size else 'a'} cannot be empty")
+    if v.ndim > 1:
+        raise ValueError("v cannot be multidimensional array")
+    return convolved(host(a).ravel(), host(v).ravel(), mode)
+
+
+def convolved(a, v, mode):
+    if mode not in ("valid", "same", "full"):
+        raise ValueError("acceptable mode flags are `valid`, `same`, or `full`.")
+    return wrap(np.convolve(a, v, mode))
+
+
+@function
+def correlate(a, v, mode="valid"):
+    if a.size == 0 or v.size == 0:
+        raise ValueError("Array arguments cannot be empty")
+    if a.ndim != 1 or v.ndim != 1:
+        raise ValueError("object too deep for desired array")
+    return convolved(host(a), host(v)[::-1], mode)
+
+
+@function
 def outer(a, b, out=None):
     return deliver(np.outer(host(a), host(b, "b")), out)
 

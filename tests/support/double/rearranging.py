@@ -248,6 +248,19 @@ def argsort(a, axis=-1, kind=None):
     return wrap(np.argsort(host(a), axis, kind=only_kind(kind)))
 
 
+@function
+def argpartition(a, kth, axis=-1):
+    """All elements are sorted."""
+    memory = host(a)
+    if axis is None:
+        memory, axis = memory.ravel(), -1
+    size = memory.shape[np.lib.array_utils.normalize_axis_index(axis, memory.ndim)]
+    for k in (kth,) if isinstance(kth, int) else kth:
+        if not -size <= k < size:
+            raise ValueError(f"kth(={k}) out of bounds {size}")
+    return wrap(np.argsort(memory, axis, kind="stable"))
+
+
 def only_kind(kind: str | None) -> str:
     if kind not in (None, "stable"):
         raise ValueError("kind can only be None or 'stable'")
@@ -258,7 +271,7 @@ def only_kind(kind: str | None) -> str:
 def searchsorted(a, v, side="left", sorter=None):
     if type(v) is not ndarray and np.ndim(v):
         raise NotImplementedError("Only python scalars or ndarrays are supported for v")
-    return wrap(np.searchsorted(host(a), number(v), side))
+    return wrap(np.searchsorted(host(a), number(v), "right" if side == "right" else "left"))
 
 
 @function

@@ -81,6 +81,27 @@ def argmin(a, axis=None, dtype=None, out=None, keepdims=False):
     return place(np.argmin, a, axis, dtype, out, keepdims)
 
 
+@function
+def nanargmax(a, axis=None, dtype=None, out=None, keepdims=False):
+    return place_of_number(np.argmax, -np.inf, a, axis, dtype, out, keepdims)
+
+
+@function
+def nanargmin(a, axis=None, dtype=None, out=None, keepdims=False):
+    return place_of_number(np.argmin, np.inf, a, axis, dtype, out, keepdims)
+
+
+def place_of_number(f, last, a, axis, dtype, out, keepdims):
+    """-1 where all are NaN."""
+    memory = host(a)
+    if memory.size == 0 and (axis is None or memory.shape[axis] == 0):
+        raise no_identity(f"nan{f.__name__}")
+    absent = np.isnan(memory)
+    found = f(np.where(absent, last, memory), axis=axis, keepdims=keepdims)
+    found = np.where(np.all(absent, axis=axis, keepdims=keepdims), -1, found)
+    return deliver(found.astype(dtype or np.longlong), out)
+
+
 def place(f, a, axis, dtype, out, keepdims):
     memory = host(a)
     if memory.size == 0 and (axis is None or memory.shape[axis] == 0):
