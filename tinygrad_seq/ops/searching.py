@@ -139,10 +139,10 @@ def digitize(x, bins, right: bool = False):
     return len(edges) - searchsorted(flip(bins), x, side)
 
 
-@primitive(examples=[example([2.0, 1.0, 2.0]), example([[1, 2], [1, 2]], axis=0)], many=True)
-def _unique(x, /, axis=None, equal_nan=True):
-    """z = the index of the first of equal elements or slices; which one equals each; how many do"""
-    return np.unique(x, True, True, True, axis=axis, equal_nan=equal_nan)[1:]
+@primitive(examples=[example([2.0, 1.0, 2.0], inverse=True), example([[1, 2], [1, 2]], axis=0)], many=True)
+def _unique(x, /, inverse=False, counts=False, axis=None, equal_nan=True):
+    """z = the index of the first of equal elements or slices; also which one equals each, and how many do"""
+    return np.unique(x, True, inverse, counts, axis, equal_nan=equal_nan)[1:]
 
 
 _unique.no_derivative()
@@ -162,7 +162,7 @@ def unique(x, return_index=False, return_inverse=False, return_counts=False, axi
     >>> ts.unique(ts.tensor([2.0, 1.0, 2.0])).numpy()
     array([1., 2.], dtype=float32)
     """
-    found = _unique(constant(x, SHAPE.format("unique")), axis, equal_nan)
-    values = take(x, found[0], axis)
-    more = [z for z, on in zip(found, (return_index, return_inverse, return_counts), strict=True) if on]
+    first, *more = _unique(constant(x, SHAPE.format("unique")), return_inverse, return_counts, axis, equal_nan)
+    values = take(x, first, axis)
+    more = [first, *more] if return_index else more
     return (values, *more) if more else values

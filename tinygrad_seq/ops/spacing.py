@@ -37,7 +37,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     z = i * (step if intervals else span) + start
     if endpoint and num > 1:
         z = where(i == num - 1, stop, z)
-    z = converted(moveaxis(z, 0, axis), dtype)
+    z = converted(z if axis == 0 else moveaxis(z, 0, axis), dtype)
     return (z, step) if retstep else z
 
 
@@ -106,5 +106,5 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     z = where(i == 0, start, exp(linspace(log(start), log(stop), num, endpoint)))
     if endpoint and num > 1:
         z = where(i == num - 1, stop, z)
-    z = moveaxis(positive * z, 0, axis)
+    z = positive * z if axis == 0 else moveaxis(positive * z, 0, axis)
     return z if dtype is None else astype(z, dtype)

@@ -53,6 +53,17 @@ def correlate(a, v, mode="valid"):
 
 
 @function
+def interp(x, xp, fp, left=None, right=None, period=None):
+    if xp.ndim != 1 or fp.ndim != 1:
+        raise ValueError("xp and fp must be 1D arrays")
+    if xp.size != fp.size:
+        raise ValueError("fp and xp are not of the same length")
+    if xp.size == 0:
+        raise ValueError("array of sample points is empty")
+    return wrap(np.interp(host(x), host(xp), host(fp), left, right, period))
+
+
+@function
 def outer(a, b, out=None):
     return deliver(np.outer(host(a), host(b, "b")), out)
 
