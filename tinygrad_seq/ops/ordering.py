@@ -46,7 +46,9 @@ NUMBERS = [example([[np.nan, 1.0], [3.0, 2.0]]), example([[np.nan, 1.0], [3.0, 2
 
 @primitive(examples=NUMBERS)
 def nanargmax(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first largest element that is not NaN; ValueError where all are NaN
+    """z = the index of the first largest element that is not NaN
+
+    ValueError where all are NaN; on a device it is -1 there.
 
     >>> ts.nanargmax(ts.tensor([float("nan"), 3.0, 2.0])).numpy()
     array(1)
@@ -59,7 +61,9 @@ nanargmax.no_derivative()
 
 @primitive(examples=NUMBERS)
 def nanargmin(x, /, axis=None, *, keepdims=False):
-    """z = the index of the first smallest element that is not NaN; ValueError where all are NaN
+    """z = the index of the first smallest element that is not NaN
+
+    ValueError where all are NaN; on a device it is -1 there.
 
     >>> ts.nanargmin(ts.tensor([float("nan"), 3.0, 2.0])).numpy()
     array(2)
