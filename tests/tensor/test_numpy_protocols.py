@@ -111,6 +111,9 @@ def test_queries_have_plain_answers():
     assert np.shape(t) == (2, 2)
     assert np.ndim(t) == 2
     assert np.size(t) == 4
+    assert_array_equal(np.diag_indices_from(t), np.diag_indices(2))
+    assert_array_equal(np.tril_indices_from(t, -1), np.tril_indices(2, -1))
+    assert_array_equal(np.triu_indices_from(t), np.triu_indices(2))
     assert np.result_type(t, np.float32) == np.float64
     assert (np.isrealobj(t), np.iscomplexobj(t)) == (True, False)
     assert np.allclose(t, A) is True

@@ -125,14 +125,11 @@ def meshgrid(*arrays, copy: bool = True, sparse: bool = False, indexing: str = "
     if indexing not in ("xy", "ij"):
         raise ValueError(f'meshgrid has the indexing "xy" and "ij", got {indexing!r}')
     n = len(arrays)
-    grids = [reshape(x, (-1, *[1] * (n - 1 - i))) for i, x in enumerate(arrays)]
-    if indexing == "xy" and n > 1:
-        grids[:2] = [reshape(x, (*s, *[1] * (n - 2))) for x, s in zip(arrays, ((1, -1), (-1, 1)), strict=False)]
-    return (
-        tuple(reshape(x, (1,) * (n - np.ndim(x)) + np.shape(x)) for x in grids)
-        if sparse
-        else broadcast_arrays(*grids)
-    )
+    axes = (1, 0, *range(2, n)) if indexing == "xy" and n > 1 else range(n)
+    grids = [
+        reshape(x, [-1 if i == axis else 1 for i in range(n)]) for x, axis in zip(arrays, axes, strict=True)
+    ]
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
 
 
 @numpy_function

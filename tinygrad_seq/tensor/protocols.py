@@ -36,7 +36,8 @@ EQUAL = {  # NumPy's functions that do what another one does, which is ours
 }
 
 # Functions that return no tensor: NumPy computes them, from the shapes, the values or the dtypes.
-OF_SHAPES = {np.shape, np.ndim, np.size}
+ATTRIBUTES = {np.shape, np.ndim, np.size}
+OF_SHAPES = {*ATTRIBUTES, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from}
 OF_VALUES = {np.allclose, np.array_equal, np.array_equiv, np.array_repr, np.array_str}
 OF_DTYPES = {np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj}
 
@@ -68,9 +69,9 @@ class Protocols:
         self, function: Callable[..., object], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> object:
         if function in OF_SHAPES and isinstance(args[0], Protocols):
-            if len(args) == 1 and not kwargs:
+            if len(args) == 1 and not kwargs and function in ATTRIBUTES:
                 return getattr(args[0], function.__name__)
-            return function(np.empty(args[0].shape), *args[1:], **kwargs)  # the size along an axis
+            return function(np.empty(args[0].shape), *args[1:], **kwargs)
         if function in OF_VALUES:
             return function(
                 *(backend.to_numpy(x.data) if isinstance(x, Protocols) else x for x in args), **kwargs

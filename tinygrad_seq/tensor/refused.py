@@ -28,9 +28,26 @@ REFUSED = {
     "unique_counts": "write ts.unique(t, return_counts=True)",
     "unique_inverse": "write ts.unique(t, return_inverse=True)",
     "unique_values": "write ts.unique(t)",
+    # bits, counts and indices
+    "bincount": "write ts.scatter_add(np.zeros(n), t, weights), with the number n of bins",
+    "packbits": "its elements have no derivative: write np.packbits(t.numpy())",
+    "ravel_multi_index": "write i * n + j for the indices i and j of a matrix with n columns",
+    "unpackbits": "its elements have no derivative: write np.unpackbits(t.numpy())",
+    "unravel_index": "write t // n and t % n for the indices of a matrix with n columns",
+    # memory and files
+    "copy": "tensors are values: write t, or ts.tensor(t) for a new leaf",
+    "may_share_memory": "write np.may_share_memory(t.data, u.data)",
+    "save": "write np.save(file, t.numpy()), or ts.save for a model",
+    "savetxt": "write np.savetxt(file, t.numpy())",
+    "savez": "write np.savez(file, t=t.numpy()), or ts.save for a model",
+    "savez_compressed": "write np.savez_compressed(file, t=t.numpy())",
+    "shares_memory": "write np.shares_memory(t.data, u.data)",
     # functions of Python, texts and complex numbers
     "apply_along_axis": "write f for a stack of vectors, or ts.stack([f(row) for row in t])",
     "apply_over_axes": "write the calls, as in t.sum(0, keepdims=True).sum(1, keepdims=True)",
     "piecewise": "write ts.select([t < 0, t < 1], [f(t), g(t)], h(t))",
+    "array2string": "write np.array2string(t.numpy())",
+    "einsum_path": "write np.einsum_path(subscripts, t.numpy(), u.numpy())",
+    "vander": "write t[..., None] ** np.arange(n)[::-1]",
     "sort_complex": "its result is complex, which no tensor is: write ts.sort(t)",
 }
