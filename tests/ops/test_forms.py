@@ -161,7 +161,7 @@ delete(S, {0, -1, [0; 2]; 1, a([1; 1]); 2, i(3), slice(None; None; 2); 1, [True;
 insert(S, {0; 1.5, 1; 2; 1, [0; 2]; 7; 1, -1; [1; 2; 3; 4]; 1, [1]; [[1]; [2]; [3]]; 2,
     slice(0; 2); 9; axis=2, i(2); V; 1, a([0; 0; 1]); a([1; 2; 3]), []; 3})
 {insert(S; 0; S[:; :1; :1]; 2), insert(INTS; 1; 2.7; 1), insert(V; [3; 0]; [8; 9]), insert(ONE; 0; 1)}
-{insert(V; 4; 9), insert(V; -4; 9)}
+{insert(V; 4; 9), insert(V; -4; 9), resize(NONE; (2; 2)), block([M[:1]; V])}
 resize(M, {3, (2; 2), (5; 4), i(30), (), (0; 3), [2; 3]})
 {fliplr(S), flipud(S), flipud(V), rollaxis(S; 2), rollaxis(S; 0; 3), rollaxis(S; -1; 1), rollaxis(S; i(1); -1)}
 rot90(S, {1, 2, 3, 4, -1; (1; 2), i(1); [0; -1], 1; (2; 0)})
