@@ -69,7 +69,20 @@ def within(source: str, where: str) -> list[int]:
 
 def table() -> list[Mutant]:
     """All mutants."""
-    from planted import batching, c, c_loops, emitters, engine, groups, nn, ops, optim, recording, scan, training
+    from planted import (
+        batching,
+        c,
+        c_loops,
+        emitters,
+        engine,
+        groups,
+        nn,
+        ops,
+        optim,
+        recording,
+        scan,
+        training,
+    )
 
     parts = (batching, engine, ops, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
