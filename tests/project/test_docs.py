@@ -54,7 +54,13 @@ def test_the_page_of_loops_in_c(monkeypatch):
 
 # --- every public name shows an example ---------------------------------------------------------------
 
-SPACES = {"ts": tinygrad_seq, "nn": tinygrad_seq.nn, "init": tinygrad_seq.nn.init, "optim": tinygrad_seq.optim}
+SPACES = {
+    "ts": tinygrad_seq,
+    "linalg": tinygrad_seq.linalg,
+    "nn": tinygrad_seq.nn,
+    "init": tinygrad_seq.nn.init,
+    "optim": tinygrad_seq.optim,
+}
 ALL = {
     name: getattr(space, "__all__", [part for part in vars(space) if not part.startswith("_")])
     for name, space in SPACES.items()
