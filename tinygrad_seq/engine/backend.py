@@ -219,16 +219,15 @@ def solve(a, b):
     b = b if is_array(b) else asarray(np.asarray(b), device_of(a))
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # CuPy does not broadcast them
     a, b = (np.broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b))
-    with _linalg_errors():
-        return np.linalg.solve(a, b)
+    return checked(np.linalg.solve, a, b)
 
 
-def cholesky(a):
-    """The lower triangular L with L L' = a; LinAlgError for a matrix that is not positive definite."""
+def checked(function: Callable, a, *rest):
+    """function(a, *rest), of numpy.linalg; LinAlgError if there is no result. For a device, the host waits."""
     if on_host(a):
-        return np.linalg.cholesky(a)
+        return function(a, *rest)
     with _linalg_errors():
-        return np.linalg.cholesky(a)
+        return function(a, *rest)
 
 
 @cache

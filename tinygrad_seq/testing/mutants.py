@@ -92,7 +92,7 @@ def wrong_jvp(op: Primitive, i: int, factor: float) -> Primitive:
     pushes = op.pushes
     if op.kind == "bilinear":  # the product rule, one rule per argument
         pushes = product_rule(op)
-    copy.kind, copy.pushes = "rules", scaled(pushes, i, factor)
+    copy.kind, copy.pushes = "rules", scaled(pushes, i, factor, op.many)
     return copy
 
 
@@ -106,11 +106,14 @@ def product_rule(op: Primitive) -> tuple[Rule, Rule]:
     return Rule(term, ("g", y, *names)), Rule(term, (x, "g", *names))
 
 
-def scaled(rules: Sequence[Rule | None], i: int, factor: float) -> tuple[Rule | None, ...]:
-    """The rules, the i-th of them multiplied by a factor."""
+def scaled(rules: Sequence[Rule | None], i: int, factor: float, many: bool = False) -> tuple[Rule | None, ...]:
+    """The rules, the i-th of them multiplied by a factor; `many` if it gives several arrays, or None."""
     rule = rules[i]
     assert rule is not None
-    return (*rules[:i], rule._replace(form=f"{factor} * ({rule.form})"), *rules[i + 1 :])
+    form = f"{factor} * ({rule.form})"
+    if many:
+        form = f"[part if part is None else {factor} * part for part in {rule.form}]"
+    return (*rules[:i], rule._replace(form=form), *rules[i + 1 :])
 
 
 def killer(mutant: Primitive, laws: Sequence[Callable[[Call], None]], calls: Sequence[Call]) -> str | None:

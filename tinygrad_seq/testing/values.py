@@ -11,7 +11,13 @@ from tinygrad_seq.testing.laws import actives, arrays_of, leaves, pulled, pushed
 from tinygrad_seq.testing.strategies import SINGULAR, Call, carries_gradient, lawful, sprinkled
 
 UNSUPPORTED = "NumPy's linear algebra does not support half precision"
-NO_HALF = dict.fromkeys(("solve", "cholesky"), UNSUPPORTED)  # exempt from the dtypes law in float16
+NO_HALF = dict.fromkeys(  # exempt from the dtypes law in float16
+    (
+        "solve", "inv", "pinv", "cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "det", "cofactors",
+        "slogdet",
+    ),
+    UNSUPPORTED,
+)  # fmt: skip
 
 
 def values(call: Call) -> None:

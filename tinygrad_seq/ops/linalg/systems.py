@@ -1,12 +1,26 @@
-"""Systems of linear equations, and inverses."""
+"""Systems of linear equations, and inverses: of square matrices, and in the sense of least squares.
+
+A derivative of the inverse multiplies by the inverse again. The Moore-Penrose inverse jumps where the rank of
+the matrix changes, and its derivative is that among matrices of one rank.
+"""
 
 from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import numpy_function, primitive
-from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.ops import reduction
+from tinygrad_seq.ops.elementwise import square
+from tinygrad_seq.ops.indexing import data_of
+from tinygrad_seq.ops.linalg.arguments import floats
+from tinygrad_seq.ops.linalg.products import matmul
+from tinygrad_seq.ops.linalg.singular import spread, svdvals
+from tinygrad_seq.ops.linalg.triangles import mirrored
+from tinygrad_seq.ops.shape import reshape, transpose
 
 
 def dominant(x):
@@ -38,3 +52,156 @@ def solve(a, b):
         z = _solve(a, reshape(b, (-1, 1)))
         return reshape(z, np.shape(z)[:-1])
     return _solve(a, b)
+
+
+@primitive("(n,n)->(n,n)", domain={"a": dominant}, module="linalg")
+def inv(a, /):
+    """z = a^-1, for invertible a (..., n, n)
+
+    NumPy's LinAlgError for a singular matrix.
+
+    >>> ts.linalg.inv(ts.tensor([[2.0, 0.0], [0.0, 4.0]])).numpy()
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]], dtype=float32)
+    """
+    return backend.checked(np.linalg.inv, a)
+
+
+inv.vjp(lambda g, z: np.negative(z.mT @ g @ z.mT))
+inv.jvp(lambda g, z: np.negative(z @ g @ z))
+
+
+@primitive("(n,m),()->(m,n)", domain={"a": spread})
+def _pinv(a, rtol, /):
+    """z = V diag(1 / s) U', for a = U diag(s) V'; with 0 for 1 / s_i where s_i <= rtol max s"""
+    u, s, v = backend.checked(np.linalg.svd, a, False)
+    counts_as_zero = s <= (np.expand_dims(rtol, -1) if np.ndim(rtol) else rtol) * s[..., :1]
+    inverse = np.where(counts_as_zero, 0, 1 / np.where(counts_as_zero, 1, s))
+    return v.mT @ (inverse[..., None] * u.mT)
+
+
+# dz = -z da z + z z' da' (I - a z) + (I - z a) da' z' z, among matrices of one rank (Golub and Pereyra 1973)
+def pinv_vjp(g, a, z):
+    h = g.mT
+    return (z.mT @ z) @ (h - h @ z @ a) + (h - a @ z @ h) @ (z @ z.mT) - z.mT @ g @ z.mT
+
+
+def pinv_jvp(g, a, z):
+    h = g.mT
+    return (z @ z.mT) @ (h - h @ a @ z) + (h - z @ a @ h) @ (z.mT @ z) - z @ g @ z
+
+
+_pinv.vjp(pinv_vjp, None)
+_pinv.jvp(pinv_jvp, None)
+
+RTOL = 1e-15  # of pinv, if nothing is given
+
+
+@numpy_function(module="linalg")
+def pinv(a, rcond=None, hermitian: bool = False, *, rtol=RTOL):
+    """The Moore-Penrose inverse of a (..., n, m); singular values up to `rtol` times the largest count as 0.
+
+    hermitian  a is symmetric, and only its lower triangle is read
+    rtol       a number, or one per matrix; None for max(n, m) times the eps of the dtype
+    rcond      another name for rtol, without None; ValueError for both
+
+    The derivative takes singular values that count as 0 to be 0, and to stay 0: where the rank changes, the
+    inverse jumps and has no derivative.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.linalg.pinv(ts.tensor([[2.0, 0.0], [0.0, 0.0]])).numpy()
+    array([[0.5, 0. ],
+           [0. , 0. ]], dtype=float32)
+    """
+    if rcond is not None and rtol is not RTOL:
+        raise ValueError("pinv accepts rtol or rcond, got both")
+    a = floats(a)
+    rtol = rcond if rcond is not None else rtol if rtol is not None else smallest(a)
+    return _pinv(mirrored(a) if hermitian else a, rtol)
+
+
+def smallest(a) -> float:
+    """max(n, m) eps: smaller singular values, relative to the largest, may be rounding errors."""
+    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+
+
+class LstsqResult(NamedTuple):
+    """What `lstsq` returns."""
+
+    x: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
+
+
+@numpy_function(module="linalg")
+def lstsq(a, b, rcond: float | None = None):
+    """The shortest x with the least sum of squares of b - a x, for a (n, m) and b (n,) or (n, k).
+
+    rcond  singular values up to `rcond` times the largest count as 0; None for max(n, m) times eps
+
+    Returns x, the sum of squares for each column of b (or none, if n <= m or the rank of a is less than m), the
+    rank of a, and its singular values. LinAlgError for other shapes. x is pinv(a, rcond) @ b, and so are its
+    derivatives.
+
+    >>> import tinygrad_seq as ts
+    >>> x, residuals, rank, s = ts.linalg.lstsq(ts.tensor([[1.0], [1.0]]), ts.tensor([1.0, 3.0]))
+    >>> x.numpy(), residuals.numpy(), rank.item()
+    (array([2.], dtype=float32), array([2.], dtype=float32), 1)
+    """
+    a, b = floats(a), floats(b)
+    if a.ndim != 2 or b.ndim not in (1, 2) or len(a) != len(b):
+        raise np.linalg.LinAlgError(
+            f"lstsq expects a matrix (n, m), and a vector (n,) or a matrix (n, k), got {a.shape} and {b.shape}"
+        )
+    if a.dtype != b.dtype:
+        dtype = np.result_type(a.dtype, b.dtype)
+        a, b = a.astype(dtype), b.astype(dtype)
+    n, m = a.shape
+    eps = float(np.finfo(a.dtype).eps)
+    rcond = smallest(a) if rcond is None else eps if rcond < 0 else rcond
+    s = svdvals(a)
+    rank = reduction.sum(s > rcond * s[:1]).astype(np.int32)
+    x = matmul(pinv(a, rcond), b)
+    if n <= m or data_of(rank) < m:
+        return LstsqResult(x, s[:0], rank, s)
+    errors = square(b - matmul(a, x))
+    return LstsqResult(x, reduction.sum(errors, 0, keepdims=b.ndim == 1), rank, s)
+
+
+@numpy_function(module="linalg")
+def tensorsolve(a, b, axes=None):
+    """The x with tensordot(a, x, x.ndim) = b; `axes` of a are first moved to its end.
+
+    LinAlgError if the axes of a for x have not as many elements as b.
+
+    >>> import tinygrad_seq as ts
+    >>> a = ts.tensor(np.eye(6).reshape(2, 3, 6))
+    >>> ts.linalg.tensorsolve(a, ts.ones((2, 3))).shape
+    (6,)
+    """
+    if axes is not None:
+        axes = tuple(axes)
+        a = transpose(a, (*(i for i in range(np.ndim(a)) if i not in axes), *axes))
+    shape = np.shape(a)[np.ndim(b) - np.ndim(a) :]
+    size = math.prod(shape)
+    if math.prod(np.shape(a)) != size**2:
+        raise np.linalg.LinAlgError(
+            f"tensorsolve expects prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim]), got {np.shape(a)} and "
+            f"{np.shape(b)}"
+        )
+    return reshape(solve(reshape(a, (size, size)), reshape(b, -1)), shape)
+
+
+@numpy_function(module="linalg")
+def tensorinv(a, ind: int = 2):
+    """The inverse of the map x -> tensordot(a, x, a.ndim - ind): its shape is a.shape[ind:] + a.shape[:ind].
+
+    >>> import tinygrad_seq as ts
+    >>> ts.linalg.tensorinv(ts.tensor(np.eye(6).reshape(2, 3, 6))).shape
+    (6, 2, 3)
+    """
+    if ind <= 0:
+        raise ValueError(f"tensorinv expects ind of 1 or more, got {ind}")
+    shape = np.shape(a)
+    return reshape(inv(reshape(a, (math.prod(shape[ind:]), -1))), shape[ind:] + shape[:ind])

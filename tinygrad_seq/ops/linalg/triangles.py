@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_seq.engine.primitive import primitive
 from tinygrad_seq.engine.signature import example
+from tinygrad_seq.ops.linalg.arguments import matrices
 
 
 @primitive(examples=[example("(a,b)"), example("(a,b,c)", k=-1), example("(a,b)", k=1)])
@@ -17,13 +18,6 @@ def tril(x, /, k=0):
            [3, 4]])
     """
     return np.tril(matrices(x), k)
-
-
-def matrices(x):
-    """`x`, or ValueError if it has fewer than two axes; NumPy would repeat a vector as the rows of a matrix."""
-    if np.ndim(x) < 2:
-        raise ValueError(f"expects matrices (..., n, m), got an array of shape {np.shape(x)}")
-    return x
 
 
 tril.linear(lambda g, k: np.tril(g, k))
@@ -43,3 +37,13 @@ def triu(x, /, k=0):
 
 triu.linear(lambda g, k: np.triu(g, k))
 triu.rides(k=lambda k: k)
+
+
+def mirrored(x, uplo: str = "L"):
+    """The symmetric matrix whose lower, or upper, triangle is that of x."""
+    return np.tril(x) + np.tril(x, -1).mT if uplo == "L" else np.triu(x) + np.triu(x, 1).mT
+
+
+def folded(s, uplo: str = "L"):
+    """The cotangent of x, from s, that of `mirrored(x)`, a symmetric matrix."""
+    return np.tril(s) + np.tril(s, -1) if uplo == "L" else np.triu(s) + np.triu(s, 1)
