@@ -94,7 +94,34 @@ linalg.norm(S, axis={None, 0, -1, i(1), a(1), (0; 1), (0; -1), 1; keepdims=True}
 linalg.norm(M, {1; 0, inf; -1, -inf; 1, 2; i(0), None, "fro", "fro"; (1; 0), np.float64(1); 0})
 linalg.norm({V; 1, V; inf, INTS[0]; 1, INTS[0]; inf, INTS, S; keepdims=True, ONE, HALF})
 linalg.solve({Q; V[:3], Q; M, Q; [1.0; 2.0; 3.0], Q[None]; V[:3], Q; M[None], INTS[:; :2]; [1; 2]})
-linalg.cholesky({a([[2.0; 1.0]; [1.0; 2.0]]), Q @ Q.T})
+linalg.cholesky({a([[2.0; 1.0]; [1.0; 2.0]]), Q @ Q.T, a([[2.0; 1.0]; [0.0; 2.0]]); upper=True})
+linalg.norm(M, {2, -2, 1, -1, inf, -inf, "nuc"; (1; 0), inf; (-1; 0), 2; keepdims=True})
+linalg.norm(S, {2, "nuc", inf, -1}, axis={(0; 2), (2; 1)})
+linalg.norm({V; 3, V; 0, V; -1, V; i(3), V; np.float64(1.5), S; 0; 1, HALF; 3, INTS; 2, BYTES; 3, INTS; "nuc"})
+linalg.vector_norm(S{, ; ord=1, ; axis=(0; 2), ; axis=-1; ord=3; keepdims=True, ; axis=(1; 0); ord=inf})
+linalg.vector_norm({S; axis=(), ONE, INTS; ord=0, INTS; axis=1})
+linalg.matrix_norm(S{, ; ord=2, ; ord="nuc"; keepdims=True, ; ord=-1, ; ord="fro"; keepdims=True})
+{linalg.inv, linalg.det, linalg.eigvalsh}({Q, Q[None], INTS[:; :2], np.zeros((0; 0)), np.zeros((2; 0; 0))})
+linalg.{eigh, eigvalsh}({Q; "U", Q; UPLO="l", Q[None], INTS[:; :2]})
+linalg.slogdet({Q, -Q, Q[None], INTS[:; :2], np.zeros((2; 2)), np.zeros((0; 0))})
+linalg.svd({M, M.T, M; full_matrices=False, S; False, INTS; 0, M; compute_uv=False, S; False; False, NONE})
+linalg.svdvals({M, S, INTS, NONE})
+linalg.qr({M, M.T, S, INTS, M.T; "complete", M; mode="complete", M; "r", M.T; mode="r", NONE})
+linalg.pinv({M, S, INTS, M; 1e-3, M; rtol=None, M; rtol=0.5, M; a(0.5), S; rtol=a([0.2; 0.5]), NONE})
+linalg.pinv({Q; hermitian=True, INTS[:; :2]; None; True})
+linalg.lstsq({M.T; V, M; V[:3], M; Q; rcond=0.5, Q; V[:3]; -1, INTS.T; [1; 2; 4]})
+linalg.tensorsolve({Q; V[:3], Q[:; None]; V[:3], Q[None]; ROW[:; :; 0], Q[:; :; None]; V[:3]; (1;)})
+linalg.tensorsolve(Q[:, :, None], V[:3], [0])
+linalg.tensorinv({Q; 1, Q[:; None], Q[:; None]; ind=1})
+linalg.matrix_power({Q, Q[None], INTS[:; :2]}, {0, 1, 2, 3, 5, -1, -2, i(3), a(2)})
+linalg.multi_dot({[M.T; Q; M; V], (V[:3]; Q), [V[:3]; M; V], [M; M.T; Q; M], [INTS; Q; M]})
+linalg.matrix_rank({M, S, INTS, M; 0.5, S; rtol=a([0.1; 0.5]), Q; hermitian=True, NONE})
+linalg.cond({Q, M, S, Q; 2, Q; -2, Q; 1, Q; inf, Q; "fro", Q; "nuc", Q[None]; -1, INTS, np.zeros((2; 2))})
+linalg.cond({np.zeros((2; 2)); 1, np.ones((2; 2)); "fro", a([[inf; 1.0]; [1.0; 1.0]]); 1})
+linalg.{diagonal, trace}({S, S; offset=1, S; offset=-2, S; offset=i(9), INTS, BYTES[None], NONE})
+linalg.{matrix_transpose(S), matrix_transpose(INTS), outer(V; V[:3]), outer(V; [1; 2]), outer(BYTES; BYTES)}
+linalg.{cross(V[:3]; V[1:]), cross(S; ROW; axis=1), cross(INTS; INTS[0]), cross(Q; [1.0; 2.0; 3.0])}
+linalg.{vecdot(S; S), vecdot(V; M), vecdot(S; ROW; axis=1), vecdot(INTS; INTS), vecdot(HALF; HALF)}
 einsum("{ii, ii->i, ij->, ji, ..., ...j->..., ij->ji, i...->...,  i j -> j i}", Q)
 einsum("{ij;jk, ij; jk -> ik, ij;kl->i l, ij...;jk...->ik..., iJ;Jk, ij;ik->kj}", Q, M)
 einsum({"ij;j"; Q; [1; 2; 3], "i->"; a([100; 100; 100]; np.int8), "i;i"; BYTES; BYTES, "i;i"; FLAGS; FLAGS})
@@ -345,16 +372,17 @@ REFUSED = {  # forms that NumPy accepts and we do not, with our error and its te
     "empty_like(M, dtype=int)": (TypeError, "empty_like has no argument dtype"),
     "partition(V, 1, kind='introselect')": (TypeError, "partition has no argument kind"),
     "split(S, [3, 1], 2)": (ValueError, "ascend"),
-    "linalg.norm(M, 2)": (ValueError, "norm accepts.*got ord="),
-    'linalg.norm(M, "nuc")': (ValueError, "norm accepts.*got ord="),
-    "linalg.norm(V, 3)": (ValueError, "norm accepts.*got ord="),
     "round(M, 1, None)": (TypeError, "positional"),
     "nan_to_num(a([1.0]), copy=False)": (ValueError, "in place"),
     "zeros_like(M, dtype=np.float32)": (TypeError, "zeros_like has no argument dtype"),
     "where(MASK)": (TypeError, "missing 2 required"),
     "M.astype(complex)": (TypeError, "floats, integers or booleans"),
     "add(M, 1j)": (TypeError, "numbers, not complex"),
-    "linalg.cholesky(Q @ Q.T, upper=True)": (TypeError, "upper"),
+    "linalg.svd(Q, hermitian=True)": (ValueError, "svd has no hermitian=True.*eigh"),
+    'linalg.qr(M, "raw")': (ValueError, 'modes "reduced", "complete" and "r", got .raw'),
+    "linalg.trace(M, dtype=np.float32)": (TypeError, "trace has no argument dtype.*astype"),
+    "linalg.multi_dot([M, V], out=np.zeros(3))": (TypeError, "multi_dot has no argument out"),
+    "linalg.multi_dot([S, V])": (ValueError, "matrices, and vectors only at its two ends"),
 }
 
 
@@ -378,12 +406,20 @@ roll(S, (1, 2, 3), (0, 1)) | pad(S, (1, 2, 3)) | pad(S, -1) | pad(S, 1.0) | repe
 repeat(S, [1, 2], 1) | repeat(S, 2, 9) | tile(S, 1.5) | take(S, 24) | take(S, -25) | take(S, [0, 9], 0) |
 take(S, [0], 5) | take_along_axis(M, a([[9]]), 0) | take_along_axis(M, a([0]), 0) | S[2] | S[5,] | S[[2]]
 | S[1.0] | S['a'] | S[..., ...] | S[0, 1, 2, 3] | S[a([True, True, True])] | S[[0.5]] |
-linalg.norm(S, axis=(0, 1, 2)) | linalg.norm(S, 2) | linalg.solve(M, V) | linalg.solve(Q, V) |
-linalg.solve(a([[0.0]]), a([1.0])) |
-linalg.cholesky(a([[-1.0]])) | einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) |
-einsum("ij,jk", M, M) | einsum("", Q) | tensordot(M, M, ((0, 0), (0, 0))) |
-tensordot(M, M, ((0, 1), (0,))) | tensordot(M, M, 1) | tensordot(M, M, (5, 0)) | outer(M) | add(M, 'a') |
-add(S, Q) | clip(M, 0, 1, 2)
+linalg.norm(S, axis=(0, 1, 2)) | linalg.norm(S, 2) | linalg.norm(V, "fro") | linalg.norm(M, 3) |
+linalg.norm(M, "x") | linalg.norm(S, 2, (0, 0)) | linalg.norm(M, -2, axis=5) | linalg.inv(M) | linalg.inv(V) |
+linalg.inv(a([[0.0]])) | linalg.inv(HALF[:, None] * HALF) | linalg.det(M) | linalg.slogdet(V) | linalg.eigh(M) |
+linalg.eigh(Q, "X") | linalg.svd(V) | linalg.qr(V) |
+linalg.qr(Q, "no") | linalg.pinv(Q, 1e-3, rtol=1e-3) | linalg.pinv(V) | linalg.lstsq(S, V) |
+linalg.lstsq(M, V) | linalg.matrix_power(M, 2) | linalg.matrix_power(Q, 1.5) | linalg.multi_dot([Q]) |
+linalg.multi_dot([Q, Q, S]) | linalg.multi_dot([Q, M, Q]) | linalg.matrix_rank(Q, 1, rtol=1) |
+linalg.cond(NONE) | linalg.cond(M, 1) | linalg.tensorinv(Q, 0) | linalg.tensorinv(M, 1) |
+linalg.tensorsolve(M, V) | linalg.tensorsolve(Q, V[:3], (5,)) | linalg.outer(M, V) | linalg.cross(V, V) |
+linalg.trace(V) | linalg.matrix_transpose(V) | linalg.vecdot(V, Q) | linalg.cholesky(Q @ Q.T, True) |
+linalg.solve(M, V) | linalg.solve(Q, V) | linalg.solve(a([[0.0]]), a([1.0])) | linalg.cholesky(a([[-1.0]])) |
+einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) | einsum("ij,jk", M, M) |
+einsum("", Q) | tensordot(M, M, ((0, 0), (0, 0))) | tensordot(M, M, ((0, 1), (0,))) | tensordot(M, M, 1) |
+tensordot(M, M, (5, 0)) | outer(M) | add(M, 'a') | add(S, Q) | clip(M, 0, 1, 2)
 """
 
 

@@ -22,6 +22,7 @@ APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 
 MODES = ("full", "same", "valid")
 
 EYE = 4 * doors.placed(np.eye(3))
+FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for its arguments
     "angle": [(lambda x: x * ts.angle(x), APART), (lambda x: x * ts.angle(x, deg=True), APART)],
@@ -104,6 +105,42 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.nan_to_num(ts.where(x > 0, x, math.nan), nan=2.0), APART),
         (lambda x: ts.nan_to_num(ts.where(x > 0, x, math.inf), posinf=2.0), APART),
     ],
+    "linalg.cholesky": [
+        (lambda a: ts.cholesky(a @ a.T + EYE), M),
+        (lambda a: ts.cholesky(a @ a.T + EYE, upper=True), M),
+    ],
+    "linalg.cond": [
+        (lambda a: ts.linalg.cond(a + EYE), Q),
+        (lambda a: ts.linalg.cond(a + EYE, 1), Q[None]),
+        (lambda a: ts.linalg.cond(a + EYE, -2), Q),
+    ],
+    "linalg.cross": [(ts.linalg.cross, V, Q), (lambda x, y: ts.linalg.cross(x, y, axis=0), M, M[::-1])],
+    "linalg.diagonal": [(ts.linalg.diagonal, S), (lambda x: ts.linalg.diagonal(x, offset=-1), S)],
+    "linalg.eigh": [
+        (lambda a: ts.linalg.eigh(a + FAR)[0], Q),
+        (lambda a: ts.square(ts.linalg.eigh(a + FAR, "U").eigenvectors), Q[None]),
+    ],
+    "linalg.eigvalsh": [
+        (lambda a: ts.linalg.eigvalsh(a + FAR), Q),
+        (lambda a: ts.linalg.eigvalsh(a + FAR, "U"), Q[None]),
+    ],
+    "linalg.lstsq": [
+        (lambda a, b: ts.linalg.lstsq(a, b)[0], M[:, :2], V),
+        (lambda a, b: ts.linalg.lstsq(a, b).residuals, M[:, :2], M),
+        (lambda a, b: ts.linalg.lstsq(a, b, 0.01).x, M[:2], V[:2]),
+    ],
+    "linalg.matrix_norm": [(ts.linalg.matrix_norm, S), (lambda x: ts.linalg.matrix_norm(x, ord="nuc"), M)],
+    "linalg.matrix_power": [
+        (lambda a: ts.linalg.matrix_power(a, 5), Q),
+        (lambda a: ts.linalg.matrix_power(a + EYE, -2), Q[None]),
+        (lambda a: a * ts.linalg.matrix_power(a, 0), Q),
+    ],
+    "linalg.matrix_rank": [(lambda a: a * ts.linalg.matrix_rank(a), M)],
+    "linalg.matrix_transpose": [(ts.linalg.matrix_transpose, S)],
+    "linalg.multi_dot": [
+        (lambda x, y, z: ts.linalg.multi_dot([x, y, z]), Q, M, W),
+        (lambda x, y: ts.linalg.multi_dot([x, y, y.T, y]), V, M),
+    ],
     "linalg.norm": [
         (ts.norm, V),
         (ts.norm, M),
@@ -112,6 +149,50 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.norm(x, 1, axis=1), APART),
         (lambda x: ts.norm(x, math.inf, axis=1), APART),
         (lambda x: ts.norm(x, 2, 0), S),
+        (lambda x: ts.norm(x, 3, 1, keepdims=True), APART),
+        (lambda x: ts.norm(x, 0.5), V),
+        (lambda x: x * ts.norm(x, 0), V),
+        (lambda x: ts.norm(x, 2, (2, 0)), APART),
+        (lambda x: ts.norm(x, -2, (0, 1)), Q[:, :2]),
+        (lambda x: ts.norm(x, 1, (2, 0), keepdims=True), S),
+        (lambda x: ts.norm(x, -math.inf, (0, 1)), S),
+    ],
+    "linalg.outer": [(ts.linalg.outer, V, W)],
+    "linalg.pinv": [
+        (ts.linalg.pinv, M),
+        (lambda a, b: ts.linalg.pinv(a @ b), M[:, :2], M[:2]),  # of rank 2
+        (lambda a: ts.linalg.pinv(a, rtol=0.2), M),  # which cuts off singular values that are not 0
+        (lambda a: ts.linalg.pinv(a + FAR, hermitian=True), Q),
+        (lambda a: ts.linalg.pinv(a, rtol=np.array([0.0, 1e-9])), S[..., :2]),
+    ],
+    "linalg.qr": [
+        (lambda a: ts.linalg.qr(a)[0], M.T),
+        (lambda a: ts.linalg.qr(a).R, M),
+        (lambda a: ts.linalg.qr(a, "complete").Q, M.T),
+        (lambda a: ts.linalg.qr(a, "r"), M.T[None]),
+    ],
+    "linalg.slogdet": [(lambda a: ts.linalg.slogdet(a + EYE)[1], Q)],
+    "linalg.solve": [
+        (lambda a, b: ts.solve(a + EYE, b), Q, V),
+        (lambda a, b: ts.solve(a + EYE, b), Q, M),
+        (lambda a, b: ts.solve(a[:, None] + EYE, b), Q, S[:1]),
+    ],
+    "linalg.svd": [
+        (lambda a: ts.linalg.svd(a, False).U, M.T),
+        (lambda a: ts.linalg.svd(a).Vh, M),
+        (lambda a: ts.linalg.svd(a)[1], S[..., :2]),
+        (lambda a: ts.linalg.svd(a, compute_uv=False), M),
+    ],
+    "linalg.tensorinv": [(lambda a: ts.linalg.tensorinv(a[:, None] + EYE[:, None]), Q)],
+    "linalg.tensorsolve": [
+        (lambda a, b: ts.linalg.tensorsolve(a + EYE, b), Q, V),
+        (lambda a, b: ts.linalg.tensorsolve((a + EYE)[..., None], b, (0,)), Q, V),
+    ],
+    "linalg.trace": [(ts.linalg.trace, S), (lambda x: ts.linalg.trace(x, offset=2), S)],
+    "linalg.vecdot": [(ts.linalg.vecdot, S, W), (lambda x, y: ts.linalg.vecdot(x, y, axis=0), S, S[:, :1])],
+    "linalg.vector_norm": [
+        (ts.linalg.vector_norm, S),
+        (lambda x: ts.linalg.vector_norm(x, axis=(0, 2), ord=3), S),
     ],
     "outer": [(ts.outer, V, W), (ts.outer, M, V)],
     "pad": [
@@ -146,11 +227,6 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y: ts.scatter_add(x, (slice(None), [3, 3]), y), M, V[:, None]),
         (lambda x, y: ts.scatter_add(x, 1, y), M, W),
         (lambda x, y: ts.scatter_add(x, M > 1.0, y), M, np.array(2.0)),
-    ],
-    "linalg.solve": [
-        (lambda a, b: ts.solve(a + EYE, b), Q, V),
-        (lambda a, b: ts.solve(a + EYE, b), Q, M),
-        (lambda a, b: ts.solve(a[:, None] + EYE, b), Q, S[:1]),
     ],
     "sort": [(ts.sort, APART), (lambda x: ts.sort(x, 0), APART), (lambda x: ts.sort(x, axis=None), APART)],
     "special.expit": [(ts.special.expit, APART)],

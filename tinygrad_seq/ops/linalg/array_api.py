@@ -4,15 +4,17 @@ or along one axis, and their arrays are positional.
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function
 from tinygrad_seq.ops import reduction
-from tinygrad_seq.ops.einsum import einsum
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.linalg.arguments import matrices
+from tinygrad_seq.ops.linalg.products import matmul
 from tinygrad_seq.ops.rearranging import moveaxis, roll
-from tinygrad_seq.ops.shape import reshape, swapaxes
+from tinygrad_seq.ops.shape import expand_dims, reshape, swapaxes
 
 
 @numpy_function(module="linalg")
@@ -24,6 +26,7 @@ def diagonal(x, /, *, offset: int = 0):
     array([1., 4.], dtype=float32)
     """
     *_, n, m = np.shape(matrices(x))
+    offset = operator.index(offset)
     below, above = max(-offset, 0), max(offset, 0)
     i = np.arange(max(min(n - below, m - above), 0))
     return getitem(x, (..., i + below, i + above))
@@ -91,5 +94,6 @@ def vecdot(x1, x2, /, *, axis: int = -1):
     >>> float(ts.linalg.vecdot(ts.tensor([1.0, 2.0]), ts.tensor([3.0, 4.0])))
     11.0
     """
-    x1, x2 = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
-    return einsum("...i,...i", x1, x2)
+    x1, x2 = (moveaxis(x, operator.index(axis), -1) for x in (x1, x2))
+    z = matmul(expand_dims(x1, -2), expand_dims(x2, -1))
+    return reshape(z, np.shape(z)[:-2])

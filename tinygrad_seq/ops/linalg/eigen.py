@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
+from tinygrad_seq.ops.linalg.arguments import finite
 from tinygrad_seq.ops.linalg.triangles import folded, mirrored
 
 
@@ -48,7 +49,7 @@ EXAMPLES = [example("(a,a)", UPLO="L"), example("(b,a,a)", UPLO="U")]
 @primitive("(n,n)->(n),(n,n)", examples=EXAMPLES, domain={"a": apart}, many=True)
 def _eigh(a, /, UPLO):  # noqa: N803, NumPy's name
     """z = w, V with a V = V diag(w), w ascending and V'V = I"""
-    return tuple(backend.checked(np.linalg.eigh, a, UPLO))
+    return tuple(backend.checked(np.linalg.eigh, finite(a), UPLO))
 
 
 def eigh_vjp(g, z, UPLO):  # noqa: N803
@@ -71,7 +72,7 @@ _eigh.jvp(eigh_jvp)
 @primitive("(n,n)->(n)", examples=EXAMPLES, domain={"a": apart})
 def _eigvalsh(a, /, UPLO):  # noqa: N803
     """z = the eigenvalues of a, ascending"""
-    return backend.checked(np.linalg.eigvalsh, a, UPLO)
+    return backend.checked(np.linalg.eigvalsh, finite(a), UPLO)
 
 
 def eigvalsh_vjp(g, a, UPLO):  # noqa: N803

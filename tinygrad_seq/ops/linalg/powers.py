@@ -11,9 +11,9 @@ import numpy as np
 from tinygrad_seq.engine.primitive import numpy_function
 from tinygrad_seq.ops import elementwise, reduction
 from tinygrad_seq.ops.choice import where
-from tinygrad_seq.ops.comparison import isnan
+from tinygrad_seq.ops.comparison import isnan, not_equal
 from tinygrad_seq.ops.indexing import getitem
-from tinygrad_seq.ops.linalg.arguments import floats
+from tinygrad_seq.ops.linalg.arguments import floats, squares
 from tinygrad_seq.ops.linalg.determinants import _slogdet, identity, inverse
 from tinygrad_seq.ops.linalg.eigen import eigvalsh
 from tinygrad_seq.ops.linalg.norms import norm
@@ -32,10 +32,7 @@ def matrix_power(a, n: int):
     array([[1., 5.],
            [0., 1.]], dtype=float32)
     """
-    shape = np.shape(a)
-    if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise np.linalg.LinAlgError(f"matrix_power expects square matrices (..., k, k), got shape {shape}")
-    n = operator.index(n)
+    a, n = squares(a), operator.index(n)
     if n == 0:
         return identity(a)
     square, n = (inv(a), -n) if n < 0 else (a, n)
@@ -104,7 +101,7 @@ def matrix_rank(A, tol=None, hermitian: bool = False, *, rtol=None):  # noqa: N8
     if tol is not None and rtol is not None:
         raise ValueError("matrix_rank accepts tol or rtol, got both")
     if np.ndim(A) < 2:
-        return (reduction.sum(elementwise.abs(A) > 0) > 0).astype(np.int64)
+        return (reduction.sum(not_equal(A, 0)) > 0).astype(np.int64)
     s = elementwise.abs(eigvalsh(A)) if hermitian else svdvals(A)
     if tol is None:
         rtol = smallest(floats(A)) if rtol is None else column(rtol)

@@ -20,6 +20,7 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
+from tinygrad_seq.ops.linalg.arguments import finite
 from tinygrad_seq.ops.linalg.eigen import inverse_gaps, reciprocal, vanishes
 
 
@@ -41,7 +42,7 @@ def spread(x):
 )
 def _svd(a, /, full_matrices):
     """z = U, s, V' with a = U diag(s) V', s descending, U'U = I and V'V = I"""
-    return tuple(backend.checked(np.linalg.svd, a, full_matrices))
+    return tuple(backend.checked(np.linalg.svd, finite(a), full_matrices))
 
 
 def skew(x):
@@ -105,7 +106,7 @@ def svdvals(x, /):
     >>> ts.linalg.svdvals(ts.tensor([[0.0, 2.0], [1.0, 0.0]])).numpy()
     array([2., 1.], dtype=float32)
     """
-    return backend.checked(np.linalg.svd, x, False, False)
+    return backend.checked(np.linalg.svd, finite(x), False, False)
 
 
 def svdvals_vjp(g, x):

@@ -1,7 +1,7 @@
 """Systems of linear equations, and inverses: of square matrices, and in the sense of least squares.
 
 A derivative of the inverse multiplies by the inverse again. The Moore-Penrose inverse jumps where the rank of
-the matrix changes, and its derivative is that among matrices of one rank.
+the matrix changes; its derivative is that along matrices of the same rank.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.ops import reduction
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.indexing import data_of
-from tinygrad_seq.ops.linalg.arguments import floats
+from tinygrad_seq.ops.linalg.arguments import finite, floats, squares
 from tinygrad_seq.ops.linalg.products import matmul
-from tinygrad_seq.ops.linalg.singular import spread, svdvals
+from tinygrad_seq.ops.linalg.singular import _svd, spread, svdvals
 from tinygrad_seq.ops.linalg.triangles import mirrored
 from tinygrad_seq.ops.shape import reshape, transpose
 
@@ -74,21 +74,41 @@ inv.jvp(lambda g, z: np.negative(z @ g @ z))
 @primitive("(n,m),()->(m,n)", domain={"a": spread})
 def _pinv(a, rtol, /):
     """z = V diag(1 / s) U', for a = U diag(s) V'; with 0 for 1 / s_i where s_i <= rtol max s"""
-    u, s, v = backend.checked(np.linalg.svd, a, False)
-    counts_as_zero = s <= (np.expand_dims(rtol, -1) if np.ndim(rtol) else rtol) * s[..., :1]
-    inverse = np.where(counts_as_zero, 0, 1 / np.where(counts_as_zero, 1, s))
-    return v.mT @ (inverse[..., None] * u.mT)
+    u, s, v = backend.checked(np.linalg.svd, finite(a), False)
+    zero = cut_off(s, rtol)
+    return v.mT @ (np.where(zero, 0, 1 / np.where(zero, 1, s))[..., None] * u.mT)
 
 
-# dz = -z da z + z z' da' (I - a z) + (I - z a) da' z' z, among matrices of one rank (Golub and Pereyra 1973)
-def pinv_vjp(g, a, z):
+def cut_off(s, rtol):
+    """Which of the singular values s count as 0."""
+    return s <= (np.expand_dims(rtol, -1) if np.ndim(rtol) else rtol) * s[..., :1]
+
+
+# dz = -z da z + z z' da' (I - a z) + (I - z a) da' z' z, if what is cut off is 0 (Golub and Pereyra 1973)
+def pinv_vjp(g, a, z, rtol):
     h = g.mT
-    return (z.mT @ z) @ (h - h @ z @ a) + (h - a @ z @ h) @ (z @ z.mT) - z.mT @ g @ z.mT
+    of_rank = (z.mT @ z) @ (h - h @ z @ a) + (h - a @ z @ h) @ (z @ z.mT) - z.mT @ g @ z.mT
+    return of_rank + mixed(h, a, rtol)
 
 
-def pinv_jvp(g, a, z):
+def pinv_jvp(g, a, z, rtol):
     h = g.mT
-    return (z @ z.mT) @ (h - h @ a @ z) + (h - z @ a @ h) @ (z.mT @ z) - z @ g @ z
+    of_rank = (z @ z.mT) @ (h - h @ a @ z) + (h - z @ a @ h) @ (z.mT @ z) - z @ g @ z
+    return of_rank + mixed(g, a, rtol).mT
+
+
+def mixed(h, a, rtol):
+    """What is missing if a singular value c that is cut off is not 0: its vectors turn with the others.
+
+    With p = U' h V it is U m V', m_ij = e (c / b p_ij + p_ji) with e = c / (b (b^2 - c^2)) for i and j of which
+    one, b, is kept and one, c, is cut off, and 0 for others. A symmetric map, for the VJP and the JVP.
+    """
+    u, s, v = _svd(a, False)
+    p, zero = u.mT @ h @ v.mT, cut_off(s, rtol)
+    one, other = s[..., :, None], s[..., None, :]
+    pairs = zero[..., :, None] != zero[..., None, :]
+    b, c = np.where(pairs, np.maximum(one, other), 2), np.where(pairs, np.minimum(one, other), 0)
+    return u @ (c / (b * (b * b - c * c)) * (c / b * p + p.mT)) @ v
 
 
 _pinv.vjp(pinv_vjp, None)
@@ -105,8 +125,7 @@ def pinv(a, rcond=None, hermitian: bool = False, *, rtol=RTOL):
     rtol       a number, or one per matrix; None for max(n, m) times the eps of the dtype
     rcond      another name for rtol, without None; ValueError for both
 
-    The derivative takes singular values that count as 0 to be 0, and to stay 0: where the rank changes, the
-    inverse jumps and has no derivative.
+    Where a singular value begins to count, the inverse jumps and has no derivative.
 
     >>> import tinygrad_seq as ts
     >>> ts.linalg.pinv(ts.tensor([[2.0, 0.0], [0.0, 0.0]])).numpy()
@@ -117,7 +136,7 @@ def pinv(a, rcond=None, hermitian: bool = False, *, rtol=RTOL):
         raise ValueError("pinv accepts rtol or rcond, got both")
     a = floats(a)
     rtol = rcond if rcond is not None else rtol if rtol is not None else smallest(a)
-    return _pinv(mirrored(a) if hermitian else a, rtol)
+    return _pinv(mirrored(squares(a)) if hermitian else a, rtol)
 
 
 def smallest(a) -> float:
@@ -145,18 +164,19 @@ def lstsq(a, b, rcond: float | None = None):
     derivatives.
 
     >>> import tinygrad_seq as ts
-    >>> x, residuals, rank, s = ts.linalg.lstsq(ts.tensor([[1.0], [1.0]]), ts.tensor([1.0, 3.0]))
+    >>> x, residuals, rank, s = ts.linalg.lstsq(ts.tensor([[2.0], [0.0]]), ts.tensor([1.0, 3.0]))
     >>> x.numpy(), residuals.numpy(), rank.item()
-    (array([2.], dtype=float32), array([2.], dtype=float32), 1)
+    (array([0.5], dtype=float32), array([9.], dtype=float32), 1)
     """
     a, b = floats(a), floats(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or len(a) != len(b):
         raise np.linalg.LinAlgError(
             f"lstsq expects a matrix (n, m), and a vector (n,) or a matrix (n, k), got {a.shape} and {b.shape}"
         )
-    if a.dtype != b.dtype:
-        dtype = np.result_type(a.dtype, b.dtype)
-        a, b = a.astype(dtype), b.astype(dtype)
+    if np.float16 in (a.dtype, b.dtype):
+        raise TypeError("lstsq does not support float16: use astype")
+    none = reduction.sum(a[:0]) + reduction.sum(b[:0])
+    a, b = a + none, b + none  # of one dtype, and Tensors if one of them is
     n, m = a.shape
     eps = float(np.finfo(a.dtype).eps)
     rcond = smallest(a) if rcond is None else eps if rcond < 0 else rcond
