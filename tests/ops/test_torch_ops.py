@@ -336,6 +336,90 @@ TABLE = {
             M,
         )
     ],
+    "cofactors": [
+        (PRIMITIVES["cofactors"].function, lambda x: torch.linalg.det(x) * torch.linalg.inv(x).T, Q)
+    ],
+    "linalg.det": [
+        (ts.linalg.det, torch.linalg.det, Q),
+        (ts.linalg.det, torch.linalg.det, Q[:, None] + 4 * np.eye(3)),
+    ],
+    "linalg.slogdet": [(ts.linalg.slogdet, torch.linalg.slogdet, Q - 9 * np.eye(3))],
+    "linalg.inv": [(ts.linalg.inv, torch.linalg.inv, Q)],
+    "linalg.pinv": [
+        (ts.linalg.pinv, torch.linalg.pinv, M),
+        (ts.linalg.pinv, torch.linalg.pinv, S.swapaxes(1, 2)),
+    ],
+    "linalg.lstsq": [
+        (
+            lambda a, b: ts.linalg.lstsq(a, b).x,
+            lambda a, b: torch.linalg.lstsq(a, b).solution,
+            M.T,
+            V[:, None],
+        )
+    ],
+    "linalg.tensorsolve": [(ts.linalg.tensorsolve, torch.linalg.tensorsolve, Q[:, None], V[:3])],
+    "linalg.tensorinv": [
+        (lambda a: ts.linalg.tensorinv(a, 1), lambda a: torch.linalg.tensorinv(a, 1), Q[:, None])
+    ],
+    "linalg.eigh": [
+        (
+            lambda x: (ts.linalg.eigh(x @ x.T)[0], ts.square(ts.linalg.eigh(x @ x.T)[1])),
+            lambda x: (torch.linalg.eigh(x @ x.T)[0], torch.linalg.eigh(x @ x.T)[1] ** 2),
+            Q,
+        )
+    ],
+    "linalg.eigvalsh": [(lambda x: ts.linalg.eigvalsh(x @ x.T), lambda x: torch.linalg.eigvalsh(x @ x.T), Q)],
+    "linalg.svd": [
+        (
+            lambda x: (lambda u, s, v: (u * s[0] @ ts.tanh(s[:, None] * v), s))(*ts.linalg.svd(x, False)),
+            lambda x: (lambda u, s, v: (u * s[0] @ torch.tanh(s[:, None] * v), s))(*torch.linalg.svd(x, False)),
+            M,
+        )
+    ],
+    "linalg.svdvals": [
+        (ts.linalg.svdvals, torch.linalg.svdvals, M),
+        (ts.linalg.svdvals, torch.linalg.svdvals, S),
+    ],
+    "linalg.qr": [(ts.linalg.qr, torch.linalg.qr, M.T), (ts.linalg.qr, torch.linalg.qr, Q)],
+    "linalg.matrix_power": [
+        (lambda x, n=n: ts.linalg.matrix_power(x, n), lambda x, n=n: torch.linalg.matrix_power(x, n), Q)
+        for n in (1, 3, -2)
+    ],
+    "linalg.multi_dot": [
+        (lambda *xs: ts.linalg.multi_dot(xs), lambda *xs: torch.linalg.multi_dot(xs), M.T, Q, M, V)
+    ],
+    "linalg.matrix_rank": [(ts.linalg.matrix_rank, torch.linalg.matrix_rank, S)],
+    "linalg.cond": [
+        (lambda x, p=p: ts.linalg.cond(x, p), lambda x, p=p: torch.linalg.cond(x, p), Q)
+        for p in (None, -2)
+    ]
+    + [  # PyTorch's cond for other norms raises an error in its backward pass
+        (
+            lambda x, p=p: ts.linalg.cond(x, p),
+            lambda x, p=p: torch.linalg.norm(x, p) * torch.linalg.norm(torch.linalg.inv(x), p),
+            Q,
+        )
+        for p in ("fro", 1)
+    ],
+    "linalg.vector_norm": [
+        (
+            lambda x: ts.linalg.vector_norm(x, ord=3, axis=(0, 2)),
+            lambda x: torch.linalg.vector_norm(x, 3, dim=(0, 2)),
+            S,
+        )
+    ],
+    "linalg.matrix_norm": [
+        (lambda x, p=p: ts.linalg.matrix_norm(x, ord=p), lambda x, p=p: torch.linalg.matrix_norm(x, p), S)
+        for p in ("fro", "nuc", 2, -2, 1, -math.inf)
+    ],
+    "linalg.diagonal": [
+        (lambda x: ts.linalg.diagonal(x, offset=1), lambda x: torch.linalg.diagonal(x, offset=1), S)
+    ],
+    "linalg.trace": [(ts.linalg.trace, torch.trace, Q)],
+    "linalg.matrix_transpose": [(ts.linalg.matrix_transpose, lambda x: x.mT, S)],
+    "linalg.outer": [(ts.linalg.outer, torch.outer, V, V[1:])],
+    "linalg.cross": [(ts.linalg.cross, torch.linalg.cross, Q, Q[::-1] + 1)],
+    "linalg.vecdot": [(ts.linalg.vecdot, torch.linalg.vecdot, S, S[::-1] + 1)],
     "contract": [
         (
             lambda x, y: PRIMITIVES["contract"].function(x, y, "bij,jk->kbi"),

@@ -36,10 +36,20 @@ def scatter_along_axis(x, indices, axis, shape):
     return z
 
 
+def cofactors(a):
+    """By the determinants of what is left without a row and a column."""
+    n = a.shape[-1]
+    z = np.empty(a.shape)
+    for i, j in np.ndindex(n, n):
+        z[..., i, j] = (-1) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, -2), j, -1))
+    return z
+
+
 FORMULAS = {  # primitives without a NumPy function of that name, or with other arguments
     "astype": lambda x, dtype: np.array(x, dtype),
     "cast": lambda x, dtype: np.array(x, dtype),
     "cholesky": np.linalg.cholesky,
+    "cofactors": cofactors,
     "concatenate": lambda *arrays, axis=0: np.concatenate(arrays, axis),
     "contract": lambda x, y, subscripts: np.einsum(subscripts, x, y),
     "iv": special.iv,
@@ -47,6 +57,15 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "jv": special.jv,
     "polygamma": special.polygamma,
     "yv": special.yv,
+    "det": np.linalg.det,
+    "eigh": np.linalg.eigh,
+    "eigvalsh": np.linalg.eigvalsh,
+    "inv": np.linalg.inv,
+    "pinv": lambda a, rtol: np.linalg.pinv(a + np.zeros_like(rtol, float)[..., None, None], rtol),
+    "qr": lambda a, complete: np.linalg.qr(a, "complete" if complete else "reduced"),
+    "slogdet": np.linalg.slogdet,
+    "svd": lambda a, full_matrices: np.linalg.svd(a, full_matrices),
+    "svdvals": np.linalg.svdvals,
     "getitem": lambda x, *indices, key: x[key_of(key, indices)],
     "move": lambda x, device, source: x,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),

@@ -16,7 +16,11 @@ from naming import PUBLIC
 
 from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES
 
-NAMES = PUBLIC
+# of matrices without an inverse, or with equal singular values, these have no derivative
+NEEDY = {f"linalg.{name}" for name in ("cond", "eigh", "lstsq", "pinv", "qr", "svd", "svdvals", "eigvalsh")}
+NEEDY |= {"linalg.matrix_rank", "linalg.norm", "linalg.matrix_norm"}
+SQUARE = {f"linalg.{name}" for name in ("solve", "cholesky", "inv", "det", "slogdet", "matrix_power")}
+NAMES = sorted(set(PUBLIC) - NEEDY)
 CONSTANT = {op.name for op in PRIMITIVES.values() if op.kind == "none"} | {
     *("angle", "argsort", "imag", "isclose", "iscomplex", "isneginf", "isposinf", "isreal", "round")
 }
@@ -49,8 +53,9 @@ def call(choices: Choices, scope, names=NAMES) -> str:
         subscripts = choices.one_of(EINSUMS)
         operands = [x, *(scope.tensor() for _ in range(subscripts.count(",")))]
         return f"ts.einsum({subscripts!r}, {', '.join(operands)})"
-    if name in ("linalg.solve", "linalg.cholesky"):
-        return f"ts.{name}(definite({x})" + (f", {scope.tensor()})" if name == "linalg.solve" else ")")
+    if name in SQUARE:
+        rest = {"linalg.solve": f", {scope.tensor()}", "linalg.matrix_power": f", {choices.below(5) - 2}"}
+        return f"ts.{name}(definite({x}){rest.get(name, '')})"
     given, keyword = [], False
     for p in inspect.signature(FUNCTIONS[name]).parameters.values():
         if p.name == "mode" or (p.default is not p.empty and choices.chance(40)):

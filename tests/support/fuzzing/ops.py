@@ -63,7 +63,7 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "n": [0, 1, 2, 3, -1, np.int64(2), 1.5],
     "offset": [0, 1, -1, 5, np.int64(1), 1.5],
     "ind": [0, 1, 2, 3],
-    "rcond": [None, 1e-9, 0.5, -1, "a"], "rtol": [None, 1e-9, 0.5], "tol": [None, 1e-9, 0.5],
+    "rcond": [None, 1e-9, 0.5, -1, "a"],
     "hermitian": [False, True], "upper": [False, True],
     "full_matrices": [False, True, 1], "compute_uv": [True, False],
     "UPLO": ["L", "U", "l", "X", 1],
