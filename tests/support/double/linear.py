@@ -105,6 +105,11 @@ def eigh(a, UPLO="L"):  # noqa: N803, NumPy's name
     return tuple(map(wrap, np.linalg.eigh(*matrices(a), UPLO)))
 
 
+@function("linalg.eigvalsh")
+def eigvalsh(a, UPLO="L"):  # noqa: N803, NumPy's name
+    return wrap(np.linalg.eigvalsh(*matrices(a), UPLO))
+
+
 @function("linalg.norm")
 def norm(x, ord=None, axis=None, keepdims=False):
     z = wrap(np.linalg.norm(host(x), ord, axis, keepdims))
