@@ -20,7 +20,7 @@ from tinygrad_seq.engine.backend import devices
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.ops import linalg, special
+from tinygrad_seq.ops import fft, linalg, special
 from tinygrad_seq.ops.angles import angle, arctan2, deg2rad, degrees, hypot, rad2deg, radians
 from tinygrad_seq.ops.bits import bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift
 from tinygrad_seq.ops.choice import (
@@ -449,6 +449,8 @@ __all__ = [  # in the order in which a reader should meet them
     "cholesky",
     "norm",
     "linalg",
+    # fft
+    "fft",
     # einsum
     "einsum",
     "outer",

@@ -122,6 +122,7 @@ linalg.{diagonal, trace}({S, S; offset=1, S; offset=-2, S; offset=i(9), INTS, BY
 linalg.{matrix_transpose(S), matrix_transpose(INTS), outer(V; V[:3]), outer(V; [1; 2]), outer(BYTES; BYTES)}
 linalg.{cross(V[:3]; V[1:]), cross(S; ROW; axis=1), cross(INTS; INTS[0]), cross(Q; [1.0; 2.0; 3.0])}
 linalg.{vecdot(S; S), vecdot(V; M), vecdot(S; ROW; axis=1), vecdot(INTS; INTS), vecdot(HALF; HALF)}
+fft.{fftshift, ifftshift}({S, INTS, NONE, S; 1, S; (0; -1), S; [1], S; i(0), S; axes=(1; 1)})
 einsum("{ii, ii->i, ij->, ji, ..., ...j->..., ij->ji, i...->...,  i j -> j i}", Q)
 einsum("{ij;jk, ij; jk -> ik, ij;kl->i l, ij...;jk...->ik..., iJ;Jk, ij;ik->kj}", Q, M)
 einsum({"ij;j"; Q; [1; 2; 3], "i->"; a([100; 100; 100]; np.int8), "i;i"; BYTES; BYTES, "i;i"; FLAGS; FLAGS})

@@ -420,6 +420,17 @@ TABLE = {
     "linalg.outer": [(ts.linalg.outer, torch.outer, V, V[1:])],
     "linalg.cross": [(ts.linalg.cross, torch.linalg.cross, Q, Q[::-1] + 1)],
     "linalg.vecdot": [(ts.linalg.vecdot, torch.linalg.vecdot, S, S[::-1] + 1)],
+    "rfft": [(ts.fft.rfft, lambda x: torch.view_as_real(torch.fft.rfft(x)), S[..., :3])],
+    "irfft": [
+        (
+            lambda x, n=n: ts.fft.irfft(x, n),
+            lambda x, n=n: torch.fft.irfft(torch.view_as_complex(x), n),
+            S[..., :2],
+        )
+        for n in (3, 4, 5)
+    ],
+    "fft.fftshift": [(ts.fft.fftshift, torch.fft.fftshift, S)],
+    "fft.ifftshift": [(lambda x: ts.fft.ifftshift(x, 1), lambda x: torch.fft.ifftshift(x, 1), S)],
     "contract": [
         (
             lambda x, y: PRIMITIVES["contract"].function(x, y, "bij,jk->kbi"),

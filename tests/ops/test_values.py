@@ -60,6 +60,8 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "det": np.linalg.det,
     "eigh": np.linalg.eigh,
     "eigvalsh": np.linalg.eigvalsh,
+    "irfft": lambda x, n: np.fft.irfft(x[..., 0] + 1j * x[..., 1], n),
+    "rfft": lambda x: np.stack([np.fft.rfft(x).real, np.fft.rfft(x).imag], -1),
     "inv": np.linalg.inv,
     "pinv": lambda a, rtol: np.linalg.pinv(a + np.zeros_like(rtol, float)[..., None, None], rtol),
     "qr": lambda a, complete: np.linalg.qr(a, "complete" if complete else "reduced"),

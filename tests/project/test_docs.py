@@ -57,6 +57,7 @@ def test_the_page_of_loops_in_c(monkeypatch):
 SPACES = {
     "ts": tinygrad_seq,
     "linalg": tinygrad_seq.linalg,
+    "fft": tinygrad_seq.fft,
     "nn": tinygrad_seq.nn,
     "init": tinygrad_seq.nn.init,
     "optim": tinygrad_seq.optim,

@@ -62,6 +62,8 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y: ts.einsum("ij,->ji", x, y), M, np.array(1.5)),
     ],
     "expand_dims": [(lambda x: ts.expand_dims(x, (0, -1)), M), (lambda x: ts.expand_dims(x, 1), V)],
+    "fft.fftshift": [(ts.fft.fftshift, S), (lambda x: ts.fft.fftshift(x, 1), S)],
+    "fft.ifftshift": [(ts.fft.ifftshift, S), (lambda x: ts.fft.ifftshift(x, (0, -1)), S)],
     "flip": [(ts.flip, S), (lambda x: ts.flip(x, -1), S), (lambda x: ts.flip(x, (0, 2)), S)],
     "float_power": [(ts.float_power, M, W), (lambda x: ts.float_power(x, 2), APART)],
     "getitem": [

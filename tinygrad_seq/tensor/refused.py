@@ -7,8 +7,17 @@ are no function of NumPy, or that users try as `ts.name` and `t.name`, are in `h
 MUTATES = "it writes into its argument, and tensors are values: write "
 COUNTS = "the shape of its result depends on values, and its elements have no derivative: write "
 
+COMPLEX = "its result is complex, which no tensor is"
+TRANSFORM = "complex numbers are no tensors; of real numbers write ts.fft.rfft(t), and ts.fft.irfft back"
+TRANSFORMS = ("fft", "ifft", "rfft", "irfft")
+
 REFUSED = {
-    "linalg.eig": "its result is complex, which no tensor is; of a symmetric matrix ts.linalg.eigh",
+    "linalg.eig": f"{COMPLEX}; of a symmetric matrix write ts.linalg.eigh(t)",
+    "linalg.eigvals": f"{COMPLEX}; of a symmetric matrix write ts.linalg.eigvalsh(t)",
+    "fft.rfft": f"{COMPLEX}; ts.fft.rfft(t) returns pairs of real and imaginary parts",
+    "fft.irfft": "its argument is complex, which no tensor is; write ts.fft.irfft(t) for pairs of ts.fft.rfft",
+    **{f"fft.{name}": TRANSFORM for name in ("fft", "ifft", "hfft", "ihfft")},
+    **{f"fft.{name}{d}": f"{TRANSFORM}, one axis at a time" for name in TRANSFORMS for d in ("2", "n")},
     # they write into an array
     "copyto": MUTATES + "ts.where(mask, values, t), or ts.broadcast_to(values, shape) for np.full",
     "fill_diagonal": MUTATES + "ts.where(np.eye(n, dtype=bool), values, t)",
@@ -49,5 +58,5 @@ REFUSED = {
     "array2string": "write np.array2string(t.numpy())",
     "einsum_path": "write np.einsum_path(subscripts, t.numpy(), u.numpy())",
     "vander": "write t[..., None] ** np.arange(n)[::-1]",
-    "sort_complex": "its result is complex, which no tensor is: write ts.sort(t)",
+    "sort_complex": f"{COMPLEX}; write ts.sort(t)",
 }
