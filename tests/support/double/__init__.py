@@ -6,7 +6,7 @@ and device; `reached` lists the calls that the project has made.
 
 array         the opaque array, and the tables of functions with which it implements NumPy's protocols
 ufuncs        the ufuncs and the operators
-creation, indexing, rearranging, reductions, arithmetic, linear    the functions
+creation, indexing, rearranging, reductions, arithmetic, linear, fourier    the functions
 methods       the methods and attributes
 counting      uploads, downloads, synchronisations
 reaching      the part of CuPy that the project uses
@@ -20,22 +20,22 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from double import cuda, linear, methods
+from double import cuda, fourier, linear, methods
 from double.array import FUNCTIONS, UFUNCS, ndarray
 from double.counting import watch
 from double.reaching import reached
 from double.ufuncs import ufunc
 
 __version__ = "14.2.0"
-__all__ = ["cuda", "cupyx", "linear", "methods", "ndarray", "reached", "ufunc", "watch"]
+__all__ = ["cuda", "cupyx", "fourier", "linear", "methods", "ndarray", "reached", "ufunc", "watch"]
 
-linalg, stride_tricks = SimpleNamespace(), SimpleNamespace()
+linalg, fft, stride_tricks = SimpleNamespace(), SimpleNamespace(), SimpleNamespace()
 lib = SimpleNamespace(stride_tricks=stride_tricks)
 cupyx = SimpleNamespace(errstate=linear.errstate)  # a separate module of CuPy's package
 for name, function in FUNCTIONS.items():
     *owner, last = name.split(".")
     if owner:
-        setattr({"linalg": linalg, "stride_tricks": stride_tricks}[owner[-1]], last, function)
+        setattr({"linalg": linalg, "fft": fft, "stride_tricks": stride_tricks}[owner[-1]], last, function)
     else:
         globals()[name] = function
 for name, function in vars(np).items():

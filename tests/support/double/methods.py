@@ -55,6 +55,11 @@ def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
     return self if same else wrap(host(self).astype(dtype, order), "K")
 
 
+@method("view")
+def reinterpreted(self, dtype=None):
+    return view(self, self._host.view(dtype))
+
+
 @method
 def copy(self, order="C"):
     return creation.copy(self, order)
