@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from naming import numpys
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
@@ -122,7 +123,7 @@ def test_queries_have_plain_answers():
     assert (t.shape, t.ndim, t.size, len(t)) == ((2, 2), 2, 4, 2)
 
 
-@pytest.mark.parametrize("f", [np.cumprod, np.linalg.inv, np.fft.fft, np.median, np.lcm, np.gcd])
+@pytest.mark.parametrize("f", [np.cumprod, np.median, np.lcm, np.gcd])
 def test_a_function_that_we_lack_is_an_error_that_says_what_to_do(f):
     args = (leaf(A), leaf(A)) if f in (np.lcm, np.gcd) else (leaf(A),)
     with pytest.raises(TypeError, match=r"no counterpart for tensors.*numpy\(\)"):
@@ -138,9 +139,8 @@ def namesakes():
     for namespace in NAMESPACES:
         for f in vars(namespace).values():
             passed_on = isinstance(f, np.ufunc) or hasattr(f, "_implementation")
-            if passed_on and f.__name__ in FUNCTIONS:
-                ours = getattr(np, f.__name__, None) or getattr(np.linalg, f.__name__)
-                yield f, f is ours or f in SAME
+            if passed_on and f.__name__ in {name.rpartition(".")[2] for name in FUNCTIONS}:
+                yield f, f in SAME or any(numpys(name) is f for name in FUNCTIONS)
 
 
 def test_a_function_is_found_by_its_module_and_its_name():
@@ -150,9 +150,9 @@ def test_a_function_is_found_by_its_module_and_its_name():
             assert callable(counterpart(f)), f
         else:
             seen.append(f)
-            with pytest.raises(TypeError, match=r"np\.(emath|linalg|char|strings)\.\w+ has no counterpart"):
+            with pytest.raises(TypeError, match=r"np\.(emath\.|char\.|strings\.)?\w+ has no counterpart"):
                 t.__array_function__(f, (ts.Tensor,), (t, t), {})
-    assert {np.emath.sqrt, np.emath.log, np.emath.power, np.linalg.outer} <= set(seen)
+    assert {np.emath.sqrt, np.emath.log, np.emath.power} <= set(seen)
 
 
 def test_equal_functions_of_two_modules_are_ours():
