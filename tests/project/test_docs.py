@@ -21,6 +21,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/derivatives.md",
+    "docs/linalg.md",
     "docs/scan.md",
     "docs/testing.md",
     "docs/devices.md",

@@ -39,7 +39,8 @@ def _interp(x, xp, fp, /, left=None, right=None):
     `left` and `right` are other values there.
     """
     dtype = np.result_type(x, xp, fp, 1.0)
-    return np.interp(*backend.together((x, xp, fp)), left, right).astype(dtype)
+    x, xp, fp = backend.together((x, xp, fp))
+    return np.interp(x, xp, fp, left, right).astype(dtype)
 
 
 def neighbours(x, xp) -> tuple:

@@ -76,6 +76,7 @@ def table() -> list[Mutant]:
         emitters,
         engine,
         groups,
+        linalg,
         nn,
         ops,
         optim,
@@ -84,7 +85,7 @@ def table() -> list[Mutant]:
         training,
     )
 
-    parts = (batching, engine, ops, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
+    parts = (batching, engine, ops, linalg, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 
