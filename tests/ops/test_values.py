@@ -96,7 +96,7 @@ KEYS = {f.primitive.name: key for key, f in FUNCTIONS.items() if hasattr(f, "pri
 
 
 def reference(name):
-    return FORMULAS.get(name) or numpys(KEYS[name])
+    return FORMULAS.get(name) or numpys(KEYS.get(name, name))
 
 
 def compare(op, reference, arrays, meta):

@@ -7,7 +7,7 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import FUNCTIONS
-from tinygrad_seq.tensor.protocols import counterpart
+from tinygrad_seq.tensor.protocols import EQUAL, counterpart
 
 
 def leaf(data):
@@ -131,13 +131,13 @@ def test_a_function_that_we_lack_is_an_error_that_says_what_to_do(f):
 
 
 NAMESPACES = (np, np.linalg, np.fft, np.emath, np.char, np.strings, np.lib.stride_tricks, np.polynomial, np.rec)
-SAME = (np.amax, np.amin, np.absolute, np.linalg.matmul, np.linalg.tensordot)  # equal to one of another name
+SAME = {numpys(name) for name in EQUAL}  # equal to one of another name
 
 
 def namesakes():
     """NumPy's functions with a name of ours, each with whether our name stands for it."""
     for namespace in NAMESPACES:
-        for f in vars(namespace).values():
+        for f in list(vars(namespace).values()):
             passed_on = isinstance(f, np.ufunc) or hasattr(f, "_implementation")
             if passed_on and f.__name__ in {name.rpartition(".")[2] for name in FUNCTIONS}:
                 yield f, f in SAME or any(numpys(name) is f for name in FUNCTIONS)
@@ -169,8 +169,8 @@ def test_a_ufunc_of_another_library_is_not_ours():
     with pytest.raises(TypeError, match=r"the ufunc .* has no counterpart"):
         double(leaf(A))
     special = pytest.importorskip("scipy.special")
-    with pytest.raises(TypeError, match="the ufunc log1p has no counterpart"):
-        special.log1p(leaf(A))
+    with pytest.raises(TypeError, match="the ufunc ellipk has no counterpart"):
+        special.ellipk(leaf(A))
 
 
 def test_out_and_ufunc_methods_are_errors():

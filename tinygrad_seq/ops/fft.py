@@ -15,9 +15,9 @@ array([[1., 0.],
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
-from numpy.fft import fftfreq, rfftfreq
 
 from tinygrad_seq.engine.precision import real, rounded_once
 from tinygrad_seq.engine.primitive import numpy_function, primitive
@@ -25,7 +25,7 @@ from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.rearranging import moveaxis, pad, roll
 
-__all__ = ["fftfreq", "fftshift", "ifftshift", "irfft", "rfft", "rfftfreq"]
+__all__ = ["fftfreq", "fftshift", "ifftshift", "irfft", "rfft", "rfftfreq"]  # noqa: F822, two by __getattr__
 
 normalize = np.lib.array_utils.normalize_axis_index
 
@@ -152,3 +152,10 @@ def ifftshift(x, axes=None):
     """
     axes, half = shifts(x, axes)
     return roll(x, tuple(-n for n in half), axes)
+
+
+def __getattr__(name: str) -> Any:
+    """NumPy's own functions that make frequencies; numpy.fft is loaded when they are asked for."""
+    if name in ("fftfreq", "rfftfreq"):
+        return getattr(np.fft, name)
+    raise AttributeError(f"ts.fft has no {name!r}", name=name)
