@@ -474,4 +474,4 @@ __all__ = [  # in the order in which a reader should meet them
 
 
 def __getattr__(name: str) -> NoReturn:
-    raise AttributeError(habits.say(name, "tinygrad_seq", habits.NAMES), name=name)
+    raise AttributeError(habits.say_or_function(name, "tinygrad_seq", habits.NAMES), name=name)

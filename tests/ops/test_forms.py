@@ -71,7 +71,7 @@ pad(S, {((1;); (2;); (0;)), a([[1; 2]; [0; 1]; [2; 0]]), 1; mode="constant", 1; 
 pad(S, 1, constant_values={1, 1.5, i(2), a(2.5), (1; 2), ((1; 2); (3; 4); (5; 6))})
 pad(INTS, 1, constant_values={1, 1.5, (1; 2)})
 repeat(S, {2, 2; 0, [1; 2]; 0, a([1; 2]); 0, i(2); -1, a(2); 1, [2]; 1, 0; 0, [0; 1; 2]; axis=i(1)})
-{S.repeat(2; 1), repeat(ONE; 3), repeat(ONE; 2; 0), repeat(INTS; [1; 2]; axis=0)}
+{S.repeat(2; axis=1), repeat(ONE; 3), repeat(ONE; 2; 0), repeat(INTS; [1; 2]; axis=0)}
 tile(S, {2, (2;), (1; 2), [2; 1], (2; 1; 1; 2), i(2), a(2), a([1; 2]), (0;), ()})
 tile(ONE, (2, 3))
 clip({M, INTS, BYTES, HALF}, {0; 1, 1; None, None; 1, a(0); i(2)})

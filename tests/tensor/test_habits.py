@@ -4,12 +4,16 @@ A table to be read: a line of code, and either its value or the error, with the 
 lines see a float32 leaf `t`, integers `ids`, a `mask`, a `model` and a scalar `loss` computed from t.
 """
 
+import re
+
 import numpy as np
 import pytest
 from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
+from tinygrad_seq.engine import errors
+from tinygrad_seq.nn import habits as layers
 from tinygrad_seq.tensor import habits
 
 A = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
@@ -43,9 +47,13 @@ WORKS = {  # the line -> the value that its habit expects
     'ts.einsum("ij,jk->ik", t, t)': A @ A,
     "t.argmax(-1)": [1, 1],
     "t.max(1)": [2, 4],  # NumPy's values alone, not PyTorch's pair of values and indices
-    "t.repeat(2, 1)": np.repeat(A, 2, 1),  # NumPy's repeat, not PyTorch's, which is ts.tile
     "t.std(0)": [1, 1],  # NumPy's, which divides by n, not PyTorch's, which divides by n - 1
     "t.T.shape, t.mT.shape": ((2, 2), (2, 2)),
+    "t.to(dtype=np.float64).dtype, t.to('cpu', dtype='float16').dtype": (np.float64, np.float16),
+    "t.to('cpu') is t, t.to(dtype='float32') is t": (True, True),
+    "ts.no_grad(ts.exp)(t).requires_grad": False,  # as a decorator, @ts.no_grad
+    "ts.no_grad()(ts.exp)(t).requires_grad": False,
+    "model.parameters()[0].device, len(model.parameters())": ("cpu", 2),
     "model.zero_grad()": None,
     "[p.shape for p in model.parameters()]": [(2, 3), (3,)],
     "sorted(model.state_dict())": ["bias", "weight"],
@@ -57,6 +65,9 @@ WORKS = {  # the line -> the value that its habit expects
     "np.linalg.norm(t, axis=1)": np.linalg.norm(A, axis=1),
     "np.concatenate([t, t], axis=1)": np.hstack([A, A]),
     "np.mean(t), t.mean(), ts.mean(t)": (2.5, 2.5, 2.5),
+    "np.repeat(t, 2, 1), t.repeat(2, axis=1)": (np.repeat(A, 2, 1),) * 2,
+    "t.transpose(1, 0), t.transpose(-1, -2), t.transpose((0, 1))": (A.T, A.T, A),
+    "ts.value_and_grad(lambda t: (t * t).sum())(t)[1]": 2 * A,
     "t.astype(np.float64).dtype": np.float64,
 }
 
@@ -76,6 +87,18 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "t.exp()": (AttributeError, r"ts\.exp"),
     "t.float()": (AttributeError, r"t\.astype\('float32'\)"),
     "t.clone()": (AttributeError, r"t \+ 0"),
+    "t.contiguous()": (AttributeError, "t itself"),
+    "t.eq(t)": (AttributeError, "t == u"),
+    "ts.gt(t, 2)": (AttributeError, "t > u"),
+    "t.mul(t), t.add(t)": (AttributeError, r"t \* u"),
+    "t.add(t)": (AttributeError, r"t \+ u"),
+    "t.topk(1)": (AttributeError, r"ts\.sort\(t\)\[\.\.\., -k:\]"),
+    "t.chunk(2)": (AttributeError, r"ts\.split\(t, n, axis\)"),
+    "t.where(mask, 0)": (AttributeError, r"ts\.where\(mask, t, u\)"),
+    "t.max(1).values": (AttributeError, r"t\.argmax\(1\) the indices"),
+    "t.is_cuda": (AttributeError, r"t\.device != 'cpu'"),
+    "t.normal_()": (AttributeError, r"assign_\(rng\.normal"),
+    "t.to_numpy()": (AttributeError, r"t\.numpy\(\)"),
     "t.tolist()": (AttributeError, r"t\.numpy\(\)\.tolist\(\)"),
     "t.requires_grad_()": (AttributeError, r"t\.requires_grad = True"),
     "t.grad_fn": (AttributeError, r"t\.line"),
@@ -87,18 +110,66 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "ts.manual_seed(0)": (AttributeError, "rng=seed"),
     "ts.norms(t)": (AttributeError, "no attribute 'norms'"),
     "t.norm()": (AttributeError, r"ts\.linalg\.norm\(t\)"),
+    "ts.device('cuda')": (AttributeError, r't\.to\("cuda"\)'),
+    "ts.cuda.is_available()": (AttributeError, r"ts\.devices\(\).*available"),
+    "ts.custom_vjp(ts.exp)": (AttributeError, r"@ts\.primitive.*op\.vjp.*docs/testing\.md"),
+    "ts.autograd.Function": (AttributeError, r"@ts\.primitive"),
+    "ts.checkpoint(ts.exp, t)": (AttributeError, "remat=n"),
+    "ts.tree_map(ts.exp, [t])": (AttributeError, r"ts\.flatten\(tree\)"),
+    "ts.lax.scan": (AttributeError, r"ts\.scan"),
+    "ts.jacrev(ts.exp)": (AttributeError, r"ts\.jacobian\(f, x\)"),
+    "ts.numpy.exp(t)": (AttributeError, r"np\.tanh\(t\)"),
+    "ts.one_hot(ids, 2)": (AttributeError, r"np\.eye"),
+    "nn.mse_loss(t, t)": (AttributeError, r"nn\.mse\(x, y\)"),
+    "nn.Dense(3)": (AttributeError, r"nn\.Linear\(input, output\)"),
+    "nn.init.xavier_uniform_(model.weight)": (AttributeError, r"p\.assign_\(nn\.init\.xavier"),
+    "nn.init.zeroes": (AttributeError, "no attribute 'zeroes'"),
+    "model.fit(A, A)": (AttributeError, r"loss\.backward\(\)"),
+    "model.predict(A)": (AttributeError, r"ts\.no_grad\(\)"),
+    "model.summary()": (AttributeError, r"print\(module\)"),
+    "model.exp(t)": (AttributeError, "a Linear has no attribute 'exp'"),
+    "model.half_()": (AttributeError, "a Linear has no attribute 'half_'"),
     "nn.LSTM(2, 3)": (AttributeError, r"nn\.Recurrent\(nn\.LSTMCell"),
     "nn.ReLU()": (AttributeError, r"ts\.relu"),
     "nn.CrossEntropyLoss()": (AttributeError, r"nn\.cross_entropy"),
     "nn.functional.relu(t)": (AttributeError, r"ts\.relu"),
     "nn.utils.clip_grad_norm_([t], 1.0)": (AttributeError, r"optim\.clip_grad_norm_"),
+    "nn.utils.rnn.pad_sequence([t, t])": (AttributeError, r"nn\.padded\(sequences\)"),
+    "__import__('tinygrad_seq.nn.functional').nn.functional.mse_loss": (AttributeError, r"nn\.mse\(x, y\)"),
     "optim.lr_scheduler.StepLR": (AttributeError, "schedule"),
     "np.union1d(t, t)": (TypeError, r"np\.unique\(np\.concatenate"),
     "np.fill_diagonal(t, 1.0)": (TypeError, r"where\(np\.eye"),
     "np.asarray(t)": (TypeError, r"t\.numpy\(\) or t\.detach\(\)"),
     "np.array([t, t])": (TypeError, r"ts\.stack"),
     "np.median(t)": (TypeError, r"leave the tape with t\.numpy\(\)"),
+    # functions that are given functions
+    "ts.grad(ts.exp)(t)": (TypeError, r"ts\.grad\(f\(x\), x\)"),
+    "ts.grad(ts.exp, t)": (TypeError, r"ts\.value_and_grad\(f\)\(x\)"),
+    "ts.jacobian(ts.exp)(t)": (TypeError, r"ts\.jacobian\(f, x\)"),
+    "ts.hessian(ts.sum)(t)": (TypeError, r"ts\.hessian\(f, x\)"),
+    "ts.vmap(ts.exp, t)": (TypeError, r"ts\.vmap\(f\)\(x\)"),
+    "type('M', (nn.Module,), {'forward': ts.exp})()(t)": (NotImplementedError, "rename its method forward to"),
+    "nn.Module()(t)": (NotImplementedError, "Module does not define __call__$"),
     # arguments
+    "t.repeat(2, 1)": (TypeError, r"ts\.tile\(t, \(2, 1\)\).*t\.repeat\(2, axis=1\)"),
+    "t.transpose(0, 1)": (TypeError, r"t\.swapaxes\(0, 1\)"),
+    "t.transpose(-2, -1)": (TypeError, r"t\.swapaxes\(-2, -1\)"),
+    "t[None].transpose(1, 2)": (TypeError, r"t\.swapaxes\(1, 2\)"),
+    "t.to('float64'), t.to(np.float64)": (ValueError, "dtype=..."),
+    "t.zero_grad(set_to_none=True)": (TypeError, r"zero_grad\(\) alone"),
+    "model.zero_grad(set_to_none=True)": (TypeError, r"zero_grad\(\) alone"),
+    "model.load_state_dict({}, strict=False)": (TypeError, r"\{\*\*model\.state_dict\(\), \*\*state\}"),
+    "model.to(dtype='float64', non_blocking=True)": (TypeError, "takes device, dtype"),
+    "loss.backward(inputs=[t])": (TypeError, r"ts\.grad\(loss, inputs\)"),
+    "ts.jacobian(ts.exp, t, argnums=0)": (TypeError, "a function of that argument"),
+    "ts.value_and_grad(ts.sum, has_aux=True)": (TypeError, "a function of one result"),
+    "ts.zeros(size=(2, 3))": (TypeError, "size is called shape"),
+    "nn.Linear(in_features=2, out_features=3)": (TypeError, "in_features is called input here; out_f"),
+    "nn.Linear(2, 3, device='cpu')": (TypeError, r"\.to\(device\)"),
+    "nn.LSTMCell(2, 3, num_layers=2)": (TypeError, r"LSTMCell has no argument num_layers.*nn\.Stacked"),
+    "nn.Embedding(5, 2, padding_idx=0)": (TypeError, r"lengths= of runners, or ts\.where"),
+    "nn.Parameter(A, requires_grad=False)": (TypeError, r"p\.requires_grad = False"),
+    "np.einsum('ij,jk', t, t, optimize=True)": (TypeError, "optimize; .* one after another, from the left"),
     "t.sum(dim=1)": (TypeError, "dim is called axis"),
     "t.mean(1, keepdim=True)": (TypeError, "keepdim is called keepdims"),
     "ts.stack([t, t], dim=1)": (TypeError, "dim is called axis"),
@@ -108,6 +179,7 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "ts.sort(t, descending=True)": (TypeError, "flip"),
     "t.mean(dtype=np.float64)": (TypeError, "astype"),
     # changes in place
+    "setattr(t, 'data', A)": (AttributeError, r"t\.assign_\(values\)"),
     "t.add_(1)": (AttributeError, r"assign_"),
     "t.zero_()": (AttributeError, r"t\.zero_grad\(\)"),
     "t.__setitem__(0, 1.0)": (TypeError, "where"),
@@ -117,6 +189,7 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "t.data.fill(0)": (ValueError, "read-only"),
     # Python
     "t.size()": (TypeError, "'int' object is not callable"),  # NumPy's size; the shape is t.shape
+    "next(model.parameters())": (TypeError, "'list' object is not an iterator"),  # model.parameters()[0]
     "bool(t)": (ValueError, "one element.*where"),
     "max(t)": (ValueError, "one element"),
     "t.item()": (ValueError, "one element"),
@@ -166,12 +239,32 @@ def test_a_habit_that_is_told_ours(line):
         run(line)
 
 
-@pytest.mark.parametrize(
-    ("owner", "names"), [(ts.Tensor, "METHODS"), (ts, "NAMES"), (nn, "NN"), (optim, "OPTIM")], ids=str
-)
-def test_what_is_told_is_missing(owner, names):
+TABLES = {
+    ts.Tensor: habits.METHODS,
+    ts: habits.NAMES,
+    nn: layers.NN,
+    nn.init: layers.INIT,
+    nn.Module: layers.MODULES,
+    optim: habits.OPTIM,
+}
+
+
+@pytest.mark.parametrize("owner", TABLES, ids=str)
+def test_what_is_told_is_missing(owner):
     """A name that came to exist would never be asked for in the table."""
-    assert [name for name in getattr(habits, names) if name in dir(owner)] == []
+    assert [name for name in TABLES[owner] if name in dir(owner)] == []
+
+
+@pytest.mark.parametrize("owner", TABLES, ids=str)
+def test_what_is_told_exists(owner):
+    """Every name of ours, or of NumPy, that a table writes."""
+    for text in [*TABLES[owner].values(), *errors.INSTEAD.values()]:
+        for name in re.findall(r"(?<![\w.])(?:ts|nn|optim|np)(?:\.\w+)+", text):
+            assert eval(name, {"ts": ts, "nn": nn, "optim": optim, "np": np}) is not None, name
+        for name in re.findall(r"(?<![\w.])t\.(\w+)", text):
+            assert name in dir(ts.Tensor), name
+        for name in re.findall(r"(?<![\w.])(?:module|model)\.(\w+)", text):
+            assert name in dir(nn.Module), name
 
 
 RANKS = [np.arange(1.0, 3**n + 1).reshape((3,) * n) for n in range(4)]

@@ -12,11 +12,13 @@ from tinygrad_seq.batching.rows import over_rows
 from tinygrad_seq.derive.call import Call, alone
 from tinygrad_seq.derive.functions import gradient_of
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import answering
 from tinygrad_seq.engine.mode import walking
 from tinygrad_seq.ops.shape import reshape
 from tinygrad_seq.tensor.tensor import Tensor
 
 
+@answering
 def jacobian(f: Callable[..., object], *primals: object) -> Any:
     """All partial derivatives of `f` at `primals`, by one reverse pass for all elements of each value at once.
 
@@ -41,6 +43,7 @@ def partials(call: Call[Any], y: Tensor) -> tuple[Any, ...]:
     return tree.each(call.public, made)
 
 
+@answering
 def hessian(f: Callable[..., object], *primals: object) -> Any:
     """All second derivatives of `f`, whose value is one number: the Jacobian of its gradient.
 

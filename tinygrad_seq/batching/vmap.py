@@ -40,6 +40,8 @@ def vmap(f: Callable[..., object], in_axes: Any = 0, out_axes: Any = 0) -> Calla
     """
     if not callable(f):
         raise TypeError(f"vmap needs a function, got {describe(f)}")
+    if hasattr(in_axes, "shape"):
+        raise TypeError(f"vmap needs axes, got {describe(in_axes)}: it returns a function, write ts.vmap(f)(x)")
     return Mapped(f, in_axes, out_axes)
 
 

@@ -27,6 +27,11 @@ class Call(Generic[Tree]):
     """One call of a function. Each float primal gets a new line, so that only its use in this call counts."""
 
     def __init__(self, f: Callable[..., Tree], primals: Sequence[object]) -> None:
+        if not primals:
+            raise TypeError(
+                "a function is differentiated at its arguments, got none: write ts.jacobian(f, x), "
+                "ts.hessian(f, x), ts.vjp(f, x) or ts.value_and_grad(f)(x)"
+            )
         self.primals = tuple(tree.each(own_line, x) for x in primals)
         given, own_lines = tree.leaves(tuple(primals)), tree.leaves(self.primals)
         self.inputs = [x for x in own_lines if x.dtype.kind == "f"]

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_seq import tree
 from tinygrad_seq.derive.call import Call, alone
 from tinygrad_seq.derive.gradient import line_of
-from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.errors import answering, describe
 from tinygrad_seq.engine.mode import walking
 from tinygrad_seq.engine.record import Record
 from tinygrad_seq.engine.rules import push, read
@@ -96,6 +96,7 @@ def jvp(f: Callable[..., Tree], primals: Sequence[object], tangents: Sequence[ob
     return tree.each(call.public, call.value), tree.like(call.value, map(call.public, dys))
 
 
+@answering
 def value_and_grad(f: Callable[..., object]) -> Callable[..., tuple[Any, Any]]:
     """The function that returns the value of `f`, which is one number, and its gradient.
 

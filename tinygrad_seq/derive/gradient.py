@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq import tree
-from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.errors import answering, describe
 from tinygrad_seq.engine.mode import mode, walking
 from tinygrad_seq.engine.record import Line
 from tinygrad_seq.engine.tape import reverse
@@ -88,9 +88,10 @@ def grad(
     create_graph: bool = False,
     zeros: bool = False,
 ) -> list[Any]: ...
+@answering
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: object,
+    inputs: object = None,
     cotangents: Direction | Sequence[Direction] = None,
     *,
     retain_graph: bool = False,
@@ -118,7 +119,10 @@ def grad(
     {'x': tensor(27., float32, cpu)}
     """
     if callable(outputs):
-        raise TypeError("ts.grad expects the result of a function, got a function; write ts.grad(f(x), x)")
+        raise TypeError(
+            "ts.grad expects the result of a function, got a function; write ts.grad(f(x), x), or "
+            "ts.value_and_grad(f)(x) for its value and its gradient"
+        )
     if isinstance(inputs, Iterable) and not isinstance(inputs, (Tensor, tuple, list, dict)):
         inputs = list(inputs)
     xs = tree.leaves(inputs)

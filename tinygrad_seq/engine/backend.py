@@ -87,7 +87,9 @@ def parse_device(device: str) -> int | None:
         return None
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
     if kind != "cuda" or not (number.isdigit() or device == "cuda"):
-        raise ValueError(f'a device is "cpu", "cuda" or "cuda:1", not {device!r}')
+        raise ValueError(
+            f'a device is "cpu", "cuda" or "cuda:1", not {device!r:.40}; a dtype is passed as dtype=...'
+        )
     return int(number or 0)
 
 

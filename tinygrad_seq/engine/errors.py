@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import NoReturn
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import wraps
+from typing import NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -11,15 +13,43 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.record import Record
 
-HABITS = {  # PyTorch's names, and the names of NumPy that an op may have for them
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HABITS = {  # PyTorch's names of arguments, and the names that a function may have for them here
     "dim": ("axis",),
     "dims": ("axes", "axis"),
     "keepdim": ("keepdims",),
     "correction": ("ddof",),
     "shifts": ("shift",),
     "split_size_or_sections": ("indices_or_sections",),
+    "in_features": ("input",),
+    "out_features": ("output",),
+    "num_embeddings": ("count",),
+    "embedding_dim": ("size",),
+    "embed_dim": ("size",),
+    "num_heads": ("heads",),
+    "normalized_shape": ("size",),
+    "rate": ("p",),
+    "size": ("shape",),
+    "seed": ("rng",),
+    "generator": ("rng",),
 }
 INSTEAD = {
+    "optimize": "pass the arrays in a good order: they are contracted one after another, from the left",
+    "set_to_none": "zero_grad() alone resets gradients to None",
+    "strict": "complete the state, load_state_dict({**model.state_dict(), **state})",
+    "inputs": "ts.grad(loss, inputs)",
+    "argnums": "a function of that argument, lambda x: f(x, y)",
+    "has_aux": "a function of one result; compute the others before or after",
+    "non_blocking": "to(device) alone",
+    "device": "move it after it is made, .to(device)",
+    "padding_idx": "lengths= of runners, or ts.where((ids != padding)[..., None], embedding(ids), 0.0)",
+    "num_layers": "nn.Stacked(cell, cell) for several layers",
+    "bidirectional": "nn.Bidirectional(forward_cell, backward_cell)",
+    "dropout": "nn.RecurrentDropout, nn.VariationalDropout or nn.Dropout",
+    "activation": "nn.Sequential(layer, ts.relu)",
+    "requires_grad": "p.requires_grad = False after it is made, or ts.tensor(values) for a constant of a model",
     "dtype": "astype its argument",
     "out": "a result is a new tensor",
     "unbiased": "write ddof=1 for True and ddof=0 for False",
@@ -90,14 +120,31 @@ def refuse_undeclared(op: Declaration) -> NoReturn:
 def refuse(name: str, takes: Collection[str], unknown: Iterable[str]) -> NoReturn:
     """TypeError for keywords that the function `name` does not accept; PyTorch's are translated."""
     hints = [
-        f"; {theirs} is called {ours} here, as in NumPy"
+        f"; {theirs} is called {ours} here"
         for theirs in unknown
         for ours in HABITS.get(theirs, ())
         if ours in takes
     ]
     hints += [f"; instead of {theirs}, {INSTEAD[theirs]}" for theirs in unknown if theirs in INSTEAD]
-    lacks = f"{name} has no argument {', '.join(unknown)}: it takes {', '.join(takes)}"
-    raise TypeError(lacks + "".join(hints))
+    lacks = f"{name} has no argument {', '.join(unknown)}"
+    raise TypeError(lacks + (f": it takes {', '.join(takes)}" if takes else "") + "".join(hints))
+
+
+def answering(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, whose error for an unknown keyword says what to write, as that of an op does."""
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return function
+    known = [name for name, p in parameters.items() if name != "self" and p.kind is not p.VAR_POSITIONAL]
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if kwargs and (unknown := [name for name in kwargs if name not in known]):
+            makes = function.__name__ == "__init__"
+            refuse(type(args[0]).__name__ if makes else function.__name__, known, unknown)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def call_of(record: Record) -> str:

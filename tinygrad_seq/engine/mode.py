@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import _GeneratorContextManager, contextmanager
+from typing import Protocol, TypeVar, overload
 
 import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.record import Line, Record
+
+F = TypeVar("F", bound=Callable)
 
 
 class Watcher(Protocol):
@@ -67,8 +69,12 @@ def recording(on: bool) -> Iterator[None]:
         mode.recording = before
 
 
-def no_grad() -> AbstractContextManager[None]:
-    """Compute without recording: `with ts.no_grad():`, in this thread only.
+@overload
+def no_grad() -> _GeneratorContextManager[None]: ...
+@overload
+def no_grad(function: F, /) -> F: ...
+def no_grad(function: F | None = None, /) -> _GeneratorContextManager[None] | F:
+    """Compute without recording, in this thread only: `with ts.no_grad():`, or `@ts.no_grad` for a function.
 
     >>> import tinygrad_seq as ts
     >>> x = ts.tensor(2.0, requires_grad=True)
@@ -76,8 +82,14 @@ def no_grad() -> AbstractContextManager[None]:
     ...     y = x * x
     >>> y.requires_grad
     False
+    >>> @ts.no_grad
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(x).requires_grad
+    False
     """
-    return recording(False)
+    unrecorded = recording(False)
+    return unrecorded if function is None else unrecorded(function)
 
 
 @contextmanager

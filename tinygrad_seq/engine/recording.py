@@ -36,7 +36,7 @@ def operand(x, op: Declaration):
         x = array_of(x, op)
     if (isinstance(x, np.generic) or backend.is_array(x)) and x.dtype.kind in "fiub":
         return x
-    foreign = hasattr(x, "dtype") and not (backend.is_array(x) or isinstance(x, np.generic))
+    foreign = hasattr(x, "__array__") and not (backend.is_array(x) or isinstance(x, np.generic))
     what = f"a {type(x).__name__}: give its values, as in np.asarray(x)" if foreign else describe(x)
     raise TypeError(f"{op.name} takes tensors, arrays and numbers, not {what}")
 

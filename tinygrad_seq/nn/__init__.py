@@ -19,6 +19,7 @@ True
 from typing import NoReturn
 
 from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn import functional as functional
 from tinygrad_seq.nn.attention import AdditiveScore, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.cells import (
     CELLS,
@@ -63,6 +64,7 @@ from tinygrad_seq.nn.gradients.jacobians import (
     singular_values,
     step_jacobians,
 )
+from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
@@ -72,7 +74,7 @@ from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, 
 from tinygrad_seq.nn.runners.recurrent_dropout import RecurrentDropout
 from tinygrad_seq.nn.runners.self_attention import Positions, SelfAttention
 from tinygrad_seq.nn.runners.truncated import Truncated
-from tinygrad_seq.tensor import habits
+from tinygrad_seq.tensor.habits import say_or_function
 
 __all__ = [
     "ACTCell",
@@ -166,4 +168,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> NoReturn:
-    raise AttributeError(habits.say(name, "nn", habits.NN), name=name)
+    raise AttributeError(say_or_function(name, "nn", NN), name=name)

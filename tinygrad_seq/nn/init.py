@@ -18,13 +18,15 @@ array([0., 1., 1.], dtype=float32)
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.mode import refuse_in_a_step as _refuse_in_a_step
 from tinygrad_seq.engine.numbers import integer, number
+from tinygrad_seq.nn.habits import INIT
+from tinygrad_seq.tensor.habits import say as _say
 
 Rng: TypeAlias = "np.random.Generator | int | None"  # as text, which does not import numpy.random
 
@@ -162,3 +164,7 @@ def _as_floats(owner: str, values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     if np.dtype(dtype).kind != "f":  # integers would round most weights to 0
         raise TypeError(f"{owner} needs a float dtype, got {np.dtype(dtype)}")
     return values.astype(dtype)
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(_say(name, "nn.init", INIT), name=name)

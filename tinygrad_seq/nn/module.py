@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.errors import answering, describe
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.record import Buffer
-from tinygrad_seq.tensor import habits
+from tinygrad_seq.nn.habits import MODULES
 from tinygrad_seq.tensor.creation import tensor
+from tinygrad_seq.tensor.habits import say
 from tinygrad_seq.tensor.tensor import Tensor
 
 Input = Tensor | np.ndarray  # what layers, runners and losses are called with
@@ -39,6 +40,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
+    @answering
     def __init__(
         self, data: ArrayLike | Tensor, *, dtype: DTypeLike | None = None, device: str = "cpu"
     ) -> None:
@@ -88,6 +90,18 @@ class Module:
 
     training: bool = True
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """An unknown keyword of a constructor is an error that says what to write."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = answering(cls.__init__)  # type: ignore[method-assign]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes, in a class that inherits from Module."""
+        kind = type(self)
+        rename = ": rename its method forward to __call__" if "forward" in dir(kind) else ""
+        raise NotImplementedError(f"{kind.__name__} does not define __call__{rename}")
+
     def __setattr__(self, name: str, value: object) -> None:
         refuse_loss(self, name, value)
         super().__setattr__(name, value)
@@ -127,7 +141,12 @@ class Module:
         return ((name, p) for name, p in self.named_tensors() if isinstance(p, Parameter))
 
     def parameters(self) -> list[Parameter]:
-        """All parameters, as an optimizer takes them; a shared parameter once."""
+        """A list of all parameters, as an optimizer takes it; a shared parameter once.
+
+        >>> from tinygrad_seq import nn
+        >>> nn.Linear(3, 2).parameters()[0].device
+        'cpu'
+        """
         return [parameter for _, parameter in self.named_parameters()]
 
     # --- state ----------------------------------------------------------------------------------------
@@ -141,6 +160,7 @@ class Module:
         """
         return {name: np.array(t.numpy()) for name, t in self.named_tensors()}
 
+    @answering
     def load_state_dict(self, state: Mapping[str, ArrayLike | Tensor]) -> None:
         """Overwrite every tensor of the tree, in place, with the array of the same name.
 
@@ -170,12 +190,14 @@ class Module:
         """Leave training mode: `train(False)`."""
         return self.train(False)
 
+    @answering
     def zero_grad(self) -> None:
         """Reset the gradient of every parameter to None."""
         for parameter in self.parameters():
             if parameter.requires_grad:
                 parameter.zero_grad()
 
+    @answering
     def to(self, device: str | None = None, *, dtype: DTypeLike | None = None) -> Self:
         """Move every tensor to `device` and cast every float tensor to the float `dtype`, gradients too.
 
@@ -195,7 +217,7 @@ class Module:
         return self
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(habits.say(name, f"a {type(self).__name__}", habits.MODULES), name=name, obj=self)
+        raise AttributeError(say(name, f"a {type(self).__name__}", MODULES), name=name, obj=self)
 
     # --- printing -------------------------------------------------------------------------------------
 

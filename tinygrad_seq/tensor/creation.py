@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import answering
 from tinygrad_seq.engine.record import Buffer
 from tinygrad_seq.tensor.tensor import Tensor
 from tinygrad_seq.tensor.values import array_of
@@ -13,6 +14,7 @@ from tinygrad_seq.tensor.values import array_of
 Shape = int | tuple[int, ...]
 
 
+@answering
 def tensor(
     data: ArrayLike | Tensor,
     *,
@@ -48,6 +50,7 @@ def as_tensor(x: ArrayLike | Tensor) -> Tensor:
     return x if isinstance(x, Tensor) else tensor(x)
 
 
+@answering
 def zeros(
     shape: Shape, *more: int, dtype: DTypeLike = np.float32, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
@@ -63,6 +66,7 @@ def zeros(
     return _filled(0, (shape, *more), dtype, device, requires_grad)
 
 
+@answering
 def ones(
     shape: Shape, *more: int, dtype: DTypeLike = np.float32, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:

@@ -5,12 +5,11 @@ Each of them is an op of `tinygrad_seq.ops` under another name; `Tensor` inherit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.record import Handle
 from tinygrad_seq.ops import (
     bits,
@@ -69,7 +68,7 @@ def _comparison(op: OfFirst) -> Callable[[Handle[T], object], T]:
     """Elementwise, unless `other` cannot be compared with a tensor."""
 
     def compare(self: Handle[T], other: object) -> T:
-        known = isinstance(other, (Operators, float, int, np.generic, list, tuple)) or backend.is_array(other)
+        known = isinstance(other, (float, int, list, tuple)) or hasattr(other, "__array__")
         return op(self, other) if known else NotImplemented
 
     return compare
@@ -123,7 +122,7 @@ class Operators(Handle[R_co]):
     max, min, cumsum, clip = reduction.max, reduction.min, reduction.cumsum, choice.clip
     argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
     argpartition, searchsorted, nonzero = ordering.argpartition, searching.searchsorted, searching.nonzero
-    swapaxes, squeeze, repeat = shape.swapaxes, shape.squeeze, rearranging.repeat
+    swapaxes, squeeze = shape.swapaxes, shape.squeeze
     ravel, flatten, dot = shape.ravel, shape.ravel, products.dot
     diagonal, trace = diagonals.diagonal, diagonals.trace
     take, astype = indexing.take, elementwise.astype
@@ -135,8 +134,33 @@ class Operators(Handle[R_co]):
         return shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
 
     def transpose(self, *axes: int | tuple[int, ...] | None) -> R_co:
-        """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
+        """`t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`.
+
+        TypeError for two axes that PyTorch would swap: of a matrix in their old order, or of more than two.
+        """
+        if len(axes) == 2 and isinstance(axes[0], int) and (self._array.ndim != 2 or axes[0] % 2 == 0):
+            raise TypeError(
+                f"t.transpose{axes}: transpose takes all axes in their new order, as NumPy's does; PyTorch's, "
+                f"which swaps two, is t.swapaxes{axes}"
+            )
         return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def repeat(self, repeats: int | Sequence[int] | np.ndarray, *more: int, axis: int | None = None) -> R_co:
+        """`t.repeat(2)` or `t.repeat(2, axis=0)`: every element, or every slice along an axis, `repeats` times.
+
+        TypeError for more than one number, which for PyTorch counts copies of the whole tensor.
+
+        >>> import tinygrad_seq as ts
+        >>> ts.tensor([1, 2]).repeat(2).numpy()
+        array([1, 1, 2, 2])
+        """
+        if more:
+            given = (repeats, *more)
+            raise TypeError(
+                f"t.repeat{given} is PyTorch's: write ts.tile(t, {given}) for copies of the tensor, or "
+                f"t.repeat({repeats}, axis={more[0]}) to repeat its elements"
+            )
+        return rearranging.repeat(self, repeats, axis)
 
     @property
     def T(self) -> R_co:  # noqa: N802, NumPy's name

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.errors import describe, output_of
+from tinygrad_seq.engine.errors import answering, describe, output_of
 from tinygrad_seq.engine.mode import mode, refuse_in_a_step, walking
 from tinygrad_seq.engine.record import Buffer, Handle, Leaf, Line, next_serial
 from tinygrad_seq.engine.recording import frozen
@@ -129,21 +129,24 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
                 )
         self.line[0].grad = value
 
-    def to(self, device: str) -> Tensor:
-        """The tensor on another device, itself if it is there already; gradients travel back the same way.
+    @answering
+    def to(self, device: str | None = None, *, dtype: DTypeLike | None = None) -> Tensor:
+        """The tensor on another device and with another dtype; itself if it is so already.
 
-        Raises RuntimeError for a device that is not available, with the reason.
+        Gradients travel back the same way. Raises RuntimeError for a device that is not available, with the
+        reason.
 
         >>> import tinygrad_seq as ts
         >>> x = ts.tensor([1.0])
-        >>> x.to("cpu") is x
-        True
+        >>> x.to("cpu") is x, x.to(dtype="float64").dtype
+        (True, dtype('float64'))
         """
-        there: Tensor = moved(self, device)
-        return there
+        there: Tensor = self if device is None else moved(self, device)
+        return there if dtype is None or there.dtype == dtype else there.astype(dtype)
 
     # --- reverse mode ---------------------------------------------------------------------------------
 
+    @answering
     def backward(
         self,
         gradient: ArrayLike | Tensor | None = None,
@@ -180,6 +183,7 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
                     with accumulating:
                         record.grad = accumulated(cast("Tensor | None", record.grad), cotangents[0])
 
+    @answering
     def zero_grad(self) -> None:
         """Forget the gradient of a leaf."""
         if self.line is not None:
@@ -197,6 +201,10 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
         if mode.trace is not None:
             mode.trace.read()
         return frozen(self._array.view()) if backend.is_array(self._array) else self.numpy()
+
+    @data.setter
+    def data(self, values: object) -> NoReturn:
+        raise AttributeError("the data of a tensor cannot be replaced: write t.assign_(values)")
 
     def mutable(self) -> np.ndarray:
         """The array, to be changed in place by the caller: its memory is stamped.
@@ -251,7 +259,7 @@ class Tensor(Operators["Tensor"], Conversions["Tensor"], Protocols):
         return self
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(habits.say(name, "a tensor", habits.METHODS), name=name, obj=self)
+        raise AttributeError(habits.of_a_tensor(name), name=name, obj=self)
 
     def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         if not self.is_leaf:
