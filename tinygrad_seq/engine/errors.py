@@ -36,7 +36,6 @@ HABITS = {  # PyTorch's names of arguments, and the names that a function may ha
     "generator": ("rng",),
 }
 INSTEAD = {
-    "optimize": "pass the arrays in a good order: they are contracted one after another, from the left",
     "set_to_none": "zero_grad() alone resets gradients to None",
     "strict": "complete the state, load_state_dict({**model.state_dict(), **state})",
     "inputs": "ts.grad(loss, inputs)",

@@ -130,6 +130,7 @@ NAMES = {  # ts.name -> what to write
     "movedim": "ts.moveaxis(t, source, destination)",
     "index_select": "ts.take(t, indices, axis)",
     "masked_select": "t[mask]",
+    "gelu": "t * ts.special.ndtr(t)",
     "silu": "t * ts.sigmoid(t)",
     "leaky_relu": "ts.where(t > 0, t, 0.01 * t)",
     "elu": "ts.where(t > 0, t, ts.expm1(ts.minimum(t, 0.0)))",

@@ -137,9 +137,23 @@ MUTANTS = [
         ("number", "math.inf if given > 0 else -math.inf", "math.inf"),
     ),
     *mutants(
+        "engine/errors.py",
+        "tensor/test_habits.py",
+        ("answering", "for name in kwargs if name not in known", "for name in kwargs if name in ()"),
+        ("answering", "type(args[0]).__name__ if makes else", "function.__qualname__ if makes else"),
+    ),
+    *mutants(
+        "tensor/operators.py",
+        "tensor/test_habits.py",
+        ("Operators.transpose", "axes[0] % 2 == 0", "axes[0] == 0"),
+        ("Operators.transpose", "self._array.ndim != 2 or", ""),
+        ("Operators.repeat", "rearranging.repeat(self, repeats, axis)", "rearranging.repeat(self, repeats)"),
+    ),
+    *mutants(
         "tensor/tensor.py",
         f"{ENGINE} {OWNERSHIP}",
         ("Tensor.requires_grad", "self.line[0].gone = True", "pass"),
+        ("Tensor.to", "if dtype is None or there.dtype == dtype", "if dtype is None", "tensor/test_habits.py"),
         ("Tensor.backward", "kept = retain_graph or create_graph", "kept = retain_graph"),
         ("Tensor.backward", "if record.gone:", "if record.gone and record.grad:"),
         ("Tensor.detach", "self._array if self.buffer is None else frozen(self._array.copy())", "self._array"),
