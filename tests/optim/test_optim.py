@@ -1,5 +1,7 @@
 """Optimizers compared with their closed forms in NumPy, and what all promise, such as exact resumption."""
 
+import copy
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -8,6 +10,7 @@ from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim
+from tinygrad_seq.tensor import habits
 
 OPTIMIZERS = {
     "SGD": lambda ps: optim.SGD(ps, lr=0.1),
@@ -18,6 +21,9 @@ OPTIMIZERS = {
     "centered RMSprop": lambda ps: optim.RMSprop(ps, lr=0.1, alpha=0.9, momentum=0.5, centered=True),
     "Adam": lambda ps: optim.Adam(ps, lr=0.1),
     "AdamW": lambda ps: optim.AdamW(ps, lr=0.1, weight_decay=0.1),
+    "Nesterov, decaying": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "RMSprop, decaying": lambda ps: optim.RMSprop(ps, lr=0.1, weight_decay=0.1),
+    "Adam, decaying": lambda ps: optim.Adam(ps, lr=0.1, weight_decay=0.1),
 }
 every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 
@@ -152,6 +158,52 @@ def test_adamw_without_decay_is_adam():
     close(ps, closed_form(optim.Adam)[0])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ps, **decay: optim.SGD(ps, lr=0.1, **decay),
+        lambda ps, **decay: optim.SGD(ps, lr=0.1, momentum=0.9, **decay),
+        lambda ps, **decay: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True, **decay),
+        lambda ps, **decay: optim.RMSprop(ps, lr=0.1, centered=True, **decay),
+        lambda ps, **decay: optim.Adam(ps, lr=0.1, **decay),
+    ],
+)
+def test_coupled_weight_decay_is_a_gradient(make):
+    """The steps are those for the gradient g + weight_decay p; the gradients themselves do not change."""
+    ps, others = parameters(), parameters()
+    decaying, plain = make(ps, weight_decay=0.3), make(others)
+    for seed in range(4):
+        random_gradients(ps, seed)
+        given = [p.grad.numpy() for p in ps]
+        for q, g in zip(others, given, strict=True):
+            q.grad = ts.tensor(g + 0.3 * q.numpy())
+        decaying.step()
+        plain.step()
+        for p, q, g in zip(ps, others, given, strict=True):
+            assert_allclose(p.numpy(), q.numpy(), rtol=1e-12)
+            assert_array_equal(p.grad.numpy(), g)
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW])
+def test_weight_decay_may_be_set_between_steps(kind):
+    ps, others = parameters(), parameters()
+    changed, made = kind(ps, lr=0.1), kind(others, lr=0.1, weight_decay=0.4)
+    changed.weight_decay = np.float32(0.5)
+    assert type(changed.weight_decay) is float
+    changed.weight_decay = 0.4
+    for optimizer in (changed, made):
+        random_gradients(optimizer.parameters, 0)
+        optimizer.step()
+    for p, q in zip(ps, others, strict=True):
+        assert_array_equal(p.numpy(), q.numpy())
+    with pytest.raises(ValueError, match=rf"{kind.__name__} needs a number weight_decay in \[0, inf\), got -1"):
+        changed.weight_decay = -1
+    with pytest.raises(
+        TypeError, match=rf"{kind.__name__} needs a number weight_decay in \[0, inf\), got None"
+    ):
+        kind(ps, lr=0.1, weight_decay=None)
+
+
 @every_optimizer
 def test_a_shared_parameter_is_updated_once(make):
     (p, *_), (q, *_) = parameters(), parameters()
@@ -280,6 +332,48 @@ def test_a_state_that_does_not_fit_lists_all_problems():
     ]:
         assert words in str(caught.value)
     assert (optimizer.m[0] == 0).all()
+
+
+@every_optimizer
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copy_of_a_model_with_its_optimizer_trains_on_with_the_same_bits(make, duplicate):
+    model = nn.Linear(3, 2, rng=0)
+
+    def run(model, optimizer, seeds):
+        for seed in seeds:
+            random_gradients(optimizer.parameters, seed)
+            optimizer.step()
+        return model.state_dict()
+
+    optimizer = make(model.parameters())
+    run(model, optimizer, range(3))
+    pair = duplicate((model, optimizer))
+    expected, found = run(model, optimizer, range(3, 6)), run(*pair, range(3, 6))
+    assert pair[1].parameters[0] is not optimizer.parameters[0]
+    for name in expected:
+        assert_array_equal(found[name], expected[name])
+
+
+def test_habits_of_pytorch():
+    optimizer = optim.SGD(parameters(), lr=0.1)
+    with pytest.raises(AttributeError, match=r"optimizer SGD has no param_groups: write optimizer\.groups"):
+        _ = optimizer.param_groups
+    with pytest.raises(AttributeError, match=r"optimizer SGD has no defaults: write optimizer\.lr"):
+        _ = optimizer.defaults
+    with pytest.raises(AttributeError, match="optimizer SGD has no attribute 'betas'"):
+        _ = optimizer.betas
+    for value in (True, False):
+        with pytest.raises(TypeError, match=r"SGD\.zero_grad takes no arguments, got set_to_none: .* to None"):
+            optimizer.zero_grad(set_to_none=value)
+    assert [name for name in habits.OPTIMIZERS if name in dir(optim.Adam(parameters()))] == []
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.RMSprop, optim.AdamW])
+def test_a_warning_of_mixed_dtypes_points_to_the_call(kind):
+    mixed = [nn.Parameter(np.zeros(2, dtype)) for dtype in (np.float32, np.float64)]
+    with pytest.warns(UserWarning, match="parameters of float32 and of float64") as caught:
+        kind(mixed, lr=0.1)
+    assert caught[0].filename == __file__
 
 
 def test_errors():

@@ -24,12 +24,18 @@ OPTIMIZERS = {  # the learning rate is for gradients of the given scale; eps is 
     "RMSprop, centered": lambda ps, lr, scale, eps: optim.RMSprop(ps, lr, alpha=0.9, eps=eps, centered=True),
     "Adam": lambda ps, lr, scale, eps: optim.Adam(ps, lr, eps=eps),
     "AdamW": lambda ps, lr, scale, eps: optim.AdamW(ps, lr, eps=eps, weight_decay=0.5),
+    "Nesterov, decaying": lambda ps, lr, scale, eps: optim.SGD(
+        ps, lr / scale, momentum=0.9, nesterov=True, weight_decay=scale / 10
+    ),
 }
 every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 
 
 def test_the_list_of_optimizers_is_complete():
-    public = {x for name in optim.__all__ if inspect.isclass(x := getattr(optim, name))} - {optim.Optimizer}
+    public = {x for name in optim.__all__ if inspect.isclass(x := getattr(optim, name))} - {
+        optim.Optimizer,
+        optim.EMA,
+    }
     p = nn.Parameter(np.zeros(1))
     assert {type(make([p], 0.1, 1.0, 1e-8)) for make in OPTIMIZERS.values()} == public
 

@@ -65,6 +65,11 @@ def test_value_gradient_and_gradient_of_the_gradient(name, reduction):
     assert_allclose(second.numpy(), other.numpy(), rtol=1e-10, atol=1e-12)
 
 
+def grouped(ps):
+    """One with the settings of the optimizer, one with a rate and one with a weight decay of its own."""
+    return [{"params": ps[:1]}, {"params": ps[1:2], "lr": 0.01}, {"params": ps[2:], "weight_decay": 0.0}]
+
+
 OPTIMIZERS = {
     "SGD": (lambda ps: optim.SGD(ps, 0.1), lambda ps: torch.optim.SGD(ps, 0.1)),
     "momentum": (lambda ps: optim.SGD(ps, 0.1, 0.9), lambda ps: torch.optim.SGD(ps, 0.1, 0.9)),
@@ -84,6 +89,34 @@ OPTIMIZERS = {
     "AdamW": (
         lambda ps: optim.AdamW(ps, 0.1, weight_decay=0.2),
         lambda ps: torch.optim.AdamW(ps, 0.1, weight_decay=0.2),
+    ),
+    "SGD, decaying": (
+        lambda ps: optim.SGD(ps, 0.1, weight_decay=0.2),
+        lambda ps: torch.optim.SGD(ps, 0.1, weight_decay=0.2),
+    ),
+    "momentum, decaying": (
+        lambda ps: optim.SGD(ps, 0.1, 0.9, weight_decay=0.2),
+        lambda ps: torch.optim.SGD(ps, 0.1, 0.9, weight_decay=0.2),
+    ),
+    "Nesterov, decaying": (
+        lambda ps: optim.SGD(ps, 0.1, 0.9, nesterov=True, weight_decay=0.2),
+        lambda ps: torch.optim.SGD(ps, 0.1, 0.9, nesterov=True, weight_decay=0.2),
+    ),
+    "RMSprop, decaying": (
+        lambda ps: optim.RMSprop(ps, 0.1, eps=1e-3, momentum=0.8, centered=True, weight_decay=0.2),
+        lambda ps: torch.optim.RMSprop(ps, 0.1, eps=1e-3, momentum=0.8, centered=True, weight_decay=0.2),
+    ),
+    "Adam, decaying": (
+        lambda ps: optim.Adam(ps, 0.1, (0.8, 0.95), 1e-4, 0.2),
+        lambda ps: torch.optim.Adam(ps, 0.1, (0.8, 0.95), 1e-4, 0.2),
+    ),
+    "groups of SGD": (
+        lambda ps: optim.SGD(grouped(ps), 0.1, 0.9, weight_decay=0.2),
+        lambda ps: torch.optim.SGD(grouped(ps), 0.1, 0.9, weight_decay=0.2),
+    ),
+    "groups of AdamW": (
+        lambda ps: optim.AdamW(grouped(ps), 0.1, weight_decay=0.2),
+        lambda ps: torch.optim.AdamW(grouped(ps), 0.1, weight_decay=0.2),
     ),
     "the defaults of RMSprop": (optim.RMSprop, torch.optim.RMSprop),
     "the defaults of Adam": (optim.Adam, torch.optim.Adam),

@@ -28,6 +28,16 @@ def stepped(make):
     return p, optimizer.state_dict()
 
 
+def averaged(decay):
+    """The averages after two changes of a parameter."""
+    p = nn.Parameter(np.ones(3, np.float32))
+    ema = optim.EMA([p], decay)
+    for x in (0.5, -2.0):
+        p.assign_(np.full(3, x, np.float32))
+        ema.update()
+    return ema.state_dict()
+
+
 def scheduled(schedule):
     return [schedule(t) for t in range(6)]
 
@@ -208,15 +218,20 @@ CALLS: dict[str, Callable] = {
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
     "pictures.machine": pictured,
-    "optim.Adam": lambda lr=0.5, eps=0.25: stepped(lambda ps: optim.Adam(ps, lr, eps=eps)),
+    "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
+        lambda ps: optim.Adam(ps, lr, eps=eps, weight_decay=weight_decay)
+    ),
     "optim.AdamW": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
         lambda ps: optim.AdamW(ps, lr, eps=eps, weight_decay=weight_decay)
     ),
+    "optim.EMA": lambda decay=0.5: averaged(decay),
     "optim.Optimizer": lambda lr=0.5: optim.Optimizer([nn.Parameter(np.ones(1))], lr).lr,
-    "optim.RMSprop": lambda lr=0.5, alpha=0.5, eps=0.25, momentum=0.5: stepped(
-        lambda ps: optim.RMSprop(ps, lr, alpha, eps, momentum)
+    "optim.RMSprop": lambda lr=0.5, alpha=0.5, eps=0.25, momentum=0.5, weight_decay=0.5: stepped(
+        lambda ps: optim.RMSprop(ps, lr, alpha, eps, momentum, weight_decay=weight_decay)
     ),
-    "optim.SGD": lambda lr=0.5, momentum=0.5: stepped(lambda ps: optim.SGD(ps, lr, momentum)),
+    "optim.SGD": lambda lr=0.5, momentum=0.5, weight_decay=0.5: stepped(
+        lambda ps: optim.SGD(ps, lr, momentum, weight_decay=weight_decay)
+    ),
     "optim.clip_grad_norm_": lambda max_norm=0.5: clipped(lambda ps: optim.clip_grad_norm_(ps, max_norm)),
     "optim.clip_grad_value_": lambda max_value=0.5: clipped(lambda ps: optim.clip_grad_value_(ps, max_value)),
     "optim.constant": lambda lr=0.5: scheduled(optim.constant(lr)),

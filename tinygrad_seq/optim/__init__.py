@@ -1,4 +1,4 @@
-"""Optimizers, gradient clipping, and schedules of the learning rate.
+"""Optimizers, averages of weights, gradient clipping, and schedules of the learning rate.
 
 An optimizer changes parameters in place; a schedule is a function of the step number without a state. Nothing
 here needs to know a model, only its parameters: files import from `tensor` and lower layers.
@@ -19,7 +19,9 @@ np.True_
 
 from typing import NoReturn
 
+from tinygrad_seq.optim.averages import EMA
 from tinygrad_seq.optim.clipping import clip_grad_norm_, clip_grad_value_
+from tinygrad_seq.optim.groups import by_name
 from tinygrad_seq.optim.methods import SGD, Adam, AdamW, RMSprop
 from tinygrad_seq.optim.optimizer import Optimizer
 from tinygrad_seq.optim.schedules import constant, cosine, step_decay, warmup
@@ -28,9 +30,11 @@ from tinygrad_seq.tensor import habits
 __all__ = [
     "Adam",
     "AdamW",
+    "EMA",
     "Optimizer",
     "RMSprop",
     "SGD",
+    "by_name",
     "clip_grad_norm_",
     "clip_grad_value_",
     "constant",

@@ -6,19 +6,18 @@ is at most 1, betas and alpha are below 1. Otherwise ValueError or TypeError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from tinygrad_seq.engine.numbers import number
-from tinygrad_seq.optim.optimizer import Optimizer
+from tinygrad_seq.optim.decay import Decaying
+from tinygrad_seq.optim.optimizer import Parameters
 from tinygrad_seq.optim.squares import MeanSquares, average
-from tinygrad_seq.tensor.tensor import Tensor
 
 
-class SGD(Optimizer):
+class SGD(Decaying):
     """Gradient descent, with momentum mu (Polyak 1964) or Nesterov's momentum (Sutskever et al. 2013):
 
+        g <- g + weight_decay p
         v <- mu v + g
         p <- p - lr v,    with nesterov p <- p - lr (g + mu v)
 
@@ -34,9 +33,15 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.0, *, nesterov: bool = False
+        self,
+        parameters: Parameters,
+        lr: float,
+        momentum: float = 0.0,
+        *,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, weight_decay)
         self.momentum = number(type(self).__name__, "momentum", momentum, "[0, 1]")
         self.nesterov = nesterov
         if nesterov and not self.momentum:
@@ -47,7 +52,7 @@ class SGD(Optimizer):
         return {"v": self.v} if self.momentum else {}
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
-        direction = g
+        direction = g = self._decay(i, p, g)
         if self.momentum:
             direction = v = self.v[i]
             np.multiply(v, self.momentum, out=v)
@@ -62,6 +67,7 @@ class SGD(Optimizer):
 class RMSprop(MeanSquares):
     """RMSprop (Tieleman & Hinton 2012), centered and with momentum mu (Graves 2013):
 
+        g <- g + weight_decay p
         n <- alpha n + (1 - alpha) g^2
         d = g / (sqrt n + eps)
         p <- p - lr d,    with momentum v <- mu v + d,  p <- p - lr v
@@ -79,15 +85,16 @@ class RMSprop(MeanSquares):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         momentum: float = 0.0,
         *,
         centered: bool = False,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr, eps)
+        super().__init__(parameters, lr, eps, weight_decay)
         self.alpha = number(type(self).__name__, "alpha", alpha, "[0, 1)")
         self.momentum = number(type(self).__name__, "momentum", momentum, "[0, 1]")
         self.centered, self.n = centered, self.squares
@@ -99,6 +106,7 @@ class RMSprop(MeanSquares):
         return {name: slot for name, slot in slots.items() if slot}
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+        g = self._decay(i, p, g)
         scratch = self._mean_square(i, g, self.alpha)
         n = self.n[i]
         if self.centered:
@@ -125,6 +133,7 @@ class RMSprop(MeanSquares):
 class Adam(MeanSquares):
     """Adam (Kingma & Ba 2015). At the t-th step of a parameter, with beta1, beta2 = `betas`:
 
+        g <- g + weight_decay p
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g^2
         p <- p - lr m^ / (sqrt v^ + eps),    m^ = m / (1 - beta1^t),  v^ = v / (1 - beta2^t)
@@ -140,12 +149,13 @@ class Adam(MeanSquares):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr, eps)
+        super().__init__(parameters, lr, eps, weight_decay)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise TypeError(f"{type(self).__name__} needs two numbers betas in [0, 1), got {betas!r:.40}")
         beta1, beta2 = (number(type(self).__name__, "betas", beta, "[0, 1)") for beta in betas)
@@ -160,6 +170,7 @@ class Adam(MeanSquares):
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
         beta1, beta2 = self.betas
+        g = self._decay(i, p, g)
         scratch = self._mean_square(i, g, beta2)
         m, v = self.m[i], self.v[i]
         self.t[i] += 1
@@ -178,7 +189,7 @@ class AdamW(Adam):
 
         p <- p - lr weight_decay p
 
-    and continues as in Adam. The decay does not enter the moments.
+    and continues as Adam without weight decay. The decay does not enter the moments.
 
     >>> import tinygrad_seq as ts
     >>> from tinygrad_seq import optim
@@ -191,15 +202,14 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ) -> None:
-        super().__init__(parameters, lr, betas, eps)
-        self.weight_decay = number(type(self).__name__, "weight_decay", weight_decay, "[0, inf)")
+        super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
+    def _decay(self, i: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
         np.multiply(p, 1 - self.lr * self.weight_decay, out=p)
-        super().update(i, p, g, scratch)
+        return g

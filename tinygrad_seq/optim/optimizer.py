@@ -1,8 +1,8 @@
 """Optimizer: the base class of the methods. It updates parameters in place, and allocates nothing for float32.
 
 An optimizer holds each parameter once, and changes it in `step()`; parameters without a gradient are skipped.
-`lr` may be changed between steps, and `steps` counts them. With `state_dict()` and `load_state_dict()` a
-resumed run continues exactly.
+`lr` may be changed between steps, for all parameters or for a group of them, and `steps` counts them. With
+`state_dict()` and `load_state_dict()` a resumed run continues exactly.
 
 A step is computed in float32 or wider. For a float16 parameter the optimizer therefore keeps a *master copy* in
 float32, updates it, and rounds it to the parameter: in float16 a step of 1e-4 does not change a weight of 1, an
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -21,15 +21,23 @@ from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.engine.precision import accumulating
-from tinygrad_seq.optim.parameters import each_once
+from tinygrad_seq.optim.groups import group_misfits, groups_of, numbers, without
+from tinygrad_seq.optim.parameters import refuse_moved
+from tinygrad_seq.optim.state import alike, array_misfits, array_of, copied, misfits, refuse
+from tinygrad_seq.tensor import habits
 from tinygrad_seq.tensor.tensor import Tensor
+
+Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]  # or groups {"params": [...], "lr": ...}
 
 
 class Optimizer:
     """The base class of optimizers: the parameters, the learning rate, the step and the saved state.
 
-    ValueError without parameters and for a negative `lr`; TypeError for a parameter that is not a leaf tensor
-    of floats. An optimizer of your own defines `update`, and lists in `slots` the arrays that it keeps between
+    `parameters` is a list of tensors, or of groups {"params": [...], "lr": ...}, whose parameters have an lr of
+    their own: `groups`. ValueError without parameters, for a parameter in two groups and for a negative `lr`;
+    TypeError for a parameter that is not a leaf tensor of floats.
+
+    An optimizer of your own defines `update`, and lists in `slots` the arrays that it keeps between
     steps. `zeros` makes a slot, in the precision in which steps are computed:
 
     >>> import tinygrad_seq as ts
@@ -70,12 +78,17 @@ class Optimizer:
     array([0.5, 1.5], dtype=float32)
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        self.parameters = each_once(type(self).__name__, parameters)
+    SETTINGS: tuple[str, ...] = ("lr",)  # those that a group may state for its parameters
+
+    def __init__(self, parameters: Parameters, lr: float) -> None:
+        self._shared: dict[str, float] = {}
+        self._settings: Mapping[str, float] = self._shared  # within `update`, those of the parameter's group
+        self.groups = groups_of(type(self).__name__, parameters, self.SETTINGS, self._shared)
+        self.parameters = [p for group in self.groups for p in group.parameters]
         self.lr, self.steps = lr, 0
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} needs at least one parameter, got none")
-        warn_if_mixed(type(self).__name__, self.parameters)
+        warn_if_mixed(type(self), self.parameters)
         self.dtypes = [p.dtype for p in self.parameters]
         self.scratch = [np.empty_like(p.data, dtype=accumulating(p.dtype)) for p in self.parameters]
         self.masters = {
@@ -86,12 +99,15 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The learning rate: a number in [0, inf), which may be set between steps."""
-        return self._lr
+        """The learning rate: a number in [0, inf), which may be set between steps.
+
+        It is set for all groups that state none. Within `update` it is the rate of the parameter's group.
+        """
+        return self._settings["lr"]
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = number(type(self).__name__, "lr", value, "[0, inf)")
+        self._shared["lr"] = number(type(self).__name__, "lr", value, "[0, inf)")
 
     def zeros(self) -> list[np.ndarray]:
         """Zeros for a slot: for each parameter an array of its shape, in the precision of its step."""
@@ -102,23 +118,27 @@ class Optimizer:
         if self.masters:
             self._refuse_narrow_slots()
         self.steps += 1
-        for i, p in enumerate(self.parameters):
-            if (g := p.grad) is not None:
-                scratch = self.scratch[i]
-                if type(scratch) is not type(p._array) or p.dtype != self.dtypes[i]:
-                    raise ValueError(
-                        f"the parameter {describe(p)} is on {p.device}, but its optimizer was created for "
-                        f"{self.dtypes[i]} on {backend.device_of(scratch)}; move or convert a model before you "
-                        "create its optimizer"
-                    )
-                array, master = p.mutable(), self.masters.get(i)
-                if master is None:
-                    self.update(i, array, g._array, scratch)
-                else:
-                    # an element that is not the rounded master was assigned since the last step
-                    np.copyto(master, array, where=master.astype(array.dtype) != array)
-                    self.update(i, master, g._array.astype(master.dtype), scratch)
-                    array[...] = master
+        try:
+            pairs = ((group, p) for group in self.groups for p in group.parameters)
+            for i, (group, p) in enumerate(pairs):
+                if p.grad is not None:
+                    self._settings = group.settings
+                    self._change(i, p, p.grad._array)
+        finally:
+            self._settings = self._shared
+
+    def _change(self, i: int, p: Tensor, g: np.ndarray) -> None:
+        """Update the parameter `p`, number `i`, and its master copy if it has one, with its gradient `g`."""
+        scratch = self.scratch[i]
+        refuse_moved("optimizer", p, self.dtypes[i], scratch)
+        array, master = p.mutable(), self.masters.get(i)
+        if master is None:
+            self.update(i, array, g, scratch)
+        else:
+            # an element that is not the rounded master was assigned since the last step
+            np.copyto(master, array, where=master.astype(array.dtype) != array)
+            self.update(i, master, g.astype(master.dtype), scratch)
+            array[...] = master
 
     def update(self, i: int, p: np.ndarray, g: np.ndarray, scratch: np.ndarray) -> None:
         """Change the array `p` in place: parameter number `i`, or its master copy. Its gradient is `g`.
@@ -127,70 +147,72 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define update(i, p, g, scratch)")
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **unknown: object) -> None:
         """Set the gradient of every parameter to None."""
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}.zero_grad takes no arguments, got {', '.join(unknown)}: gradients are "
+                "always set to None"
+            )
         for p in self.parameters:
             if p.requires_grad:
                 p.zero_grad()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        words = habits.say(name, f"the optimizer {type(self).__name__}", habits.OPTIMIZERS)
+        raise AttributeError(words, name=name, obj=self)
+
+    # --- state ----------------------------------------------------------------------------------------
 
     def slots(self) -> dict[str, list[np.ndarray]]:
         """The arrays that the optimizer keeps between steps: by name, a list with one array per parameter."""
         return {}
 
     def state_dict(self) -> dict[str, object]:
-        """The learning rate, the step count and a copy of every slot, on the host: a tree for `ts.save`.
+        """The settings, the step count and a copy of every slot, on the host: a tree for `ts.save`.
 
-        With float16 parameters, `masters` are their copies in float32, in the order of the parameters.
+        With float16 parameters, `masters` are their copies in float32, in the order of the parameters. With
+        groups, `groups` has for each its number of parameters and the settings that it states.
         """
-        copies = {
-            name: [np.array(backend.to_numpy(a)) for a in slot] for name, slot in self._all_slots().items()
-        }
-        return {"lr": self.lr, "steps": self.steps, **copies}
+        groups = [{"size": len(group.parameters), **group.stated} for group in self.groups]
+        stated = {"groups": groups} if len(groups) > 1 or self.groups[0].stated else {}
+        return {**self._shared, "steps": self.steps, **stated, **copied(self._all_slots())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state`, the `state_dict()` of an optimizer of the same class and parameter shapes.
+        """Continue from `state`, the `state_dict()` of an optimizer of the same class, groups and shapes.
 
         ValueError lists everything that does not fit, and nothing is loaded.
         """
         kind, slots = type(self).__name__, self._all_slots()
-        if problems := self._misfits(state):
-            raise ValueError(
-                "\n  ".join([f"the state does not fit this {kind}; nothing was loaded", *problems])
-            )
-        self.lr, self.steps = state["lr"], integer(kind, "steps", state["steps"], "[0, inf)")
+        refuse(kind, self._misfits(state))
+        self._shared.update(numbers(kind, {k: state[k] for k in self.SETTINGS if k in state}, self.SETTINGS))
+        self.steps = integer(kind, "steps", state["steps"], "[0, inf)")
+        for group, given in zip(self.groups, state.get("groups", [{}]), strict=True):
+            group.restate(without(given, "size"))
         for name, slot in slots.items():
             for i, given in enumerate(map(array_of, state[name])):
                 self._restore(slot, i, backend.to_numpy(given))
 
     def _misfits(self, state: Mapping[str, Any]) -> list[str]:
         """Everything in `state` that `load_state_dict` cannot load, in words."""
+        slots, groups = self._all_slots(), ["groups"] if len(self.groups) > 1 else []
+        # a state from before there were groups and weight decay has neither
+        problems = misfits(state, ("lr", "steps", *groups, *slots), ("groups", *self.SETTINGS))
         if not isinstance(state, Mapping):
-            return [f"a state is a dict, got {type(state).__name__}"]
-        kind, slots = type(self).__name__, self._all_slots()
-        problems = [f"{name} is missing" for name in ("lr", "steps", *slots) if name not in state]
-        problems += [f"{name} is unexpected" for name in state if name not in ("lr", "steps", *slots)]
-        for read, name in (number, "lr"), (integer, "steps"):
+            return problems
+        kind = type(self).__name__
+        for read, name in *((number, name) for name in self.SETTINGS), (integer, "steps"):
             try:
                 read(kind, name, state.get(name, 0), "[0, inf)")
             except (TypeError, ValueError) as error:
                 problems.append(str(error))
-        for name, slot in slots.items():
-            given = state.get(name, slot)
-            if not isinstance(given, (list, tuple)):
-                problems.append(f"{name} needs a list of arrays, got {type(given).__name__}")
-                continue
-            if len(given) != len(slot):
-                problems.append(f"{name} needs {len(slot)} arrays, one per parameter, got {len(given)}")
-            problems += [
-                f"{name}[{i}] needs {describe(own)}, got {describe(array)}"
-                for i, (own, array) in enumerate(zip(slot, map(array_of, given), strict=False))
-                if not backend.is_array(array) or not self._accepts(name, own, array)
-            ]
-        return problems
+        if "groups" in state:
+            problems += group_misfits(kind, state["groups"], self.groups, self.SETTINGS)
+        return problems + array_misfits(state, slots, self._accepts)
 
     def _accepts(self, name: str, own: np.ndarray, given: np.ndarray) -> bool:
         """Whether `given` can replace the array `own` of the slot `name`."""
-        return own.shape == given.shape and own.dtype == given.dtype
+        return alike(name, own, given)
 
     def _restore(self, slot: list[np.ndarray], i: int, given: np.ndarray) -> None:
         """Give the array `slot[i]` the values of `given`, an array on the host that it accepts."""
@@ -208,13 +230,9 @@ class Optimizer:
                 )
 
 
-def array_of(x: object) -> Any:
-    """The array of a tensor; anything else as it is."""
-    return x._array if isinstance(x, Tensor) else x
-
-
-def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:
+def warn_if_mixed(kind: type, parameters: list[Tensor]) -> None:
     """Warn if some parameters are float64 and some are not: all that is computed from both is float64."""
+    owner, inits = kind.__name__, sum("__init__" in vars(base) for base in kind.__mro__[:-1])
     widths = {p.dtype for p in parameters}
     if np.dtype(np.float64) in widths and len(widths) > 1:
         wide = next(p for p in parameters if p.dtype == np.float64)
@@ -223,5 +241,5 @@ def warn_if_mixed(owner: str, parameters: list[Tensor]) -> None:
             f"{owner} received parameters of {other.dtype} and of float64, as {describe(wide)}, so that "
             f"results are float64 and take twice the time: nn.Parameter(array) keeps the dtype of the array; "
             f"pass dtype=np.{other.dtype}, or use model.to(dtype=...)",
-            stacklevel=4,
+            stacklevel=inits + 2,
         )

@@ -9,7 +9,7 @@ float64 from the start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,20 @@ import numpy as np
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import number
-from tinygrad_seq.optim.optimizer import Optimizer, array_of
-from tinygrad_seq.tensor.tensor import Tensor
+from tinygrad_seq.optim.decay import Decaying
+from tinygrad_seq.optim.optimizer import Parameters
+from tinygrad_seq.optim.state import array_of
 
 
-class MeanSquares(Optimizer):
+class MeanSquares(Decaying):
     """The base class of RMSprop and Adam: `squares` holds, for each parameter, the running mean of g^2.
 
     It is a slot, which a subclass lists under a name of its own. FloatingPointError for a float64 gradient
     above 1.3e154, whose square overflows even float64; on a device its element of the parameter becomes NaN.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, eps: float) -> None:
-        super().__init__(parameters, lr)
+    def __init__(self, parameters: Parameters, lr: float, eps: float, weight_decay: float) -> None:
+        super().__init__(parameters, lr, weight_decay)
         self.eps = number(type(self).__name__, "eps", eps, "(0, inf)")
         self.squares = self.zeros()
         for i, own in enumerate(self.squares):

@@ -223,6 +223,13 @@ OPTIM = {  # optim.name -> what to write
     "clip_by_global_norm": "optim.clip_grad_norm_(parameters, bound)",
 }
 
+OPTIMIZERS = {  # optimizer.name -> what to write
+    "param_groups": "optimizer.groups, of which each has parameters, lr and weight_decay",
+    "add_param_group": 'a new optimizer, of groups [{"params": [...], "lr": ...}]',
+    "defaults": "optimizer.lr and optimizer.weight_decay; each group of optimizer.groups may state its own",
+    "state": "optimizer.state_dict()",
+}
+
 
 def say(name: str, owner: str, names: dict[str, str]) -> str:
     """The text of an AttributeError for a `name` that `owner` does not have."""
