@@ -118,12 +118,14 @@ class Optimizer:
         if self.masters:
             self._refuse_narrow_slots()
         self.steps += 1
+        i = 0
         try:
-            pairs = ((group, p) for group in self.groups for p in group.parameters)
-            for i, (group, p) in enumerate(pairs):
-                if p.grad is not None:
-                    self._settings = group.settings
-                    self._change(i, p, p.grad._array)
+            for group in self.groups:
+                self._settings = dict(group.settings)
+                for p in group.parameters:
+                    if p.grad is not None:
+                        self._change(i, p, p.grad._array)
+                    i += 1
         finally:
             self._settings = self._shared
 

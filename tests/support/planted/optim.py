@@ -35,7 +35,7 @@ MUTANTS = [
         "optim/optimizer.py",
         "optim/test_optim.py",
         ("Optimizer.step", "self.steps += 1", "pass"),
-        ("Optimizer.step", "self._settings = group.settings", "pass", GROUPS),
+        ("Optimizer.step", "self._settings = dict(group.settings)", "pass", GROUPS),
         ("Optimizer.step", "self._settings = self._shared", "pass", GROUPS),
         ("Optimizer._change", "p.mutable()", "p._array"),
         ("Optimizer._change", "np.copyto(master, array, where=master.astype(array.dtype) != array)", "pass",
