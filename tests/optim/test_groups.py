@@ -103,7 +103,9 @@ def test_settings_change_between_steps():
     optimizer.lr = 0.2
     assert (first.lr, second.lr, first.weight_decay) == (0.5, 0.2, 0.01)
     second.weight_decay = np.float32(0.25)
-    first.lr = None
+    first.weight_decay = 0.75
+    assert dict(first.stated) == {"lr": 0.5, "weight_decay": 0.75}
+    first.weight_decay = first.lr = None
     assert (first.lr, second.weight_decay, optimizer.weight_decay) == (0.2, 0.25, 0.01)
     assert repr(second) == "Group of 2 parameters: lr=0.2, weight_decay=0.25"
     with pytest.raises(ValueError, match=r"SGD needs a number lr in \[0, inf\), got -1"):
@@ -148,13 +150,11 @@ def test_by_name():
     assert [name.rpartition(".")[2] for name in names] == ["Wx", "Wh", "b", "Wx", "Wh", "b"]
 
     def options(name):
-        return (
-            {"weight_decay": 0} if name.endswith("b") else {"lr": np.float32(0.5)} if "cells.1" in name else {}
-        )
+        return {"weight_decay": 0} if name.endswith("b") else {"lr": np.float32(0.5 * ("cells.1" in name))}
 
     groups = optim.by_name(model.named_parameters(), options)
     assert groups == [
-        {"params": [first.Wx, first.Wh]},
+        {"params": [first.Wx, first.Wh], "lr": 0.0},
         {"params": [first.b, second.b], "weight_decay": 0.0},
         {"params": [second.Wx, second.Wh], "lr": 0.5},
     ]
@@ -245,6 +245,11 @@ def test_groups_of_a_state_that_do_not_fit():
     for target, given, words in [
         (optimizer, whole.state_dict(), "groups is missing"),
         (whole, state, r"groups needs groups of \[4\] parameters, got \[1, 3\]"),
+        (
+            optimizer,
+            {**state, "groups": [{"size": 3}, {"size": 1}]},
+            r"groups needs groups of \[1, 3\] parameters",
+        ),
         (optimizer, {**state, "groups": 3}, "groups needs a list of dicts, got int 3"),
         (optimizer, {**state, "groups": [None, {}]}, "groups needs a list of dicts, got list"),
         (optimizer, {**state, "weight_decay": -1}, r"SGD needs a number weight_decay in \[0, inf\), got -1"),
