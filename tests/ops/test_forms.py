@@ -231,6 +231,7 @@ extract({MASK; M, [True; False; True; True]; V, INTS > 1; INTS, ONE; ONE})
 {nonzero, flatnonzero, argwhere}({INTS - 1, MASK, S > 1, FLAGS, NONE, HALF - 2, [0; 1; 2]})
 {flatnonzero(ONE), argwhere(ONE), argwhere(0 * ONE), count_nonzero(MASK; 0),
     count_nonzero(INTS - 1; axis=(0; 1))}
+{ix_(INTS[0]; FLAGS), ix_([1; 0]), ix_(a([True; False]); []; BYTES)}
 count_nonzero(MASK, axis={-1, i(1), (0; 1)}, keepdims={True, False})
 searchsorted({[0.6; 1.0; 1.4]; S, [0.6; 1.0; 1.4]; 1.0; "right", [1; 2; 3]; INTS; side="right", [1; 2]; HALF,
     V; V; sorter=[0; 1; 2; 3], [2; 1; 3]; 2; "left"; [1; 0; 2], [0.5]; ONE, [1; 2]; BYTES})

@@ -59,7 +59,14 @@ REFERENCES = {  # functions with another name or other arguments in NumPy
     "stop_gradient": np.asarray,
     "unstack": lambda x, axis=0: np.unstack(x, axis=axis),
 }
-ONE_EACH = {"atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid"}  # a result per argument
+ONE_EACH = {
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
+    "ix_",
+    "meshgrid",
+}  # a result per argument
 WITHOUT = {  # functions that NumPy does not have; tests/ops/test_values.py tests their values
     "log_softmax", "logsumexp", "safe_product", "sigmoid", "softmax",
 }  # fmt: skip
@@ -80,6 +87,10 @@ MORE = {  # functions that accept more than NumPy's, and what
     "unstack": "axis may be any integer",
     "special.multigammaln": "d may be a whole float; NaN where a is not large enough",
 }
+if np.lib.NumpyVersion(np.__version__) < "2.2.0":
+    MORE["pad"] = "pad_width may be a dict"
+if np.lib.NumpyVersion(np.__version__) < "2.3.0":
+    MORE["take_along_axis"] = "axis may be missing"
 INFINITE = {  # functions whose values may differ from NumPy's where they are not finite
     "linalg.lstsq": "an infinity in a column of b stays in this column",
     "linalg.matrix_norm": "as norm",

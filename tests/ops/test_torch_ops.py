@@ -533,6 +533,7 @@ TABLE = {
     "nonzero": [(lambda x: ts.nonzero(x > 0), lambda x: torch.nonzero(x > 0, as_tuple=True), S)],
     "flatnonzero": [(lambda x: ts.flatnonzero(x > 0), lambda x: torch.nonzero(x.ravel() > 0)[:, 0], S)],
     "argwhere": [(lambda x: ts.argwhere(x > 0), lambda x: torch.argwhere(x > 0), S)],
+    "ix_": [(lambda x: x[ts.ix_([2, 0], V > 0)], lambda x: x[[2, 0]][:, T(V > 0)], M)],
     "count_nonzero": [(lambda x: ts.count_nonzero(x > 0, 1), lambda x: torch.count_nonzero(x > 0, 1), S)],
     "searchsorted": [(lambda x: ts.searchsorted(EDGES, x), lambda x: torch.searchsorted(T(EDGES), x), S)],
     "digitize": [

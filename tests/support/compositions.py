@@ -386,6 +386,10 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.argwhere(x > 1.0) * ts.max(x), M),
         (lambda x: x * ts.argwhere(x).size, np.array(1.5)),
     ],
+    "ix_": [
+        (lambda x: x[ts.ix_([2, 0], [True, False, True, True])], M),
+        (lambda x: x[(slice(None), *ts.ix_([1], [], [])[:1])], M),
+    ],
     "count_nonzero": [
         (lambda x: x * ts.count_nonzero(x > 1.0), M),
         (lambda x: x * ts.count_nonzero(x > 1.0, axis=0, keepdims=True), M),

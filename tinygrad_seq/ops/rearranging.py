@@ -99,7 +99,7 @@ def rollaxis(x, axis: int, start: int = 0):
     >>> ts.rollaxis(ts.tensor([[[1.0, 2.0, 3.0]]]), 2).shape
     (3, 1, 1)
     """
-    ndim = np.ndim(x)
+    ndim, start = np.ndim(x), operator.index(start)
     axis = np.lib.array_utils.normalize_axis_index(axis, ndim)
     if not -ndim <= start <= ndim:
         raise np.exceptions.AxisError(f"rollaxis expects a start from {-ndim} to {ndim}, got {start}")

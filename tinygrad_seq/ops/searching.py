@@ -17,7 +17,7 @@ from tinygrad_seq.ops.indexing import data_of, take
 from tinygrad_seq.ops.joining import stack
 from tinygrad_seq.ops.rearranging import flip
 from tinygrad_seq.ops.reduction import sum as total
-from tinygrad_seq.ops.shape import ravel
+from tinygrad_seq.ops.shape import along_axis, ravel
 
 
 @primitive(examples=[example([[0.0, 2.0], [1.0, 0.0]]), example("(a)")], many=True)
@@ -73,6 +73,23 @@ def argwhere(x):
     if np.ndim(x) == 0:
         return argwhere(ravel(x))[:, :0]
     return stack(_nonzero(constant(x, SHAPE.format("argwhere"))), axis=1)
+
+
+@numpy_function
+def ix_(*vectors):
+    """Indices, each along its own axis: z = x[ix_(i, j)] is z_ab = x_{i_a, j_b}. A mask stands for its indices.
+
+    >>> import tinygrad_seq as ts
+    >>> x = ts.tensor([[1, 2, 3], [4, 5, 6]])
+    >>> x[ts.ix_([True, True], [2, 0])].numpy()
+    array([[3, 1],
+           [6, 4]])
+    """
+    vectors = tuple(x if hasattr(x, "dtype") else np.asarray(x, None if len(x) else np.intp) for x in vectors)
+    if wrong := [x.shape for x in vectors if x.ndim != 1]:
+        raise ValueError(f"ix_ expects vectors of indices, got shape {wrong[0]}")
+    found = [flatnonzero(x) if x.dtype == bool else x for x in vectors]
+    return tuple(along_axis(x, axis, len(found)) for axis, x in enumerate(found))
 
 
 @numpy_function

@@ -126,10 +126,13 @@ def meshgrid(*arrays, copy: bool = True, sparse: bool = False, indexing: str = "
         raise ValueError(f'meshgrid has the indexing "xy" and "ij", got {indexing!r}')
     n = len(arrays)
     axes = (1, 0, *range(2, n)) if indexing == "xy" and n > 1 else range(n)
-    grids = [
-        reshape(x, [-1 if i == axis else 1 for i in range(n)]) for x, axis in zip(arrays, axes, strict=True)
-    ]
-    return tuple(grids) if sparse else broadcast_arrays(*grids)
+    grids = tuple(along_axis(x, axis, n) for x, axis in zip(arrays, axes, strict=True))
+    return grids if sparse else broadcast_arrays(*grids)
+
+
+def along_axis(x, axis: int, ndim: int):
+    """The elements of `x` along one of `ndim` axes."""
+    return reshape(x, [-1 if i == axis else 1 for i in range(ndim)])
 
 
 @numpy_function
@@ -140,8 +143,6 @@ def matrix_transpose(x):
     >>> ts.matrix_transpose(ts.tensor([[[1.0, 2.0]]])).shape
     (1, 2, 1)
     """
-    if np.ndim(x) < 2:
-        raise ValueError(f"matrix_transpose expects at least 2 axes, got shape {np.shape(x)}")
     return swapaxes(x, -1, -2)
 
 

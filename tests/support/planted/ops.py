@@ -48,7 +48,7 @@ MUTANTS = [
         ("meshgrid", "(1, 0, *range(2, n))", "range(n)"),
         ("meshgrid", "if sparse else", "if not sparse else"),
         ("atleast_3d", "(1, *s, 1)", "(*s, 1, 1)"),
-        ("matrix_transpose", "if np.ndim(x) < 2:", "if np.ndim(x) < 1:"),
+        ("along_axis", "if i == axis", "if i != axis"),
     ),
     *mutants(
         "ops/diagonals.py",
