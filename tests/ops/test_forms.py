@@ -214,6 +214,8 @@ cross(Q, {Q, Q[0], Q; 0; 1, Q; axisc=0, Q; axis=0, Q; 1; -1; 1, [1; 2; 3]})
 full_like(M, {2, 2.5, V, i(3), a(3), [1; 2; 3; 4], 7; np.float32, 7.5; int, 1; dtype=bool, 3; shape=(2; 4),
     V; shape=(2; 4)})
 {full_like(INTS; 2.7), full_like(FLAGS; 2), full_like(BYTES; HALF), full_like(ONE; ONE), full_like(M; -0.0)}
+{linspace(V; 9; 4; dtype=int), logspace(V; 2; 3; dtype=np.float32)}
+interp({S; [0.31; 2.1; 1.1]; [1.0; 5.0; 2.0]; period=3.0, V; [0.3; 2.1]; V[:2]; -1; 5; -0.9})
 linspace({V; 2.0, 0; ONE; 5, V; M, HALF; 3; 4, INTS[0]; 9; 3, V; 2.0; i(3); False, V; 2; 4; endpoint=False,
     V; 3; 1, V; 3; 0, V; M; 3; axis=-1, V; 3; 5; dtype=np.float32, np.float32(0); np.float32(1); 4,
     V; 3; 2; retstep=True})
@@ -224,7 +226,8 @@ geomspace({V; 2.0; 3, 1; ONE; 5, HALF; 2; 4, V; M; 3; axis=1, -V; -2; 4, V; 3; 4
 select({[M > 1; M > 0.8]; [M; 2 * M], [V > 1]; [M]; 5, [M > 1]; [2.5]; V, [MASK; MASK]; [1; HALF[0]],
     [FLAGS]; [BYTES]; 1, [FLAGS]; [INTS]; default=0.5})
 choose([1, 0, 1, 1], {[V; M[0]], (V; 2 * M), [V; [1; 2; 3; 4]], M, [INTS[0; :1]; [7; 8; 9; 10]]})
-choose({2; [V; V; -V], [[5]; [-1]]; [V; M[0]]; mode="clip", FLAGS; [HALF; INTS[0]]; mode="raise"})
+choose({2; [V; V; -V], [[5]; [-1]]; [V; M[0]]; mode="clip", [5; -1; 0; 2]; [V; M[0]]; mode="wrap",
+    FLAGS; [HALF; INTS[0]]; mode="raise"})
 compress({[True; False; True]; M; 0, [1; 0; 1; 1]; M; axis=1, [True; True]; M, [False]; S; -1, MASK[0]; V,
     a([0; 2]); M; 0})
 extract({MASK; M, [True; False; True; True]; V, INTS > 1; INTS, ONE; ONE})

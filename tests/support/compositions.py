@@ -420,5 +420,6 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, xp, fp: ts.interp(x, xp, fp), np.array([[0.1, 0.3], [0.6, 1.9], [3.0, 1.5]]), N, W),
         (lambda x, fp: ts.interp(x, N, fp, left=-1.0, right=fp[0]), np.array([0.1, 0.3, 4.0]), W),
         (lambda x: ts.interp(x, N[:1], [2.0]) * x, V),
+        (lambda x, xp, fp: ts.interp(x, xp, fp, period=1.1), M, N[[3, 1, 2]] + 0.01, V),
     ],
 }
