@@ -163,6 +163,10 @@ CALLS = {  # a call of NumPy's function that is refused -> what the advice gives
     "setdiff1d": (lambda t: np.setdiff1d(t, U), np.setdiff1d(T, U)),
     "piecewise": (lambda t: np.piecewise(t, [t < 2], [1.0, 2.0]), None),
     "vander": (lambda t: np.vander(t[0], 2), [np.vander(row, 2) for row in T]),
+    "polyadd": (lambda t: np.polyadd(t[0], U), None),
+    "polyder": (lambda t: np.polyder(t[0]), None),
+    "polyval": (lambda t: np.polyval(t[0], 2.0), None),
+    "isnat": (np.isnat, None),
     "bincount": (lambda t: np.bincount(ts.tensor([1, 0, 1]), T[0]), None),
     "einsum_path": (lambda t: np.einsum_path("ij,j", t, t[0]), None),
     "copy": (np.copy, None),
@@ -197,6 +201,16 @@ def test_what_is_refused_says_what_to_write(name):
         found = eval(advice, here)
         found = found[0] if isinstance(found, tuple) else found
         assert_array_equal(found.numpy() if isinstance(found, ts.Tensor) else found, expected)
+
+
+def test_what_is_advised_for_polynomials_is_numpys_result():
+    t, u, x, n = ts.tensor([2.0, -1.0, 3.0]), ts.tensor([4.0, 5.0]), 0.5, 3
+    arguments = {"polyadd": (t, u), "polysub": (t, u), "polymul": (t, u), "polyval": (t, x)}
+    for name in ("polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"):
+        expression = REFUSED[name].removeprefix("write ")
+        found = eval(expression, {"np": np, "t": t, "u": u, "x": x, "n": n})
+        given = (a.numpy() if isinstance(a, ts.Tensor) else a for a in arguments.get(name, (t,)))
+        assert_allclose(found.numpy(), getattr(np, name)(*given), rtol=1e-6)
 
 
 def test_what_is_refused_is_not_there():

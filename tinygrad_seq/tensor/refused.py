@@ -6,6 +6,7 @@ are no function of NumPy, or that users try as `ts.name` and `t.name`, are in `h
 
 MUTATES = "it writes into its argument, and tensors are values: write "
 COUNTS = "the shape of its result depends on values, and its elements have no derivative: write "
+DATES = "tensors hold no dates: write the call with an array of dates"
 
 COMPLEX = "its result is complex, which no tensor is"
 TRANSFORM = "complex numbers are no tensors; of real numbers write ts.fft.rfft(t), and ts.fft.irfft back"
@@ -43,6 +44,19 @@ REFUSED = {
     "ravel_multi_index": "write i * n + j for the indices i and j of a matrix with n columns",
     "unpackbits": "its elements have no derivative: write np.unpackbits(t.numpy())",
     "unravel_index": "write t // n and t % n for the indices of a matrix with n columns",
+    # dates, and polynomials as vectors of their coefficients
+    **dict.fromkeys(("busday_count", "busday_offset", "is_busday", "isnat"), DATES),
+    "datetime_as_string": DATES,
+    "poly": "write the product of x - r over the roots r, by np.convolve",
+    "polyadd": "write np.pad(t, (n - len(t), 0)) + np.pad(u, (n - len(u), 0))",
+    "polyder": "write t[:-1] * np.arange(len(t) - 1, 0, -1)",
+    "polydiv": "write np.polydiv(t.numpy(), u.numpy()), which has no derivative",
+    "polyfit": "write np.linalg.lstsq(x[:, None] ** np.arange(n)[::-1], y)[0]",
+    "polyint": "write np.append(t / np.arange(len(t), 0, -1), 0.0)",
+    "polymul": "write np.convolve(t, u)",
+    "polysub": "write np.pad(t, (n - len(t), 0)) - np.pad(u, (n - len(u), 0))",
+    "polyval": "write sum(c * x**k for k, c in enumerate(t[::-1]))",
+    "roots": "its result is complex, which no tensor is: write np.roots(t.numpy())",
     # memory and files
     "copy": "tensors are values: write t, or ts.tensor(t) for a new leaf",
     "may_share_memory": "write np.may_share_memory(t.data, u.data)",
