@@ -16,7 +16,7 @@ from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.elementwise import multiply
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.joining import concatenate
-from tinygrad_seq.ops.linalg import matmul
+from tinygrad_seq.ops.linalg.products import matmul
 from tinygrad_seq.ops.rearranging import flip, moveaxis
 from tinygrad_seq.ops.shape import expand_dims, reshape, swapaxes, transpose
 

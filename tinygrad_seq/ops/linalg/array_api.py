@@ -9,12 +9,9 @@ import operator
 import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function
-from tinygrad_seq.ops import reduction
-from tinygrad_seq.ops.indexing import getitem
+from tinygrad_seq.ops import diagonals, einsum, products  # as modules: products imports linalg
 from tinygrad_seq.ops.linalg.arguments import matrices
-from tinygrad_seq.ops.linalg.products import matmul
-from tinygrad_seq.ops.rearranging import moveaxis, roll
-from tinygrad_seq.ops.shape import expand_dims, reshape, swapaxes
+from tinygrad_seq.ops.shape import swapaxes
 
 
 @numpy_function(module="linalg")
@@ -25,11 +22,7 @@ def diagonal(x, /, *, offset: int = 0):
     >>> ts.linalg.diagonal(ts.tensor([[1.0, 2.0], [3.0, 4.0]])).numpy()
     array([1., 4.], dtype=float32)
     """
-    *_, n, m = np.shape(matrices(x))
-    offset = operator.index(offset)
-    below, above = max(-offset, 0), max(offset, 0)
-    i = np.arange(max(min(n - below, m - above), 0))
-    return getitem(x, (..., i + below, i + above))
+    return diagonals.diagonal(matrices(x), offset, -2, -1)
 
 
 @numpy_function(module="linalg")
@@ -40,7 +33,7 @@ def trace(x, /, *, offset: int = 0):
     >>> float(ts.linalg.trace(ts.tensor([[1.0, 2.0], [3.0, 4.0]])))
     5.0
     """
-    return reduction.sum(diagonal(x, offset=offset), -1)
+    return diagonals.trace(matrices(x), offset, -2, -1)
 
 
 @numpy_function(module="linalg")
@@ -65,7 +58,7 @@ def outer(x1, x2, /):
     """
     if np.ndim(x1) != 1 or np.ndim(x2) != 1:
         raise ValueError(f"outer expects two vectors, got the shapes {np.shape(x1)} and {np.shape(x2)}")
-    return reshape(x1, (-1, 1)) * reshape(x2, (1, -1))
+    return einsum.outer(x1, x2)
 
 
 @numpy_function(module="linalg")
@@ -76,14 +69,7 @@ def cross(x1, x2, /, *, axis: int = -1):
     >>> ts.linalg.cross(ts.tensor([1.0, 0.0, 0.0]), ts.tensor([0.0, 1.0, 0.0])).numpy()
     array([0., 0., 1.], dtype=float32)
     """
-    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
-        raise ValueError(
-            f"cross expects vectors of three elements along axis {axis}, got the shapes {np.shape(x1)} and "
-            f"{np.shape(x2)}"
-        )
-    x1, x2 = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
-    z = roll(x1, -1, -1) * roll(x2, 1, -1) - roll(x1, 1, -1) * roll(x2, -1, -1)
-    return moveaxis(z, -1, axis)
+    return products.cross(x1, x2, axis=operator.index(axis))
 
 
 @numpy_function(module="linalg")
@@ -94,6 +80,4 @@ def vecdot(x1, x2, /, *, axis: int = -1):
     >>> float(ts.linalg.vecdot(ts.tensor([1.0, 2.0]), ts.tensor([3.0, 4.0])))
     11.0
     """
-    x1, x2 = (moveaxis(x, operator.index(axis), -1) for x in (x1, x2))
-    z = matmul(expand_dims(x1, -2), expand_dims(x2, -1))
-    return reshape(z, np.shape(z)[:-2])
+    return products.vecdot(x1, x2, axis=axis)
