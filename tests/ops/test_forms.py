@@ -315,6 +315,8 @@ def lines(forms):
     """The forms; those that only the host accepts are marked, those that need a newer NumPy are skipped."""
     marks = {x: pytest.mark.skip(reason=why) for x, why in NEWER.items()}
     marks |= {x: pytest.mark.host(why) for x, why in HOST.items()}
+    absent = [f"special.{name}(" for name in doors.missing()]
+    marks |= {x: pytest.mark.host("CuPy has no such function") for x in forms if any(f in x for f in absent)}
     return [pytest.param(x, marks=marks.get(x, ())) for x in forms]
 
 

@@ -32,7 +32,9 @@ def is_primitive(name):
     return hasattr(FUNCTIONS.get(name), "primitive")
 
 
-@pytest.mark.parametrize("name", sorted(COMPOSITIONS))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in COMPOSITIONS if name.rpartition(".")[2] not in doors.missing())
+)
 def test_composition(name):
     """Its derivatives, alone and in a chain; and arrays in, arrays out."""
     for f, *arrays in COMPOSITIONS[name]:

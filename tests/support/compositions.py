@@ -21,6 +21,7 @@ APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 
 
 MODES = ("full", "same", "valid")
 
+SIGNS = doors.placed(np.array([1, 0, -0.25, 1]))
 EYE = 4 * doors.placed(np.eye(3))
 FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 
@@ -241,7 +242,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.special.logsumexp(x, 1, keepdims=True), M),
         (lambda x, b: ts.special.logsumexp(x, (0, 2), b), S, S),
         (lambda x, b: ts.special.logsumexp(x, -1, b, keepdims=True), V[:, None], M),
-        (lambda x, b: ts.special.logsumexp(x, 1, b * [1, 0, -0.25, 1]), M, M),
+        (lambda x, b: ts.special.logsumexp(x, 1, b * SIGNS), M, M),
     ],
     "special.multigammaln": [(lambda x: ts.special.multigammaln(x + 1, 3), M)],
     "special.polygamma": [(lambda x: ts.special.polygamma([0, 1, 2, 3], x), M)],

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from operator import attrgetter
 
+import doors
 import numpy as np
 
 import tinygrad_seq as ts
@@ -27,4 +28,4 @@ def numpys(name: str) -> Callable | None:
         return None
 
 
-PUBLIC = sorted(name for name in FUNCTIONS if public(name) is not None)
+PUBLIC = sorted(name for name in FUNCTIONS if public(name) and name.rpartition(".")[2] not in doors.missing())

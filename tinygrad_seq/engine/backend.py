@@ -243,7 +243,7 @@ def special(name: str, host: bool) -> Callable:
         library = import_module("scipy.special" if host else "cupyx.scipy.special")
     except ImportError as error:
         raise ImportError(
-            f'special.{name} needs SciPy, which is not installed: pip install -e ".[special]"'
+            f'special.{name} needs SciPy, which is not installed ({error}): pip install -e ".[special]"'
         ) from error
     if (function := getattr(library, name, None)) is None:
         raise TypeError(f"CuPy has no {name}: compute it on the host, with x.to('cpu')")

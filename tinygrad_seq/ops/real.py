@@ -55,7 +55,7 @@ def real_if_close(a, tol=100):
     >>> ts.real_if_close(ts.tensor([1.0, -2.0])).numpy()
     array([ 1., -2.], dtype=float32)
     """
-    return a if isinstance(a, Handle) else np.real_if_close(a, tol)
+    return a if hasattr(a, "dtype") and a.dtype.kind != "c" else np.real_if_close(a, tol)
 
 
 @numpy_function

@@ -10,6 +10,7 @@ creation, indexing, rearranging, reductions, arithmetic, linear, fourier    the 
 methods       the methods and attributes
 counting      uploads, downloads, synchronisations
 reaching      the part of CuPy that the project uses
+special       special functions, which are in a package of their own
 cuda          two devices
 
 Its results are compared with measurements of CuPy in tests/devices/test_double.py. It has only what the project
@@ -20,14 +21,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from double import cuda, fourier, linear, methods
+from double import cuda, fourier, linear, methods, special
 from double.array import FUNCTIONS, UFUNCS, ndarray
 from double.counting import watch
 from double.reaching import reached
 from double.ufuncs import ufunc
 
 __version__ = "14.2.0"
-__all__ = ["cuda", "cupyx", "fourier", "linear", "methods", "ndarray", "reached", "ufunc", "watch"]
+__all__ = [
+    "cuda", "cupyx", "fourier", "linear", "methods", "ndarray", "reached", "special", "ufunc", "watch",
+]  # fmt: skip
 
 linalg, fft, stride_tricks = SimpleNamespace(), SimpleNamespace(), SimpleNamespace()
 lib = SimpleNamespace(stride_tricks=stride_tricks)
