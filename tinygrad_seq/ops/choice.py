@@ -75,6 +75,7 @@ def chosen(g, x, y, z):
 
 fmax.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
 fmax.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+fmax.c("maximum_((x != x) ? y : x, (y != y) ? x : y)")
 
 
 @primitive("(),()->()")
@@ -89,6 +90,7 @@ def fmin(x, y, /):
 
 fmin.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
 fmin.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
+fmin.c("minimum_((x != x) ? y : x, (y != y) ? x : y)")
 
 
 @primitive("(),(),()->()")
@@ -193,6 +195,7 @@ def heaviside(x, h, /):
 
 
 heaviside.partials(None, lambda x: x == 0)
+heaviside.c("(x != x) ? x : (x == 0) ? h : (x > 0)")
 
 
 @numpy_function

@@ -35,6 +35,7 @@ def exp2(x, /):
 
 
 exp2.partials(lambda z: z * math.log(2), singular=True)
+exp2.c("pow_(2, x)")
 
 
 @primitive("()->()")
@@ -76,6 +77,7 @@ def log2(x, /):
 
 
 log2.partials(lambda x: 1 / (x * math.log(2)), singular=True)
+log2.c("log_(x) * 1.4426950408889634")
 
 
 @primitive("()->()", domain={"x": POSITIVE})
@@ -89,6 +91,7 @@ def log10(x, /):
 
 
 log10.partials(lambda x: 1 / (x * math.log(10)), singular=True)
+log10.c("log_(x) * 0.4342944819032518")
 
 
 @primitive("()->()", domain={"x": (-1.0, math.inf)})
