@@ -117,7 +117,7 @@ SINC_SLOPES = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1
 
 def sinc_slope(x):
     """(cos(pi x) - sinc x) / x"""
-    return x * near_zero(x, 0.3, SINC_SLOPES, lambda x: (np.cos(math.pi * x) - np.sinc(x)) / np.square(x))
+    return x * near_zero(x, 0.3, SINC_SLOPES, lambda x: (np.cos(math.pi * x) - sinc(x)) / np.square(x))
 
 
 sinc.partials(lambda x: sinc_slope(x), singular=True)
