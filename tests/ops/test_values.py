@@ -57,6 +57,7 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "ive": special.ive,
     "jv": special.jv,
     "polygamma": special.polygamma,
+    "yn": special.yn,
     "yv": special.yv,
     "det": np.linalg.det,
     "eigh": np.linalg.eigh,

@@ -1,8 +1,9 @@
 """How a tensor becomes a NumPy array, a Python number, or text. Each waits for the device of the tensor.
 
 Values leave the tape only where the code says so: `t.numpy()`, `t.detach()`, `t.item()`, `float(t)`. A tensor
-on the tape does not become an array implicitly, as in `np.mean([t, u])` or `scipy.special.softmax(t)`: the result
-would be right and its gradient wrong. `math.exp(t)` leaves the tape too: it looks like `float(t)` from here.
+on the tape does not become an array implicitly, as in `np.mean([t, u])` or `scipy.special.softmax(t)`: the
+result would be right and its gradient wrong. `math.exp(t)` leaves the tape too: it looks like `float(t)` from
+here.
 """
 
 from __future__ import annotations

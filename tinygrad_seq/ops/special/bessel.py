@@ -1,8 +1,8 @@
 """Bessel functions of real arguments.
 
 j0 and j1 are of the first kind, y0 and y1 of the second, i0 and i1 modified; i0e and i1e are these times
-e^-|x|. jv, yv, iv and ive have an order, which is constant; CuPy does not have them. Equations are those of the
-Digital Library of Mathematical Functions, DLMF, chapter 10.
+e^-|x|. jv, yv, yn, iv and ive have an order, which is constant; of these CuPy has yn. Equations are those of
+the Digital Library of Mathematical Functions, DLMF, chapter 10.
 
 A derivative with x in a denominator is a power series near 0. y0 and y1 have a pole at 0 and are NaN below.
 """
@@ -198,15 +198,25 @@ def yv(v, x):
     return _yv(constant(v, "yv"), x)
 
 
+@primitive("(),()->()", domain={"x": POSITIVE})
+@in_one_dtype
+def _yn(n, x, /):
+    """z = Y_n(x), for x > 0 and whole n; DLMF 10.6.1"""
+    return computed("yn", n, x)
+
+
+_yn.partials(None, lambda n, x: 0.5 * (_yn(n - 1, x) - _yn(n + 1, x)), singular=True)
+
+
 @numpy_function(module="special")
 def yn(n, x):
-    """The Bessel function of the second kind and of whole order `n`, which is yv.
+    """The Bessel function of the second kind and of whole order `n`; TypeError if it requires a gradient.
 
     >>> import tinygrad_seq as ts
     >>> ts.special.yn(2, ts.tensor([1.0, 2.0])).numpy().round(3)
     array([-1.651, -0.617], dtype=float32)
     """
-    return _yv(int(n) if isinstance(n, (int, float)) else np.trunc(constant(n, "yn")), x)
+    return _yn(constant(n, "yn"), x)
 
 
 @primitive("(),()->()", domain={"x": POSITIVE})

@@ -13,7 +13,9 @@ from functools import wraps
 import numpy as np
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.precision import DOUBLE, accumulating
+from tinygrad_seq.engine.precision import DOUBLE, SINGLE, accumulating
+
+AS_THEY_ARE = ({SINGLE}, {DOUBLE})  # the dtypes of a call whose arrays are not converted
 
 
 def in_one_dtype(forward: Callable) -> Callable:
@@ -21,6 +23,8 @@ def in_one_dtype(forward: Callable) -> Callable:
 
     @wraps(forward)
     def call(*given):
+        if {getattr(x, "dtype", None) for x in given} in AS_THEY_ARE:
+            return forward(*given)
         arrays: list = [x if isinstance(x, (int, float)) else backend.array(x) for x in given]
         dtype = np.result_type(*(getattr(x, "dtype", x) for x in arrays))
         dtype = dtype if dtype.kind == "f" else DOUBLE

@@ -53,8 +53,9 @@ def logit(x, /):
     >>> ts.special.logit(ts.tensor([0.5, 0.9])).numpy().round(3)
     array([0.   , 2.197], dtype=float32)
     """
-    middle = np.abs(x - 0.5) < 0.25
-    return np.where(middle, 2 * np.arctanh(2 * np.where(middle, x, 0.5) - 1), np.log(x / (1 - x)))
+    # log(x / (1 - x)) for x > 1/2, where the quotient is 1 + (2 x - 1) / (1 - x), and its reflection below
+    least = np.minimum(x, 1 - x) + 0.0  # -0 becomes 0
+    return np.copysign(np.log1p(np.abs(2 * x - 1) / least), x - 0.5)
 
 
 logit.partials(lambda x: 1 / (x * (1 - x)), singular=True)
