@@ -160,6 +160,7 @@ TABLE = {
     "remainder": binary(torch.remainder, S, P),
     "fmod": binary(torch.fmod, S, P),
     "divmod": [(lambda x, y: ts.divmod(x, y)[1], torch.remainder, S, P)],
+    "fraction": [(PRIMITIVES["fraction"].function, torch.frac, S)],
     "modf": [(lambda x: ts.modf(x)[0], torch.frac, S)],
     "isclose": binary(torch.isclose),
     "logical_xor": binary(torch.logical_xor, FLAGS, FLAGS[None, ::-1]),

@@ -70,6 +70,7 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "slogdet": np.linalg.slogdet,
     "svd": lambda a, full_matrices: np.linalg.svd(a, full_matrices),
     "svdvals": np.linalg.svdvals,
+    "fraction": lambda x: np.modf(x)[0],
     "getitem": lambda x, *indices, key: x[key_of(key, indices)],
     "move": lambda x, device, source: x,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),

@@ -151,6 +151,16 @@ def divmod(x1, x2):
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
+@primitive("()->()")
+def _fraction(x, /):
+    """z = the digits of x after the point, with the sign of x"""
+    return np.modf(x)[0]
+
+
+_fraction.vjp(lambda g: g)
+_fraction.jvp(lambda g: g)
+
+
 @numpy_function
 def modf(x):
     """The pair of the digits of x after the point and those before it, both with the sign of x.
@@ -161,4 +171,4 @@ def modf(x):
     """
     x = x if hasattr(x, "dtype") else np.asarray(x)
     x = x if x.dtype.kind == "f" else x.astype(np.result_type(x.dtype, np.float16))
-    return fmod(np.where(np.isinf(x), np.copysign(0.0, x), x), 1), trunc(x)
+    return _fraction(x), trunc(x)
