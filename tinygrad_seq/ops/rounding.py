@@ -13,7 +13,6 @@ import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.ops.choice import stop_gradient
 
 
 @primitive("()->()")
@@ -79,7 +78,7 @@ def round(a, decimals: int = 0):
     >>> ts.round(ts.tensor([1.25, -12.75]), 1).numpy()
     array([  1.2, -12.8], dtype=float32)
     """
-    a, decimals = stop_gradient(a if hasattr(a, "dtype") else np.asarray(a)), operator.index(decimals)
+    a, decimals = a if hasattr(a, "dtype") else np.asarray(a), operator.index(decimals)
     whole = a.dtype.kind in "iu"
     if decimals >= 0 and whole:
         return np.positive(a)
