@@ -20,9 +20,9 @@ from tinygrad_seq.ops.shape import ravel, reshape
 def places(n: int, m: int, offset: int) -> slice:
     """The elements of a diagonal of an n-by-m matrix, in the flattened matrix."""
     offset = operator.index(offset)
-    count = max(0, min(n + min(offset, 0), m - max(offset, 0)))
+    count = max(0, min(n, m - max(offset, 0)))
     first = offset if offset >= 0 else -offset * m
-    return slice(first, first + (count - 1) * (m + 1) + 1, m + 1) if count else slice(0, 0)
+    return slice(first, first + count * (m + 1), m + 1)  # below the diagonal, the end of the matrix cuts it
 
 
 @numpy_function

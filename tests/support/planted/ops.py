@@ -53,10 +53,9 @@ MUTANTS = [
     *mutants(
         "ops/diagonals.py",
         FORMS,
-        ("places", "n + min(offset, 0)", "n"),
         ("places", "m - max(offset, 0)", "m"),
         ("places", "-offset * m", "-offset * n"),
-        ("places", "(count - 1) * (m + 1) + 1", "count * (m + 1)"),
+        ("places", "count * (m + 1)", "count * m"),
         ("diagonal", "(axis1, axis2), (-2, -1)", "(axis2, axis1), (-2, -1)"),
         ("diag", "abs(k)", "k"),
     ),
