@@ -55,10 +55,14 @@ from tinygrad_seq.ops.comparison import (
     sign,
     signbit,
 )
+from tinygrad_seq.ops.counting import bincount, histogram
 from tinygrad_seq.ops.creation import empty_like, full_like, ones_like, zeros_like
+from tinygrad_seq.ops.cumulative import cumsum, cumulative_sum
 from tinygrad_seq.ops.diagonals import diag, diagflat, diagonal, trace
+from tinygrad_seq.ops.differences import diff, ediff1d, gradient, trapezoid
 from tinygrad_seq.ops.editing import delete, insert, resize
 from tinygrad_seq.ops.einsum import einsum, outer, tensordot
+from tinygrad_seq.ops.element_products import cumprod, cumulative_prod, prod
 from tinygrad_seq.ops.elementwise import (
     abs,
     add,
@@ -112,6 +116,20 @@ from tinygrad_seq.ops.joining import (
     vstack,
 )
 from tinygrad_seq.ops.linalg import cholesky, matmul, norm, solve, tril, triu
+from tinygrad_seq.ops.missing import (
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmedian,
+    nanmin,
+    nanpercentile,
+    nanprod,
+    nanquantile,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from tinygrad_seq.ops.ordering import (
     argmax,
     argmin,
@@ -124,6 +142,7 @@ from tinygrad_seq.ops.ordering import (
     sort,
 )
 from tinygrad_seq.ops.products import convolve, correlate, cross, dot, inner, kron, matvec, vdot, vecdot, vecmat
+from tinygrad_seq.ops.quantiles import median, percentile, ptp, quantile
 from tinygrad_seq.ops.real import conj, conjugate, imag, iscomplex, isreal, real, real_if_close
 from tinygrad_seq.ops.rearranging import (
     flip,
@@ -137,7 +156,7 @@ from tinygrad_seq.ops.rearranging import (
     rot90,
     tile,
 )
-from tinygrad_seq.ops.reduction import cumsum, max, mean, min, prod, std, sum, var
+from tinygrad_seq.ops.reduction import max, min, sum
 from tinygrad_seq.ops.rounding import (
     around,
     ceil,
@@ -181,6 +200,7 @@ from tinygrad_seq.ops.shape import (
 )
 from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.spacing import geomspace, linspace, logspace
+from tinygrad_seq.ops.statistics import average, corrcoef, cov, mean, std, var
 from tinygrad_seq.ops.trigonometric import arccos, arcsin, arctan, cos, sin, sinc, tan
 from tinygrad_seq.scan import explain, pure, scan, workspace_limit
 from tinygrad_seq.scan.emitter import emitter
@@ -343,11 +363,46 @@ __all__ = [  # in the order in which a reader should meet them
     "max",
     "min",
     "logsumexp",
+    # products of elements
+    "prod",
+    "cumprod",
+    "cumulative_prod",
+    # cumulative
+    "cumsum",
+    "cumulative_sum",
+    # statistics
     "mean",
     "var",
     "std",
-    "prod",
-    "cumsum",
+    "average",
+    "cov",
+    "corrcoef",
+    # counting
+    "bincount",
+    "histogram",
+    # differences
+    "diff",
+    "ediff1d",
+    "gradient",
+    "trapezoid",
+    # quantiles
+    "ptp",
+    "median",
+    "quantile",
+    "percentile",
+    # missing
+    "nansum",
+    "nanprod",
+    "nanmean",
+    "nanvar",
+    "nanstd",
+    "nanmax",
+    "nanmin",
+    "nancumsum",
+    "nancumprod",
+    "nanmedian",
+    "nanquantile",
+    "nanpercentile",
     # shape
     "reshape",
     "transpose",

@@ -33,6 +33,7 @@ ARRAYS = {
     "BYTES": np.arange(1, 4, dtype=np.int8),
     "FLAGS": np.array([True, False, True]),
     "NONE": np.zeros((2, 0)),
+    "GAPS": np.array([[1.5, np.nan, 0.5, 4.0], [np.nan, 2.5, 3.0, 1.0], [6.0, 3.5, np.nan, 2.0]]),
 }
 WORDS = {"np": np, "inf": math.inf, "i": np.int64, "a": np.array, "L": [2, 0, 1], "MASK": ARRAYS["M"] > 1.0}
 
@@ -41,8 +42,75 @@ LINES = """
     (2; 0; 1)})
 {sum, prod, mean, var, std, max, min}(S, {0, -1, i(1), a(1), None, (0; 1), (0; -1), ()}, keepdims=True)
 {argmax, argmin, cumsum, sort, argsort}(S, {, axis=}{0, -1, i(1), a(1), None})
-{sum, prod, mean, std, max, cumsum, flip, square, sqrt, exp, log1p, sin, abs, isnan}({INTS, BYTES, FLAGS,
-    HALF, ONE})
+{sum, prod, mean}(S, {axis=1; dtype=np.float32, 0; "f4", 0; np.float64, (0; 1); None; None, dtype=float})
+{sum, prod, mean, var, std}(M, where={MASK, M > 0.7, V > 0, True, [True; False; True; True], [1; 0; 1; 1]})
+{sum(S; 0; None; None; True), sum(S; 1; None; None; False; 2.5; S > 0.7)}
+{prod(M; 0; float; None; True; 3; MASK), sum(M; 0; float; None; True; 3; MASK)}
+{max, min}({S; 0; None; True, S; 0; None; False; 0.9, M; 1; None; True; 0.9; MASK, BYTES; initial=2,
+    INTS; initial=2, INTS; 0; initial=i(2), HALF; initial=1.5, M; initial=np.float32(0.5), NONE; 1; initial=3,
+    NONE; initial=3, FLAGS; initial=False; where=FLAGS})
+{sum, prod}({BYTES; dtype=np.int8, FLAGS; dtype=np.int8, FLAGS; dtype=bool, BYTES; initial=2,
+    HALF; initial=2.5, INTS; dtype=float; initial=0.5, M; initial=np.float32(2), NONE; 1; initial=3,
+    ONE; where=True, ONE; where=False})
+{mean, var, std}({HALF; i(0), HALF; a(0), S; 0; float; None, INTS; dtype=float, HALF; dtype=np.float32,
+    HALF; dtype=float,
+    INTS; 1; where=INTS > 1})
+{var, std}(S, {0; None; None; 1; True, correction=1, (0; 1); correction=1.5; keepdims=True})
+{mean(S; 0; None; None; True), var(M; 0; mean=M[:1]; where=MASK), std(M; 0; mean=mean(M; 0; keepdims=True))}
+{cumsum, cumprod}({M; 0; np.float32, M; dtype="f4", BYTES; 0; np.int8, INTS; None; float, ONE; 0, ONE, FLAGS})
+cumprod(S, {, axis=}{0, -1, i(1), a(1), None})
+{cumulative_sum, cumulative_prod}({V, BYTES, ONE, FLAGS, S; axis=1, S; axis=-1; include_initial=True,
+    HALF; axis=i(0), V; include_initial=True, BYTES; dtype=np.int8; include_initial=True,
+    NONE; axis=1; include_initial=True})
+S.{sum(0; float; None; True), max(0; None; True; 0.9), mean(0; float), var(0; None; None; 1), cumprod(-1)}
+{sum, prod, mean, std, max, cumsum, cumprod, flip, square, sqrt, exp, log1p, sin, abs, isnan}({INTS, BYTES,
+    FLAGS, HALF, ONE})
+{diff, trapezoid}({S, M, INTS, BYTES, FLAGS, HALF, V, [1; 4; 9]})
+diff({S; 2, S; 0, S; 1; 0, S; 2; axis=1, S; 5, S; axis=i(0), M; prepend=0, M; append=[[1]; [2]; [3]],
+    M; 2; 0; 1.5; M[:1], V; 0; -1; 0.0, BYTES; prepend=0, V; i(2)})
+ediff1d({S, INTS, V; [1.0; 2.0], V; to_begin=0, M; 0; V, INTS; a([[1; 2]]), V[:1]})
+gradient({S, V, INTS; axis=1, HALF, BYTES, M; 2, M; 2; 0.5, M; axis=0, M; axis=(1; 0), M; axis=-1})
+gradient(S, {axis=1; edge_order=2, 0.5; axis=(2; 1); edge_order=2, axis=(0; 2), a([0.0; 1.0; 4.0]); axis=1,
+    np.float64(0.5), [0; 1; 3; 7]; axis=2; edge_order=2, 1; a([0.0; 1.0; 4.0]); 2})
+trapezoid(S, {dx=0.5, axis=0, [0; 1; 3; 7], a([0.0; 1.0; 4.0]); axis=1, None; 2.0; 1, S * S, M, V; 1.0; -1})
+average(S, {, None, 0, (0; 2); keepdims=True, 1; returned=True, None; None; True, weights=S * S})
+average({S; 1; [1; 2; 3], M; -1; V, M; 0; [1.0; 2.0; 3.0]; True, S; (2; 0); M.T[:; :2]; True,
+    INTS; 1; [1; 2; 3]}, keepdims={True, False})
+average({HALF; weights=HALF, HALF; weights=[1; 2; 3], INTS, FLAGS; weights=[1; 1; 2]})
+cov({M, V, INTS, HALF, M; M, M; S[0; ::-1], V; V * V, M; M; False, M; None; False, M; bias=True, M; ddof=0,
+    M; ddof=2})
+cov(M, {fweights=[1; 2; 1; 3], aweights=V, fweights=a([1; 2; 1; 3]); aweights=V, aweights=V; ddof=0,
+    fweights=[1; 2; 1; 3]; aweights=V; bias=True, dtype=np.float32})
+corrcoef({M, V, INTS, M; M * M, M; rowvar=False, M; None; False, V; V * V})
+bincount({INTS[0], BYTES, [1; 1; 4], INTS[0]; V[:3], INTS[0]; minlength=7, [1; 1; 4]; [0.5; 1; 2]; 9, [],
+    []; []; 3, a([2; 2]; np.uint8)})
+histogram({S, M; 4, INTS, HALF; 3, S; [0.5; 1.0; 1.5], V; 5; (0; 2), V; 3; (0; 2); True,
+    S; a([0.5; 0.9]); None; True, S; i(3), NONE; 2, ONE, V; 3; (0; 2); None; [1; 2; 3; 4], V; "auto"})
+{median, ptp}(S, {, axis=}{0, -1, i(1), None, (0; 1), (i(0);), (2; 0; 1)})
+{median, ptp}({S; (0; 2); keepdims=True, S; 1; None; keepdims=True, INTS, BYTES, HALF, ONE, V, INTS; 0})
+{median(FLAGS), median(S + 0; 0; None; True), median(FLAGS; 0), median(S; ())}
+quantile(S, {0, 1, 0.3, 0.25, i(1), [0.1; 0.7], (0.5;), a([[0.0; 0.2]; [0.7; 1.0]]), a(0.3)}{, ; 0,
+    ; axis=(0; -1)})
+quantile({INTS, V, S, HALF}, {0.3, 0, [0.1; 0.55; 1.0]}, method={"linear", "lower", "higher", "nearest",
+    "midpoint", "inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf",
+    "hazen", "weibull", "median_unbiased", "normal_unbiased"})
+{quantile, percentile}({S + 0; 0.3; (0; 2); None; True; "hazen"; True, BYTES; 0.3})
+percentile({S, INTS, HALF}, {30, 0, 25.0, [10; 100], a([[20.0; 50.0]])}, {axis=0, keepdims=True,
+    method="lower"})
+{nansum, nanprod, nanmean, nanvar, nanstd, nanmax, nanmin, nanmedian}({GAPS, INTS, HALF, V}{, ; None, ; 0, ; -1,
+    ; keepdims=True})
+{nansum, nanprod, nanmean, nanvar, nanstd, nanmax, nanmin, nanmedian}(GAPS, {i(1), a(0), (0; 1), (-1;)})
+{nansum, nanprod, nanmean, nanvar, nanstd}(GAPS, 1, {np.float64, dtype=float, where=[True; True; True; False]})
+{nansum, nanprod}({GAPS; 0; None; None; True; 2; MASK, BYTES; dtype=np.int8, FLAGS, NONE, NONE; 1,
+    GAPS; initial=3})
+{nanmax, nanmin}(GAPS, {0; None; True; 2.2, initial=1.7; where=MASK, axis=(0; 1); initial=2.2})
+{nanvar, nanstd}(GAPS, 0, {None; None; 1; True, correction=1, mean=V; where=MASK})
+{nancumsum, nancumprod}({GAPS, GAPS; 0, GAPS; axis=-1, GAPS; 0; float, INTS; 1, BYTES; 0; np.int8, FLAGS, ONE})
+nanquantile(GAPS, {0, 0.3, [0.1; 0.7], 1.0}, {None, 0, axis=-1, (0; 1); keepdims=True})
+nanquantile({GAPS; 0.4; 0, HALF; 0.4; 0, INTS; 0.4; 1}, method={"linear", "lower", "higher", "nearest",
+    "midpoint", "inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf",
+    "hazen", "weibull", "median_unbiased", "normal_unbiased"})
+nanpercentile(GAPS, {30, [10; 70]}, {None, 0, axis=1})
 {sort, argsort, argmax, argmin, logical_not}({INTS, BYTES, FLAGS, HALF})
 {sum(ONE; 0), sum(ONE; -1), prod(ONE; 0), max(ONE; -1; keepdims=True), argmax(INTS; 1; keepdims=True)}
 {sum(NONE), prod(NONE; 1), cumsum(NONE; 1), sum(NONE; 0), tile(NONE; (2; 2))}
@@ -294,6 +362,8 @@ def parts(value):
 HOST = {  # forms that NumPy accepts and CuPy does not, and why
     "reshape(S, (a(4), a(6)))": "a size is not an array",
     **dict.fromkeys(("sum(ONE, 0)", "sum(ONE, -1)", "max(ONE, -1, keepdims=True)"), "a number has no axis"),
+    "S.max(0, None, True, 0.9)": "CuPy's method has no initial",
+    "cov(M, fweights=a([1, 2, 1, 3]), aweights=V)": "an array on the host",
     "outer(M, 2.0)": "a number becomes an array on the host",
     "outer(M, [1, 2])": "a list becomes an array on the host",
     "kron(INTS, [1, 2])": "a list becomes an array on the host",
@@ -362,10 +432,17 @@ def test_its_gradient(line):
 
 REFUSED = {  # forms that NumPy accepts and we do not, with our error and its text
     "special.logsumexp(M, return_sign=True)": (ValueError, "return_sign"),
-    "sum(M, dtype=np.float32)": (TypeError, "sum has no argument dtype"),
-    "mean(M, dtype=np.float32)": (TypeError, "mean has no argument dtype.*astype"),
-    "sum(M, where=MASK)": (TypeError, "sum has no argument where"),
-    "var(M, correction=1)": (TypeError, "correction is called ddof"),
+    "sum(M, out=np.zeros(()))": (TypeError, "sum has no argument out.*a result is a new tensor"),
+    "max(M, 0, np.zeros(4))": (TypeError, "max has no argument out"),
+    "std(M, 0, None, np.zeros(4))": (TypeError, "std has no argument out"),
+    "cumsum(M, 0, None, np.zeros((3, 4)))": (TypeError, "cumsum has no argument out"),
+    "median(M, 0, np.zeros(4))": (TypeError, "median has no argument out"),
+    "quantile(M, 0.5, out=a(0.0))": (TypeError, "quantile has no argument out"),
+    "nanmax(M, 0, np.zeros(4))": (TypeError, "max has no argument out"),
+    'quantile(V, 0.5, method="inverted_cdf", weights=V)': (TypeError, "quantile has no argument weights"),
+    "argmax(M, out=a(0))": (TypeError, "argmax has no argument out"),
+    "mean(M, dtype=int)": (TypeError, "mean needs a float dtype, got int64.*astype"),
+    "sum(INTS, initial=0.5)": (TypeError, "sum of int64 needs an integer as initial, got 0.5"),
     'sort(M, kind="stable")': (TypeError, "sort has no argument kind"),
     'reshape(M, -1, order="F")': (TypeError, "reshape has no argument order"),
     "concatenate([M, M], dtype=np.float32)": (TypeError, "concatenate has no argument dtype"),
@@ -405,7 +482,19 @@ def test_a_form_that_we_refuse(line):
 
 
 NONSENSE = """
-sum(S, 5) | sum(S, (0, 0)) | sum(S, 1.0) | prod(S, 5) | prod(S, (0, 0)) | mean(S, 3) | var(S, -4) |
+sum(S, 5) | sum(S, (0, 0)) | sum(S, 1.0) | prod(S, 5) | sum(S, dim=0) | max(S, dim=0) | prod(S, (0, 0)) |
+sum(M, where=S > 0) | max(M, where=MASK) | sum(M, 0, initial=V) | var(M, ddof=1, correction=1) |
+cumulative_sum(S) | cumulative_prod(S) | cumprod(S, 3) | sum(S, where=a([True, False])) | mean(S, 3) |
+var(S, -4) | median(S, 3) | ptp(NONE) | ptp(FLAGS) | quantile(S, 1.5) | quantile(S, -0.1) |
+quantile(S, np.nan) | quantile(S, 0.5, method="no") | percentile(S, 101) | quantile(NONE, 0.5, 1) |
+bincount(V) | bincount(INTS) | bincount([-1]) | bincount([1], V) | bincount([1], minlength=-1) |
+histogram(V, 0) | histogram(V, [2.0, 1.0]) | histogram(V, "no") | diff(ONE) | diff(V, -1) | diff(S, 1, 3) |
+diff(M, prepend=V) | ediff1d(INTS, 0.5) | gradient(S, 1, 2) | gradient(V, edge_order=3) | gradient(V[:1]) |
+gradient(S, V, axis=1) | gradient(V, M) | trapezoid(V, V[:3]) | average(M, weights=V) | average(M, 0, V) |
+cov(S) | cov(M, ddof=1.5) | cov(M, fweights=V) | corrcoef(S) |
+nanmax(NONE) | nanmax(M, where=MASK) | nanquantile(S, 2) |
+max(NONE) | nanmax(M, where=MASK) | nanquantile(S, 2) | ptp(FLAGS) | prod(S, (0, 0)) |
+mean(S, 3) | var(S, -4) |
 max(NONE) | argmax(NONE) | cumsum(S, 3) | sort(S, 3) | flip(S, 3) | reshape(S, (5, 5)) |
 reshape(S, (4, -1, -1)) | transpose(S, (0, 1)) | transpose(S, (0, 0, 1)) | swapaxes(S, 3, 0) |
 moveaxis(S, (0, 1), (1,)) | moveaxis(S, (0, 0), (1, 2)) | broadcast_to(V, (5,)) | broadcast_to(V, (-1, 4))

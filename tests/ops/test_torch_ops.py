@@ -27,12 +27,14 @@ S = (GRID - 11.5).reshape(2, 3, 4) / 8  # of either sign, no ties
 P = (GRID + 4.0).reshape(2, 3, 4) / 16  # positive
 M, Q, V = S[0], rng.normal(size=(3, 3)) + 3 * np.eye(3), S[1, 2]
 Z = P[0] * [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1]]  # rows with one zero, none, two
+GAPS = np.where(abs(S) < 0.3, np.nan, S)
 INDEX = np.array([2, 0, 2])
 PLACES = np.array([[0, 3], [1, 1], [2, 0]])
 FLAGS = M > 0
 EDGES = np.sort(V)
 T = torch.tensor
 THIRDS = T([[0.0], [1.0], [2.0], [3.0]], dtype=torch.float64) / 3
+lerp = torch.quantile
 
 
 def pointwise(x=S):
@@ -123,6 +125,10 @@ def joining(x, y):
 
 def cut(functions, name):
     return lambda x: functions[name](x, [1])
+
+
+def filled(x, value):
+    return torch.where(x.isnan(), value, x)
 
 
 def permuted(x, *axes):
@@ -258,6 +264,74 @@ TABLE = {
     "std": [(lambda x: ts.std(x, 1, ddof=1), lambda x: torch.std(x, 1, correction=1), S), (ts.std, lambda x:
              torch.std(x, correction=0), S)],
     "prod": [(ts.prod, torch.prod, P), (lambda x: ts.prod(x, 1), lambda x: torch.prod(x, 1), Z)],
+    "bincount": [
+        (lambda w: ts.bincount(INDEX, w, 5), lambda w: torch.zeros(5).double().index_add(0, T(INDEX), w), V[:3])
+    ],
+    "histogram": [(lambda x: ts.histogram(x, 3), lambda x: torch.histogram(x.detach().reshape(-1), 3), S)],
+    "average": [
+        (lambda x, w: ts.average(x, 1, w), lambda x, w: (x * w).sum(1) / w.sum(), M, P[0, 0]),
+    ],
+    "cov": [
+        (ts.cov, torch.cov, M),
+        (lambda x, w: ts.cov(x, ddof=0, fweights=[1, 2, 1, 3], aweights=w),
+         lambda x, w: torch.cov(x, correction=0, fweights=T([1, 2, 1, 3]), aweights=w), M, P[0, 0]),
+    ],
+    "corrcoef": [(ts.corrcoef, torch.corrcoef, M)],
+    "diff": [
+        (lambda x: ts.diff(x, 2, 1), lambda x: torch.diff(x, 2, 1), S),
+        (lambda x, y: ts.diff(x, prepend=y), lambda x, y: torch.diff(x, prepend=y), S, P),
+    ],
+    "steps": [(lambda x: PRIMITIVES["steps"].function(x, 2, 2), lambda x: x[..., 2:] - x[..., :-2], S)],
+    "ediff1d": [(lambda x, y: ts.ediff1d(x, y), lambda x, y: torch.cat([torch.diff(x.reshape(-1)), y]), S, V)],
+    "gradient": [
+        (lambda x: ts.gradient(x, edge_order=2, axis=(1, 2)),
+         lambda x: torch.gradient(x, edge_order=2, dim=(1, 2)), S),
+        (lambda x: ts.gradient(x, GRID[:4].cumsum(), axis=2),
+         lambda x: torch.gradient(x, spacing=(T(GRID[:4].cumsum() * 1.0),), dim=2)[0], S),
+        (lambda x: ts.gradient(x, 0.7, axis=0), lambda x: torch.gradient(x, spacing=0.7, dim=0)[0], S),
+    ],
+    "trapezoid": [
+        (lambda y, x: ts.trapezoid(y, x, axis=2), lambda y, x: torch.trapezoid(y, x, dim=2), S, P),
+        (lambda y: ts.trapezoid(y, dx=0.3), lambda y: torch.trapezoid(y, dx=0.3), S),
+    ],
+    "ptp": reducing(lambda x, axes, keep: torch.amax(x, axes, keep) - torch.amin(x, axes, keep)),
+    "median": [
+        (lambda x: ts.median(x, 2), lambda x: torch.quantile(x, 0.5, 2), S),
+        (lambda x: ts.median(x, 1), lambda x: torch.median(x, 1).values, S),
+    ],
+    "quantile": [
+        (lambda x: ts.quantile(x, [0.2, 0.7], 2), lambda x: lerp(x, T([0.2, 0.7], dtype=x.dtype), 2), S),
+        *(
+            (lambda x, m=m: ts.quantile(x, 0.3, method=m), lambda x, m=m: lerp(x, 0.3, interpolation=m), S)
+            for m in ("lower", "higher", "midpoint", "nearest")
+        ),
+    ],
+    "percentile": [(lambda x: ts.percentile(x, 30, 0), lambda x: torch.quantile(x, 0.3, 0), S)],
+    "ranked": [
+        (lambda x: PRIMITIVES["ranked"].function(x, (3, 1)), lambda x: torch.sort(x)[0][..., [3, 1]], S)
+    ],
+    "nansum": [(lambda x: ts.nansum(x, 1), lambda x: torch.nansum(x, 1), GAPS)],
+    "nanmean": [(lambda x: ts.nanmean(x, (0, 2)), lambda x: torch.nanmean(x, (0, 2)), GAPS)],
+    "nanprod": [(lambda x: ts.nanprod(x, 1), lambda x: torch.prod(filled(x, 1.0), 1), GAPS)],
+    "nancumsum": [(lambda x: ts.nancumsum(x, 1), lambda x: torch.cumsum(filled(x, 0.0), 1), GAPS)],
+    "nancumprod": [(lambda x: ts.nancumprod(x, 1), lambda x: torch.cumprod(filled(x, 1.0), 1), GAPS)],
+    "nanmax": [(lambda x: ts.nanmax(x, 1), lambda x: torch.amax(filled(x, -math.inf), 1), GAPS)],
+    "nanmin": [(lambda x: ts.nanmin(x, 1), lambda x: torch.amin(filled(x, math.inf), 1), GAPS)],
+    "nanvar": [(lambda x: ts.nanvar(x, ddof=1), lambda x: torch.var(x[~x.isnan()]), GAPS)],
+    "nanstd": [(lambda x: ts.nanstd(x, ddof=1), lambda x: torch.std(x[~x.isnan()]), GAPS)],
+    "nanmedian": [(lambda x: ts.nanmedian(x, 2), lambda x: torch.nanquantile(x, 0.5, 2), GAPS)],
+    "nanquantile": [(lambda x: ts.nanquantile(x, 0.3, 2), lambda x: torch.nanquantile(x, 0.3, 2), GAPS)],
+    "nanpercentile": [(lambda x: ts.nanpercentile(x, 30), lambda x: torch.nanquantile(x, 0.3), GAPS)],
+    "cumprod": [
+        (lambda x: ts.cumprod(x, 1), lambda x: torch.cumprod(x, 1), S),
+        (lambda x: ts.cumprod(x, 1), lambda x: torch.cumprod(x, 1), Z),
+    ],
+    "cumulative_sum": [
+        (lambda x: ts.cumulative_sum(x, axis=1), lambda x: torch.cumsum(x, 1), S),
+    ],
+    "cumulative_prod": [
+        (lambda x: ts.cumulative_prod(x, axis=1), lambda x: torch.cumprod(x, 1), Z),
+    ],
     "cumsum": [(lambda x: ts.cumsum(x, 1), lambda x: torch.cumsum(x, 1), S)],
     "softmax": [(lambda x: ts.softmax(x, 1), lambda x: torch.softmax(x, 1), S)],
     "log_softmax": [(lambda x: ts.log_softmax(x, 0), lambda x: torch.log_softmax(x, 0), S)],

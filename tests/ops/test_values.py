@@ -79,6 +79,7 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "nanargmin": np.nanargmin,
     "pad": lambda x, widths, values: np.pad(x, widths, constant_values=values),
     "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
+    "ranked": lambda x, ranks: np.sort(x)[..., list(ranks)],
     "relu": lambda x: np.where(x > 0, x, 0),
     "safe_product": lambda a, p: a * p,
     "scatter": scatter,
@@ -88,6 +89,7 @@ FORMULAS = {  # primitives without a NumPy function of that name, or with other 
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "solve": lambda a, b: np.linalg.inv(a) @ b,
     "stack": lambda *arrays, axis=0: np.stack(arrays, axis),
+    "steps": lambda x, axis, apart=1: np.diff(x, axis=axis) if apart == 1 else x[..., apart:] - x[..., :-apart],
     "stop_gradient": lambda x: x,
     "unique": lambda x, inverse=False, counts=False, axis=None, equal_nan=True: np.unique(
         x, True, inverse, counts, axis, equal_nan=equal_nan

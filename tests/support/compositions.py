@@ -22,6 +22,10 @@ APART = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 11.5) / 8  # shuffled, 1/8 
 MODES = ("full", "same", "valid")
 
 SIGNS = doors.placed(np.array([1, 0, -0.25, 1]))
+MASK = np.array([[1, 1, 1, 0], [1, 1, 0, 1], [0, 1, 1, 1]]) > 0
+GAPS = np.where(
+    (APART > 0) & (APART < 0.9), np.nan, APART
+)  # in each row along the last axis two or more are left
 EYE = 4 * doors.placed(np.eye(3))
 FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 
@@ -32,6 +36,16 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: x * ts.argsort(x, None).reshape(2, 3, 4), APART),
     ],
     "astype": [(lambda x: ts.astype(x, "float64"), M)],
+    "average": [
+        (lambda x: ts.average(x, 1), M),
+        (lambda x, w: ts.average(x, weights=w), M, Q[:, :1] * W),
+        (lambda x, w: ts.average(x, (2, 0), w, keepdims=True), S, M.T[:, :2] + 0.1),
+        (lambda x, w: ts.average(x, 1, w, returned=True)[1], M, W),
+    ],
+    "bincount": [
+        (lambda x: x * ts.bincount(np.array([3, 0, 3])), W),
+        (lambda w: ts.bincount(np.array([3, 0, 3]), w, minlength=6), V),
+    ],
     "clip": [
         (lambda x: ts.clip(x, -1.0, 0.5), APART),
         (lambda x, low: ts.clip(x, low), APART, np.array([[-1.05], [0.05], [0.3]])),
@@ -42,8 +56,35 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y: ts.concatenate([x, y], axis=1), M, M),
         (lambda x, y: ts.concatenate([x, y], axis=None), M, V),
     ],
+    "corrcoef": [
+        (ts.corrcoef, Q),
+        (lambda x, y: ts.corrcoef(x, y, rowvar=False), M, Z[:, :2] + W[:2]),
+        (lambda x: x.sum() * ts.corrcoef(x), V),
+    ],
+    "cov": [
+        (ts.cov, M),
+        (lambda x, y: ts.cov(x, y, ddof=0), V, W[:3] + 1),
+        (lambda x, w: ts.cov(x, rowvar=False, fweights=[1, 3, 2], aweights=w), M, V),
+        (lambda x, w: ts.cov(x, aweights=w, bias=True), M, W),
+    ],
+    "cumprod": [(ts.cumprod, Z), (lambda x: ts.cumprod(x, -2), S), (lambda x: ts.cumprod(x, axis=1), Z)],
     "cumsum": [(ts.cumsum, M), (lambda x: ts.cumsum(x, -2), S), (lambda x: ts.cumsum(x, axis=2), S)],
+    "cumulative_prod": [
+        (ts.cumulative_prod, V),
+        (lambda x: ts.cumulative_prod(x, axis=1, include_initial=True), Z),
+    ],
+    "cumulative_sum": [
+        (ts.cumulative_sum, V),
+        (lambda x: ts.cumulative_sum(x, axis=-2, include_initial=True), S),
+    ],
+    "diff": [
+        (ts.diff, M),
+        (lambda x: ts.diff(x, 2, axis=0), Q),
+        (lambda x, y, z: ts.diff(x, 2, 1, y, z), M, V[:, None], np.array(0.5)),
+        (lambda x: ts.diff(x, 5), M[:, :3]),
+    ],
     "divmod": [(lambda x, y: sum(ts.divmod(x, y)), APART, np.array(0.3))],
+    "ediff1d": [(ts.ediff1d, M), (lambda x, y, z: ts.ediff1d(x, y, z), V, W, np.array(0.5))],
     "einsum": [
         (lambda x, y: ts.einsum("ij,jk", x, y), Q, M),  # implicit: ik
         (lambda x, y: ts.einsum("ba,b", x, y), M, V),  # implicit: a
@@ -95,11 +136,25 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (ts.matmul, S, S[:1].swapaxes(1, 2)),
         (ts.matmul, S[:, None], S.swapaxes(1, 2)),
     ],
+    "max": [
+        (ts.max, APART),
+        (lambda x: ts.max(x, (0, -1), keepdims=True, initial=-0.2, where=x < 1.0), APART),
+        (lambda x, y: ts.max(x, 1, initial=y), APART, np.array(0.25)),
+        (lambda x, y: ts.max(x[:, :0], 1, initial=y), APART, np.array(0.25)),
+    ],
     "mean": [
         (ts.mean, S),
+        (lambda x: ts.mean(x, 1, where=x > -1.0), APART),
         (lambda x: ts.mean(x, (0, -1)), S),
         (lambda x: ts.mean(x, 1, keepdims=True), S),
         (lambda x: ts.mean(x, ()), V),
+    ],
+    "median": [(ts.median, APART), (lambda x: ts.median(x, (0, 1), keepdims=True), APART), (ts.median, V)],
+    "min": [
+        (ts.min, APART),
+        (lambda x: ts.min(x, (0, -1), keepdims=True, initial=0.2, where=x > -1.0), APART),
+        (lambda x, y: ts.min(x, 1, initial=y), APART, np.array(0.25)),
+        (lambda x, y: ts.min(x[:, :0], 1, initial=y), APART, np.array(0.25)),
     ],
     "modf": [(lambda x: ts.modf(x)[0], APART), (lambda x: x * ts.modf(x)[1], APART)],
     "moveaxis": [(lambda x: ts.moveaxis(x, 0, -1), S), (lambda x: ts.moveaxis(x, (2, 0), (0, 1)), S)],
@@ -144,6 +199,33 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, y, z: ts.linalg.multi_dot([x, y, z]), Q, M, W),
         (lambda x, y: ts.linalg.multi_dot([x, y, y.T, y]), V, M),
     ],
+    "nancumprod": [(lambda x: ts.nancumprod(x, 1), GAPS)],
+    "nancumsum": [(lambda x: ts.nancumsum(x, -1), GAPS)],
+    "nanmax": [(lambda x: ts.nanmax(x, -1), GAPS), (lambda x: ts.nanmax(x, initial=0.2, where=x > -1.0), GAPS)],
+    "nanmean": [(ts.nanmean, GAPS), (lambda x: ts.nanmean(x, -1, keepdims=True, where=x < 1.3), GAPS)],
+    "nanmedian": [(ts.nanmedian, GAPS), (lambda x: ts.nanmedian(x, (0, -1)), GAPS)],
+    "nanmin": [(lambda x: ts.nanmin(x, -1), GAPS), (lambda x: ts.nanmin(x, initial=0.2, where=x > -1.0), GAPS)],
+    "nanpercentile": [(lambda x: ts.nanpercentile(x, [30, 60], -1), GAPS)],
+    "nanprod": [(lambda x: ts.nanprod(x, 1), GAPS)],
+    "nanquantile": [
+        (lambda x: ts.nanquantile(x, [0.3, 0.6], axis=0), GAPS),
+        (lambda x: ts.nanquantile(x, 0.4, -1, method="nearest", keepdims=True), GAPS),
+        (lambda x: ts.nanquantile(x, 0.4, (0, 1), method="hazen"), GAPS),
+    ],
+    "nanstd": [(lambda x: ts.nanstd(x, (0, -1), ddof=1), GAPS)],
+    "nansum": [
+        (ts.nansum, GAPS),
+        (lambda x, y: ts.nansum(x, 0, initial=y, keepdims=True), GAPS, np.array(0.4)),
+    ],
+    "nanvar": [(lambda x: ts.nanvar(x, (0, -1), ddof=1), GAPS), (lambda x: ts.nanvar(x, 1), GAPS)],
+    "gradient": [
+        (lambda x: sum(ts.gradient(x)), M),
+        (lambda x: ts.gradient(x, axis=0, edge_order=2), M),
+        (lambda x, h: ts.gradient(x, h, axis=-1, edge_order=2), S, np.array(0.7)),
+        (lambda x, h: ts.gradient(x, ts.cumsum(h), axis=1), S, V),
+        (lambda x, h: ts.gradient(x, ts.cumsum(h), axis=-1, edge_order=2), M, W),
+    ],
+    "histogram": [(lambda x: x * ts.histogram(x, 3, (-2, 2))[0].sum(), APART)],
     "linalg.norm": [
         (ts.norm, V),
         (ts.norm, M),
@@ -203,6 +285,7 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.pad(x, (0, 2)), M),
         (lambda x: ts.pad(x, ((1, 0), (0, 2)), constant_values=-1.5), M),
     ],
+    "percentile": [(lambda x: ts.percentile(x, [10, 45], 0), APART)],
     "prod": [
         (ts.prod, V),
         (ts.prod, Z[:, :2]),
@@ -211,9 +294,18 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.prod(x, (0, -1)), S),
         (lambda x: ts.prod(x, ()), V),
         (lambda x: x.sum() * ts.prod(x[:0]), V),
+        (lambda x, y: ts.prod(x, 1, initial=y, where=x > 0.6), Z, np.array(1.5)),
     ],
     "real": [(ts.real, M)],
     "real_if_close": [(ts.real_if_close, M)],
+    "ptp": [(ts.ptp, APART), (lambda x: ts.ptp(x, (0, 2), keepdims=True), APART)],
+    "quantile": [
+        (lambda x: ts.quantile(x, 0.3), APART),
+        (lambda x: ts.quantile(x, [[0.0, 0.2], [0.71, 1.0]], 1), APART),
+        (lambda x: ts.quantile(x, [0.3, 0.9], (0, 2), keepdims=True, method="midpoint"), APART),
+        (lambda x: ts.quantile(x, 0.3, 2, method="higher"), APART),
+        (lambda x: ts.quantile(x, 0.3, 2, method="median_unbiased"), APART),
+    ],
     "repeat": [
         (lambda x: ts.repeat(x, 2), M),
         (lambda x: ts.repeat(x, 3, axis=1), M),
@@ -251,7 +343,17 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
     "special.yv": [(lambda x: ts.special.yv(1.5, x), M)],
     "squeeze": [(ts.squeeze, M[None, :, None]), (lambda x: ts.squeeze(x, -1), M[..., None])],
     "stack": [(lambda x, y: ts.stack([x, y], axis=-1), M, M), (ts.stack, M)],
-    "std": [(ts.std, M), (lambda x: ts.std(x, 1, ddof=1), S), (lambda x: ts.std(x, (0, 1), keepdims=True), S)],
+    "std": [
+        (ts.std, M),
+        (lambda x: ts.std(x, 1, ddof=1), S),
+        (lambda x: ts.std(x, (0, 1), keepdims=True), S),
+        (lambda x, m: ts.std(x, 0, mean=m, where=MASK), M, M[:1] + 0.3),
+    ],
+    "sum": [
+        (ts.sum, S),
+        (lambda x: ts.sum(x, (0, -1), keepdims=True, where=x > 0.8), S),
+        (lambda x, y: ts.sum(x, 1, initial=y), S, np.array(1.5)),
+    ],
     "swapaxes": [(lambda x: ts.swapaxes(x, -1, 0), S)],
     "take": [
         (lambda x: ts.take(x, [1, 1, 0], axis=1), M),
@@ -274,7 +376,6 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x: ts.tile(x, (2, 1, 3)), M),
         (lambda x: ts.tile(x, (1, 2)), S),
     ],
-    "var": [(ts.var, M), (lambda x: ts.var(x, 1, ddof=1), S), (lambda x: ts.var(x, (0, 1), keepdims=True), S)],
     # --- shape, joining, editing, rearranging -----------------------------------------------------------------
     "ravel": [(ts.ravel, S), (lambda x: ts.ravel(x, "F"), S)],
     "broadcast_arrays": [(lambda x, y: x * ts.broadcast_arrays(y, x)[0], M, M[:, :1])],
@@ -422,5 +523,17 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda x, fp: ts.interp(x, N, fp, left=-1.0, right=fp[0]), np.array([0.1, 0.3, 4.0]), W),
         (lambda x: ts.interp(x, N[:1], [2.0]) * x, V),
         (lambda x, xp, fp: ts.interp(x, xp, fp, period=1.1), M, N[[3, 1, 2]] + 0.01, V),
+    ],
+    "trapezoid": [
+        (ts.trapezoid, M),
+        (lambda y, x: ts.trapezoid(y, x, axis=0), M, V),
+        (lambda y, x: ts.trapezoid(y, x), S, M),
+        (lambda y, h: ts.trapezoid(y, dx=h, axis=1), S, np.array(0.7)),
+    ],
+    "var": [
+        (ts.var, M),
+        (lambda x: ts.var(x, 1, ddof=1), S),
+        (lambda x: ts.var(x, (0, 1), keepdims=True), S),
+        (lambda x, m: ts.var(x, 0, correction=1, mean=m, where=MASK), M, M[:1] + 0.3),
     ],
 }

@@ -58,7 +58,8 @@ def call(choices: Choices, scope, names=NAMES) -> str:
         return f"ts.{name}(definite({x}){rest.get(name, '')})"
     given, keyword = [], False
     for p in inspect.signature(FUNCTIONS[name]).parameters.values():
-        if p.name == "mode" or (p.default is not p.empty and choices.chance(40)):
+        unused = p.name in ("mode", "weights", "overwrite_input") or p.kind is p.VAR_KEYWORD
+        if unused or (p.default is not p.empty and choices.chance(40)):
             keyword = True
             continue
         keyword |= p.kind is p.KEYWORD_ONLY
@@ -199,9 +200,24 @@ def values(choices: Choices, scope, shape) -> str:
     return choices.one_of([scope.tensor(), "1.0", "2", "np.float32(0.5)"])
 
 
+def choosing(choices: Choices, scope, shape) -> str:
+    """A mask for the elements that a reduction reads: everything, or a condition on values of that shape."""
+    x = scope.tensor()
+    fits = shape[len(shape) - len(scope.shape(x)) :] == scope.shape(x)
+    return choices.one_of(["True", f"mask({shape})", f"{x} > 0.1" if fits else "True"])
+
+
 METADATA = {
     "axis": axes, "axis1": one_axis, "axis2": one_axis, "source": one_axis, "destination": one_axis,
     "axes": order, "keepdims": some_of("True", "False", "1"), "ddof": some_of("0", "1"),
+    "where": choosing, "initial": some_of("None", "0.5", "2", "np.float32(0.3)"), "out": some_of("None"),
+    "correction": some_of("None", "1"), "mean": some_of("None"), "include_initial": some_of("True", "False"),
+    "q": some_of("0.5", "0", "[0.3, 0.9]", "1.0", "50"), "method": some_of("'linear'", "'lower'", "'hazen'"),
+    "n": some_of("0", "1", "2"), "edge_order": some_of("1", "2"), "dx": some_of("0.5", "2"),
+    "bins": some_of("3", "[-1.0, 0.0, 1.0]"), "range": some_of("None", "(-1, 1)"),
+    "density": some_of("False", "True"), "minlength": some_of("0", "4"), "rowvar": some_of("True", "False"),
+    "bias": some_of("True", "False"), "returned": some_of("False"),
+    "fweights": some_of("None"), "aweights": some_of("None"),
     "k": some_of("0", "1", "-1"), "dtype": some_of(*map(repr, DTYPES)), "key": key, "indices": indices,
     "take_along_axis indices": along,
     "shift": some_of("1", "-1", "2", "(1, 1)", "(1, -2)", "np.int64(1)", "[1]", "0"),

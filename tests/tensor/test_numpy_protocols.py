@@ -123,7 +123,7 @@ def test_queries_have_plain_answers():
     assert (t.shape, t.ndim, t.size, len(t)) == ((2, 2), 2, 4, 2)
 
 
-@pytest.mark.parametrize("f", [np.cumprod, np.median, np.lcm, np.gcd])
+@pytest.mark.parametrize("f", [np.unwrap, np.lcm, np.gcd])
 def test_a_function_that_we_lack_is_an_error_that_says_what_to_do(f):
     args = (leaf(A), leaf(A)) if f in (np.lcm, np.gcd) else (leaf(A),)
     with pytest.raises(TypeError, match=r"no counterpart for tensors.*numpy\(\)"):

@@ -57,11 +57,14 @@ def rounded_once(f: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for x in (*args, *kwargs.values()):
+        given: tuple[Any, ...] = (*args, *kwargs.values())
+        for x in given:
             if getattr(x, "dtype", DOUBLE) == HALF:
                 z = f(*map(wide, args), **{name: wide(x) for name, x in kwargs.items()})
-                arrays = (x for x in (*args, *kwargs.values()) if hasattr(x, "dtype"))
-                return cast(R, rounded(z, *(x for x in arrays if not isinstance(x, np.integer))))  # an axis
+                arrays = (x for x in given if hasattr(x, "dtype"))
+                return cast(
+                    R, rounded(z, *(x for x in arrays if x.ndim or x.dtype.kind not in "iu"))
+                )  # an axis
         return f(*args, **kwargs)
 
     return call

@@ -180,7 +180,7 @@ def source(op: Declaration) -> Iterator[str]:
     """The source lines of the call.
 
     >>> import tinygrad_seq as ts
-    >>> next(source(ts.sum.primitive))
+    >>> next(source(ts.argmax.primitive))
     'def call(x, /, axis=_default_axis, *, keepdims=_default_keepdims, **_unknown):'
     """
     yield f"def call({_parameters(op)}):"

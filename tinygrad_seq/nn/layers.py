@@ -18,7 +18,7 @@ from tinygrad_seq.nn.module import Input, Module, Parameter, natural, warn_if_wi
 from tinygrad_seq.ops.elementwise import add, sqrt, square
 from tinygrad_seq.ops.indexing import take
 from tinygrad_seq.ops.linalg import matmul
-from tinygrad_seq.ops.reduction import mean
+from tinygrad_seq.ops.statistics import mean
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

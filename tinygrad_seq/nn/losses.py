@@ -22,10 +22,10 @@ from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import softplus
 from tinygrad_seq.ops.indexing import take_along_axis
-from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.ops.softmax import log_softmax
+from tinygrad_seq.ops.statistics import mean
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

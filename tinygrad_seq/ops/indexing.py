@@ -113,6 +113,13 @@ def data_of(x: object) -> Any:
     return getattr(x, "_array", x)
 
 
+def on_device_of(x: object, given: Any) -> Any:
+    """`given`, a number or a list as an array on the device of x; arrays stay where they are."""
+    return (
+        given if hasattr(given, "dtype") else backend.asarray(np.asarray(given), backend.device_of(data_of(x)))
+    )
+
+
 def parsed(key) -> tuple[tuple, list]:
     """`key` with "array" or "mask" in the place of every array, and the list of these arrays."""
     parts: list[object] = []

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.ops.indexing import take_along_axis
+from tinygrad_seq.ops.indexing import _scatter_along_axis, _take_along_axis, take_along_axis
 from tinygrad_seq.ops.reduction import axis_from_end
 from tinygrad_seq.ops.shape import reshape
 
@@ -95,6 +95,17 @@ def argsort(x, axis: int | None = -1):
     return _argsort(reshape(x, -1), 0) if axis is None else _argsort(x, axis)
 
 
+@primitive(examples=[example("(a,b)"), example("(a,b)", axis=0)])
+def _sort(x, /, axis=-1):
+    """z = x in ascending order along an axis; the gradient is permuted back"""
+    return np.sort(x, axis=axis)
+
+
+_sort.vjp(lambda g, x, s, axis: _scatter_along_axis(g, _argsort(x, axis), axis, s))
+_sort.jvp(lambda g, x, axis: _take_along_axis(g, _argsort(x, axis), axis))
+_sort.rides(axis=axis_from_end)
+
+
 @numpy_function
 def sort(x, axis: int | None = -1):
     """`x` in ascending order along `axis` (None: the flattened x); the gradient is permuted back.
@@ -103,9 +114,7 @@ def sort(x, axis: int | None = -1):
     >>> ts.sort(ts.tensor([3.0, 1.0, 2.0])).numpy()
     array([1., 2., 3.], dtype=float32)
     """
-    if axis is None:
-        x, axis = reshape(x, -1), 0
-    return take_along_axis(x, argsort(x, axis), axis)
+    return _sort(reshape(x, -1), 0) if axis is None else _sort(x, axis)
 
 
 @primitive(examples=[example("(A,3)", kth=1), example("(3,b)", kth=(0, 2), axis=0)])

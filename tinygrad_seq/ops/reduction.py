@@ -1,24 +1,28 @@
-"""Reductions over any axes: sum, max, min, and compositions of them.
+"""Reductions over any axes: sum, max and min, each with all of NumPy's keywords.
 
-`axis` is None for all axes, an int or a tuple; with `keepdims` the reduced axes stay, with length 1.
+`axis` is None for all axes, an int or a tuple; with `keepdims` the reduced axes stay, with length 1. The
+primitives know only these two. The other keywords change what they read and return, for all alike (`reduced`):
+`dtype` casts the array first and the result last, where the mask `where` is false an element is replaced by one
+that changes nothing, and `initial` is combined with the result. `out` is refused, since a Tensor is a value.
 """
 
 from __future__ import annotations
 
 import builtins
+import inspect
 import math
+from collections.abc import Callable, Collection
 
 import numpy as np
 
-from tinygrad_seq.engine.precision import rounded_once, running_total, total
+from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import INSTEAD, describe, refuse
+from tinygrad_seq.engine.precision import total
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
-from tinygrad_seq.ops.choice import where
-from tinygrad_seq.ops.creation import ones_like
-from tinygrad_seq.ops.elementwise import sqrt, square
-from tinygrad_seq.ops.indexing import getitem
-from tinygrad_seq.ops.joining import concatenate
-from tinygrad_seq.ops.shape import reshape, transpose
+from tinygrad_seq.ops import choice
+from tinygrad_seq.ops.elementwise import add, astype
+from tinygrad_seq.ops.shape import inverse, reshape, transpose
 
 normalize = np.lib.array_utils.normalize_axis_tuple
 EXAMPLES = [
@@ -50,6 +54,29 @@ def kept(s: tuple[int, ...], axis) -> tuple[int, ...]:
     return tuple(1 if i in axes else size for i, size in enumerate(s))
 
 
+def at_last_axis(x, axis):
+    """`x` with the reduced axes as one, the last: all axes without `axis`."""
+    x = x if hasattr(x, "ndim") else np.asarray(x)
+    order, shape = last_order(x.shape, axis)
+    x = x if order == tuple(range(x.ndim)) else transpose(x, order)
+    return x if x.shape == shape else reshape(x, shape)
+
+
+def last_order(s: tuple[int, ...], axis) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The order of axes in which the reduced ones come last, and then the shape with these as one."""
+    ndim = len(s)
+    axes = axes_of(None, ndim) if axis is None else normalize(axis, builtins.max(ndim, 1))[:ndim]
+    rest = tuple(a for a in range(ndim) if a not in axes)
+    return (*rest, *sorted(axes)), (*(s[a] for a in rest), math.prod(s[a] for a in axes))
+
+
+def from_last_axis(z, s: tuple[int, ...], axis):
+    """The inverse of `at_last_axis`, for an x of shape `s`."""
+    order, _ = last_order(s, axis)
+    z = reshape(z, tuple(s[a] for a in order))
+    return z if order == tuple(range(len(s))) else transpose(z, inverse(order))
+
+
 def axes_from_end(axis, s):
     """`axis` counted from the end, so that it stays the same when a leading axis is added."""
     ndim = len(s[0])
@@ -65,38 +92,123 @@ def axis_from_end(axis: int, s):
     return axis % len(s[0]) - len(s[0]) if s[0] else NotImplemented
 
 
-@primitive(examples=EXAMPLES)
-def sum(x, /, axis=None, *, keepdims=False):
-    """z = sum_i x_i
+def refuse_out(name: str, out: object) -> None:
+    """TypeError if `out` is given."""
+    if out is not None:
+        raise TypeError(f"{name} has no argument out: {INSTEAD['out']}")
 
-    >>> ts.sum(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).numpy()
-    array([4., 6.], dtype=float32)
+
+def as_dtype(x, dtype):
+    """`x` in `dtype`, unless that is None or its own; TypeError for a tensor in the place of a dtype."""
+    if hasattr(dtype, "line"):
+        raise TypeError(f"a dtype is expected, got a tensor, {describe(dtype)}")
+    return x if dtype is None or getattr(x, "dtype", None) == dtype else astype(x, dtype)
+
+
+def first(name: str, initial, dtype: np.dtype):
+    """The number `initial` in the dtype of a result, also a Tensor; TypeError for a float among integers."""
+    if np.ndim(initial):
+        raise ValueError(f"{name} needs a single number as initial, got shape {np.shape(initial)}")
+    if np.result_type(initial).kind == "f" and dtype.kind != "f":
+        raise TypeError(f"{name} of {dtype} needs an integer as initial, got {initial!r}: astype one of them")
+    known = hasattr(initial, "line") or backend.is_array(initial)
+    return as_dtype(initial, dtype) if known else dtype.type(initial)
+
+
+def reduced(
+    public: Callable,
+    reduce: Callable,
+    combine: Callable,
+    x,
+    axis,
+    keepdims,
+    *,
+    neutral=None,
+    dtype=None,
+    out=None,
+    initial=None,
+    where=True,
+    unknown: Collection[str] = (),
+):
+    """`reduce(x, axis)` with NumPy's other keywords, for the function `public`.
+
+    `combine` adds `initial` to a result, `neutral` is what a masked element becomes. Without a neutral element,
+    which a maximum does not have, that is `initial`. Raises TypeError for `out` and for unknown keywords.
     """
+    name = public.__name__
+    try:
+        refuse_out(name, out)
+        if unknown:
+            takes = [p for p in inspect.signature(public).parameters if p not in ("x", "out", "unknown")]
+            refuse(name, takes, unknown)
+        x = as_dtype(x if hasattr(x, "dtype") else np.asarray(x), dtype)
+        if neutral is None and initial is not None:
+            neutral = first(name, initial, x.dtype)
+            if not x.size:  # plus a sum of nothing, to be on the tape
+                x = as_dtype(_sum(x, axis, keepdims=True) + neutral, x.dtype)
+        if where is not True:
+            x = masked(name, x, where, neutral)
+        z = as_dtype(reduce(x, axis, keepdims=keepdims), dtype)
+        return z if initial is None else combine(z, first(name, initial, z.dtype))
+    except Exception as error:
+        error.add_note(f"in {name}")
+        raise
+
+
+def masked(name: str, x, where, neutral):
+    """`x` with the neutral element where the mask is false; ValueError if there is none, or by the shapes."""
+    if neutral is None:
+        raise ValueError(f"{name} with where= needs initial=, for a slice of which nothing is left")
+    if np.ndim(where) > x.ndim:
+        raise ValueError(f"{name} of {describe(x)} needs a mask that broadcasts to it, got {describe(where)}")
+    return choice.where(where, x, neutral)
+
+
+@primitive(examples=EXAMPLES)
+def _sum(x, /, axis=None, *, keepdims=False):
+    """z = sum_i x_i"""
     return total(x, axis, keepdims)
 
 
-sum.linear(lambda g, s, axis: np.broadcast_to(np.reshape(g, kept(s, axis)), s))
-sum.rides(axis=axes_from_end)
+_sum.linear(lambda g, s, axis: np.broadcast_to(np.reshape(g, kept(s, axis)), s))
+_sum.rides(axis=axes_from_end)
+
+
+@numpy_function
+def sum(x, /, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True, **unknown):
+    """The sum over `axis`, plus `initial`; with a mask `where`, of the elements where it is true.
+
+    >>> import tinygrad_seq as ts
+    >>> ts.sum(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).numpy()
+    array([4., 6.], dtype=float32)
+    """
+    if dtype is None and out is None and initial is None and where is True and not unknown:
+        return _sum(x, axis, keepdims=keepdims)
+    return reduced(
+        sum,
+        _sum,
+        add,
+        x,
+        axis,
+        keepdims,
+        neutral=0,
+        dtype=dtype,
+        out=out,
+        initial=initial,
+        where=where,
+        unknown=unknown,
+    )
 
 
 @primitive(examples=NONEMPTY)
-def max(x, /, axis=None, *, keepdims=False):
-    """z = max_i x_i; equal maxima share the derivative equally
-
-    >>> ts.max(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True).numpy()
-    array([[2.],
-           [4.]], dtype=float32)
-    """
+def _max(x, /, axis=None, *, keepdims=False):
+    """z = max_i x_i; equal maxima share the derivative equally"""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(examples=NONEMPTY)
-def min(x, /, axis=None, *, keepdims=False):
-    """z = min_i x_i; equal minima share the derivative equally
-
-    >>> ts.min(ts.tensor([[1.0, 2.0], [3.0, 4.0]])).item()
-    1.0
-    """
+def _min(x, /, axis=None, *, keepdims=False):
+    """z = min_i x_i; equal minima share the derivative equally"""
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
@@ -106,96 +218,40 @@ def winners(x, z, axis, dtype):
     return attain / np.maximum(total(attain, axis, True), 1)
 
 
-for extremum in (max, min):
+for extremum in (_max, _min):
     extremum.vjp(lambda g, x, z, s, axis: np.reshape(g, kept(s, axis)) * winners(x, z, axis, g.dtype))
     extremum.jvp(lambda g, x, z, axis, keepdims: total(g * winners(x, z, axis, g.dtype), axis, keepdims))
     extremum.rides(axis=axes_from_end)
 
 
 @numpy_function
-@rounded_once
-def mean(x, axis=None, *, keepdims=False):
-    """The arithmetic mean over `axis`.
+def max(x, /, axis=None, out=None, keepdims=False, initial=None, where=True, **unknown):
+    """The largest element over `axis`, or `initial` if that is larger; equal ones share the derivative equally.
+
+    A mask `where` needs `initial`, as do slices without elements.
 
     >>> import tinygrad_seq as ts
-    >>> ts.mean(ts.tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0).numpy()
-    array([2., 4.], dtype=float32)
+    >>> ts.max(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True).numpy()
+    array([[2.],
+           [4.]], dtype=float32)
     """
-    shape = np.shape(x)
-    return sum(x, axis, keepdims=keepdims) / math.prod(shape[a] for a in axes_of(axis, len(shape)))
+    if out is None and initial is None and where is True and not unknown:
+        return _max(x, axis, keepdims=keepdims)
+    return reduced(
+        max, _max, choice.maximum, x, axis, keepdims, out=out, initial=initial, where=where, unknown=unknown
+    )
 
 
 @numpy_function
-@rounded_once
-def var(x, axis=None, *, ddof: int = 0, keepdims=False):
-    """The variance over `axis`: the sum of squared deviations from the mean, divided by n - `ddof`.
+def min(x, /, axis=None, out=None, keepdims=False, initial=None, where=True, **unknown):
+    """The smallest element over `axis`, or `initial` if that is smaller; else as `max`.
 
     >>> import tinygrad_seq as ts
-    >>> float(ts.var(ts.tensor([1.0, 3.0])))
+    >>> ts.min(ts.tensor([[1.0, 2.0], [3.0, 4.0]])).item()
     1.0
     """
-    deviation = x - mean(x, axis, keepdims=True)
-    shape = np.shape(x)
-    n = math.prod(shape[a] for a in axes_of(axis, len(shape)))
-    return sum(square(deviation), axis, keepdims=keepdims) / float(builtins.max(n - ddof, 0))
-
-
-@numpy_function
-@rounded_once
-def std(x, axis=None, *, ddof: int = 0, keepdims=False):
-    """The standard deviation over `axis`, sqrt(var); where it is 0, its derivative is taken to be 0.
-
-    >>> import tinygrad_seq as ts
-    >>> float(ts.std(ts.tensor([1.0, 3.0])))
-    1.0
-    """
-    v = var(x, axis, ddof=ddof, keepdims=keepdims)
-    return where(v == 0, 0.0, sqrt(where(v == 0, 1.0, v)))
-
-
-@numpy_function
-def prod(x, axis=None, *, keepdims=False):
-    """The product over `axis`, computed in pairs, so that derivatives of every order are right at zeros, too.
-
-    >>> import tinygrad_seq as ts
-    >>> x = ts.tensor([2.0, 0.0, 3.0], requires_grad=True)
-    >>> ts.grad(ts.prod(x), x).numpy()
-    array([0., 6., 0.], dtype=float32)
-    """
-    x = x if hasattr(x, "ndim") else np.asarray(x)
-    reduced = axes_of(None, x.ndim) if axis is None else normalize(axis, builtins.max(x.ndim, 1))[: x.ndim]
-    rest = tuple(a for a in range(x.ndim) if a not in reduced)
-    shape = tuple(x.shape[a] for a in rest)
-    n = math.prod(x.shape[a] for a in reduced)
-    wide = np.result_type(np.prod(np.empty(0, x.dtype)))  # as NumPy does, small integers are widened first
-    factors = reshape(transpose(x, rest + reduced), (*shape, n))
-    factors = factors if factors.dtype == wide else factors.astype(wide)
-    while n > 1:
-        half = n // 2
-        pairs = getitem(factors, (..., slice(0, half))) * getitem(factors, (..., slice(half, 2 * half)))
-        factors = concatenate([pairs, getitem(factors, (..., slice(2 * half, n)))], axis=-1) if n % 2 else pairs
-        n -= half
-    if n == 0:
-        factors = ones_like(factors, shape=(*shape, 1))
-    return reshape(factors, kept(x.shape, axis) if keepdims else shape)
-
-
-@primitive(examples=[example("(a,b)", axis=0), example("(a)", axis=-1), example("(a,b,c)", axis=1)])
-def _cumsum(x, /, axis):
-    """z_i = sum_{j <= i} x_j"""
-    return running_total(x, axis)
-
-
-_cumsum.linear(lambda g, s, axis: np.reshape(np.flip(_cumsum(np.flip(g, axis), axis), axis), s))
-_cumsum.rides(axis=axis_from_end)
-
-
-@numpy_function
-def cumsum(x, axis: int | None = None):
-    """The partial sums along `axis`; without an axis, of the flattened x.
-
-    >>> import tinygrad_seq as ts
-    >>> ts.cumsum(ts.tensor([1, 2, 3])).numpy()
-    array([1, 3, 6])
-    """
-    return _cumsum(reshape(x, -1), 0) if axis is None else _cumsum(x, axis)
+    if out is None and initial is None and where is True and not unknown:
+        return _min(x, axis, keepdims=keepdims)
+    return reduced(
+        min, _min, choice.minimum, x, axis, keepdims, out=out, initial=initial, where=where, unknown=unknown
+    )

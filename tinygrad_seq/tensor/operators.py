@@ -15,7 +15,9 @@ from tinygrad_seq.ops import (
     bits,
     choice,
     comparison,
+    cumulative,
     diagonals,
+    element_products,
     elementwise,
     indexing,
     linalg,
@@ -27,6 +29,7 @@ from tinygrad_seq.ops import (
     rounding,
     searching,
     shape,
+    statistics,
 )
 
 T = TypeVar("T")
@@ -118,8 +121,9 @@ class Operators(Handle[R_co]):
     __ne__ = _comparison(comparison.not_equal)  # type: ignore[assignment]  # the same
     __hash__ = object.__hash__
 
-    sum, prod, mean, var, std = reduction.sum, reduction.prod, reduction.mean, reduction.var, reduction.std
-    max, min, cumsum, clip = reduction.max, reduction.min, reduction.cumsum, choice.clip
+    sum, max, min, prod = reduction.sum, reduction.max, reduction.min, element_products.prod
+    mean, var, std = statistics.mean, statistics.var, statistics.std
+    cumsum, cumprod, clip = cumulative.cumsum, element_products.cumprod, choice.clip
     argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
     argpartition, searchsorted, nonzero = ordering.argpartition, searching.searchsorted, searching.nonzero
     swapaxes, squeeze = shape.swapaxes, shape.squeeze

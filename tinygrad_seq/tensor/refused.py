@@ -39,7 +39,6 @@ REFUSED = {
     "unique_inverse": "write ts.unique(t, return_inverse=True)",
     "unique_values": "write ts.unique(t)",
     # bits, counts and indices
-    "bincount": "write ts.scatter_add(np.zeros(n), t, weights), with the number n of bins",
     "packbits": "its elements have no derivative: write np.packbits(t.numpy())",
     "ravel_multi_index": "write i * n + j for the indices i and j of a matrix with n columns",
     "unpackbits": "its elements have no derivative: write np.unpackbits(t.numpy())",

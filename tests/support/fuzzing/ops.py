@@ -48,6 +48,19 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "decimals": [0, 1, -1, 2, -3, np.int64(1), np.array(1.0), 1.5],
     "rtol": [1e-5, 0.1, 0], "atol": [1e-8, 1, np.array([0.5])], "equal_nan": [False, True],
     "ddof": [0, 1, 2, 10, -1, 0.5, np.int64(1)],
+    "q": [0, 0.5, 1, 0.25, [0.1, 0.9], np.array([[0.5]]), np.float32(0.3), 1.5, math.nan, np.array(1), 30],
+    "method": ["linear", "linear", "lower", "hazen", "closest_observation", "midpoint", "no"],
+    "overwrite_input": [False], "edge_order": [1, 1, 2, 3],
+    "dx": [1.0, 0.5, 2],
+    "bins": [3, 1, 0, [0.0, 1.0], [1.0, 0.0], np.int64(2), "auto", 2.5, [0.0, 0.5, 1.0], [1.0, 0.5, 0.0],
+             [1.0, 2.0, 0.0], [], [3, 3], np.array([0.5], np.float32)],
+    "range": [None, None, (0, 1), (1, 0), 3], "density": [None, True, False],
+    "minlength": [0, 5, -1, np.int64(2)], "rowvar": [True, False], "bias": [True, False],
+    "returned": [False, True],
+    "fweights": [None, None, [1, 2, 1], [2], [1.5, 1.0, 1.0]],
+    "correction": [None, None, 0, 1, 0.5], "mean": [None], "out": [None], "include_initial": [False, True],
+    "initial": [None, None, 0, 1.5, np.float32(2), np.int64(3), math.inf, (1, 2)],
+    "where": [True, False, np.True_, [True, False, True], np.array([[True], [False]]), np.array([True, False])],
     "k": [0, 1, -1, 5, np.int64(1), 1.0],
     "key": KEYS,
     "shift": [0, 1, -2, (1, 2), [1], np.int64(1), 1.5, 10],
@@ -82,7 +95,6 @@ METADATA: dict[str, list] = {  # the values for a parameter of this name, most o
     "kth": [0, 1, -1, (0, 1), [1, 1], 5, np.int64(1), 1.0],
     "side": ["left", "right", "middle"], "sorter": [None, [0, 1, 2], [2, 1, 0], [0, 9]],
     "right": [False, True, 2.5, None], "left": [None, -1.5, 2], "period": [None, 2.0, -3, 0],
-    "bins": [[0.0, 0.5, 1.0], [1.0, 0.5, 0.0], [1.0, 2.0, 0.0], [], [3, 3], np.array([0.5], np.float32)],
     "xp": [[0.0, 0.5, 2.0], np.array([1, 2, 3]), np.array([0.0, 1.0, 1.0], np.float16), [0.0], [[1.0]], []],
     "fp": [[0.0, 0.5, 2.0], np.array([3, -2, 3]), np.array([0.0, math.inf, 1.0], np.float32), [0.0], []],
 }  # fmt: skip
@@ -130,7 +142,7 @@ def drawn(name: str, number: int) -> Awkward:
     args, kwargs = [], {}
     shape = one_of(rng, SHAPES)
     for p in inspect.signature(FUNCTIONS[name]).parameters.values():
-        if p.default is not p.empty and rng.random() < 0.4:
+        if p.kind is p.VAR_KEYWORD or (p.default is not p.empty and rng.random() < 0.4):
             continue
         if p.kind is p.VAR_POSITIONAL:
             args += [operand(rng, shape) for _ in range(int(rng.integers(4)))]

@@ -82,10 +82,12 @@ def table() -> list[Mutant]:
         optim,
         recording,
         scan,
+        statistics,
         training,
     )
 
-    parts = (batching, engine, ops, linalg, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
+    of_arrays = (engine, ops, linalg, statistics, batching)
+    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 

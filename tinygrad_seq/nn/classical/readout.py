@@ -10,8 +10,8 @@ from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.layers import Linear
 from tinygrad_seq.ops.linalg import solve
-from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.shape import reshape
+from tinygrad_seq.ops.statistics import mean
 from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

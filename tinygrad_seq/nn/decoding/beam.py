@@ -12,10 +12,10 @@ from tinygrad_seq.nn.cells import State
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.creation import ones_like, zeros_like
+from tinygrad_seq.ops.cumulative import cumsum
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.indexing import take, take_along_axis
 from tinygrad_seq.ops.ordering import argsort
-from tinygrad_seq.ops.reduction import cumsum
 from tinygrad_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze
 from tinygrad_seq.scan import scan
 from tinygrad_seq.tensor.tensor import Tensor

@@ -33,11 +33,11 @@ from tinygrad_seq.nn.runners.patterns import Layer
 from tinygrad_seq.nn.runners.recurrent import Recurrent, Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.creation import zeros_like
+from tinygrad_seq.ops.cumulative import cumsum
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.joining import concatenate
 from tinygrad_seq.ops.ordering import argmax
 from tinygrad_seq.ops.rearranging import repeat
-from tinygrad_seq.ops.reduction import cumsum
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims
 from tinygrad_seq.ops.softmax import log_softmax

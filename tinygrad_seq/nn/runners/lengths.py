@@ -10,7 +10,7 @@ from tinygrad_seq.nn.indices import Indices, integers
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.creation import ones_like
-from tinygrad_seq.ops.reduction import cumsum
+from tinygrad_seq.ops.cumulative import cumsum
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

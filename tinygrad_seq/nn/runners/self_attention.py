@@ -20,9 +20,9 @@ from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.ops.joining import split
-from tinygrad_seq.ops.reduction import mean
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, reshape, transpose
+from tinygrad_seq.ops.statistics import mean
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 

@@ -86,15 +86,21 @@ def cut_off(s, rtol):
 
 # dz = -z da z + z z' da' (I - a z) + (I - z a) da' z' z, if what is cut off is 0 (Golub and Pereyra 1973)
 def pinv_vjp(g, a, z, rtol):
-    h = g.mT
-    of_rank = (z.mT @ z) @ (h - h @ z @ a) + (h - a @ z @ h) @ (z @ z.mT) - z.mT @ g @ z.mT
+    h, of_kept = g.mT, chain(z.mT, g, z.mT)
+    of_rank = chain(z.mT, z, h - chain(h, z, a)) + chain(h - chain(a, z, h), z, z.mT) - of_kept
     return of_rank + mixed(h, a, rtol)
 
 
 def pinv_jvp(g, a, z, rtol):
-    h = g.mT
-    of_rank = (z @ z.mT) @ (h - h @ a @ z) + (h - z @ a @ h) @ (z.mT @ z) - z @ g @ z
+    h, of_kept = g.mT, chain(z, g, z)
+    of_rank = chain(z, z.mT, h - chain(h, a, z)) + chain(h - chain(z, a, h), z.mT, z) - of_kept
     return of_rank + mixed(g, a, rtol).mT
+
+
+def chain(x, y, w):
+    """x y w, by the smaller of the two products: of a long matrix never the large one."""
+    first, last = x.shape[-2] * y.shape[-1], y.shape[-2] * w.shape[-1]
+    return (x @ y) @ w if first <= last else x @ (y @ w)
 
 
 def mixed(h, a, rtol):
