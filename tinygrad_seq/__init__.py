@@ -202,6 +202,7 @@ from tinygrad_seq.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_seq.ops.spacing import geomspace, linspace, logspace
 from tinygrad_seq.ops.statistics import average, corrcoef, cov, mean, std, var
 from tinygrad_seq.ops.trigonometric import arccos, arcsin, arctan, cos, sin, sinc, tan
+from tinygrad_seq.ops.truth import all, any
 from tinygrad_seq.scan import explain, pure, scan, workspace_limit
 from tinygrad_seq.scan.emitter import emitter
 from tinygrad_seq.study.anomaly import detect_anomaly
@@ -358,6 +359,9 @@ __all__ = [  # in the order in which a reader should meet them
     "ones_like",
     "empty_like",
     "full_like",
+    # truth
+    "all",
+    "any",
     # reduction
     "sum",
     "max",

@@ -41,6 +41,7 @@ LINES = """
 {sum, prod, mean, var, std, max, min}(S, {, axis=}{0, -1, i(1), a(1), None, (0; 1), (0; -1), (i(0);), (),
     (2; 0; 1)})
 {sum, prod, mean, var, std, max, min}(S, {0, -1, i(1), a(1), None, (0; 1), (0; -1), ()}, keepdims=True)
+{all, any}(BYTES[None] - 1{, ; 0, ; (0; 1), ; 1; None; True, ; i(-1); where=FLAGS, ; ()})
 {argmax, argmin, cumsum, sort, argsort}(S, {, axis=}{0, -1, i(1), a(1), None})
 {sum, prod, mean}(S, {axis=1; dtype=np.float32, 0; "f4", 0; np.float64, (0; 1); None; None, dtype=float})
 {sum, prod, mean, var, std}(M, where={MASK, M > 0.7, V > 0, True, [True; False; True; True], [1; 0; 1; 1]})

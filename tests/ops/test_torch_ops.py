@@ -246,6 +246,8 @@ TABLE = {
     "special.ive": [(lambda x: ts.special.ive(2, x), modified(2, shift=1), P)],
     "astype": [(lambda x: x.astype("float64") * x, lambda x: x.double() * x, S)],
     "cast": [(lambda x: x.astype(int), lambda x: x.long(), 3 * S)],
+    "all": [(lambda x: ts.all(x > -1, 1), lambda x: torch.all(x > -1, 1), S)],
+    "any": [(lambda x: ts.any(x > 1, 1), lambda x: torch.any(x > 1, 1), S)],
     "zeros_like": [(ts.zeros_like, torch.zeros_like, S)],
     "ones_like": [(ts.ones_like, torch.ones_like, S)],
     "sum": reducing(lambda x, axes, keep: torch.sum(x, axes, keepdim=keep)),

@@ -30,6 +30,11 @@ EYE = 4 * doors.placed(np.eye(3))
 FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for its arguments
+    "all": [(lambda x: x * ts.all(x > 0.7, 1), S), (lambda x: x * ts.all(x, where=x > 1), M)],
+    "any": [
+        (lambda x: x * ts.any(x > 1.2, (0, 2), keepdims=True), S),
+        (lambda x: x * ts.any(x, where=x > 9), M),
+    ],
     "angle": [(lambda x: x * ts.angle(x), APART), (lambda x: x * ts.angle(x, deg=True), APART)],
     "argsort": [
         (lambda x: x * ts.argsort(x), APART),

@@ -100,8 +100,6 @@ METHODS = {  # t.name -> what to write
     "requires_grad_": "t.requires_grad = True",
     "grad_fn": "t.line, the record that made t and the index of the output",
     "tolist": "t.numpy().tolist()",
-    "any": "np.any(t.numpy())",
-    "all": "np.all(t.numpy())",
     "clamp": "t.clip(low, high)",
     "masked_fill": "ts.where(mask, value, t)",
     "gather": "ts.take_along_axis(t, indices, axis)",

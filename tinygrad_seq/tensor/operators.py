@@ -30,6 +30,7 @@ from tinygrad_seq.ops import (
     searching,
     shape,
     statistics,
+    truth,
 )
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ class Operators(Handle[R_co]):
 
     sum, max, min, prod = reduction.sum, reduction.max, reduction.min, element_products.prod
     mean, var, std = statistics.mean, statistics.var, statistics.std
+    all, any = truth.all, truth.any
     cumsum, cumprod, clip = cumulative.cumsum, element_products.cumprod, choice.clip
     argmax, argmin, argsort = ordering.argmax, ordering.argmin, ordering.argsort
     argpartition, searchsorted, nonzero = ordering.argpartition, searching.searchsorted, searching.nonzero

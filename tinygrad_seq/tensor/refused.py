@@ -56,6 +56,24 @@ REFUSED = {
     "polysub": "write np.pad(t, (n - len(t), 0)) - np.pad(u, (n - len(u), 0))",
     "polyval": "write sum(c * x**k for k, c in enumerate(t[::-1]))",
     "roots": "its result is complex, which no tensor is: write np.roots(t.numpy())",
+    "bitwise_count": "its elements have no derivative: write np.bitwise_count(t.numpy())",
+    "gcd": "its elements have no derivative: write np.gcd(t.numpy(), u.numpy())",
+    "lcm": "its elements have no derivative: write np.lcm(t.numpy(), u.numpy())",
+    "histogram2d": "its elements have no derivative: write np.histogram2d(t.numpy(), u.numpy())",
+    "histogram_bin_edges": "write ts.histogram(t)[1]",
+    "histogramdd": "its elements have no derivative: write np.histogramdd(t.numpy())",
+    # the bits of floats, and dtypes
+    "common_type": "write np.result_type(t, u)",
+    "frexp": "it takes numbers apart: write t / 2 ** e for e = np.floor(np.log2(abs(t))) + 1",
+    "min_scalar_type": "write t.dtype",
+    "nextafter": "its elements have no derivative: write np.nextafter(t.numpy(), u.numpy())",
+    "spacing": "its elements have no derivative: write np.spacing(t.numpy())",
+    "unwrap": "write t + 2 * np.pi * np.round((np.unwrap(t.numpy()) - t.numpy()) / (2 * np.pi))",
+    # incomplete gamma and beta functions: SciPy has no derivative with respect to their parameters
+    **{
+        f"special.{name}": "the derivative in a parameter has no closed form: write a primitive with a rule for x"
+        for name in ("gammainc", "gammaincc", "gammaincinv", "betainc", "betaincc", "betaincinv")
+    },
     # memory and files
     "copy": "tensors are values: write t, or ts.tensor(t) for a new leaf",
     "may_share_memory": "write np.may_share_memory(t.data, u.data)",
