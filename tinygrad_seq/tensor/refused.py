@@ -71,7 +71,7 @@ REFUSED = {
     "unwrap": "write t + 2 * np.pi * np.round((np.unwrap(t.numpy()) - t.numpy()) / (2 * np.pi))",
     # incomplete gamma and beta functions: SciPy has no derivative with respect to their parameters
     **{
-        f"special.{name}": "the derivative in a parameter has no closed form: write a primitive with a rule for x"
+        f"special.{name}": "a parameter has no derivative of closed form: write a primitive with a rule for x"
         for name in ("gammainc", "gammaincc", "gammaincinv", "betainc", "betaincc", "betaincinv")
     },
     # memory and files
