@@ -6,6 +6,7 @@ from results import assert_allclose, assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
+from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.testing import check_grad
 from tinygrad_seq.testing.differences import noise
@@ -15,14 +16,14 @@ X, Y, M = rng.normal(size=(4, 3)), rng.normal(size=(3, 4)), rng.normal(size=(4, 
 W, ONES = rng.normal(size=(3, 2)), ts.tensor(np.ones(3))
 
 
-@ts.primitive(examples=[ts.example("(a)")])
-def _halved(x, /):
-    """z = x / 2, which does not say that it rides"""
+def half(x, /):
+    """z = x / 2, of an op that does not say that it rides"""
     return x / 2
 
 
-_halved.linear(lambda g: g / 2)
-halved = _halved.primitive.function
+HALF = Primitive(half, examples=[ts.example("(a)")])
+HALF.linear(lambda g: g / 2)
+halved = HALF.function
 
 
 def looped(f, arguments, in_axes=0):

@@ -9,7 +9,7 @@ from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.engine import backend
-from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.engine.primitive import FUNCTIONS, PRIMITIVES, Primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.engine.tape import tape
 from tinygrad_seq.ops.indexing import data_of
@@ -27,7 +27,10 @@ def cube(x, /):
 # --- a primitive of one's own -------------------------------------------------------------------------
 
 
-def test_it_works_everywhere_and_obeys_the_laws():
+def test_it_works_everywhere_and_obeys_the_laws(monkeypatch):
+    for table in (PRIMITIVES, FUNCTIONS):  # as if we had none
+        monkeypatch.delitem(table, "hypot")
+
     @ts.primitive("(),()->()")
     def hypot(x, y, /):
         """z = sqrt(x^2 + y^2)"""

@@ -40,6 +40,6 @@ def test_every_refusal_says_more_than_that_there_is_nothing():
 
 def test_a_change_is_noticed(monkeypatch):
     """A function that is refused, and that the page calls recorded, fails the comparison."""
-    monkeypatch.setattr(numpy_page, "answer", lambda f: "no")
+    monkeypatch.setattr(numpy_page, "passes", lambda name: False)
     with pytest.raises(AssertionError):
-        test_the_page_is_right_for_this_numpy("numpy")
+        test_the_page_is_right_for_this_numpy("numpy.linalg")

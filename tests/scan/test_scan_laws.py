@@ -40,7 +40,7 @@ def test_a_random_program(data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=max(2, settings().max_examples // 10))
+@settings(max_examples=max(2, settings().max_examples // 40))
 @given(data=st.data())
 def test_a_random_program_with(name, data):
     try_one(Drawn(data.draw), must=name)

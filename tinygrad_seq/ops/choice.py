@@ -75,7 +75,6 @@ def chosen(g, x, y, z):
 
 fmax.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
 fmax.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
-fmax.c("maximum_((x != x) ? y : x, (y != y) ? x : y)")
 
 
 @primitive("(),()->()")
@@ -90,7 +89,6 @@ def fmin(x, y, /):
 
 fmin.vjp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
 fmin.jvp(lambda g, x, y, z: chosen(g, x, y, z), lambda g, x, y, z: chosen(g, y, x, z))
-fmin.c("minimum_((x != x) ? y : x, (y != y) ? x : y)")
 
 
 @primitive("(),(),()->()")
@@ -195,7 +193,6 @@ def heaviside(x, h, /):
 
 
 heaviside.partials(None, lambda x: x == 0)
-heaviside.c("(x != x) ? x : (x == 0) ? h : (x > 0)")
 
 
 @numpy_function

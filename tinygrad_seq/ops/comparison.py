@@ -64,7 +64,6 @@ def isinf(x, /):
 
 
 isinf.no_derivative()
-isinf.c("!isfinite_(x) & !isnan_(x)")
 
 
 @numpy_function

@@ -55,7 +55,6 @@ def tan(x, /):
 
 
 tan.partials(lambda z: 1 + np.square(z), singular=True)
-tan.c("sin_(x) / cos_(x)")
 
 
 @primitive("()->()", domain={"x": UNIT})
@@ -69,7 +68,6 @@ def arcsin(x, /):
 
 
 arcsin.partials(lambda x: 1 / np.sqrt((1 - x) * (1 + x)), singular=True)
-arcsin.c("arctan2_(x, sqrt_((1 - x) * (1 + x)))")
 
 
 @primitive("()->()", domain={"x": UNIT})
@@ -83,7 +81,6 @@ def arccos(x, /):
 
 
 arccos.partials(lambda x: -1 / np.sqrt((1 - x) * (1 + x)), singular=True)
-arccos.c("arctan2_(sqrt_((1 - x) * (1 + x)), x)")
 
 
 @primitive("()->()")
@@ -121,4 +118,3 @@ def sinc_slope(x):
 
 
 sinc.partials(lambda x: sinc_slope(x), singular=True)
-sinc.c("(x == 0) ? 1 : sin_(3.141592653589793 * x) / (3.141592653589793 * x)")

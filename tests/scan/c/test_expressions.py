@@ -31,7 +31,24 @@ ROUNDED = {  # the ops whose floats differ in the last places
         "sin",
         "cos",
         "arctan2",
+        "arctan",
+        "exp2",
+        "log2",
+        "log10",
+        "log_expit",
+        "rad2deg",
     )
+}
+# pointwise ops without an expression: of an argument that it would name twice, or of a function of C that
+# elementary.h does not have; loops with them run as NumPy
+WITHOUT = {
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctanh", "cbrt", "ceil", "copysign", "cosh", "floor"),
+    *("floor_divide", "fmax", "fmin", "fmod", "fraction", "heaviside", "hypot", "isinf", "ldexp", "left_shift"),
+    *("logaddexp2", "remainder", "right_shift", "rint", "signbit", "sinc", "sinh", "tan", "trunc"),
+    # of scipy.special
+    *("beta", "betaln", "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "gamma", "gammaln"),
+    *("gammasgn", "i0", "i0e", "i1", "i1e", "iv", "ive", "j0", "j1", "jv", "kl_div", "log_ndtr", "logit"),
+    *("ndtr", "ndtri", "polygamma", "rel_entr", "rgamma", "xlog1py", "xlogy", "y0", "y1", "yn", "yv"),
 }
 SPECIAL = [0.0, 1.0, 0.5, 2.0, 3.0, 1e-5, 88.7, 103.9, 709.7, 745.1, 2.0**24 + 1, 1e300, np.inf]
 F4, F8, I1, I8, U8, B = map(np.dtype, ("f4", "f8", "i1", "i8", "u8", "?"))
@@ -241,7 +258,8 @@ def test_every_pointwise_op_states_an_expression():
         for op in PRIMITIVES.values()
         if op.signature and not any((*op.signature.inputs, *op.signature.outputs)) and not op.metadata
     }
-    assert {op.name for op in OPS} == pointwise
+    assert {op.name for op in OPS} == pointwise - WITHOUT
+    assert pointwise >= WITHOUT
 
 
 def any_elements(dtype, rng):
@@ -280,4 +298,4 @@ def test_special_values_are_those_of_numpy(op, dtype):
             arrays = [grid.ravel().copy() for grid in np.meshgrid(*[values] * len(loop.dtypes))]
             assert agreeing(loop(*arrays), result(op, arrays), arrays).all()
             return
-    assert op.name in ("invert", "bitwise_and", "bitwise_or")  # not of floats
+    assert op.name in ("invert", "bitwise_and", "bitwise_or", "bitwise_xor")  # not of floats

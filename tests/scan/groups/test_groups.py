@@ -12,7 +12,17 @@ from choices import Choices, Drawn
 from combined import COMBINED
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loop_groups import backward, check, check_both, check_step, checking, forward, of_step, results
+from loop_groups import (
+    UNSUPPORTED,
+    backward,
+    check,
+    check_both,
+    check_step,
+    checking,
+    forward,
+    of_step,
+    results,
+)
 from loop_results import misused, refusal
 from random_calls import NAMES
 from random_steps import written
@@ -50,8 +60,7 @@ def test_every_cell(name, steps, batch, dtype, reverse, monkeypatch):
 
 # --- random programs ----------------------------------------------------------------------------------
 
-REASONS = {"indexing by a mask", "indices of a number", "groups", "refused"}
-REASONS |= {"argsort", "cholesky", "cumprod", "prod", "ranked", "solve", "sort", "steps"}
+REASONS = UNSUPPORTED | {"indexing by a mask", "indices of a number", "groups", "refused"}
 
 
 def run_one(choices, must=None, inner=unrolled):

@@ -3,7 +3,7 @@
 from planted import mutants
 
 OPTIM = "optim/test_optim.py optim/test_torch_training.py"
-GROUPS = "optim/test_groups.py"
+GROUPS = "optim/test_parameter_groups.py"
 
 MUTANTS = [
     *mutants(

@@ -73,7 +73,6 @@ def xlogy(x, y, /):
 
 
 xlogy.partials(lambda y: np.log(y), lambda x, y: safe_product(x, np.divide(1, y)), singular=True)
-xlogy.c("((x == 0) & (y == y)) ? 0 : x * log_(y)")
 
 
 @primitive("(),()->()", domain={"y": (-1.0, math.inf)}, module="special")
@@ -88,7 +87,6 @@ def xlog1py(x, y, /):
 
 
 xlog1py.partials(lambda y: np.log1p(y), lambda x, y: safe_product(x, np.divide(1, 1 + y)), singular=True)
-xlog1py.c("((x == 0) & (y == y)) ? 0 : x * log1p_(y)")
 
 
 @primitive("()->()", domain={"x": POSITIVE}, module="special")
