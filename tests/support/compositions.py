@@ -30,7 +30,7 @@ EYE = 4 * doors.placed(np.eye(3))
 FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 
 COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for its arguments
-    "all": [(lambda x: x * ts.all(x > 0.7, 1), S), (lambda x: x * ts.all(x, where=x > 1), M)],
+    "all": [(lambda x: x * ts.all(x > 0.7, 1, keepdims=True), S), (lambda x: x * ts.all(x, where=x > 1), M)],
     "any": [
         (lambda x: x * ts.any(x > 1.2, (0, 2), keepdims=True), S),
         (lambda x: x * ts.any(x, where=x > 9), M),

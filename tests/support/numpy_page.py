@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 from fuzzing import ops
@@ -39,6 +40,7 @@ def functions(module: str) -> dict[str, Callable]:
     return {name: getattr(home, name) for name in names}
 
 
+@cache
 def passes(name: str) -> bool:
     """Whether a derivative passes through a function of the registry: through any of its awkward calls."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
