@@ -138,7 +138,9 @@ ON_DEVICES = {  # functions for which CuPy accepts more
     "count_nonzero": "as max",
     "extract": "as getitem",
     "geomspace": "an end of 0 is not noticed",
-    "max": "keepdims may be a truth value of NumPy's",
+    **dict.fromkeys(
+        ("all", "any", "max", "nanmax", "nanmin", "ptp"), "keepdims may be a truth value of NumPy's"
+    ),
     "min": "as max",
     "sum": "as max",
     "getitem": "an index that is on a device already wraps",

@@ -137,10 +137,10 @@ def view(a: ndarray, part: np.ndarray) -> ndarray:
 def writable(part: np.ndarray) -> np.ndarray:
     """A writable array on the same memory."""
     owner = part
-    while not owner.flags.writeable:
+    while isinstance(owner.base, np.ndarray):
         owner = owner.base
     offset = part.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-    flat = np.ndarray((owner.nbytes,), np.uint8, owner, strides=(1,)) if owner.flags.contiguous else owner
+    flat = np.lib.stride_tricks.as_strided(owner, (owner.size,), (owner.itemsize,)).view(np.uint8)
     return np.ndarray(part.shape, part.dtype, flat, offset, part.strides)
 
 

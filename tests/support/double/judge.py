@@ -32,6 +32,10 @@ def complaint(cupy, kind: str, name: str, positional: int, keywords: list[str]) 
         home, positional = cupy.ndarray, positional + 1
     else:
         home = cupy
+        if not hasattr(cupy, name.partition(".")[0]):  # "erf", or "special.polygamma"
+            import cupyx.scipy.special as home
+
+            name = name.removeprefix("special.")
     for part in name.split("."):
         if not hasattr(home, part):
             return f"CuPy has no {kind} {name}"
