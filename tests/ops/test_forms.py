@@ -338,6 +338,10 @@ def expanded(line):
 
 
 FORMS = [form for line in LINES.strip().replace("\n    ", " ").splitlines() for form in expanded(line)]
+if np.lib.NumpyVersion(np.__version__) < "2.2.0":
+    FORMS.remove("linalg.matrix_rank(NONE)")  # an error of NumPy's
+    for method in ("averaged_inverted_cdf", "interpolated_inverted_cdf", "weibull"):
+        FORMS.remove(f'quantile(INTS, 0, method="{method}")')  # an integer then, a float since
 
 
 def of_module(module, ours):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_seq.engine.primitive import primitive
+from tinygrad_seq.engine.primitive import primitive, safe_product
 from tinygrad_seq.ops.special.library import computed, in_one_dtype
 from tinygrad_seq.ops.trigonometric import UNIT
 
@@ -65,7 +65,7 @@ def erfcx_slope(x, z):
     series: Any = 0
     for n in range(13, 0, -1):  # 1 - 3 t (1 - 5 t (1 - ...))
         series = 1 - (2 * n + 1) * t * series
-    return np.where(large, -SLOPE * t * series, 2 * x * z - SLOPE)
+    return np.where(large, -SLOPE * t * series, 2 * safe_product(x, z) - SLOPE)
 
 
 erfcx.partials(lambda x, z: erfcx_slope(x, z), singular=True)

@@ -96,7 +96,8 @@ def rgamma_slope(x, z):
     """-z digamma(x); for x < 1/2, of sin(pi x) gamma(1 - x) / pi (DLMF 5.5.3), which has no poles there"""
     left = x < 0.5
     y, right = np.where(left, x, 0), np.where(left, 1, x)
-    reflected = gamma(1 - y) * (np.cos(math.pi * y) - np.sin(math.pi * y) * digamma(1 - y) / math.pi)
+    turned = np.cos(math.pi * y) - safe_product(np.sin(math.pi * y), digamma(1 - y)) / math.pi
+    reflected = safe_product(gamma(1 - y), turned)
     return np.where(left, reflected, -z * digamma(right))
 
 
