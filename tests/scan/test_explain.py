@@ -446,6 +446,11 @@ def test_gradients_of_what_requires_one_and_of_nothing_else():
     assert "dx = " not in text
 
 
+def test_more_inputs_than_scan_takes_are_an_error():
+    with pytest.raises(TypeError, match=r"got 1 more.*put several inputs into one tuple"):
+        explain(lambda h, x: (h + x, None), np.ones(H), np.ones((T, H)), np.ones((T, H)))
+
+
 def test_it_leaves_no_trace():
     """explain changes no gradient and adds no program to the cache."""
     PROGRAMS.clear()

@@ -23,9 +23,7 @@ MODES = ("full", "same", "valid")
 
 SIGNS = doors.placed(np.array([1, 0, -0.25, 1]))
 MASK = np.array([[1, 1, 1, 0], [1, 1, 0, 1], [0, 1, 1, 1]]) > 0
-GAPS = np.where(
-    (APART > 0) & (APART < 0.9), np.nan, APART
-)  # in each row along the last axis two or more are left
+GAPS = np.where((APART > 0) & (APART < 0.9), np.nan, APART)  # each row of the last axis keeps two or more
 EYE = 4 * doors.placed(np.eye(3))
 FAR = doors.placed(np.diag([1.0, 4.0, 8.0]))  # the eigenvalues of Q + FAR differ
 

@@ -63,9 +63,8 @@ def histogram(x, bins=10, range=None, density=None, weights=None):
     if mode.trace is not None and any(map(mode.trace.varies, given)):
         refuse_in_a_step("histogram, which reads values, is not possible; sum a condition for each bin")
     values, bins, weights = (backend.to_numpy(data_of(a)) if hasattr(a, "dtype") else a for a in given)
-    z = [
-        np.array(part) for part in np.histogram(values, bins, range, density, weights)
-    ]  # NumPy returns given bins
+    found = np.histogram(values, bins, range, density, weights)
+    z = [np.array(part) for part in found]  # copies: NumPy returns the given bins themselves
     if any(part.dtype.kind not in "fiub" for part in z):
         raise TypeError(f"histogram takes real numbers, got {describe(x)} and the weights {describe(weights)}")
     counts, edges = (backend.asarray(part, backend.device_of(data_of(x))) for part in z)

@@ -15,10 +15,8 @@ from tinygrad_seq.engine.declaration import Domain
 from tinygrad_seq.engine.primitive import numpy_function, primitive, safe_product
 from tinygrad_seq.engine.signature import example
 
-STEADY: dict[str, Domain] = {
-    "x": (-7.0, -6.0),
-    "y": (2.4, 3.0),
-}  # where n is -2 or -3 for all, so that the laws meet no jump
+# Where n is -2 or -3 for all, so that the laws meet no jump.
+STEADY: dict[str, Domain] = {"x": (-7.0, -6.0), "y": (2.4, 3.0)}
 
 
 @primitive("()->()")

@@ -189,11 +189,6 @@ def derived(
     wanted = [line for _, line in carries] + [line_of(t) for found in gradients.values() for t in found]
     operations = number.operations(wanted)
     used = {v for call in operations for v in call.inputs} | {number(line) for line in wanted}
-    literals = {
-        number.number[line]: x._array if isinstance(x, Tensor) else x
-        for line, x in trace.captured.items()
-        if line in number.number
-    }
     reads = {b: v for b, v in reads.items() if b in used}
     parts = {v: tuple(number(line_of(t)) for t in found) for v, found in gradients.items()}
     program = identified(
@@ -203,14 +198,10 @@ def derived(
             carries=tuple((g, number(line)) for g, line in carries),
             inputs=(*(b for b, v in reads.items() if v not in fixed), *outputs.values()),
             constants=tuple(b for b, v in reads.items() if v in fixed),
-            numbers=literals,
+            numbers=number.literals(),
             outputs=tuple(dict.fromkeys(b for v, bs in parts.items() if v not in fixed for b in bs)),
             totals=tuple(dict.fromkeys(b for v, bs in parts.items() if v in fixed for b in bs)),
-            names={
-                number.number[line]: name
-                for line, name in trace.names.items()
-                if name and line in number.number
-            },
+            names=number.names(),
             device=loop.device,
         ),
         hoisting,

@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygrad_seq.engine.mode import recording, tracing
 from tinygrad_seq.engine.record import Line
+from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.ops.joining import stack, unstack
 from tinygrad_seq.ops.shape import broadcast_to, swapaxes
 from tinygrad_seq.scan.differentiable import sum_of
@@ -50,7 +51,7 @@ def batched(program: Program, arrays: Sequence, stacked: Sequence[bool], size: i
     )
     trace = Trace()
     with tracing(trace), recording(True), np.errstate(all="ignore"):
-        first = [x[0, ...] if i <= k < j else x for k, x in enumerate(map(array_of, arrays))]
+        first = [x[0, ...] if i <= k < j else x for k, x in enumerate(map(data_of, arrays))]
         given = [
             trace.placeholder(x, program.names.get(v)) for x, v in zip(first, program.arguments, strict=True)
         ]
@@ -68,28 +69,19 @@ def _numbered(program: Program, trace: Trace, given: Sequence[Line], made: Seque
     i, j = len(program.carries), len(program.carries) + len(program.inputs)
     arguments, ends = list(map(number, given)), list(map(number, made))
     operations = number.operations(made)
-    found = number.number
     return Program(
         values=number.specs(),
         operations=operations,
         carries=tuple(zip(arguments[:i], ends[:i], strict=True)),
         inputs=tuple(arguments[i:j]),
         constants=tuple(arguments[j:]),
-        numbers={
-            found[line]: x._array if isinstance(x, Tensor) else x
-            for line, x in trace.captured.items()
-            if line in found
-        },
+        numbers=number.literals(),
         outputs=tuple(ends[i : i + len(program.outputs)]),
         totals=tuple(ends[i + len(program.outputs) :]),
-        names={found[line]: name for line, name in trace.names.items() if name and line in found},
+        names=number.names(),
         device=program.device,
         walked=program.walked,
     )
-
-
-def array_of(x: Any) -> Any:
-    return x._array if isinstance(x, Tensor) else x
 
 
 def time_first(x: Any, on: bool) -> Any:
@@ -140,7 +132,7 @@ def run_batched(*arrays, call: BatchedCall) -> tuple:
     loop = remembered(what.batched, (call.stacked, call.size, call.call.nested), made_ready)
     finals, ys = loop(given, call.call.n, call.call.reverse)
     made = (*finals, *(swapaxes(y, 0, 1) for y in ys))
-    return made if any(isinstance(x, Tensor) for x in arrays) else tuple(map(array_of, made))
+    return made if any(isinstance(x, Tensor) for x in arrays) else tuple(map(data_of, made))
 
 
 # --- its pullback -------------------------------------------------------------------------------------
@@ -168,10 +160,8 @@ class BatchedPullback:
         pullback, call = self.pullback, self.pullback.call
         pull, what = pullback.backward(), call.what
         sources, kept, g = pullback.split(arrays)
-        known, on = (
-            [*sources, *kept, *g],
-            [bool(flag) for part in pullback.split(self.stacked) for flag in part],
-        )
+        known = [*sources, *kept, *g]
+        on = [bool(flag) for part in pullback.split(self.stacked) for flag in part]
         i, j = len(pull.program.carries), len(pull.program.carries) + len(pull.program.inputs)
         given = [known[k] for k in pull.places]
         stacked = [on[k] for k in pull.places]

@@ -219,17 +219,19 @@ def explain(
                 tanh(a, h_new)      # h_new = tanh(a)
     ...
     """
-    emitter, time = None, "t"
-    if as_scan := getattr(step, "as_scan", None):
-        (step, xs), init, emitter, time = (
-            as_scan(init, *([] if xs is None else [xs]), *more),
-            None,
-            NUMPY,
-            "example",
+    as_scan = getattr(step, "as_scan", None)
+    if as_scan:
+        step, xs = as_scan(*((init,) if xs is None and not more else (init, xs, *more)))
+        init = None
+    elif more:
+        raise TypeError(
+            f"explain takes a step, its initial state and its inputs, got {len(more)} more; only the result of "
+            f"vmap takes more: put several inputs into one tuple"
         )
+    time = "example" if as_scan else "t"
     n = steps_of(xs, length)
     recorded = Step(step, init, xs)
-    emitter = emitter or emitter_of(recorded.program)
+    emitter = NUMPY if as_scan else emitter_of(recorded.program)
     program = emitter.form(recorded.named_program())
     given = recorded.arguments()
     sources = dict(zip(program.arguments, given, strict=True))

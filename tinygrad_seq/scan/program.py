@@ -23,6 +23,7 @@ import numpy as np
 
 from tinygrad_seq.engine.declaration import Declaration
 from tinygrad_seq.engine.record import Line, Record
+from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.scan.recording.trace import Noted, Trace, hashable
 
 
@@ -114,6 +115,16 @@ class Numbering:
             else:
                 specs.append(Spec(record.shapes[i], record.dtypes[i]))
         return tuple(specs)
+
+    def literals(self) -> dict[int, Any]:
+        """The arrays and numbers that the trace captured, of the lines that have a number."""
+        captured = self.trace.captured.items()
+        return {self.number[line]: data_of(x) for line, x in captured if line in self.number}
+
+    def names(self) -> dict[int, str]:
+        """The names of the lines that have a number and a name."""
+        names = self.trace.names.items()
+        return {self.number[line]: name for line, name in names if name and line in self.number}
 
 
 def key_of(program: Program) -> tuple:
