@@ -15,7 +15,7 @@ def test_every_module_has_a_layer():
     assert {folder_of(module) for module in modules()} <= LAYER.keys()
 
 
-@pytest.mark.parametrize("folder", ["scan", "scan/c", "scan/groups"])
+@pytest.mark.parametrize("folder", ["ops", "scan", "scan/c", "scan/groups"])
 def test_the_map_of_a_folder_names_every_file(folder):
     place = architecture.PACKAGE / folder
     words = re.findall(r"[\w.]+", (place / "__init__.py").read_text(encoding="utf-8"))
