@@ -48,19 +48,21 @@ def _stamp(buffer: Buffer | tuple) -> int:
 
 
 def _as_tensors(record: Record, saved: tuple) -> Iterator:
-    op, origins = record.op, getattr(record, "arguments", record.inputs)  # constants of a step have lines too
-    made = [(record, i) for i in range(len(record.shapes))]
-    lines = dict(zip(op.arguments, origins, strict=False))
+    op = record.op
+    origins = record.arguments if hasattr(record, "arguments") else record.inputs  # those of a step
     buffers = record.buffers or (None,) * len(saved)
     for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
         if value is None or name in ("s", "kept"):
             yield value
         elif name == op.variadic:
-            yield tuple(map(_handle, value, origins[len(lines) :], buffer or (None,) * len(value)))
+            lines = origins[len(op.arguments) :]
+            yield tuple(map(_handle, value, lines, buffer or (None,) * len(value)))
         elif name == "z" and op.many:
+            made = [(record, i) for i in range(len(value))]
             yield tuple(map(_handle, value, made, buffer or (None,) * len(made)))
         else:
-            yield _handle(value, made[0] if name == "z" else lines[name], buffer)
+            line = (record, 0) if name == "z" else origins[op.arguments.index(name)]
+            yield _handle(value, line, buffer)
 
 
 def _handle(value, line: Line | None, buffer: Buffer | None):

@@ -31,6 +31,8 @@ from tinygrad_seq.scan.program import Numbering, Program, taken_apart
 from tinygrad_seq.scan.recording.trace import Trace
 from tinygrad_seq.tensor.tensor import Tensor
 
+AS_RECORDED = NUMPY._replace(form=lambda program: program)  # the batched program gets a form afterwards
+
 
 def batched(program: Program, arrays: Sequence, stacked: Sequence[bool], size: int) -> Program:
     """The program of one step for `size` examples.
@@ -56,7 +58,7 @@ def batched(program: Program, arrays: Sequence, stacked: Sequence[bool], size: i
             trace.placeholder(x, program.names.get(v)) for x, v in zip(first, program.arguments, strict=True)
         ]
         known = dict(zip(program.arguments, given, strict=True))
-        step = Compiled(one_step, NUMPY)
+        step = Compiled(one_step, AS_RECORDED)
         _, made = step([known[v] for v in one_step.arguments], size, False)
         lines = [trace.line(y, y._array) for y in made]
     trace.end()

@@ -56,9 +56,9 @@ class Compiled:
         """The compiled program of a recorded step; from the cache, if it is there."""
         key = emitter or chosen(), recorded.key
         with lock:
-            if key in PROGRAMS:
+            if (known := PROGRAMS.get(key)) is not None:
                 PROGRAMS.move_to_end(key)
-                return PROGRAMS[key]
+                return known
         made = cls(recorded.named_program(), emitter)
         made.used = recorded.used
         with lock:

@@ -67,6 +67,21 @@ def test_cells(name):
     derive(scan(cell, cell.initial_state(3, like=xs), xs, remat=2), cell)
 
 
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "adaptive"])
+def test_gradients_of_each_sequence(name):
+    """The loops of a batch of loops, by vmap, and their backward loops.
+
+    Those of a loop in a loop, as in adaptive computation time, run as NumPy.
+    """
+    cell, xs = CELLS[name](E, 4, **options(), dtype=np.float32), inputs()
+
+    def gradients(x):
+        ys = scan(cell, cell.initial_state(1, like=x), x[:, None])[1]
+        return ts.grad(sum((y * y).sum() for y in tree.leaves(ys)), list(cell.parameters()), zeros=True)
+
+    ts.vmap(gradients, in_axes=1)(xs)
+
+
 def test_adaptive_and_repeated_in_each_other():
     inner = nn.ACTCell(nn.LSTMCell(E + 2, 4, **options()), max_steps=3, **options())
     model = nn.Recurrent(nn.RepeatCell(nn.Mapped(inner, after=lambda made: made[0]), 2))
