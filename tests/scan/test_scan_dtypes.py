@@ -7,6 +7,7 @@ import pytest
 from loops import is_the_loop, leaf
 
 import tinygrad_seq as ts
+from tinygrad_seq import tree
 from tinygrad_seq.scan import scan, unrolled
 
 DTYPES = ["float16", "float32", "float64", "int64", "int32", "uint8", "bool"]
@@ -19,7 +20,10 @@ def values(dtype, *shape):
 
 
 def in_every_place(function, *arrays, steps=3):
-    """`function` of inputs (before the loop), of carries (in it, and after it), and of captured values."""
+    """`function` of inputs (before the loop), of carries (in it, and after it), and of captured values.
+
+    Its value is a tree of tensors.
+    """
     total = ts.tensor(np.zeros(()))
     carry = tuple(map(ts.tensor, arrays))
     xs = tuple(ts.tensor(np.stack([a] * steps)) for a in arrays)
@@ -28,7 +32,7 @@ def in_every_place(function, *arrays, steps=3):
     def step(carry, x):
         total, *state = carry
         z = function(*state)
-        total = total + ts.astype(z, "float64").sum()
+        total = total + sum(ts.astype(part, "float64").sum() for part in tree.leaves(z))
         state = [ts.roll(s, 1, 0) if s.ndim else s * 1 for s in state]
         return (total, *state), (z, function(*x), function(*captured))
 
@@ -57,8 +61,7 @@ TWO = {  # functions of a value and of a number or a second value
 @pytest.mark.parametrize("name", TWO)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_of_python_and_numpy(name, dtype):
-    for number in NUMBERS:
-        in_every_place(lambda v, n=number: TWO[name](v, n), values(dtype, 3))
+    in_every_place(lambda v: [TWO[name](v, number) for number in NUMBERS], values(dtype, 3))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -66,9 +69,8 @@ def test_numbers_of_python_and_numpy(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pairs_of_dtypes(name, dtype):
     second = (lambda w: w[1]) if name.startswith("stack") else (lambda w: w)
-    for other in DTYPES:
-        arrays = values(dtype, 3), values(other, 3)
-        in_every_place(lambda v, w: TWO[name](v, second(w)), *arrays)
+    others = [values(other, 3) for other in DTYPES]
+    in_every_place(lambda v, *ws: [TWO[name](v, second(w)) for w in ws], values(dtype, 3), *others)
 
 
 JOINED = {

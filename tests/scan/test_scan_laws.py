@@ -5,6 +5,7 @@ It is tested for random steps built from the registry, for every primitive with 
 """
 
 from functools import partial
+from itertools import islice
 
 import doors
 import numpy as np
@@ -72,43 +73,44 @@ def places_of(call, rng):
     return [*((place,) * k for place in PLACES), *([tuple(rng.choice(PLACES, k))] if k > 1 else [])]
 
 
-def in_a_loop(call, places, wanted, steps=3):
-    """A step that calls a primitive; each of its arguments is a carry, an input, or captured.
+def in_a_loop(call, several, wanted, steps=3):
+    """A step that calls a primitive a few times; each time, its arguments are carries, inputs, or captured.
 
-    If the call is `wanted` by the carry, it must stay in the loop; else only an output uses it, and it may be
-    lifted.
+    several  for each call the places of its arguments
+    wanted   whether the carry needs the calls, so that they stay in the loop; else only outputs use them, and
+             they may be lifted
     """
     rng = call.rng()
     tensors = []
-    for i, (a, place) in enumerate(zip(call.arrays, places, strict=True)):
-        data = np.stack([variant(call, i, rng) for _ in range(steps)]) if place == "input" else a
-        tensors.append(ts.tensor(data, requires_grad=call.active[i]))
-    carried = [t for t, place in zip(tensors, places, strict=True) if place == "carry"]
-    inputs = [t for t, place in zip(tensors, places, strict=True) if place == "input"]
+    for places in several:
+        for i, (a, place) in enumerate(zip(call.arrays, places, strict=True)):
+            data = np.stack([variant(call, i, rng) for _ in range(steps)]) if place == "input" else a
+            tensors.append((place, ts.tensor(data, requires_grad=call.active[i])))
+    carried = [t for place, t in tensors if place == "carry"]
+    inputs = [t for place, t in tensors if place == "input"]
 
     def step(carry, x):
         total, *state = carry
-        of = {"carry": iter(state), "input": iter(x or ()), "captured": None}
-        args = [t if place == "captured" else next(of[place]) for t, place in zip(tensors, places, strict=True)]
-        made = call.op.function(*args, **call.meta)
-        zs = made if call.op.many else (made,)
+        of = {"carry": iter(state), "input": iter(x or ())}
+        args = iter([t if place == "captured" else next(of[place]) for place, t in tensors])
+        made = [call.op.function(*islice(args, len(places)), **call.meta) for places in several]
+        zs = tree.leaves(made)
         seen = [z if z.dtype.kind == "f" else ts.astype(z, "float64") for z in zs] if wanted else []
         total = total * 0.5 + sum((ts.tanh(z).sum() for z in seen), 0.0)
         after = [s * (0.9 + 0.01 * ts.tanh(total)) if s.dtype.kind == "f" else s for s in state]
-        return (total, *after), list(zs)
+        return (total, *after), zs
 
     init = (ts.tensor(np.array(0.1)), *carried)
-    return step, init, tuple(inputs), [t for t in tensors if t.requires_grad]
+    return step, init, tuple(inputs), [t for _, t in tensors if t.requires_grad]
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 @pytest.mark.parametrize("wanted", [True, False], ids=["in the loop", "after it"])
 def test_every_primitive_in_every_place(op, wanted):
     for call in drawn(op, 1):
-        for places in places_of(call, call.rng()):
-            step, init, xs, by = in_a_loop(call, places, wanted)
-            if mask_of_getitem(call, places):
-                continue
+        several = [places for places in places_of(call, call.rng()) if not mask_of_getitem(call, places)]
+        if several:
+            step, init, xs, by = in_a_loop(call, several, wanted)
             is_the_loop(step, init, xs, by, length=3, seed=call.seed, reverse=bool(call.seed % 2))
 
 

@@ -19,7 +19,14 @@ from tinygrad_seq.scan.groups.grouping import Group, Grouped, in_register
 from tinygrad_seq.scan.groups.maps import Map, Shape
 from tinygrad_seq.scan.program import Program
 
-FUNCTIONS = {"sum": np.add, "add": np.add, "max": np.maximum, "min": np.minimum}
+FUNCTIONS = {
+    "sum": np.add,
+    "add": np.add,
+    "prod": np.multiply,
+    "multiply": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+}
 Results = tuple[list, list, list]  # carries after the last step; kept values of all steps; totals
 
 
@@ -176,7 +183,7 @@ class Interpreter:
             if v not in self.made.stored:
                 return
         where = self.located(item, item.write, part)
-        if item.combine in ("sum", "max", "min") and not self.written[v].any():
+        if item.combine in ("sum", "prod", "max", "min") and not self.written[v].any():
             self.memory[v][...] = neutral(item.combine, of[v].dtype)
         if item.combine:
             FUNCTIONS[item.combine].at(self.memory[v], where, made)

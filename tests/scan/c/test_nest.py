@@ -49,7 +49,7 @@ AXES = [None, 0, 1, 2, (0, 1), (0, 2), (1, 2)]
 
 
 def reduced(x):
-    return [op(x, axis=axis) for op in (ts.max, ts.min, ts.sum) for axis in AXES]
+    return [op(x, axis=axis) for op in (ts.max, ts.min, ts.sum, ts.prod) for axis in AXES]
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, "i4", "i8", "u1"])
@@ -72,7 +72,11 @@ def test_a_reduction_of_nan(dtype):
 def test_truth_values():
     """All false, all true, and both."""
     xs = np.stack([np.zeros((4, 5), bool), np.ones((4, 5), bool), np.eye(4, 5, dtype=bool)])
-    check(of(lambda x: [op(x, axis=a) for op in (ts.max, ts.min) for a in (None, 0, 1)]), ts.tensor(0), xs)
+    check(
+        of(lambda x: [op(x, axis=a) for op in (ts.max, ts.min, ts.any, ts.all) for a in (None, 0, 1)]),
+        ts.tensor(0),
+        xs,
+    )
 
 
 # --- tails --------------------------------------------------------------------------------------------
@@ -82,11 +86,12 @@ LENGTHS = [*range(1, 20), 25, 31, 32, 33, 47]
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_vectors_of_any_length(dtype):
-    """Elements, a running sum, and additions at equal indices, none of which may be done twice."""
+    """Elements, a running sum and product, and additions at equal indices, none of which may be done twice."""
     xs = [drawn(3, n, dtype=dtype) for n in LENGTHS]
     starts = [ts.tensor(np.zeros(n, dtype)) for n in LENGTHS]
     check(lambda cs, xs: ([0.5 * c + x for c, x in zip(cs, xs, strict=True)], None), starts, xs)
     check(of(lambda xs: [ts.cumsum(x, axis=0) for x in xs]), ts.tensor(0), xs)
+    check(of(lambda xs: [ts.cumprod(x, axis=0) for x in xs]), ts.tensor(0), xs)
     places = [np.arange(n) // 2 for n in LENGTHS]
 
     def added(xs):

@@ -163,6 +163,7 @@ def test_a_long_running_sum():
 REDUCTIONS = {
     "softmax": ts.softmax, "log_softmax": ts.log_softmax, "logsumexp": ts.logsumexp, "norm": ts.norm,
     "max": ts.max, "min": ts.min, "argmax": ts.argmax, "argmin": ts.argmin, "cumsum": ts.cumsum, "sum": ts.sum,
+    "prod": ts.prod, "cumprod": ts.cumprod,
 }  # fmt: skip
 
 

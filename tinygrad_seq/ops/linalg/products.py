@@ -33,7 +33,7 @@ def matmul(x, y):
         return _matmul(x, y)
     if 1 in (rank_x, rank_y) and rank_x and rank_y:  # a vector counts as one row (x) or one column (y)
         z = matmul(reshape(x, (1, -1)) if rank_x == 1 else x, reshape(y, (-1, 1)) if rank_y == 1 else y)
-        *stack, n, m = np.shape(z)
+        *stack, n, m = z.shape
         return reshape(z, (*stack, *([n] if rank_x > 1 else []), *([m] if rank_y > 1 else [])))
     if rank_x > 2 and rank_y == 2:  # one large product is faster than a stack of small ones
         *rows, k = np.shape(x)

@@ -15,11 +15,11 @@ import numpy as np
 from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.c.expressions import ctype, expression
 from tinygrad_seq.scan.c.names import literal
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Assignments
+from tinygrad_seq.scan.groups.assignments import ONTO, Access, Assign, Assignments
 from tinygrad_seq.scan.groups.batch import moved
 from tinygrad_seq.scan.groups.maps import Map
 
-SIGNS = {"sum": "+", "add": "+", "max": "max", "min": "min"}  # of `omp simd`
+SIGNS = {"sum": "+", "prod": "*", "max": "max", "min": "min", **ONTO}  # of `omp simd`
 
 
 class Nest(Protocol):
@@ -44,6 +44,7 @@ class Reduction:
 
     def __init__(self, nest: Nest, item: Assign) -> None:
         self.nest, self.item, self.combine = nest, item, item.combine
+        self.sign = SIGNS[item.combine or ""]
         self.dtype = nest.given.values[item.write.value].dtype
         strides = nest.strides(item.write.map)
         self.start = len(strides)
@@ -52,8 +53,8 @@ class Reduction:
         self.outer = any(s == 0 for s in strides[: self.start])
         self.found = f"{nest.names[item.write.value]}_so_far"
         self.neutral = neutral(item.combine, self.dtype)
-        self.adds = item.combine in ("sum", "add")
-        self.may_be_nan = not self.adds and self.dtype.kind == "f"
+        self.extreme = item.combine in ("max", "min")
+        self.may_be_nan = self.extreme and self.dtype.kind == "f"
 
     @property
     def place(self) -> str:
@@ -62,13 +63,13 @@ class Reduction:
 
     def clauses(self) -> Iterator[str]:
         """How its variables are combined, for `omp simd`."""
-        yield f" reduction({SIGNS[self.combine or '']}:{self.found})"
+        yield f" reduction({self.sign}:{self.found})"
         if self.may_be_nan:
             yield f" reduction(|:{self.found}_nan)"
 
     def cleared(self) -> Iterator[str]:
         """Memory that is combined into must begin with the neutral element."""
-        if self.combine != "add":
+        if self.combine not in ONTO:
             v, given = self.item.write.value, self.nest.given
             step = moved(given.shape(v))
             count = f"blocks * {step}" if step else f"{given.size(v)}"
@@ -83,14 +84,14 @@ class Reduction:
     def combined(self, value: str) -> Iterator[str]:
         """In the innermost loop: a value is combined with the result so far."""
         if self.start == len(self.nest.sizes):  # each element has a place of its own in this loop
-            if self.combine != "add" and not self.outer:
+            if self.combine not in ONTO and not self.outer:
                 yield f"{self.place} = {value};"
-            elif self.adds:
-                yield f"{self.place} += {value};"
-            else:
+            elif self.extreme:
                 yield f"{self.place} = {self._extreme(self.place, value)};"
-        elif self.adds:
-            yield f"{self.found} += {value};"
+            else:
+                yield f"{self.place} {self.sign}= {value};"
+        elif not self.extreme:
+            yield f"{self.found} {self.sign}= {value};"
         else:
             sign = ">" if self.combine == "max" else "<"
             yield f"{self.found} = {value} {sign} {self.found} ? {value} : {self.found};"
@@ -101,12 +102,12 @@ class Reduction:
         """After its loops."""
         if self.may_be_nan:
             yield f"if ({self.found}_nan) {self.found} = NAN;"
-        if self.combine == "add" or (self.combine == "sum" and self.outer):
-            yield f"{self.place} += {self.found};"
-        elif self.outer:
+        if self.combine not in ONTO and not self.outer:
+            yield f"{self.place} = {self.found};"
+        elif self.extreme:
             yield f"{self.place} = {self._extreme(self.place, self.found)};"
         else:
-            yield f"{self.place} = {self.found};"
+            yield f"{self.place} {self.sign}= {self.found};"
 
     def _extreme(self, so_far: str, x: str) -> str:
         """The larger, or smaller, of two; NaN if one is."""
@@ -117,8 +118,8 @@ class Reduction:
 
 
 def neutral(combine: str | None, dtype: np.dtype) -> str:
-    if combine in ("sum", "add"):
-        return "0"
+    if combine in ("sum", "prod", *ONTO):
+        return "1" if SIGNS[combine or ""] == "*" else "0"
     if dtype.kind == "f":
         return "-INFINITY" if combine == "max" else "INFINITY"
     if dtype.kind == "b":

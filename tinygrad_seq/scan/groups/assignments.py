@@ -1,7 +1,7 @@
 """A loop as assignments: element by element over a space, by affine maps; and matrix products.
 
-    z[write] = op(x[read], y[read])       for all indices of a space
-    z[write] = sum, max or min of it      where the map sends several indices to one place
+    z[write] = op(x[read], y[read])          for all indices of a space
+    z[write] = sum, prod, max or min of it   where the map sends several indices to one place
 
 Every op of a program becomes one or more of these, in `lowering.py`. A view becomes none: whoever reads it,
 reads its memory by another map. An array without elements needs none either: no space is empty.
@@ -24,6 +24,7 @@ from tinygrad_seq.engine.primitive import PRIMITIVES
 from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
 from tinygrad_seq.scan.program import Operation, Program, Spec
 
+ONTO = {"add": "+", "multiply": "*"}  # how values are combined with what is there already
 LONG = 1024  # terms of a sum in float32 beyond which it is added up in float64
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 DTYPES = {
@@ -60,7 +61,8 @@ class Assign(NamedTuple):
 
     op       the op; None for the same values, in the dtype that is written
     reads    the arguments of the op, then the indices that accesses need
-    combine  how values that go to one place are combined: "sum", "max", "min"; "add": to what is there already
+    combine  how values that go to one place are combined: "sum", "prod", "max", "min"; and with what is there
+             already: "add", "multiply"
     """
 
     op: Declaration | None
@@ -215,7 +217,7 @@ class Assignments:
         return z
 
     def reduce(self, how: str, x: int, axes: tuple[int, ...], z: int) -> None:
-        """z = the sum, maximum or minimum of x along axes; z may have them, with length 1, or not."""
+        """z = the sum, product, maximum or minimum of x along axes; z may have them, with length 1, or not."""
         shape = self.shape(x)
         if 0 in shape:
             self.assign("convert", (self.number(neutral(how, self.values[z].dtype), z),), z)
@@ -257,9 +259,9 @@ class Assignments:
 
 
 def neutral(how: str, dtype: np.dtype) -> float | int | bool:
-    """The sum, maximum or minimum of no numbers."""
-    if how == "sum":
-        return 0
+    """The sum, product, maximum or minimum of no numbers."""
+    if how in ("sum", "prod"):
+        return int(how == "prod")
     if dtype.kind == "f":
         return -math.inf if how == "max" else math.inf
     if dtype.kind == "b":

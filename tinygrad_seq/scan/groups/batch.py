@@ -174,7 +174,7 @@ class _Split:
 
     def _adds(self, item: Assign | Product) -> bool:
         """Whether an item without a batch axis copies or adds up sums over the batch, or begins one with 0."""
-        if not isinstance(item, Assign) or item.op is not None or item.combine in ("max", "min"):
+        if not isinstance(item, Assign) or item.op is not None or item.combine not in (None, "sum", "add"):
             return False
         v = item.reads[0].value
         return item.write.value in self.partial and (v in self.partial or self.given.numbers.get(v) == 0)

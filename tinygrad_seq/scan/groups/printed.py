@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tinygrad_seq.scan.equations import LONGEST, SUM, TERM, Text, expression, spelled, value
-from tinygrad_seq.scan.groups.assignments import Access, Assign, Inner, Item, Product
+from tinygrad_seq.scan.groups.assignments import ONTO, Access, Assign, Inner, Item, Product
 from tinygrad_seq.scan.groups.grouping import Group, Grouped
 from tinygrad_seq.scan.groups.maps import Map, Shape, contiguous, recovered, space_of, squeezed
 from tinygrad_seq.scan.program import Operation, Program
@@ -113,7 +113,7 @@ class _Teller:
             if once and not stored:
                 self.terms[v] = right
             else:
-                sign = "+=" if isinstance(item, Assign) and item.combine == "add" else "="
+                sign = f"{ONTO.get(item.combine or '', '')}=" if isinstance(item, Assign) else "="
                 left = self.element(item, item.write)
                 yield f"    {left} {sign} {right.text}{' -> memory' if stored else ''}"
 
@@ -124,12 +124,12 @@ class _Teller:
         args = [self.read(item, access) for access in item.reads]
         if item.op is None:
             of, to = (self.made.given.values[a.value].dtype for a in (item.reads[0], item.write))
-            made = args[0] if of == to or item.combine == "add" else Text(f"{to}({args[0].text})")
+            made = args[0] if of == to or item.combine in ONTO else Text(f"{to}({args[0].text})")
         else:
             same = tuple(args.index(arg) for arg in args)  # equal numbers for equal arguments
             call = Operation(item.op, same, (), (item.write.value,))
             made = expression(call, args, self.program)
-        if item.combine in (None, "add"):
+        if item.combine is None or item.combine in ONTO:
             return made
         axes = tuple(axis for axis, stride in enumerate(item.write.map.strides) if stride == 0)
         along = f", axis={axes[0] if len(axes) == 1 else axes}" if len(axes) < len(item.space) else ""

@@ -43,6 +43,13 @@ def extremum(found: Assignments, call: Operation) -> None:
     found.reduce(call.op.name, call.inputs[0], along(found, call), call.outputs[0])
 
 
+def truth(found: Assignments, call: Operation) -> None:
+    """any and all: the largest truth value, and the smallest."""
+    (x,), (z,) = call.inputs, call.outputs
+    how = "max" if call.op.name == "any" else "min"
+    found.reduce(how, converted(found, x, found.values[z].dtype), along(found, call), z)
+
+
 def position(found: Assignments, call: Operation) -> None:
     """argmax and argmin: the least index of an element that is the extremum, or of one that is NaN."""
     (x,), (z,), axis = call.inputs, call.outputs, call.metadata()["axis"]
@@ -57,21 +64,39 @@ def position(found: Assignments, call: Operation) -> None:
     found.reduce("min", index, axes, z)
 
 
+def prod(found: Assignments, call: Operation) -> None:
+    (x,), (z,) = call.inputs, call.outputs
+    found.reduce("prod", converted(found, x, found.values[z].dtype), along(found, call), z)
+
+
 def cumsum(found: Assignments, call: Operation) -> None:
     """Each sum is added to the next element, in float64 for float32."""
     (x,), (z,) = call.inputs, call.outputs
     shape, dtype = found.values[z]
-    axis = call.metadata()["axis"] % len(shape)
     so_far = found.new(shape, np.float64) if dtype == np.float32 else z
     found.assign("convert", (x,), so_far)
+    running(found, "add", so_far, call)
+    if so_far != z:
+        found.assign("convert", (so_far,), z)
+
+
+def cumprod(found: Assignments, call: Operation) -> None:
+    """The next element is multiplied by each product."""
+    (z,) = call.outputs
+    found.assign("convert", call.inputs, z)
+    running(found, "multiply", z, call)
+
+
+def running(found: Assignments, combine: str, so_far: int, call: Operation) -> None:
+    """Each element along the axis of the call is combined with the one before it."""
+    shape = found.shape(so_far)
+    axis = call.metadata()["axis"] % len(shape)
     n, step = shape[axis], contiguous(shape).strides[axis]
     others = [a for a in range(len(shape)) if a != axis]
     m = transposed(contiguous(shape), (axis, *others))
     rest = (max(n - 1, 0), *(shape[a] for a in others))
     target = found.mapped(so_far, Map(step, m.strides), rest)
-    found.add("convert", rest, (found.mapped(so_far, m, rest),), target, "add")
-    if so_far != z:
-        found.assign("convert", (so_far,), z)
+    found.add("convert", rest, (found.mapped(so_far, m, rest),), target, combine)
 
 
 def norm(found: Assignments, call: Operation) -> None:
