@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import NamedTuple
 
 from tinygrad_seq.engine.expression import checked
@@ -36,6 +37,8 @@ Domain = tuple[float, float] | Callable  # an open interval, or a function that 
 
 # names in the source that recording.py generates for a call, which an argument would overwrite
 GENERATED = {"raw", "rest", "rest_lines", "rest_buffers", "tensors", "buffer", "out", "record", "error"}
+
+VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 PLAIN = "g * {}"  # a partial derivative times the incoming vector,
 SAFE = "safe_product(g, {})"  # and 0 where that is 0, even if the partial is infinite or NaN
@@ -83,7 +86,8 @@ class Declaration:
         self.examples = tuple(examples)
         self.domain = domain or {}
         self.many = many
-        parameters = inspect.signature(forward).parameters.values()
+        self.accepts = inspect.signature(forward)
+        parameters = self.accepts.parameters.values()
         self.arguments = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
         self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self.metadata = tuple(p for p in parameters if p.name not in (*self.arguments, self.variadic))
@@ -225,9 +229,10 @@ class Declaration:
     def _rule(self, rule: Callable, *more: str) -> Rule:
         known = ["g", "s", "z", *self.arguments, *([self.variadic] if self.variadic else [])]
         known += [*(p.name for p in self.metadata), *(["kept"] if self.keeping else []), *more]
-        if unknown := [name for name in _names(rule) if name not in known]:
+        names = _names(rule)
+        if unknown := [name for name in names if name not in known]:
             raise TypeError(f"a rule of {self.name} reads {', '.join(unknown)}; it may read {', '.join(known)}")
-        return Rule(rule, _names(rule))
+        return Rule(rule, names)
 
     # --- riding: one call on stacks of arguments in place of many calls ---------------------------------
 
@@ -284,4 +289,7 @@ class Declaration:
 
 
 def _names(rule: Callable) -> tuple[str, ...]:
+    """The names of what a rule reads; from its code, if it is a plain function, which is ten times as fast."""
+    if isinstance(rule, FunctionType) and not (vars(rule) or rule.__code__.co_flags & VARIADIC):
+        return rule.__code__.co_varnames[: rule.__code__.co_argcount + rule.__code__.co_kwonlyargcount]
     return tuple(inspect.signature(rule).parameters)
