@@ -101,6 +101,7 @@ def test_the_machine_is_its_equations(reads, writes, shift, scale):
     assert (np.abs(add) == 20).any() == (scale > 1)
 
 
+@pytest.mark.in_numpy  # it is about sizes, which no emitter changes
 @pytest.mark.parametrize("name", nn.CELLS | COMBINED)
 def test_any_cell_is_a_controller(name):
     """NTMCell finds the controller's sizes; the output has the size `output_size`."""
