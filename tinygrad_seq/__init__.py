@@ -61,7 +61,7 @@ from tinygrad_seq.ops.cumulative import cumsum, cumulative_sum
 from tinygrad_seq.ops.diagonals import diag, diagflat, diagonal, trace
 from tinygrad_seq.ops.differences import diff, ediff1d, gradient, trapezoid
 from tinygrad_seq.ops.editing import delete, insert, resize
-from tinygrad_seq.ops.einsum import einsum, outer, tensordot
+from tinygrad_seq.ops.einsum import einsum, outer
 from tinygrad_seq.ops.element_products import cumprod, cumulative_prod, prod
 from tinygrad_seq.ops.elementwise import (
     abs,
@@ -141,7 +141,19 @@ from tinygrad_seq.ops.ordering import (
     partition,
     sort,
 )
-from tinygrad_seq.ops.products import convolve, correlate, cross, dot, inner, kron, matvec, vdot, vecdot, vecmat
+from tinygrad_seq.ops.products import (
+    convolve,
+    correlate,
+    cross,
+    dot,
+    inner,
+    kron,
+    matvec,
+    tensordot,
+    vdot,
+    vecdot,
+    vecmat,
+)
 from tinygrad_seq.ops.quantiles import median, percentile, ptp, quantile
 from tinygrad_seq.ops.real import conj, conjugate, imag, iscomplex, isreal, real, real_if_close
 from tinygrad_seq.ops.rearranging import (

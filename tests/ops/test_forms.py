@@ -18,6 +18,7 @@ from results import assert_allclose
 
 import tinygrad_seq as ts
 from tinygrad_seq.engine.primitive import FUNCTIONS
+from tinygrad_seq.tensor.protocols import EQUAL
 from tinygrad_seq.testing import check_grad
 
 rng = np.random.default_rng(0)
@@ -346,8 +347,10 @@ if np.lib.NumpyVersion(np.__version__) < "2.2.0":
 
 def of_module(module, ours):
     """The functions of the registry that belong to this module, ours or NumPy's, by the name there."""
-    names = [name for name in FUNCTIONS if name.startswith(f"{module}.")]
-    return {name.rpartition(".")[2]: FUNCTIONS[name] if ours else numpys(name) for name in names}
+    names = [name for name in [*FUNCTIONS, *EQUAL] if name.startswith(f"{module}.")]
+    return {
+        name.rpartition(".")[2]: FUNCTIONS[EQUAL.get(name, name)] if ours else numpys(name) for name in names
+    }
 
 
 def evaluate(line, ours, names):
@@ -520,7 +523,8 @@ linalg.lstsq(M, V) | linalg.matrix_power(M, 2) | linalg.matrix_power(Q, 1.5) | l
 linalg.multi_dot([Q, Q, S]) | linalg.multi_dot([Q, M, Q]) | linalg.matrix_rank(Q, 1, rtol=1) |
 linalg.cond(NONE) | linalg.cond(M, 1) | linalg.tensorinv(Q, 0) | linalg.tensorinv(M, 1) |
 linalg.tensorsolve(M, V) | linalg.tensorsolve(Q, V[:3], (5,)) | linalg.outer(M, V) | linalg.cross(V, V) |
-linalg.trace(V) | linalg.matrix_transpose(V) | linalg.vecdot(V, Q) | linalg.cholesky(Q @ Q.T, True) |
+linalg.trace(V) | linalg.matrix_transpose(V) | linalg.vecdot(V, Q) | matvec(V, V) | vecmat(V, V) |
+linalg.cholesky(Q @ Q.T, True) |
 linalg.solve(M, V) | linalg.solve(Q, V) | linalg.solve(a([[0.0]]), a([1.0])) | linalg.cholesky(a([[-1.0]])) |
 einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) | einsum("ij,jk", M, M) |
 einsum("", Q) | tensordot(M, M, ((0, 0), (0, 0))) | tensordot(M, M, ((0, 1), (0,))) | tensordot(M, M, 1) |

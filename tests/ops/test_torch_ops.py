@@ -493,10 +493,8 @@ TABLE = {
         (lambda x: ts.linalg.diagonal(x, offset=1), lambda x: torch.linalg.diagonal(x, offset=1), S)
     ],
     "linalg.trace": [(ts.linalg.trace, torch.trace, Q)],
-    "linalg.matrix_transpose": [(ts.linalg.matrix_transpose, lambda x: x.mT, S)],
     "linalg.outer": [(ts.linalg.outer, torch.outer, V, V[1:])],
     "linalg.cross": [(ts.linalg.cross, torch.linalg.cross, Q, Q[::-1] + 1)],
-    "linalg.vecdot": [(ts.linalg.vecdot, torch.linalg.vecdot, S, S[::-1] + 1)],
     "rfft": [(ts.fft.rfft, lambda x: torch.view_as_real(torch.fft.rfft(x)), S[..., :3])],
     "irfft": [
         (

@@ -197,7 +197,6 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda a: a * ts.linalg.matrix_power(a, 0), Q),
     ],
     "linalg.matrix_rank": [(lambda a: a * ts.linalg.matrix_rank(a), M)],
-    "linalg.matrix_transpose": [(ts.linalg.matrix_transpose, S)],
     "linalg.multi_dot": [
         (lambda x, y, z: ts.linalg.multi_dot([x, y, z]), Q, M, W),
         (lambda x, y: ts.linalg.multi_dot([x, y, y.T, y]), V, M),
@@ -277,7 +276,6 @@ COMPOSITIONS = {  # name: calls, each a function of Tensors and the arrays for i
         (lambda a, b: ts.linalg.tensorsolve((a + EYE)[..., None], b, (0,)), Q, V),
     ],
     "linalg.trace": [(ts.linalg.trace, S), (lambda x: ts.linalg.trace(x, offset=2), S)],
-    "linalg.vecdot": [(ts.linalg.vecdot, S, W), (lambda x, y: ts.linalg.vecdot(x, y, axis=0), S, S[:, :1])],
     "linalg.vector_norm": [
         (ts.linalg.vector_norm, S),
         (lambda x: ts.linalg.vector_norm(x, axis=(0, 2), ord=3), S),

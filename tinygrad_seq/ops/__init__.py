@@ -19,7 +19,8 @@ import only from this folder and from `engine`. By what they compute:
         statistics, quantiles, missing  means and spreads; order statistics; the same without NaN
         ordering, counting, searching   sorting and positions; histograms; where values are
     products
-        products, einsum, linalg/       of vectors; of any indices; of matrices, and their factors
+        matmul, products, einsum        of matrices; of vectors; of any indices
+        linalg/                         equations, factors, determinants, norms
         fft, interpolation
     elements moved
         shape, rearranging, diagonals

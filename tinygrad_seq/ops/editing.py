@@ -66,7 +66,7 @@ def insert(x, obj, values, axis: int | None = None):
     inserted = broadcast_to(values, (*shape[:axis], len(before), *shape[axis + 1 :]))
     if inserted.dtype != (dtype := np.result_type(x)):
         inserted = astype(inserted, dtype)
-    order = np.argsort(np.concatenate([np.arange(n) + 0.5, before]), kind="stable")
+    order = np.insert(np.arange(n), before, np.arange(n, n + len(before)))
     return take(concatenate([x, inserted], axis), order, axis)
 
 

@@ -9,6 +9,8 @@ one array is summed first, and more than two arrays are contracted one after ano
 from __future__ import annotations
 
 import string
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +20,6 @@ from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import broadcast_to, reshape, transpose
-
-normalize = np.lib.array_utils.normalize_axis_tuple
 
 
 @primitive(
@@ -87,7 +87,7 @@ def einsum(subscripts: str, *operands, optimize=False):
             f'first; write einsum("ij,jk->ik", x, y)'
         )
     arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in operands]
-    inputs, result = spelled_out(subscripts, [x.ndim for x in arrays])
+    inputs, result = spelled_out(subscripts, tuple([x.ndim for x in arrays]))
     sizes: dict[str, int] = {}
     for letters, x in zip(inputs, arrays, strict=True):
         if len(set(zip(letters, x.shape, strict=True))) > len(set(letters)):
@@ -114,12 +114,14 @@ def einsum(subscripts: str, *operands, optimize=False):
         z = _contract(z, y, f"{letters},{others}->{kept}")
         letters = kept
     letters, z = summed(letters, z, set(result))
-    z = transpose(z, tuple(letters.index(letter) for letter in result))
+    if letters != result:
+        z = transpose(z, tuple(letters.index(letter) for letter in result))
     dtype = np.result_type(*arrays)  # np.sum widens small integers, NumPy's einsum does not
     return z if z.dtype == dtype else z.astype(dtype)
 
 
-def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
+@lru_cache(maxsize=256)
+def spelled_out(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     """The letters of each array and of the result, with unused letters in the place of each ellipsis."""
     text = subscripts.replace(" ", "")
     given, arrow, result = text.partition("->")
@@ -151,7 +153,7 @@ def spelled_out(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     return inputs, result
 
 
-def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, object]:
+def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, Any]:
     """`x` with every letter once (repeated letters take diagonals), and every axis of its full length."""
     x = (
         broadcast_to(x, tuple(sizes[letter] for letter in letters))
@@ -169,7 +171,7 @@ def diagonals(letters: str, x, sizes: dict[str, int]) -> tuple[str, object]:
     return letters, x
 
 
-def summed(letters: str, x, wanted: set[str]) -> tuple[str, object]:
+def summed(letters: str, x, wanted: set[str]) -> tuple[str, Any]:
     """`x` summed over the letters that are not in `wanted`."""
     axes = tuple(axis for axis, letter in enumerate(letters) if letter not in wanted)
     return "".join(c for c in letters if c in wanted), (total(x, axes) if axes else x)
@@ -185,39 +187,3 @@ def outer(x, y):
            [6., 8.]], dtype=float32)
     """
     return reshape(x, (-1, 1)) * reshape(y, (1, -1))
-
-
-@numpy_function
-def tensordot(x, y, axes=2):
-    """The sum of products over the last `axes` axes of x and the first `axes` axes of y.
-
-    `axes` may also be a pair of lists: the axes of x and those of y. ValueError for an axis that does not exist
-    or is named twice, for lists of different lengths, and for axes of different lengths.
-
-    >>> import tinygrad_seq as ts
-    >>> float(ts.tensordot(ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), axes=2))
-    11.0
-    """
-    rank_x, rank_y = np.ndim(x), np.ndim(y)
-    if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
-        if not 0 <= axes <= min(rank_x, rank_y):
-            raise ValueError(
-                f"tensordot of arrays with {rank_x} and {rank_y} axes needs 0 <= axes <= "
-                f"{min(rank_x, rank_y)}, got axes={axes}"
-            )
-        pairs = [(rank_x - axes + i, i) for i in range(axes)]
-    else:
-        a, b = axes
-        pairs = list(zip(normalize(a, rank_x), normalize(b, rank_y), strict=True))
-    shape_x, shape_y = np.shape(x), np.shape(y)
-    if wrong := [(i, j) for i, j in pairs if shape_x[i] != shape_y[j]]:
-        raise ValueError(
-            f"tensordot of shapes {shape_x} and {shape_y}: paired axes must have one length, {wrong} differ"
-        )
-    of_x = list(string.ascii_lowercase[:rank_x])
-    of_y = list(string.ascii_uppercase[:rank_y])
-    for i, j in pairs:
-        of_y[j] = of_x[i]
-    result = [c for i, c in enumerate(of_x) if i not in {i for i, _ in pairs}]
-    result += [c for j, c in enumerate(of_y) if j not in {j for _, j in pairs}]
-    return einsum(f"{''.join(of_x)},{''.join(of_y)}->{''.join(result)}", x, y)

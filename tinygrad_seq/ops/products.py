@@ -10,13 +10,14 @@ import math
 import operator
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.elementwise import multiply
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.joining import concatenate
-from tinygrad_seq.ops.linalg.products import matmul
+from tinygrad_seq.ops.matmul import matmul
 from tinygrad_seq.ops.rearranging import flip, moveaxis
 from tinygrad_seq.ops.shape import expand_dims, reshape, swapaxes, transpose
 
@@ -94,8 +95,12 @@ def matvec(x, y):
     >>> ts.matvec(ts.tensor([[1.0, 2.0], [3.0, 4.0]]), ts.tensor([1.0, 1.0])).numpy()
     array([3., 7.], dtype=float32)
     """
-    z = matmul(x, expand_dims(vectors("matvec", y), -1))
-    return reshape(z, np.shape(z)[:-1])
+    if np.ndim(x) < 2:
+        raise ValueError(f"matvec expects matrices first, got shape {np.shape(x)}")
+    if np.ndim(vectors("matvec", y)) == 1:
+        return matmul(x, y)
+    z = matmul(x, expand_dims(y, -1))
+    return reshape(z, z.shape[:-1])
 
 
 @numpy_function
@@ -106,9 +111,49 @@ def vecmat(x, y):
     >>> ts.vecmat(ts.tensor([1.0, 1.0]), ts.tensor([[1.0, 2.0], [3.0, 4.0]])).numpy()
     array([4., 6.], dtype=float32)
     """
-    z = matmul(expand_dims(vectors("vecmat", x), -2), y)
-    *stack, _, m = np.shape(z)
+    if np.ndim(y) < 2:
+        raise ValueError(f"vecmat expects matrices second, got shape {np.shape(y)}")
+    if np.ndim(vectors("vecmat", x)) == 1:
+        return matmul(x, y)
+    z = matmul(expand_dims(x, -2), y)
+    *stack, _, m = z.shape
     return reshape(z, (*stack, m))
+
+
+@numpy_function
+def tensordot(x, y, axes=2):
+    """The sum of products over the last `axes` axes of x and the first `axes` axes of y.
+
+    `axes` may also be a pair of lists: the axes of x and those of y. ValueError for an axis that does not exist
+    or is named twice, for lists of different lengths, and for axes of different lengths.
+
+    >>> import tinygrad_seq as ts
+    >>> float(ts.tensordot(ts.tensor([[1.0, 2.0]]), ts.tensor([[3.0, 4.0]]), axes=2))
+    11.0
+    """
+    rank_x, rank_y = np.ndim(x), np.ndim(y)
+    if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
+        if not 0 <= axes <= min(rank_x, rank_y):
+            raise ValueError(
+                f"tensordot of arrays with {rank_x} and {rank_y} axes needs 0 <= axes <= "
+                f"{min(rank_x, rank_y)}, got axes={axes}"
+            )
+        pairs = [(rank_x - axes + i, i) for i in range(axes)]
+    else:
+        a, b = axes
+        pairs = list(zip(normalize_axis_tuple(a, rank_x), normalize_axis_tuple(b, rank_y), strict=True))
+    shape_x, shape_y = np.shape(x), np.shape(y)
+    if wrong := [(i, j) for i, j in pairs if shape_x[i] != shape_y[j]]:
+        raise ValueError(
+            f"tensordot of shapes {shape_x} and {shape_y}: paired axes must have one length, {wrong} differ"
+        )
+    rows = [i for i in range(rank_x) if i not in {i for i, _ in pairs}]
+    columns = [j for j in range(rank_y) if j not in {j for _, j in pairs}]
+    n, m = [shape_x[i] for i in rows], [shape_y[j] for j in columns]
+    k = math.prod(shape_x[i] for i, _ in pairs)
+    left = reshape(transpose(x, (*rows, *(i for i, _ in pairs))), (math.prod(n), k))
+    right = reshape(transpose(y, (*(j for _, j in pairs), *columns)), (k, math.prod(m)))
+    return reshape(matmul(left, right), (*n, *m))
 
 
 @numpy_function

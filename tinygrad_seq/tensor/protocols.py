@@ -32,7 +32,9 @@ EQUAL = {  # NumPy's functions that do what another one does, which is ours
     "radians": "deg2rad",
     **{f"special.{name}": name for name in ("cbrt", "exp2", "expm1", "log1p")},
     "linalg.matmul": "matmul",
+    "linalg.matrix_transpose": "matrix_transpose",
     "linalg.tensordot": "tensordot",
+    "linalg.vecdot": "vecdot",
 }
 
 # Functions that return no tensor: NumPy computes them, from the shapes, the values or the dtypes.

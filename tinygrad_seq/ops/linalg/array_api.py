@@ -9,9 +9,8 @@ import operator
 import numpy as np
 
 from tinygrad_seq.engine.primitive import numpy_function
-from tinygrad_seq.ops import diagonals, einsum, products  # as modules: products imports linalg
+from tinygrad_seq.ops import diagonals, einsum, products
 from tinygrad_seq.ops.linalg.arguments import matrices
-from tinygrad_seq.ops.shape import swapaxes
 
 
 @numpy_function(module="linalg")
@@ -37,17 +36,6 @@ def trace(x, /, *, offset: int = 0):
 
 
 @numpy_function(module="linalg")
-def matrix_transpose(x, /):
-    """The transpose of every matrix x (..., n, m).
-
-    >>> import tinygrad_seq as ts
-    >>> ts.linalg.matrix_transpose(ts.tensor([[1.0, 2.0, 3.0]])).shape
-    (3, 1)
-    """
-    return swapaxes(matrices(x), -1, -2)
-
-
-@numpy_function(module="linalg")
 def outer(x1, x2, /):
     """z_ij = x1_i x2_j, for two vectors; ValueError for other shapes.
 
@@ -70,14 +58,3 @@ def cross(x1, x2, /, *, axis: int = -1):
     array([0., 0., 1.], dtype=float32)
     """
     return products.cross(x1, x2, axis=operator.index(axis))
-
-
-@numpy_function(module="linalg")
-def vecdot(x1, x2, /, *, axis: int = -1):
-    """sum_i x1_i x2_i, for vectors along `axis`.
-
-    >>> import tinygrad_seq as ts
-    >>> float(ts.linalg.vecdot(ts.tensor([1.0, 2.0]), ts.tensor([3.0, 4.0])))
-    11.0
-    """
-    return products.vecdot(x1, x2, axis=axis)

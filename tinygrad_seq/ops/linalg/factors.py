@@ -11,9 +11,9 @@ from tinygrad_seq.engine.primitive import numpy_function, primitive
 from tinygrad_seq.engine.signature import example
 from tinygrad_seq.ops.indexing import getitem
 from tinygrad_seq.ops.joining import concatenate
-from tinygrad_seq.ops.linalg.products import matmul
 from tinygrad_seq.ops.linalg.systems import _solve
 from tinygrad_seq.ops.linalg.triangles import folded, mirrored
+from tinygrad_seq.ops.matmul import matmul
 from tinygrad_seq.ops.shape import swapaxes
 
 

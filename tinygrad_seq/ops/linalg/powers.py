@@ -17,9 +17,9 @@ from tinygrad_seq.ops.linalg.arguments import floats, squares
 from tinygrad_seq.ops.linalg.determinants import _slogdet, identity, inverse
 from tinygrad_seq.ops.linalg.eigen import eigvalsh
 from tinygrad_seq.ops.linalg.norms import norm
-from tinygrad_seq.ops.linalg.products import matmul
 from tinygrad_seq.ops.linalg.singular import svdvals
 from tinygrad_seq.ops.linalg.systems import inv, smallest
+from tinygrad_seq.ops.matmul import matmul
 from tinygrad_seq.ops.shape import reshape
 
 

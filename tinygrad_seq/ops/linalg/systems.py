@@ -17,9 +17,9 @@ from tinygrad_seq.ops import reduction
 from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.indexing import data_of
 from tinygrad_seq.ops.linalg.arguments import finite, floats, squares
-from tinygrad_seq.ops.linalg.products import matmul
 from tinygrad_seq.ops.linalg.singular import _svd, spread, svdvals
 from tinygrad_seq.ops.linalg.triangles import mirrored
+from tinygrad_seq.ops.matmul import matmul
 from tinygrad_seq.ops.shape import reshape, transpose
 
 
