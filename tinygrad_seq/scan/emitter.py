@@ -11,14 +11,14 @@ import os
 import platform
 import threading
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tinygrad_seq.scan.c import disk
-from tinygrad_seq.scan.c.compiler import compiler
-from tinygrad_seq.scan.c.process import CompileError
 from tinygrad_seq.version import __version__
+
+if TYPE_CHECKING:
+    from tinygrad_seq.scan.c.compiler import Compiler
 
 VARIABLE = "TINYGRAD_SEQ_EMITTER"
 CHOICES = ("numpy", "c", "auto")
@@ -74,6 +74,8 @@ class emitter:  # noqa: N801 (used like a function, as contextlib.suppress is)
         >>> ts.emitter.clear()  # doctest: +SKIP
         2310144
         """
+        from tinygrad_seq.scan.c import disk
+
         return disk.clear()
 
 
@@ -99,6 +101,13 @@ def chosen() -> str:
     """The emitter of a program that is made now, in this thread: "numpy" or "c"."""
     blocks = _here.blocks or _of_process
     return blocks[-1].name if blocks else _in_force().name
+
+
+def compiler() -> Compiler:
+    """The C compiler; imported late, because who writes loops as NumPy needs nothing of it."""
+    from tinygrad_seq.scan.c.compiler import compiler
+
+    return compiler()
 
 
 def fall_back(reason: str, detail: str = "") -> None:
@@ -138,6 +147,8 @@ def _resolved(choice: str, by: str) -> Resolved:
         raise ValueError(f"{by} expects 'numpy', 'c' or 'auto', got {choice!r}")
     if choice == "numpy":
         return Resolved("numpy", "NumPy", f", by {by}")
+    from tinygrad_seq.scan.c.process import CompileError
+
     try:
         return Resolved("c", f"C, by {compiler()}", "")
     except CompileError as error:

@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 from tinygrad_seq.scan.backward import BACKWARD
 from tinygrad_seq.scan.c.expressions import expressible
 from tinygrad_seq.scan.c.hoisting import IN_C
-from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.groups.assignments import UnsupportedError
 from tinygrad_seq.scan.groups.ways import assigned
@@ -67,6 +66,8 @@ NUMPY = Emitter(lambda program: identified(gathered(program)), EVERYTHING, BACKW
 
 def loop_in_c(program: Program, saved: Collection[int] = (), name: str = "scan") -> Ready:
     """The loop as C, or as NumPy, if it has no form in C."""
+    from tinygrad_seq.scan.c.loop import CLoop  # late: it needs a compiler and what runs that
+
     try:
         return CLoop(program, saved, name)
     except UnsupportedError:

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.scan.backward import Backward, Ends, derived, reached
-from tinygrad_seq.scan.c.loop import CLoop
 from tinygrad_seq.scan.differentiable import Differentiable, first_step
 from tinygrad_seq.scan.emitter import chosen
 from tinygrad_seq.scan.emitters import NUMPY, Emitter, Ready, emitter_of, obstacle
@@ -250,7 +249,8 @@ def size(spec: Spec) -> int:
 def running(loop: Ready) -> Iterator[str]:
     """The source of a loop; for C also its groups, each of which is a product or a loop nest of the source."""
     if loop.program.operations:
-        yield from section("loop, in groups", in_groups(loop.groups()) if isinstance(loop, CLoop) else [])
+        groups = getattr(loop, "groups", None)  # of a loop in C
+        yield from section("loop, in groups", in_groups(groups()) if groups else [])
         yield from section("loop", loop.source.splitlines())
 
 
