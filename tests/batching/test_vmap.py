@@ -1,5 +1,7 @@
 """vmap is the Python loop over examples: values, gradients, and errors."""
 
+import itertools
+
 import numpy as np
 import pytest
 from results import assert_allclose, assert_array_equal
@@ -7,6 +9,7 @@ from results import assert_allclose, assert_array_equal
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
 from tinygrad_seq.engine.primitive import Primitive
+from tinygrad_seq.scan.batched import CAPACITY, remembered
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.testing import check_grad
 from tinygrad_seq.testing.differences import noise
@@ -69,6 +72,15 @@ FUNCTIONS = {
     "whole numbers": (lambda x: (x > 0).sum(), X),
     "a matrix that is inverted": (lambda m, x: ts.solve(m @ m.T + np.eye(3), x), M, X),
     "the gradient of each": (lambda x: ts.grad((ts.tanh(x @ SHARED) ** 2).sum(), SHARED), X),
+    "the gradient of each by a weight of a loop": (
+        lambda m: ts.grad(ts.scan(lambda h, x: (ts.tanh(h + x @ SHARED), h), m[0, :2], m)[1].sum(), SHARED), M,
+    ),
+    "the gradient of each by a weight that a loop uses twice": (
+        lambda m: ts.grad(
+            ts.scan(lambda h, x: (ts.tanh(h + x @ SHARED) + h[0] * x @ SHARED, h), m[0, :2], m)[1].sum(), SHARED
+        ),
+        M,
+    ),
     "a pullback": (lambda x: ts.vjp(lambda x: ts.tanh(x @ W), x)[1](np.ones(2))[0], X),
     "a tangent": (lambda x, v: ts.jvp(lambda x: ts.tanh(x @ W), [x], [v])[1], X, X[::-1]),
     "the gradient through a loop": (
@@ -109,6 +121,34 @@ def three(f, arrays):
     return [t.numpy() for t in found]
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations([(0, 0), (0, None), (None, 0)])))
+def test_one_loop_whose_arguments_have_examples_or_not(order):
+    def f(x, m):
+        return ts.scan(lambda h, r: (ts.tanh(h + (r * x).sum()), h), ONES, m)
+
+    for axes in order:
+        arrays = [
+            ts.tensor(x if axis == 0 else x[0], requires_grad=True)
+            for x, axis in zip((X, M), axes, strict=True)
+        ]
+        found, expected = ts.vmap(f, axes)(*arrays), looped(f, arrays, axes)
+        for a, b in zip(tree.leaves(found), tree.leaves(expected), strict=True):
+            assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+
+
+def test_axes_of_a_dict_in_another_order():
+    found = ts.vmap(lambda t: t["a"] @ t["b"], ({"b": 0, "a": None},))({"a": W.T, "b": X})
+    assert_allclose(found.numpy(), X @ W, rtol=1e-12)
+
+
+def test_forms_of_a_loop_are_remembered_and_the_oldest_is_forgotten():
+    known, made = {}, []
+    for size in [*range(CAPACITY + 3), CAPACITY, 0]:
+        assert remembered(known, (size,), lambda size=size: made.append(size) or -size) == -size
+    assert made == [*range(CAPACITY + 3), 0]
+    assert len(known) == CAPACITY
+
+
 def test_a_loop_over_examples_has_the_right_gradient():
     """Also by differences, and of a tensor that the function uses without being given it."""
     f, m = FUNCTIONS["a loop with an own constant"][0], M[:2]
@@ -124,6 +164,8 @@ def test_a_loop_over_examples_has_the_right_gradient():
         ((-1, -1), -1, [(3, 5), (3, 2, 5)]),
         ((None, 2), 0, [(3,), (3, 2, 5)]),
         ([0, 1], 0, [(5, 3), (3, 5, 2)]),
+        ((None, 0), 1, [(4, 3), (5, 3, 2)]),
+        ((None, 0), 2, [(4, 3), (5, 3, 2)]),
     ],
 )
 def test_axes(in_axes, out_axes, shapes):
@@ -221,6 +263,8 @@ REFUSED = {
     "no function": (lambda: ts.vmap(3), TypeError, "vmap needs a function, got int"),
     "a number": (lambda: ts.vmap(ts.sin)(2.0), ValueError, "has no axis 0; pass in_axes=None"),
     "no such axis": (lambda: ts.vmap(ts.sin, 2)(X), ValueError, "has no axis 2"),
+    "no such axis from the end": (lambda: ts.vmap(ts.sin, -3)(X), ValueError, "has no axis -3"),
+    "axes of other keys": (lambda: ts.vmap(len, ({"b": 0},))({"a": X}), ValueError, "in_axes of vmap is"),
     "two lengths": (lambda: ts.vmap(ts.add)(X, M[:2]), ValueError, r"one length.*got \[2, 4\].*\[4,3\]"),
     "nothing to map": (lambda: ts.vmap(ts.sin, None)(X), ValueError, "an argument with an axis for the batch"),
     "no arguments": (lambda: ts.vmap(lambda: 1.0)(), ValueError, "an argument with an axis"),

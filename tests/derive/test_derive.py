@@ -314,6 +314,13 @@ def test_what_a_function_captures_is_differentiated_as_well():
     assert ts.grad(ts.jvp(lambda x: w * x * x, [constant(3.0)], [1.0])[1], w).item() == 6.0
 
 
+def test_of_two_values_the_jacobian_that_depends_on_constants_alone_is_off_the_tape():
+    w = leaf(5.0)
+    square, scaled = ts.jacobian(lambda x: (x * x, w * x), constant(3.0))
+    assert (square.requires_grad, scaled.requires_grad) == (False, True)
+    assert ts.grad(scaled, w).item() == 1.0
+
+
 def test_a_derivative_can_be_differentiated_in_its_direction():
     g, v = leaf([1.0, 2.0, 3.0]), leaf([1.0, 2.0, 3.0])
     (dx,) = ts.vjp(ts.exp, constant(X))[1](g)

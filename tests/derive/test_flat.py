@@ -24,6 +24,10 @@ def test_there_and_back():
     assert again["b"][2][0].item() == 2.0
 
 
+def test_the_vector_has_the_widest_dtype():
+    assert ts.flatten([B.astype("f2"), A, B.astype("f4")])[0].dtype == np.float64
+
+
 def test_gradients_pass_both_ways():
     check_grad(lambda a, b: ts.tanh(ts.flatten([a, b])[0]), A, B)
     _, unflatten = ts.flatten([A, B])

@@ -125,6 +125,7 @@ def test_backward_frees_what_the_loop_kept(freed, monkeypatch):
     assert 1 <= each < 1.5 if freed else each > 6
 
 
+@pytest.mark.host("tracemalloc sees the memory of the host")
 def test_remat_needs_a_segment_and_the_carries():
     """For T steps, T / k carries and the k steps of one segment are in memory, plus ys and its cotangents."""
     steps, k = 1024, 32

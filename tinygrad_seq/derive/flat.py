@@ -43,13 +43,10 @@ def flatten(parts: object) -> tuple[Tensor, Callable[[ArrayLike | Tensor], Any]]
     def unflatten(vector: ArrayLike | Tensor) -> Any:
         if np.shape(vector) != (total,):
             raise ValueError(f"unflatten needs a vector of {total} elements, got {describe(as_tensor(vector))}")
-        pieces = split(as_tensor(vector), ends[:-1])
+        *pieces, _ = split(as_tensor(vector), ends)
         return tree.like(
             parts,
-            [
-                astype(reshape(piece, shape), dtype)
-                for piece, (shape, dtype) in zip(pieces, specs, strict=False)
-            ],
+            [astype(reshape(piece, shape), dtype) for piece, (shape, dtype) in zip(pieces, specs, strict=True)],
         )
 
     total = ends[-1] if ends else 0

@@ -66,7 +66,6 @@ MUTANTS = [
         ("norm", '"greater", (top,', '"greater_equal", (top,'),
         ("at_least_one", "found.number(1, total)", "found.number(0, total)"),
         ("shifted", 'top = found.made("maximum", (top, least), *found.values[top])', ""),
-        ("prod", "converted(found, x, found.values[z].dtype)", "x"),
         ("truth", '"max" if call.op.name == "any" else "min"', '"max"'),
         ("running", "contiguous(shape).strides[axis]", "1"),
         ("cumsum", "if dtype == np.float32 else z", "if dtype == np.float64 else z"),

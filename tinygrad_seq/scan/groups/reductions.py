@@ -47,7 +47,7 @@ def truth(found: Assignments, call: Operation) -> None:
     """any and all: the largest truth value, and the smallest."""
     (x,), (z,) = call.inputs, call.outputs
     how = "max" if call.op.name == "any" else "min"
-    found.reduce(how, converted(found, x, found.values[z].dtype), along(found, call), z)
+    found.reduce(how, x, along(found, call), z)
 
 
 def position(found: Assignments, call: Operation) -> None:
@@ -66,7 +66,7 @@ def position(found: Assignments, call: Operation) -> None:
 
 def prod(found: Assignments, call: Operation) -> None:
     (x,), (z,) = call.inputs, call.outputs
-    found.reduce("prod", converted(found, x, found.values[z].dtype), along(found, call), z)
+    found.reduce("prod", x, along(found, call), z)
 
 
 def cumsum(found: Assignments, call: Operation) -> None:
