@@ -1,0 +1,161 @@
+"""The notation of the tables: which blocks of a cell's parameters an array of another library contains.
+
+A *row* is a line such as "Wx' z r n". It describes an array of the library by parameters of our cell, whose
+last axis consists of blocks, one for each gate, as in the docstring of the cell:
+
+    Wx                      all of Wx, as it is
+    Wx z r n                its blocks z, r and n, one after another along the last axis
+    Wx'                     the transpose: the library stores (out, in)
+    Wx -z r n               the block z is negated, since sigmoid(-a) = 1 - sigmoid(a)
+    b i g f-1 o             the library's block is ours minus 1, since the library adds 1 itself
+    Wx' gifo                letters without spaces: the blocks are interleaved, unit by unit
+    b r z, bh n             arrays one after another along the last axis
+    Wx; Wh                  arrays on top of each other; vectors become the rows of a matrix
+    b+bh r z                the library has one number for a sum: it is read as b, and bh is 0
+    +b                      the library adds this array to one that a row before describes as b: it is read by
+                            adding it to b, and written as 0
+    Wx' -f o 0 g            0 is a block that the library does not use: it is written as 0, and not read
+
+A row works in both directions, since it only pairs views: `pairs` yields each block of the library's array with
+the blocks of our parameters, and both reading and writing assign one to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+PART = re.compile(r"(?P<added>\+?)(?P<names>\w+(?:\+\w+)*)(?P<transposed>'?)(?P<blocks>(?: \S+)*)")
+BLOCK = re.compile(r"(?P<minus>-?)(?P<gate>[a-z]|0)(?P<shift>(?:[+-]\d+)?)")
+
+
+class Block(NamedTuple):
+    """A block of the library's array: sign * ours + shift. Gate "" means the whole parameter, "0" unused."""
+
+    gate: str = ""
+    sign: int = 1
+    shift: int = 0
+
+
+class Part(NamedTuple):
+    """Blocks of one parameter, or of a sum of parameters."""
+
+    names: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    added: bool
+    transposed: bool
+    interleaved: bool
+
+
+class Pair(NamedTuple):
+    """A block of the library's array and the blocks of ours whose sum it contains: views of both."""
+
+    theirs: np.ndarray
+    ours: list[np.ndarray]
+    block: Block
+    added: bool
+
+    def write(self) -> None:
+        """The library's block, from ours."""
+        if self.ours and not self.added:
+            value = self.block.sign * sum(self.ours[1:], start=self.ours[0])
+            self.theirs[...] = value + self.block.shift if self.block.shift else value  # -0.0 + 0 is 0.0
+        else:
+            self.theirs[...] = 0
+
+    def read(self) -> None:
+        """Our blocks, from the library's."""
+        for i, ours in enumerate(self.ours):
+            if self.added:
+                ours += self.block.sign * self.theirs
+            else:
+                ours[...] = self.block.sign * (self.theirs - self.block.shift) if i == 0 else 0
+
+
+class Own(NamedTuple):
+    """The parameters of a cell by name, and the letters of its gates."""
+
+    arrays: Mapping[str, np.ndarray]
+    gates: str
+
+    def width(self, name: str, gate: str) -> int:
+        """The number of columns of a block of the parameter."""
+        columns: int = self.arrays[name].shape[-1]
+        return columns // len(self.gates) if gate else columns
+
+    def block(self, name: str, gate: str) -> np.ndarray:
+        """A view of a block of the parameter."""
+        width, start = self.width(name, gate), self.gates.index(gate) if gate else 0
+        return self.arrays[name][..., start * width : (start + 1) * width]
+
+
+@cache
+def parsed(row: str) -> tuple[tuple[Part, ...], ...]:
+    """The lines of a row and their parts. Raises ValueError for anything that is not of the notation."""
+    return tuple(tuple(_part(text.strip(), row) for text in line.split(",")) for line in row.split(";"))
+
+
+def _part(text: str, row: str) -> Part:
+    match = PART.fullmatch(text)
+    if not match:
+        raise ValueError(
+            f"{text!r} in the row {row!r} is no part of a table; see tinygrad_seq.nn.exchange.notation"
+        )
+    words = match["blocks"].split()
+    interleaved = len(words) == 1 and len(words[0]) > 1 and words[0].isalpha()
+    found = [BLOCK.fullmatch(word) for word in (words[0] if interleaved else words)]
+    blocks = [Block(m["gate"], -1 if m["minus"] else 1, int(m["shift"] or 0)) for m in found if m]
+    if len(blocks) < len(found):
+        raise ValueError(f"{text!r} in the row {row!r} needs gates such as i, -z or f-1, separated by spaces")
+    names = tuple(match["names"].split("+"))
+    return Part(
+        names, tuple(blocks) or (Block(),), bool(match["added"]), bool(match["transposed"]), interleaved
+    )
+
+
+def shape_of(row: str, own: Own) -> tuple[int, ...]:
+    """The shape of the library's array."""
+    lines = [[_shape(part, own) for part in line] for line in parsed(row)]
+    height, width = sum(map(_height, (line[0] for line in lines))), sum(shape[-1] for shape in lines[0])
+    return (width,) if len(lines) == len(lines[0][0]) == 1 else (height, width)
+
+
+def pairs(row: str, theirs: np.ndarray, own: Own) -> Iterator[Pair]:
+    """Every block of the library's array `theirs` with the blocks of ours that it contains."""
+    top = 0
+    for line in parsed(row):
+        shapes = [_shape(part, own) for part in line]
+        height = _height(shapes[0])
+        rows = (
+            theirs if theirs.ndim == 1 else theirs[top] if len(shapes[0]) == 1 else theirs[top : top + height]
+        )
+        top += height
+        ends = np.cumsum([0, *(shape[-1] for shape in shapes)])
+        for part, (start, end) in zip(line, pairwise(ends), strict=True):
+            view = rows[..., start:end]
+            yield from _pairs(part, view.T if part.transposed else view, own)
+
+
+def _pairs(part: Part, view: np.ndarray, own: Own) -> Iterator[Pair]:
+    count = len(part.blocks)
+    width = view.shape[-1] // count
+    for k, block in enumerate(part.blocks):
+        place = slice(k, None, count) if part.interleaved else slice(k * width, (k + 1) * width)
+        ours = [] if block.gate == "0" else [own.block(name, block.gate) for name in part.names]
+        yield Pair(view[..., place], ours, block, part.added)
+
+
+def _shape(part: Part, own: Own) -> tuple[int, ...]:
+    name = part.names[0]
+    width = sum(own.width(name, block.gate) for block in part.blocks)
+    shape = (*own.arrays[name].shape[:-1], width)
+    return shape[::-1] if part.transposed else shape
+
+
+def _height(shape: tuple[int, ...]) -> int:
+    return shape[0] if len(shape) == 2 else 1
