@@ -40,10 +40,8 @@ def runner(cell, structure, *, size=I):
         case "two layers":
             return nn.Layers(nn.Recurrent(cell(size, H)), nn.Recurrent(cell(H, H2)))
         case "both in two layers":
-            return nn.Layers(
-                nn.Bidirectional(cell(size, H), cell(size, H)),
-                nn.Bidirectional(cell(2 * H, H2), cell(2 * H, H2)),
-            )
+            first = nn.Bidirectional(cell(size, H), cell(size, H))
+            return nn.Layers(first, nn.Bidirectional(cell(2 * H, H2), cell(2 * H, H2)))
 
 
 STRUCTURES = ["one", "both", "two layers", "both in two layers"]
@@ -91,3 +89,59 @@ def slopes_agree(library, ours, theirs, xs):
         p.assign_(np.zeros(p.shape, np.float32))
         found = sum(np.vdot(moved[name] - start[name], slopes[name]) for name in moved)
         assert_allclose(found, np.vdot(v, own.grad.numpy()), rtol=1e-4, atol=1e-4)
+
+
+class Looped:
+    """Cells of a library on top of each other, run by a Python loop over time.
+
+    A subclass defines `made(input_size, hidden_size)`, a cell; `filled(cell, arrays)`, one with these arrays;
+    `arrays(cell)`; and `step(cell, state, x)`, the next state, (h, ...), from None before the first.
+    """
+
+    def __init__(self, structure):
+        self.both = structure.startswith("both")
+        sizes = [(I, H), (H * (1 + self.both), H2)][: 1 + ("two layers" in structure)]
+        self.layers = [
+            {d: self.made(*size) for d in ("forward", "backward")[: 1 + self.both]} for size in sizes
+        ]
+
+    def assign(self, arrays):
+        self.layers = [
+            {d: self.filled(cell, part_of(arrays, self._prefix(k, d))) for d, cell in layer.items()}
+            for k, layer in enumerate(self.layers)
+        ]
+
+    def _prefix(self, k, direction):
+        return (f"{k}/" if len(self.layers) > 1 else "") + (f"{direction}/" if self.both else "")
+
+    def weights(self):
+        trees = [{d: self.arrays(cell) for d, cell in layer.items()} for layer in self.layers]
+        trees = trees if self.both else [tree["forward"] for tree in trees]
+        return trees if len(trees) > 1 else trees[0]
+
+    def run(self, xs):
+        states = []
+        for layer in self.layers:
+            outputs = []
+            for direction, cell in layer.items():
+                steps, state, ys = range(T) if direction == "forward" else reversed(range(T)), None, [None] * T
+                for t in steps:
+                    state = self.step(cell, state, xs[t])
+                    ys[t] = state[0]
+                states += state
+                outputs.append(ys)
+            xs = [self.joined(parts) for parts in zip(*outputs, strict=True)]
+        return self.stacked(xs), states
+
+    def joined(self, parts):
+        """[forward; backward], of NumPy arrays."""
+        return np.concatenate(parts, axis=-1)
+
+    def stacked(self, ys):
+        return np.stack(ys)
+
+
+def part_of(arrays, prefix):
+    """The arrays whose names begin with the prefix, without it."""
+    arrays = {name.replace(".", "/"): array for name, array in arrays.items()}
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

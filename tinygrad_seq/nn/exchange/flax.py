@@ -36,6 +36,7 @@ LINEN = Library(
         ),
     },
     name=partial(prefixed, runner="cell/", directions=("forward_rnn/cell/", "backward_rnn/cell/")),
+    biasless=False,
 )
 
 NNX = replace(

@@ -79,11 +79,12 @@ class Library:
     title      the name of the library, in errors
     cells      our cells and their counterparts
     name       the full name of an array, from its name in the table and the place of the cell
-    separator  between the parts of a name
+    separator  between the parts of a name, in the place of "/"
     network    whether the cells are the layers of one network of the library, which has one kind of cell and
                one number of directions
     paired     whether one array contains both directions, along a first axis that is always there
-    unread     names that repeat others, as a regular expression
+    biasless   whether its classes can be made without biases
+    unread     names that are no weights or repeat others, as a regular expression
     hints      what to add to an error if an unexpected name contains the key
     """
 
@@ -93,6 +94,7 @@ class Library:
     separator: str = "/"
     network: bool = False
     paired: bool = False
+    biasless: bool = True
     unread: str = "(?!)"
     hints: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,8 +137,9 @@ class Library:
         if len({(type(cell), *(p.shape for p in cell.parameters())) for cell in cells}) > 1:
             got = " and ".join(f"{type(cell).__name__} with Wh {describe(cell.Wh)}" for cell in cells)
             raise TypeError(f"{self.title} needs two directions of one kind and one size, got {got}")
+        first = group[0]._replace(direction=None) if self.paired else group[0]
         for name, row in self.cells[type(cells[0])].rows.items():
-            yield Slot(self.name(name, group[0]), row, cells, self.paired)
+            yield Slot(self.name(name, first).replace("/", self.separator), row, cells, self.paired)
 
 
 class Slot(NamedTuple):
@@ -178,10 +181,10 @@ def load(library: Library, arrays: Any, module: M) -> M:
 def matched(library: Library, arrays: Any, module: Cell | Runner) -> tuple[list[Slot], dict[str, np.ndarray]]:
     """The slots of `module` and the given array for each. Raises ValueError, which lists everything wrong.
 
-    If all biases and nothing else are missing, the slots are those without biases.
+    If all biases and nothing else are missing, the slots are those without biases, if the library has these.
     """
     full = library.slots(module)
-    matrices = [slot for slot in full if not slot.is_bias()]
+    matrices = [slot for slot in full if not (library.biasless and slot.is_bias())]
     given = flat(arrays, library.separator, library.unread)
     if isinstance(given, list):  # in the library's order
         slots = matrices if len(given) == len(matrices) else full
@@ -222,6 +225,8 @@ def read(slots: list[Slot], given: Mapping[str, np.ndarray]) -> Iterator[tuple[P
 def dump(library: Library, module: Cell | Runner, *, bias: bool = True) -> dict[str, np.ndarray]:
     """The library's arrays for `module`, by name and in its order; `nn.to_weights` says more."""
     slots = [slot for slot in library.slots(module) if bias or not slot.is_bias()]
+    if not (bias or library.biasless):
+        raise ValueError(f"{library.title} has no class without biases; write bias=True")
     refuse_loss(library, slots)
     made = {slot.name: slot.empty() for slot in slots}
     for slot in slots:

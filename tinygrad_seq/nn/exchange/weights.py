@@ -9,17 +9,34 @@ import numpy as np
 
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell
+from tinygrad_seq.nn.exchange.chainer import CHAINER
+from tinygrad_seq.nn.exchange.equinox import EQUINOX
 from tinygrad_seq.nn.exchange.flax import LINEN, NNX, NNX_OPTIMIZED
+from tinygrad_seq.nn.exchange.haiku import HAIKU
 from tinygrad_seq.nn.exchange.keras import KERAS
+from tinygrad_seq.nn.exchange.mlx import MLX
+from tinygrad_seq.nn.exchange.onnx import ONNX
+from tinygrad_seq.nn.exchange.paddle import PADDLE
 from tinygrad_seq.nn.exchange.tables import Library, M, dump, load
+from tinygrad_seq.nn.exchange.tensorflow import BLOCK_LSTM, BLOCK_LSTM_V2
+from tinygrad_seq.nn.exchange.tinygrad import TINYGRAD
 from tinygrad_seq.nn.exchange.torch import TORCH
 from tinygrad_seq.nn.runners.recurrent import Runner
 
 LIBRARIES: Mapping[str, Library] = {
+    "chainer": CHAINER,
+    "equinox": EQUINOX,
     "flax.linen": LINEN,
     "flax.nnx": NNX,
     "flax.nnx.OptimizedLSTMCell": NNX_OPTIMIZED,
+    "haiku": HAIKU,
     "keras": KERAS,
+    "mlx": MLX,
+    "onnx": ONNX,
+    "paddle": PADDLE,
+    "tensorflow.BlockLSTM": BLOCK_LSTM,
+    "tensorflow.BlockLSTMV2": BLOCK_LSTM_V2,
+    "tinygrad": TINYGRAD,
     "torch": TORCH,
 }
 
