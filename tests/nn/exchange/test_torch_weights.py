@@ -301,7 +301,7 @@ def test_what_pytorch_does_not_have_is_refused():
         (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "got Stacked"),
         (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "got Stacked"),
         (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "Layers of these, got "),
-        (nn.Linear(I, H), "Layers of these, got Linear"),
+        (nn.SelfAttention(I), "Layers of these, got SelfAttention"),
     ]:
         with pytest.raises(TypeError, match=words):
             nn.to_torch(module)

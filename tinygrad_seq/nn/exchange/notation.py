@@ -25,7 +25,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,15 +82,10 @@ class Own(NamedTuple):
     arrays: Mapping[str, np.ndarray]
     gates: str
 
-    def width(self, name: str, gate: str) -> int:
-        """The number of columns of a block of the parameter."""
-        columns: int = self.arrays[name].shape[-1]
-        return columns // len(self.gates) if gate else columns
-
     def block(self, name: str, gate: str) -> np.ndarray:
         """A view of a block of the parameter."""
-        width, start = self.width(name, gate), self.gates.index(gate) if gate else 0
-        return self.arrays[name][..., start * width : (start + 1) * width]
+        array = self.arrays[name]
+        return np.split(array, len(self.gates), axis=-1)[self.gates.index(gate)] if gate else array
 
 
 @cache
@@ -121,40 +115,50 @@ def _part(text: str, row: str) -> Part:
 def shape_of(row: str, own: Own) -> tuple[int, ...]:
     """The shape of the library's array."""
     lines = [[_shape(part, own) for part in line] for line in parsed(row)]
-    height, width = sum(map(_height, (line[0] for line in lines))), sum(shape[-1] for shape in lines[0])
-    return (width,) if len(lines) == len(lines[0][0]) == 1 else (height, width)
+    if len(lines) == 1:
+        return _joined(lines[0])
+    return sum(_height(line[0]) for line in lines), _joined(lines[0])[-1]
 
 
 def pairs(row: str, theirs: np.ndarray, own: Own) -> Iterator[Pair]:
     """Every block of the library's array `theirs` with the blocks of ours that it contains."""
-    top = 0
-    for line in parsed(row):
+    lines, top = parsed(row), 0
+    for line in lines:
         shapes = [_shape(part, own) for part in line]
         height = _height(shapes[0])
-        rows = (
-            theirs if theirs.ndim == 1 else theirs[top] if len(shapes[0]) == 1 else theirs[top : top + height]
-        )
+        rows = theirs if len(lines) == 1 else theirs[top] if len(shapes[0]) == 1 else theirs[top : top + height]
         top += height
-        ends = np.cumsum([0, *(shape[-1] for shape in shapes)])
-        for part, (start, end) in zip(line, pairwise(ends), strict=True):
-            view = rows[..., start:end]
+        for part, view in zip(line, _split(rows, shapes), strict=True):
             yield from _pairs(part, view.T if part.transposed else view, own)
 
 
 def _pairs(part: Part, view: np.ndarray, own: Own) -> Iterator[Pair]:
     count = len(part.blocks)
-    width = view.shape[-1] // count
-    for k, block in enumerate(part.blocks):
-        place = slice(k, None, count) if part.interleaved else slice(k * width, (k + 1) * width)
+    shapes = [_block_shape(part, block, own) for block in part.blocks]
+    views = [view[..., k::count] for k in range(count)] if part.interleaved else _split(view, shapes)
+    for block, theirs in zip(part.blocks, views, strict=True):
         ours = [] if block.gate == "0" else [own.block(name, block.gate) for name in part.names]
-        yield Pair(view[..., place], ours, block, part.added)
+        yield Pair(theirs, ours, block, part.added)
 
 
 def _shape(part: Part, own: Own) -> tuple[int, ...]:
-    name = part.names[0]
-    width = sum(own.width(name, block.gate) for block in part.blocks)
-    shape = (*own.arrays[name].shape[:-1], width)
+    shape = _joined([_block_shape(part, block, own) for block in part.blocks])
     return shape[::-1] if part.transposed else shape
+
+
+def _block_shape(part: Part, block: Block, own: Own) -> tuple[int, ...]:
+    return own.block(part.names[0], own.gates[0] if block.gate == "0" else block.gate).shape
+
+
+def _joined(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape of arrays one after another along the last axis; one array has any number of axes."""
+    return shapes[0] if len(shapes) == 1 else (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+
+def _split(array: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """Views of the arrays that are joined in it."""
+    ends = np.cumsum([shape[-1] for shape in shapes[:-1]], dtype=int)
+    return np.split(array, ends, axis=-1) if len(shapes) > 1 else [array]
 
 
 def _height(shape: tuple[int, ...]) -> int:

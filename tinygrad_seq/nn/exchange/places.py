@@ -9,7 +9,9 @@ from typing import NamedTuple
 from tinygrad_seq.nn.cells import Cell
 from tinygrad_seq.nn.cells.combinators import Stacked
 from tinygrad_seq.nn.dropout import Dropout
-from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, Runner
+from tinygrad_seq.nn.module import Module
+from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent
+from tinygrad_seq.nn.runners.recurrent_dropout import RecurrentDropout
 
 
 class Place(NamedTuple):
@@ -29,7 +31,7 @@ class Place(NamedTuple):
     nth: int
 
 
-def places(module: Cell | Runner, title: str, *, reverse: bool) -> list[Place]:
+def places(module: Module, title: str, *, reverse: bool) -> list[Place]:
     """The cells of `module`, which is a cell, Recurrent, Bidirectional, or Layers of these.
 
     reverse  whether the library has a network that only runs in reverse
@@ -64,6 +66,8 @@ def levels_of(module: object, title: str, reverse: bool) -> Iterator[tuple[Cell,
                     yield from levels_of(layer, title, reverse)
         case Bidirectional():
             yield module.forward.cell, module.backward.cell
+        case RecurrentDropout():  # likewise
+            yield from levels_of(module.runner, title, reverse)
         case Recurrent() if reverse or not module.reverse:
             yield from levels_of(module.cell, title, reverse)
         case Stacked(input_to_all=False, all_to_output=False):

@@ -10,7 +10,8 @@ is not 0, because the numbers would be lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
@@ -30,9 +31,11 @@ from tinygrad_seq.nn.cells import (
 )
 from tinygrad_seq.nn.exchange.given import flat, without_prefix
 from tinygrad_seq.nn.exchange.notation import Own, pairs, parsed, shape_of
+from tinygrad_seq.nn.exchange.parts import Part, joined, parts
 from tinygrad_seq.nn.exchange.places import Place, places
-from tinygrad_seq.nn.module import Parameter, refuse_misfits
+from tinygrad_seq.nn.module import Module, refuse_misfits
 from tinygrad_seq.nn.runners.recurrent import Runner
+from tinygrad_seq.tensor.tensor import Tensor
 
 GATES: Mapping[type[Cell], str] = {  # the blocks of their parameters, in order
     RNNCell: "h",
@@ -43,7 +46,7 @@ GATES: Mapping[type[Cell], str] = {  # the blocks of their parameters, in order
     ResetAfterGRUCell: "rzn",
 }
 MOST = 3  # numbers that an error lists
-M = TypeVar("M", bound=Cell | Runner)
+M = TypeVar("M", bound=Module)
 
 
 class Counterpart(NamedTuple):
@@ -78,6 +81,7 @@ class Library:
 
     title      the name of the library, in errors
     cells      our cells and their counterparts
+    layers     our layers without a state, and theirs; with them, whole models are exchanged
     name       the full name of an array, from its name in the table and the place of the cell
     separator  between the parts of a name, in the place of "/"
     network    whether the cells are the layers of one network of the library, which has one kind of cell and
@@ -90,6 +94,7 @@ class Library:
 
     title: str
     cells: Mapping[type[Cell], Counterpart]
+    layers: Mapping[type[Module], Counterpart] = field(default_factory=dict)
     name: Callable[[str, Place], str] = prefixed
     separator: str = "/"
     network: bool = False
@@ -98,7 +103,7 @@ class Library:
     unread: str = "(?!)"
     hints: Mapping[str, str] = field(default_factory=dict)
 
-    def places(self, module: Cell | Runner) -> list[Place]:
+    def places(self, module: Module) -> list[Place]:
         """The cells of `module` and their places. Raises TypeError if the library has no such network."""
         found = places(module, self.title, reverse=not self.network)
         kinds = {type(place.cell) for place in found}
@@ -121,9 +126,44 @@ class Library:
                     )
         return found
 
-    def slots(self, module: Cell | Runner) -> list[Slot]:
-        """The library's arrays for `module`, in its order. Raises TypeError if it has no such network."""
-        return [slot for group in self._groups(self.places(module)) for slot in self._slots(group)]
+    def model(self, model: Module, names: Mapping[str, Part] | None = None) -> list[list[Slot]]:
+        """The library's arrays for each part of `model`, whose names begin with that of the part.
+
+        Raises TypeError, which lists all of them, for parts that the library does not have, and ValueError for
+        two arrays of one name.
+        """
+        found, refused = [], []
+        for path, part in (
+            parts(model, names or {}, self._has, self.separator) if self.layers else [("", model)]
+        ):
+            try:
+                slots = self.slots(part)
+            except TypeError as error:
+                refused.append(f"{path}: {error}; or name the modules inside it" if path else str(error))
+            else:
+                found.append([slot._replace(name=joined(path, slot.name, self.separator)) for slot in slots])
+        if refused:
+            raise TypeError("\n".join(refused))
+        counts = Counter(slot.name for slots in found for slot in slots)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(
+                f"two parts of {type(model).__name__} have the names {', '.join(twice)}; give one of them "
+                "another name"
+            )
+        return found
+
+    def _has(self, module: Module) -> bool:
+        return isinstance(module, (Cell, Runner, *self.layers))
+
+    def slots(self, part: Part) -> list[Slot]:
+        """The library's arrays for a part, in its order. Raises TypeError if it has no such part."""
+        if isinstance(part, Tensor):
+            return [Slot("", "value", [part], False)]
+        if isinstance(part, tuple(self.layers)):
+            (to,) = (to for kind, to in self.layers.items() if isinstance(part, kind))
+            slots = [Slot(name, row, [part], False) for name, row in to.rows.items()]
+            return [slot for slot in slots if slot.names() <= tensors(part).keys()]
+        return [slot for group in self._groups(self.places(part)) for slot in self._slots(group)]
 
     def _groups(self, found: list[Place]) -> Iterator[list[Place]]:
         """The cells that share arrays."""
@@ -143,75 +183,119 @@ class Library:
 
 
 class Slot(NamedTuple):
-    """An array of the library: its name, its row, and the cells that share it, along an axis if `paired`."""
+    """An array of the library: its name, its row, and the cells that share it, along an axis if `paired`.
+
+    A layer or a tensor of ours stands in the place of the cell.
+    """
 
     name: str
     row: str
-    cells: list[Cell]
+    cells: Sequence[Part]
     paired: bool
 
     def empty(self) -> np.ndarray:
         """An array of its shape and dtype, without values."""
         own = parameters(self.cells[0])
         shape = shape_of(self.row, own)
-        return np.empty((len(self.cells), *shape) if self.paired else shape, own.arrays["Wx"].dtype)
+        dtype = np.result_type(*(own.arrays[name] for name in self.names()))
+        return np.empty((len(self.cells), *shape) if self.paired else shape, dtype)
 
-    def views(self, array: np.ndarray) -> Iterable[tuple[Cell, np.ndarray]]:
+    def views(self, array: np.ndarray) -> Iterable[tuple[Part, np.ndarray]]:
         """The part of the array that belongs to each cell."""
         return zip(self.cells, array if self.paired else [array], strict=True)
 
+    def names(self) -> set[str]:
+        """The names of our parameters in it."""
+        return {name for line in parsed(self.row) for part in line for name in part.names}
+
     def is_bias(self) -> bool:
-        """Whether it contains biases only."""
-        return {name for line in parsed(self.row) for part in line for name in part.names} <= {"b", "bh"}
+        """Whether it contains biases of a cell only."""
+        return self.names() <= {"b", "bh"}
 
 
-def parameters(cell: Cell) -> Own:
-    """The parameters of a cell, on the host."""
-    return Own({name: p.numpy() for name, p in cell.named_parameters()}, GATES[type(cell)])
+def tensors(part: Part) -> dict[str, Tensor]:
+    """The tensors of a cell or a layer by name; a tensor alone is the "value"."""
+    return {"value": part} if isinstance(part, Tensor) else dict(part.named_tensors())
 
 
-def load(library: Library, arrays: Any, module: M) -> M:
+def gates(part: Part) -> str:
+    """The blocks of the parameters of a cell; nothing else has any."""
+    return GATES[type(part)] if isinstance(part, Cell) else ""
+
+
+def parameters(part: Part) -> Own:
+    """The parameters of a cell or a layer, on the host."""
+    return Own({name: t.numpy() for name, t in tensors(part).items()}, gates(part))
+
+
+def load(library: Library, arrays: Any, module: M, names: Mapping[str, Part] | None = None) -> M:
     """Overwrite the parameters of `module`, in place, by the library's arrays; `nn.from_weights` says more."""
-    slots, given = matched(library, arrays, module)
-    for parameter, array in read(slots, given):
-        parameter.assign_(array)
+    own, given = matched(library, arrays, module, names)
+    new: dict[int, tuple[Tensor, np.ndarray, str]] = {}
+    differ = {}
+    for slots in own:
+        every = ", ".join(slot.name for slot in slots)
+        for t, array in read(slots, given):
+            _, before, first = new.setdefault(id(t), (t, array, every))
+            if not np.array_equal(before, array, equal_nan=True):
+                differ[every] = f"\n  {first} and {every}"
+    if differ:
+        raise ValueError(
+            f"{type(module).__name__} shares parts whose values in {library.title} differ; nothing was loaded"
+            + "".join(differ.values())
+        )
+    for t, array, _ in new.values():
+        t.assign_(array)
     return module
 
 
-def matched(library: Library, arrays: Any, module: Cell | Runner) -> tuple[list[Slot], dict[str, np.ndarray]]:
-    """The slots of `module` and the given array for each. Raises ValueError, which lists everything wrong.
+def matched(
+    library: Library, arrays: Any, module: Module, names: Mapping[str, Part] | None
+) -> tuple[list[list[Slot]], dict[str, np.ndarray]]:
+    """The slots of each part of `module`, and the given array for each slot.
 
-    If all biases and nothing else are missing, the slots are those without biases, if the library has these.
+    Raises ValueError, which lists everything wrong. If all biases of a part and none of its other arrays are
+    missing, its slots are those without biases, if the library has these.
     """
-    full = library.slots(module)
+    own = library.model(module, names)
+    full = [slot for slots in own for slot in slots]
     matrices = [slot for slot in full if not (library.biasless and slot.is_bias())]
     given = flat(arrays, library.separator, library.unread)
     if isinstance(given, list):  # in the library's order
-        slots = matrices if len(given) == len(matrices) else full
-        if len(given) != len(slots):
-            names = ", ".join(f"{slot.name} {describe(slot.empty())}" for slot in full)
+        order = matrices if len(given) == len(matrices) else full
+        if len(given) != len(order):
+            every = ", ".join(f"{slot.name} {describe(slot.empty())}" for slot in full)
             raise ValueError(
-                f"{type(module).__name__} needs {len(full)} arrays of {library.title} in this order: {names}; "
+                f"{type(module).__name__} needs {len(full)} arrays of {library.title} in this order: {every}; "
                 f"got {len(given)}"
             )
-        given = dict(zip((slot.name for slot in slots), given, strict=True))
+        given = dict(zip((slot.name for slot in order), given, strict=True))
     else:
         given = without_prefix(given, [slot.name for slot in full], library.separator)
-        slots = matrices if given.keys() == {slot.name for slot in matrices} else full
-    expected = {slot.name: slot.empty() for slot in slots}
+    own = [without_biases(slots, given) for slots in own] if library.biasless else own
+    expected = {slot.name: slot.empty() for slots in own for slot in slots}
     try:
         refuse_misfits(expected, given, type(module).__name__)
     except ValueError as error:
         unexpected = "\n".join(given.keys() - expected.keys())
-        hints = [f"\n  {hint}" for key, hint in library.hints.items() if key in unexpected]
-        raise ValueError("".join([str(error), *hints])) from None
-    return slots, given
+        hints = [hint for key, hint in library.hints.items() if key in unexpected]
+        if unexpected and not expected.keys() <= given.keys() and len(own) > 1:
+            hints.append(f"a part that has another name in {library.title}: names={{name there: module here}}")
+        raise ValueError("\n  ".join([str(error), *hints])) from None
+    return own, given
 
 
-def read(slots: list[Slot], given: Mapping[str, np.ndarray]) -> Iterator[tuple[Parameter, np.ndarray]]:
-    """The parameters of the cells and their new values, in the widest dtype of theirs and of the given."""
+def without_biases(slots: list[Slot], given: Mapping[str, np.ndarray]) -> list[Slot]:
+    """`slots` without those of biases, if none of these is given, but all others are."""
+    matrices = [slot for slot in slots if not slot.is_bias()]
+    bias_is_given = any(slot.is_bias() and slot.name in given for slot in slots)
+    return slots if bias_is_given or any(slot.name not in given for slot in matrices) else matrices
+
+
+def read(slots: list[Slot], given: Mapping[str, np.ndarray]) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """The tensors of a part and their new values, in the widest dtype of theirs and of the given."""
     cells = {id(cell): cell for slot in slots for cell in slot.cells}
-    dtypes = [*(array.dtype for array in given.values()), *(slot.empty().dtype for slot in slots)]
+    dtypes = [array.dtype for slot in slots for array in (given[slot.name], slot.empty())]
     dtype = reduce(np.promote_types, dtypes)
     new = {key: filled(cell, dtype) for key, cell in cells.items()}
     for slot in slots:
@@ -219,14 +303,17 @@ def read(slots: list[Slot], given: Mapping[str, np.ndarray]) -> Iterator[tuple[P
             for pair in pairs(slot.row, view, new[id(cell)]):
                 pair.read()
     for key, cell in cells.items():
-        yield from ((p, new[key].arrays[name]) for name, p in cell.named_parameters())
+        yield from ((t, new[key].arrays[name]) for name, t in tensors(cell).items())
 
 
-def dump(library: Library, module: Cell | Runner, *, bias: bool = True) -> dict[str, np.ndarray]:
+def dump(
+    library: Library, module: Module, names: Mapping[str, Part] | None = None, *, bias: bool = True
+) -> dict[str, np.ndarray]:
     """The library's arrays for `module`, by name and in its order; `nn.to_weights` says more."""
-    slots = [slot for slot in library.slots(module) if bias or not slot.is_bias()]
     if not (bias or library.biasless):
         raise ValueError(f"{library.title} has no class without biases; write bias=True")
+    own = library.model(module, names)
+    slots = [slot for slots in own for slot in slots if bias or not slot.is_bias()]
     refuse_loss(library, slots)
     made = {slot.name: slot.empty() for slot in slots}
     for slot in slots:
@@ -252,7 +339,7 @@ def refuse_loss(library: Library, slots: list[Slot]) -> None:
         for place in np.argwhere(~held[key].arrays[name] & (array != 0))
     ]
     if lost:
-        kinds = sorted({library.cells[type(cell)].name for cell in cells.values()})
+        kinds = sorted({library.cells[type(cell)].name for cell in cells.values() if isinstance(cell, Cell)})
         more = f" and {len(lost) - MOST} more numbers" if len(lost) > MOST else ""
         raise ValueError(
             f"{library.title} has no place in its {' and '.join(kinds)} for {', '.join(lost[:MOST])}{more}, "
@@ -260,6 +347,6 @@ def refuse_loss(library: Library, slots: list[Slot]) -> None:
         )
 
 
-def filled(cell: Cell, dtype: np.dtype) -> Own:
-    """Arrays of zeros of the shapes of the parameters of a cell."""
-    return Own({name: np.zeros(p.shape, dtype) for name, p in cell.named_parameters()}, GATES[type(cell)])
+def filled(part: Part, dtype: np.dtype) -> Own:
+    """Arrays of zeros of the shapes of the parameters of a cell or a layer."""
+    return Own({name: np.zeros(t.shape, dtype) for name, t in tensors(part).items()}, gates(part))
