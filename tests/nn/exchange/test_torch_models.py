@@ -336,6 +336,51 @@ def test_the_insides_of_a_cell_of_our_own_are_named():
     assert list(whole) == ["cell.read.weight", "cell.read.bias", "cell.keep.weight", "cell.decay"]
 
 
+def test_tensors_of_any_shape_and_dtype_are_taken_as_they_are():
+    class Own(nn.Module):
+        def __init__(self):
+            self.scale = nn.Parameter(np.ones(()))
+            self.cube = nn.Parameter(np.zeros((2, 3, 4), np.float32))
+            self.steps = ts.tensor(np.array(0))
+            self.mask = ts.tensor(np.zeros((2, 2), bool))
+            self.bytes = [ts.tensor(np.zeros(3, np.uint8))]
+
+    model = Own()
+    state = {
+        "scale": np.array(-0.0),
+        "cube": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+        "steps": np.array(2**53 + 1),
+        "mask": np.array([[True, False], [True, True]]),
+        "bytes.0": np.array([0, 7, 255], np.uint8),
+    }
+    nn.from_torch(state, model)
+    found = nn.to_torch(model)
+    assert equal(found, state)
+    assert {name: a.dtype for name, a in found.items()} == {name: a.dtype for name, a in state.items()}
+    assert np.signbit(found["scale"])
+    with pytest.raises(ValueError, match=r"steps needs int64\[\], got float64\[\]"):
+        nn.from_torch(state | {"steps": np.array(1.5)}, model)
+
+
+def test_what_a_subclass_adds_to_a_layer_is_taken_as_it_is():
+    class Scaled(nn.Linear):
+        def __init__(self, *sizes):
+            super().__init__(*sizes, rng=0)
+            self.scale, self.shift = nn.Parameter(np.ones(sizes)), nn.Parameter(np.ones(1))
+
+    model = nn.Sequential(Scaled(2, 3))
+    state = different(nn.to_torch(model))
+    assert [(name, a.shape) for name, a in state.items()] == [
+        ("0.weight", (3, 2)),
+        ("0.bias", (3,)),
+        ("0.scale", (2, 3)),
+        ("0.shift", (1,)),
+    ]
+    nn.from_torch(state, model)
+    assert (model.layers[0].scale.numpy() == state["0.scale"]).all()
+    assert (model.layers[0].weight.numpy() == state["0.weight"].T).all()
+
+
 def test_dropout_has_no_arrays():
     rng = np.random.default_rng(0)
     plain = Tagger()

@@ -17,6 +17,7 @@ from tinygrad_seq.nn.exchange.torch import TORCH
 PADDLE = replace(
     TORCH,
     title="Paddle",
+    layers={},
     cells={**TORCH.cells, RNNCell: TORCH.cells[RNNCell]._replace(name="SimpleRNN")},
     unread=r"(^|\.)\d+\.cell",
 )

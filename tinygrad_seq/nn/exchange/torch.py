@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from tinygrad_seq.nn.cells import LSTMCell, ResetAfterGRUCell, RNNCell
 from tinygrad_seq.nn.exchange.parts import Part
 from tinygrad_seq.nn.exchange.places import Place
-from tinygrad_seq.nn.exchange.tables import Counterpart, Library, M, dump, load
+from tinygrad_seq.nn.exchange.tables import Counterpart, Library
+from tinygrad_seq.nn.exchange.transfer import M, dump, load
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear
 from tinygrad_seq.nn.module import Module
 

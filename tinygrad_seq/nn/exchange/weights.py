@@ -17,10 +17,11 @@ from tinygrad_seq.nn.exchange.keras import KERAS
 from tinygrad_seq.nn.exchange.mlx import MLX
 from tinygrad_seq.nn.exchange.onnx import ONNX
 from tinygrad_seq.nn.exchange.paddle import PADDLE
-from tinygrad_seq.nn.exchange.tables import Library, M, dump, load
+from tinygrad_seq.nn.exchange.tables import Library
 from tinygrad_seq.nn.exchange.tensorflow import BLOCK_LSTM, BLOCK_LSTM_V2
 from tinygrad_seq.nn.exchange.tinygrad import TINYGRAD
 from tinygrad_seq.nn.exchange.torch import TORCH
+from tinygrad_seq.nn.exchange.transfer import M, dump, load
 from tinygrad_seq.nn.runners.recurrent import Runner
 
 LIBRARIES: Mapping[str, Library] = {
