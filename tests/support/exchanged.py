@@ -66,17 +66,22 @@ def both_ways(library, ours, theirs, xs, lengths=None, prepare=randomised):
 
 
 def slopes_agree(library, ours, theirs, xs):
-    """Gradients of <g, outputs>: the map of weights is affine, A w + c, so that A' turns theirs into ours.
-
-    <A v, theirs> = <v, ours> for random directions v, each of one parameter.
-    """
+    """Gradients of <g, outputs>, with our weights."""
     theirs.assign(nn.to_weights(library, randomised(ours)))
-    ys, _ = ours(xs)
-    g = np.random.default_rng(2).normal(size=ys.shape).astype(np.float32)
-    (ys * g).sum().backward()
+    g = np.random.default_rng(2).normal(size=ours(xs)[0].shape).astype(np.float32)
     slopes = theirs.gradients(xs, g)
     if isinstance(slopes, list):
         slopes = dict(zip(nn.to_weights(library, ours), slopes, strict=True))
+    same_slopes(library, ours, slopes, xs, g)
+
+
+def same_slopes(library, ours, slopes, xs, g, lengths=None):
+    """Our gradients agree with the library's, `slopes`, by its arrays.
+
+    The map of weights is affine, A w + c, so that <A v, slopes> = <v, ours> for random directions v, each of
+    one parameter.
+    """
+    (ours(xs, lengths=lengths)[0] * g).sum().backward()
     twin = copy.deepcopy(ours)
     for p in twin.parameters():
         p.assign_(np.zeros(p.shape, np.float32))

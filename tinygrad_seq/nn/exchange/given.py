@@ -31,7 +31,7 @@ def flat(arrays: Any, separator: str, unread: str) -> dict[str, np.ndarray] | li
 def _leaves(tree: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     if isinstance(tree, Mapping):
         for key, part in tree.items():
-            yield from _leaves(part, (*path, *re.split(r"[./]", str(key))))
+            yield from _leaves(part, (*path, *re.findall(r"[^./]+", str(key))))
     elif _is_list(tree):
         for key, part in enumerate(tree):
             yield from _leaves(part, (*path, key))
