@@ -2,8 +2,8 @@
 
 For each case of a library it writes to an .npz file of its name: the weights as the library returns them,
 inputs (T, B, I), outputs, final states in the order of tinygrad_seq, a vector g, and the gradients of
-<g, outputs> by the weights. The numbers are drawn from a normal distribution. Recorded on 30 November 2026, on a
-CPU, with
+<g, outputs> by the weights. The numbers are drawn from a normal distribution. Recorded on 30 November 2026, on
+a CPU, with
 
     mlx[cpu]==0.32.4    paddlepaddle==3.3.1    tensorflow-cpu==2.21.0
 """
