@@ -204,6 +204,21 @@ def test_arrays_of_any_order_in_memory_are_saved_row_by_row(tmp_path, kind):
         assert found[name].tolist() == array.tolist()
 
 
+def test_states_of_models_lie_row_by_row_for_other_writers(tmp_path):
+    """safetensors may write them without us: the state of a model, and the weights for another library."""
+    columns = ts.tensor(np.arange(24.0).reshape(4, 6))[:, [5, 0, 2]]
+    assert not columns.numpy().flags.c_contiguous
+    model = nn.Linear(4, 3, rng=0)
+    model.weight = columns
+    rows = columns.numpy().tolist()
+    for state, expected in (
+        (model.state_dict(), rows),
+        (nn.to_torch(model), list(map(list, zip(*rows, strict=True)))),
+    ):
+        safetensors_numpy.save_file(state, tmp_path / "t")
+        assert plain(tmp_path / "t")["weight"].tolist() == expected
+
+
 def test_checkpoints_and_models_are_saved_row_by_row(tmp_path):
     class Turned(Learner):
         """A model whose arrays lie in memory in columns, and a state that holds a view."""

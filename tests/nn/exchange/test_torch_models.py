@@ -51,7 +51,9 @@ def different(state, seed=1):
 
 
 def equal(one, other):
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name], equal_nan=True) for name in one
+    )
 
 
 # --- against PyTorch ----------------------------------------------------------------------------------
@@ -301,6 +303,25 @@ def test_parts_without_a_counterpart_are_listed_with_their_names():
         nn.from_torch({}, model)
 
 
+def test_the_error_speaks_of_names_only_if_some_could_be_others():
+    model = Tagger()
+    state = nn.to_torch(model)
+    for wrong in (state | {"extra": np.zeros(2)}, {name: state[name] for name in list(state)[1:]}):
+        with pytest.raises(ValueError, match="nothing was loaded") as caught:
+            nn.from_torch(wrong, model)
+        assert "names=" not in str(caught.value)
+
+
+def test_a_tensor_that_is_named_is_taken_as_it_is():
+    """Also one of a layer or of a cell, of which the rest then has our names."""
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.LSTMCell(3, 4, rng=1))
+    layer, cell = model.layers
+    found = nn.to_torch(model, names={"tied": layer.weight, "rnn": cell, "U": cell.Wh})
+    assert list(found) == ["tied", "0.bias", "rnn.Wx", "U", "rnn.b"]
+    assert (found["tied"] == layer.weight.numpy()).all()
+    assert (found["U"] == cell.Wh.numpy()).all()
+
+
 def test_the_insides_of_a_cell_of_our_own_are_named():
     """A cell without a counterpart, made of layers and tensors: if one of these is named, all are taken."""
 
@@ -418,6 +439,8 @@ def test_a_module_under_two_names_has_one_value():
     state = nn.to_torch(one)
     assert list(state) == ["encoder.weight", "decoder.0.weight", "decoder.1.weight", "decoder.1.bias"]
     assert nn.from_torch(state, other).encoder.weight.numpy().tolist() == one.encoder.weight.numpy().tolist()
+    state["encoder.weight"][0, 0] = state["decoder.0.weight"][0, 0] = np.nan  # NaN is the same as NaN
+    assert np.isnan(nn.from_torch(state, other).encoder.weight.numpy()[0, 0])
     before = other.state_dict()
     state["decoder.0.weight"] = state["decoder.0.weight"] + 1
     with pytest.raises(
