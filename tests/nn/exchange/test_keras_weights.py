@@ -103,3 +103,22 @@ def test_stacked_cells(keras, kind):
     """RNN(StackedRNNCells): Recurrent(Stacked)."""
     ours = nn.Recurrent(nn.Stacked(KINDS[kind][0](I, H), KINDS[kind][0](H, H2)))
     both_ways("keras", ours, Network(keras, kind, "two layers", stacked=True), inputs())
+
+
+def test_a_layer_without_biases(keras):
+    layer = keras.layers.GRU(H, use_bias=False)
+    layer.build((None, None, I))
+    ours = nn.from_weights("keras", layer.get_weights(), nn.ResetAfterGRUCell(I, H))
+    assert not ours.b.numpy().any()
+    assert not ours.bh.numpy().any()
+    layer.set_weights(list(nn.to_weights("keras", ours, bias=False).values()))
+
+
+def test_go_backwards_returns_the_last_step_first(keras):
+    layer = keras.layers.LSTM(H, go_backwards=True, return_sequences=True, return_state=True)
+    ys, h, c = layer(np.swapaxes(inputs(), 0, 1))
+    rnn = nn.from_weights("keras", layer.get_weights(), nn.Recurrent(nn.LSTMCell(I, H), reverse=True))
+    ours, state = rnn(inputs())
+    np.testing.assert_allclose(ours.numpy()[::-1], np.swapaxes(ys, 0, 1), rtol=0, atol=1e-5)
+    for one, other in zip(state, (h, c), strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=0, atol=1e-5)

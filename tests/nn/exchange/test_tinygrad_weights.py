@@ -34,7 +34,7 @@ class Network(Looped):
     def arrays(self, cell):
         from tinygrad.nn.state import get_state_dict
 
-        return {name: t.numpy() for name, t in get_state_dict(cell).items()}
+        return get_state_dict(cell)
 
     def step(self, cell, state, x):
         from tinygrad import Tensor

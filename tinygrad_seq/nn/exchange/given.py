@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_seq.engine import backend
-from tinygrad_seq.tensor.tensor import Tensor
 
 
 def flat(arrays: Any, separator: str, unread: str) -> dict[str, np.ndarray] | list[np.ndarray]:
@@ -48,7 +47,7 @@ def _is_list(tree: Any) -> bool:
 
 def _array(leaf: Any, name: str) -> np.ndarray:
     try:
-        return leaf.numpy() if isinstance(leaf, Tensor) else backend.to_numpy(leaf)
+        return leaf.numpy() if hasattr(leaf, "numpy") else backend.to_numpy(leaf)
     except (TypeError, ValueError, RuntimeError) as error:  # bfloat16 or a device, in PyTorch or MLX
         raise TypeError(
             f"{name or 'the argument'} cannot be read as a NumPy array ({error}); convert "
