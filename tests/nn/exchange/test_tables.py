@@ -150,6 +150,15 @@ def test_without_biases_they_are_0(library):
     equal(parameters(nn.from_weights(library, arrays, other)), parameters(ours))
 
 
+def test_a_single_number_is_not_lost_either():
+    cell = nn.LSTMCell(I, H, rng=0)
+    cell.b.assign_(np.eye(1, 4 * H, 3, dtype=np.float32)[0] / 2)
+    with pytest.raises(
+        ValueError, match=r"no place in its LSTM for b\[3\] = 0\.5 of LSTMCell, which would be lost"
+    ):
+        nn.to_weights("torch", cell, bias=False)
+
+
 @pytest.mark.parametrize("library", [name for name, table in LIBRARIES.items() if not table.biasless])
 def test_a_library_whose_classes_have_biases(library):
     """They are missing, and cannot be left out: in Haiku, f has a bias of 1 where b is 0."""
