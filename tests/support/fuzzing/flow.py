@@ -208,15 +208,20 @@ def two_networks(d: Draw) -> list[nn.Recurrent]:
     return [nn.Recurrent(getattr(nn, kind)(2, 3, rng=k, dtype="f8")) for k in (0, 1)]
 
 
-@subject("from_torch", 60, also=("weight_ih_l0", "Recurrent"))
+@subject("from_torch", 60, also=("weight_ih_l0", "Recurrent", "Sequential"))
 def from_torch(d: Draw) -> Call:
-    """The weights of one network in another make it compute the same; to_torch has them transposed."""
-    one, other = two_networks(d)
-    arrays = nn.to_torch(one)
+    """The weights of one network in another make it compute the same; also in a model, where it has a name."""
+    networks = two_networks(d)
+    models, names = networks, [None, None]
+    if d.chance(0.5):
+        models = [nn.Sequential(nn.Linear(2, 2, rng=k, dtype="f8"), rnn) for k, rnn in enumerate(networks)]
+        names = [{"lstm": rnn} for rnn in networks]
+    arrays = nn.to_torch(models[0], names=names[0])
     damaged(d, arrays)
-    nn.from_torch(arrays, other)
-    cells = [nn.to_torch(other)["weight_ih_l0"].T, other.cell.Wh]
-    return Call(cells, lambda v: [one.cell.Wx.numpy(), one.cell.Wh.numpy()], derivative=False)
+    nn.from_torch(arrays, models[1], names=names[1])
+    (wx,) = (array for name, array in nn.to_torch(models[1]).items() if "weight_ih_l0" in name)
+    one, other = networks
+    return Call([wx.T, other.cell.Wh], lambda v: [one.cell.Wx.numpy(), one.cell.Wh.numpy()], derivative=False)
 
 
 @subject("from_weights", 60, also=("kernel", "Recurrent", "library"))
