@@ -146,7 +146,7 @@ def test_nnx_gru_has_no_recurrent_bias_of_n(flax, structure):
     cell = next(module for module in ours.modules() if isinstance(module, nn.ResetAfterGRUCell))
     size = cell.Wh.shape[0]
     lost = cell.bh.numpy()[2 * size :]
-    assert f"bh[{2 * size}] = {lost[0]:.6g} of ResetAfterGRUCell, bh[{2 * size + 1}]" in str(caught.value)
+    assert f"\n  bh[{2 * size}] = {lost[0]:.6g} of ResetAfterGRUCell\n  bh[{2 * size + 1}]" in str(caught.value)
 
     def without(module, seed=0):
         for part in randomised(module, seed).modules():

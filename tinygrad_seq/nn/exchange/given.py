@@ -41,7 +41,11 @@ def _leaves(tree: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str 
 def _is_list(tree: Any) -> bool:
     """Whether it is a list of trees, and not a list of numbers, which is an array."""
     return isinstance(tree, (list, tuple)) and all(
-        hasattr(part, "shape") or part is None or isinstance(part, Mapping) or _is_list(part) for part in tree
+        (hasattr(part, "shape") and not isinstance(part, np.generic))
+        or part is None
+        or isinstance(part, Mapping)
+        or _is_list(part)
+        for part in tree
     )
 
 

@@ -137,10 +137,11 @@ def refuse_loss(library: Library, slots: list[Slot]) -> None:
         for place in np.argwhere(~held[owner].arrays[name] & (array != 0))
     ]
     if lost:
-        kinds = sorted({library.cells[kind].name for kind, _ in lost})
-        numbers = ", ".join(number for _, number in lost[:MOST])
-        more = f" and {len(lost) - MOST} more numbers" if len(lost) > MOST else ""
-        raise ValueError(
-            f"{library.title} has no place in its {' and '.join(kinds)} for {numbers}{more}, "
-            "which would be lost; nothing was written. Set them to 0, or use a cell or a library that has them"
-        )
+        place = " and ".join(sorted({library.cells[kind].name for kind, _ in lost}))
+        lines = [
+            f"{library.title} has no place in its {place} for these numbers; nothing was written",
+            *(number for _, number in lost[:MOST]),
+            *([f"and {len(lost) - MOST} more"] if len(lost) > MOST else []),
+            "set them to 0, or use a cell or a library that has them",
+        ]
+        raise ValueError("\n  ".join(lines))
