@@ -204,6 +204,7 @@ def test_arrays_of_any_order_in_memory_are_saved_row_by_row(tmp_path, kind):
         assert found[name].tolist() == array.tolist()
 
 
+@pytest.mark.host("what is copied from a device is in rows")
 def test_states_of_models_lie_row_by_row_for_other_writers(tmp_path):
     """safetensors may write them without us: the state of a model, and the weights for another library."""
     columns = ts.tensor(np.arange(24.0).reshape(4, 6))[:, [5, 0, 2]]

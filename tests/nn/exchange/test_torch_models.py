@@ -161,6 +161,21 @@ def test_networks_without_biases(torch, kind):
 
 
 @pytest.mark.oracle
+def test_a_network_with_a_projection_is_refused(torch):
+    theirs = torch.nn.Sequential(torch.nn.LSTM(E, H, num_layers=2, proj_size=2))
+    model = nn.Sequential(nn.Recurrent(nn.Stacked(nn.LSTMCell(E, H), nn.LSTMCell(H, H))))
+    with pytest.raises(ValueError, match="nothing was loaded") as caught:
+        nn.from_torch(arrays_of(theirs), model)
+    for words in [
+        "unexpected: 0.weight_hr_l0; 0.weight_hr_l1\n",
+        "0.weight_hh_l0 needs float32[20,5], got float32[20,2]",
+        "0.weight_ih_l1 needs float32[20,5], got float32[20,2]",
+        "proj_size, which no cell here has",
+    ]:
+        assert words in str(caught.value)
+
+
+@pytest.mark.oracle
 @pytest.mark.parametrize("kind", CELLS)
 def test_a_cell_that_a_model_runs_itself(torch, kind):
     """PyTorch's LSTMCell, GRUCell and RNNCell in a loop: their names have no _l0."""
@@ -420,11 +435,25 @@ def test_dropout_has_no_arrays():
 
 def test_a_model_within_a_model_that_wraps_it():
     """torch.nn.DataParallel and torch.compile write `module.` and `_orig_mod.` before every name."""
-    model, other = Tagger(seed=0), Tagger(seed=1)
+    model, other, third = (Tagger(seed=seed) for seed in range(3))
     wrapped = nn.to_torch(model, names={"module": model})
     assert wrapped.keys() == {f"module.{name}" for name in nn.to_torch(model)}
     nn.from_torch(wrapped, other, names={"module": other})
+    nn.from_torch(wrapped, third)  # a prefix that all names share is ignored
     assert equal(nn.to_torch(other), nn.to_torch(model))
+    assert equal(nn.to_torch(third), nn.to_torch(model))
+
+
+def test_keys_of_a_dict_may_contain_what_separates_names():
+    class Own(nn.Module):
+        def __init__(self):
+            self.heads = {"a/b": nn.Linear(2, 3, rng=0), "c.d": nn.Linear(2, 1, rng=0)}
+
+    model = Own()
+    state = different(nn.to_torch(model))
+    state["heads.a/b.weight"] = state.pop("heads.a.b.weight")  # as PyTorch has it
+    nn.from_torch(state, model)
+    assert (model.heads["a/b"].weight.numpy() == state["heads.a/b.weight"].T).all()
 
 
 def test_a_module_under_two_names_has_one_value():

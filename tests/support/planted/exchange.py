@@ -12,7 +12,7 @@ MUTANTS = [
         ("parts", "found.setdefault((own, id(part)), part)", "found.setdefault((path, id(part)), part)"),
         ("parts", "not _names_inside(part, names)", "not names"),
         ("parts", '.removeprefix("layers.")', ""),
-        ("parts", "joined(own, name", "joined(path, name"),
+        ("parts", "own, *re.split", "path, *re.split"),
         ("_names_inside", " - {id(module)}", ""),
         ("_names_inside", "(inner, *_tensors(inner))", "(inner,)"),
     ),

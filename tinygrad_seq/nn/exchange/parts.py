@@ -7,6 +7,7 @@ it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from tinygrad_seq.engine.errors import describe
@@ -44,15 +45,15 @@ def parts(
                 for name, child in children(part):
                     # the layers of a Sequential are its children, by number
                     name = name.removeprefix("layers.") if isinstance(part, Sequential) else name
-                    walk(child, joined(own, name.replace(".", separator), separator), (*above, part))
+                    walk(child, joined(separator, own, *re.split("[./]", name)), (*above, part))
 
     walk(model, "", ())
     return [(path, part) for (path, _), part in found.items()]
 
 
-def joined(path: str, name: str, separator: str) -> str:
-    """path.name, where both may be empty."""
-    return separator.join(filter(None, (path, name)))
+def joined(separator: str, *names: str) -> str:
+    """a.b.c, without the names that are empty."""
+    return separator.join(filter(None, names))
 
 
 def _names_inside(module: Module, names: Mapping[str, Part]) -> bool:

@@ -114,7 +114,7 @@ class Library:
             except TypeError as error:
                 refused.append(f"{path}: {error}; or name the modules inside it" if path else str(error))
             else:
-                found.append([slot._replace(name=joined(path, slot.name, self.separator)) for slot in slots])
+                found.append([slot._replace(name=joined(self.separator, path, slot.name)) for slot in slots])
         if refused:
             raise TypeError("\n".join(refused))
         counts = Counter(slot.name for slots in found for slot in slots)

@@ -34,7 +34,7 @@ def load(library: Library, arrays: Any, module: M, names: Mapping[str, Part] | N
         every = ", ".join(slot.name for slot in slots)
         for t, array in read(slots, given):
             _, before, first = new.setdefault(id(t), (t, array, every))
-            if not np.array_equal(before, array, equal_nan=True):
+            if before is not array and not np.array_equal(before, array, equal_nan=True):
                 differ[every] = f"\n  {first} and {every}"
     if differ:
         raise ValueError(
