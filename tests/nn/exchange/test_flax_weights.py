@@ -105,6 +105,16 @@ class Nnx(Network):
         states = [nnx.state(one) for one in self.runners]  # with the state of random numbers
         return states[0] if len(states) == 1 else states
 
+    def gradients(self, xs, g):
+        from flax import nnx
+        from flax.traverse_util import flatten_dict
+
+        def loss(one):
+            return (one(np.swapaxes(xs, 0, 1))[1] * np.swapaxes(g, 0, 1)).sum()
+
+        slopes = nnx.grad(loss, argnums=nnx.DiffState(0, nnx.Param))(self.runners[0])
+        return flatten_dict(nnx.to_pure_dict(slopes), sep="/")
+
 
 LINEN = {
     "SimpleCell": nn.RNNCell,
@@ -136,6 +146,12 @@ def test_linen_gradients_agree(flax, kind):
 def test_nnx_both_ways(flax, kind, structure):
     library = "flax.nnx.OptimizedLSTMCell" if kind == "OptimizedLSTMCell" else "flax.nnx"
     both_ways(library, runner(LINEN[kind], structure), Nnx(kind, structure), inputs())
+
+
+@pytest.mark.parametrize("kind", ["SimpleCell", "LSTMCell", "OptimizedLSTMCell"])
+def test_nnx_gradients_agree(flax, kind):
+    library = "flax.nnx.OptimizedLSTMCell" if kind == "OptimizedLSTMCell" else "flax.nnx"
+    slopes_agree(library, runner(LINEN[kind], "both"), Nnx(kind, "both"), inputs())
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

@@ -7,7 +7,7 @@ one. The GRU of linen also has the recurrent bias of n; that of nnx does not.
 There is no counterpart of linen's MGUCell: its forget gate acts after the product, f (h Whn + bhn), and on the
 old state, f h; ours acts before the product, and f is the share of the new value.
 
-Checked with Flax 0.12.8, outputs and states, and gradients of linen.
+Checked with Flax 0.12.8, outputs, states and gradients.
 """
 
 from __future__ import annotations

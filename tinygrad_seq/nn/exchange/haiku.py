@@ -2,7 +2,8 @@
 gives: lstm, lstm_1, ... in the order of the layers, forward before backward.
 
 The LSTM has one matrix for [x; h] and the gates i, g, f, o, and adds 1 to f itself. The GRU has z, r, n. The
-vanilla network has relu, and two biases.
+vanilla network has relu, and two biases; one that was made with double_bias=False lacks the second, linear_1/b:
+give zeros for it.
 
 Checked with Haiku 0.0.17, outputs, states and gradients.
 """

@@ -2,7 +2,7 @@
 
 MLX stores (out, in). Its GRU has one bias of r and z, and two of n.
 
-Checked with MLX 0.32.4, outputs and states.
+Checked with MLX 0.32.4, outputs, states and gradients.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""Weights of TensorFlow's fused LSTM: the inputs w and b of tf.raw_ops.BlockLSTM and BlockLSTMV2, or of
-LSTMBlockCell, and wci, wcf, wco where use_peephole is set. The layers of tf.keras are those of Keras.
+"""Weights of TensorFlow's fused LSTM: the inputs w and b of tf.raw_ops.BlockLSTM and BlockLSTMV2, and wci, wcf,
+wco where use_peephole is set. The layers of tf.keras are those of Keras.
 
 Both have one matrix for [x; h]. BlockLSTM has the gates i, g, f, o and adds its attribute forget_bias, by
 default 1, to f; BlockLSTMV2 has our order. Both clip c by the attribute cell_clip, by default 3 in BlockLSTM:
 pass cell_clip=0, or the outputs differ.
+
+Checked with TensorFlow 2.21.0, outputs and states, and gradients of BlockLSTM; those of BlockLSTMV2 are wrong
+there (findings/tensorflow_block_lstm_v2_gradient.sh).
 """
 
 from __future__ import annotations

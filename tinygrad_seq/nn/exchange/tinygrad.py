@@ -1,6 +1,6 @@
 """Weights of tinygrad: `get_state_dict(cell)` of its LSTMCell, with the names of PyTorch's.
 
-Checked with tinygrad 0.14.0, outputs and states.
+Checked with tinygrad 0.14.0, outputs, states and gradients.
 """
 
 from __future__ import annotations
