@@ -66,8 +66,8 @@ def from_torch(arrays: Mapping[str, ArrayLike], module: M, *, names: Mapping[str
     is an LSTMCell, a ResetAfterGRUCell for a GRU, or an RNNCell, whose activation must be PyTorch's
     nonlinearity (the arrays do not contain it). Linear, Embedding, LayerNorm and Sequential are those of
     PyTorch; a list or a dict of modules is ModuleList or ModuleDict; a tensor of any other module is taken as
-    it is. If `names` contains a module inside of a network or a layer, such as its cell, then these are not
-    exchanged as a whole, but what is inside.
+    it is. If `names` contains a part of a network or a layer, such as a cell, all of its parts are exchanged
+    one by one.
 
     Without any bias in the arrays of a network (bias=False), ours become 0. Raises ValueError if names are
     missing, unexpected, or of another shape or kind: all of them are listed, and nothing is loaded. Raises
