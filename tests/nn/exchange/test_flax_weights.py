@@ -171,3 +171,19 @@ def test_nnx_gru_has_no_recurrent_bias_of_n(flax, structure):
         return module
 
     both_ways("flax.nnx", ours, Nnx("GRUCell", structure), inputs(), prepare=without)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_the_minimal_gated_unit_of_linen(flax, structure):
+    """One gate for both r and z."""
+
+    def tied(module, seed=0):
+        for p in randomised(module, seed).parameters():
+            r, _, n = np.split(p.numpy(), 3, axis=-1)
+            p.assign_(np.concatenate([r, r, n], axis=-1))
+        return module
+
+    ours = runner(nn.ResetAfterGRUCell, structure)
+    both_ways("flax.linen.MGUCell", ours, Linen("MGUCell", structure), inputs(), prepare=tied)
+    with pytest.raises(ValueError, match="no place in its MGUCell for these numbers"):
+        nn.to_weights("flax.linen.MGUCell", randomised(ours))

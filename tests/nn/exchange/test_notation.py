@@ -45,7 +45,7 @@ ROWS = {
 def test_a_row_describes_an_array(row):
     array = np.full(shape_of(row, own()), np.nan)
     for pair in pairs(row, array, own()):
-        pair.write()
+        pair.theirs[...] = pair.value()
     np.testing.assert_array_equal(array, np.array(ROWS[row], float))
 
 
@@ -63,7 +63,7 @@ def read(row, array):
 def test_reading_is_the_way_back(row):
     array = np.full(shape_of(row, own()), np.nan)
     for pair in pairs(row, array, Own(read(row, ROWS[row]), "rzn")):
-        pair.write()
+        pair.theirs[...] = pair.value()
     np.testing.assert_array_equal(array, np.array(ROWS[row], float))
 
 
@@ -71,6 +71,13 @@ def test_blocks_that_are_not_in_the_row_are_not_read():
     found = read("Wx' z r", ROWS["Wx' z r"])
     np.testing.assert_array_equal(found["Wx"], [[0, 1, 2, 3, np.nan, np.nan], [6, 7, 8, 9, np.nan, np.nan]])
     assert np.isnan(found["Wh"]).all()
+
+
+def test_one_block_for_two_of_ours():
+    found = read("b n r=z", [1, 2, 3, 4])
+    np.testing.assert_array_equal(found["b"], [3, 4, 3, 4, 1, 2])
+    values = [list(pair.value()) for pair in pairs("b n r=z", np.zeros(4), own())]
+    assert values == [[44, 45], [40, 41], [42, 43]]
 
 
 def test_of_a_sum_the_first_is_all_and_the_others_are_0():

@@ -39,6 +39,8 @@ MUTANTS = [
         ("without_biases", "return slots if bias_is_given or", "return slots if"),
         ("read", "dtype = reduce(np.promote_types, dtypes)", "dtype = dtypes[0]"),
         ("refuse_loss", "if lost:", "if len(lost) > 1:"),
+        ("refuse_loss", "(pair.theirs == pair.value()) | np.isnan(pair.theirs)", "True"),
+        ("refuse_loss", " | np.isnan(pair.theirs)", ""),
     ),
     *mutants(
         "nn/exchange/slots.py",

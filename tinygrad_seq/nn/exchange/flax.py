@@ -4,8 +4,10 @@ The names before those of the cells are those of `RNN(cell)` and `Bidirectional(
 precedes them in a larger model, and "params", are ignored. Where two biases are added in every gate, Flax has
 one. The GRU of linen also has the recurrent bias of n; that of nnx does not.
 
-There is no counterpart of linen's MGUCell: its forget gate acts after the product, f (h Whn + bhn), and on the
-old state, f h; ours acts before the product, and f is the share of the new value.
+MGUCell of linen, a minimal gated unit, is the GRU with one gate for both r and z: a `ResetAfterGRUCell` whose
+blocks r and z are equal (training makes them differ). `MinimalGatedCell` is another cell: its gate
+acts before the product with Whn, and is the share of the new value. Without reset_gate, an MGUCell has no
+counterpart.
 
 Checked with Flax 0.12.8, outputs, states and gradients.
 """
@@ -37,6 +39,24 @@ LINEN = Library(
     },
     name=partial(prefixed, runner="cell/", directions=("forward_rnn/cell/", "backward_rnn/cell/")),
     biasless=False,
+)
+
+MGU = replace(
+    LINEN,
+    cells={
+        ResetAfterGRUCell: Counterpart(
+            "MGUCell",
+            {
+                "if/kernel": "Wx r=z",
+                "in/kernel": "Wx n",
+                "hf/kernel": "Wh r=z",
+                "hn/kernel": "Wh n",
+                "if/bias": "b+bh r=z",
+                "in/bias": "b n",
+                "hn/bias": "bh n",
+            },
+        )
+    },
 )
 
 NNX = replace(

@@ -14,6 +14,7 @@ last axis consists of blocks, one for each gate, as in the docstring of the cell
     b+bh r z                the library has one number for a sum: it is read as b, and bh is 0
     +b                      the library adds this array to one that a row before describes as b: it is read by
                             adding it to b, and written as 0
+    Wx r=z n                the library has one block for both: they can only be written if they are equal
     Wx' -f o 0 g            0 is a block that the library does not use: it is written as 0, and not read
 
 A row works in both directions, since it only pairs views: `pairs` yields each block of the library's array with
@@ -30,13 +31,16 @@ from typing import NamedTuple
 import numpy as np
 
 PART = re.compile(r"(?P<added>\+?)(?P<names>\w+(?:\+\w+)*)(?P<transposed>'?)(?P<blocks>(?: \S+)*)")
-BLOCK = re.compile(r"(?P<minus>-?)(?P<gate>[a-z]|0)(?P<shift>(?:[+-]\d+)?)")
+BLOCK = re.compile(r"(?P<minus>-?)(?P<gates>[a-z](?:=[a-z])*|0)(?P<shift>(?:[+-]\d+)?)")
 
 
 class Block(NamedTuple):
-    """A block of the library's array: sign * ours + shift. Gate "" means the whole parameter, "0" unused."""
+    """A block of the library's array: sign * ours + shift, for each of the gates of ours that it stands for.
 
-    gate: str = ""
+    The gate "" means the whole parameter; without a gate, the library does not use the block.
+    """
+
+    gates: tuple[str, ...] = ("",)
     sign: int = 1
     shift: int = 0
 
@@ -59,13 +63,12 @@ class Pair(NamedTuple):
     block: Block
     added: bool
 
-    def write(self) -> None:
-        """The library's block, from ours."""
-        if self.ours and not self.added:
-            value = self.block.sign * sum(self.ours[1:], start=self.ours[0])
-            self.theirs[...] = value + self.block.shift if self.block.shift else value  # -0.0 + 0 is 0.0
-        else:
-            self.theirs[...] = 0
+    def value(self) -> np.ndarray | float:
+        """The library's block, computed from ours."""
+        if self.added or not self.ours:
+            return 0.0
+        value = self.block.sign * sum(self.ours[1:], start=self.ours[0])
+        return value + self.block.shift if self.block.shift else value  # -0.0 + 0 is 0.0
 
     def read(self) -> None:
         """Our blocks, from the library's."""
@@ -103,7 +106,11 @@ def _part(text: str, row: str) -> Part:
     words = match["blocks"].split()
     interleaved = len(words) == 1 and len(words[0]) > 1 and words[0].isalpha()
     found = [BLOCK.fullmatch(word) for word in (words[0] if interleaved else words)]
-    blocks = [Block(m["gate"], -1 if m["minus"] else 1, int(m["shift"] or 0)) for m in found if m]
+    blocks = [
+        Block(tuple(re.findall("[a-z]", m["gates"])), -1 if m["minus"] else 1, int(m["shift"] or 0))
+        for m in found
+        if m
+    ]
     if len(blocks) < len(found):
         raise ValueError(f"{text!r} in the row {row!r} needs gates such as i, -z or f-1, separated by spaces")
     names = tuple(match["names"].split("+"))
@@ -137,8 +144,10 @@ def _pairs(part: Part, view: np.ndarray, own: Own) -> Iterator[Pair]:
     shapes = [_block_shape(part, block, own) for block in part.blocks]
     views = [view[..., k::count] for k in range(count)] if part.interleaved else _split(view, shapes)
     for block, theirs in zip(part.blocks, views, strict=True):
-        ours = [] if block.gate == "0" else [own.block(name, block.gate) for name in part.names]
-        yield Pair(theirs, ours, block, part.added)
+        for gate in block.gates:
+            yield Pair(theirs, [own.block(name, gate) for name in part.names], block, part.added)
+        if not block.gates:
+            yield Pair(theirs, [], block, part.added)
 
 
 def _shape(part: Part, own: Own) -> tuple[int, ...]:
@@ -147,7 +156,7 @@ def _shape(part: Part, own: Own) -> tuple[int, ...]:
 
 
 def _block_shape(part: Part, block: Block, own: Own) -> tuple[int, ...]:
-    return own.block(part.names[0], own.gates[0] if block.gate == "0" else block.gate).shape
+    return own.block(part.names[0], block.gates[0] if block.gates else own.gates[0]).shape
 
 
 def _joined(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:

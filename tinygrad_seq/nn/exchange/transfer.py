@@ -1,7 +1,7 @@
 """Weights from and to another library, by its table.
 
 A block of ours that no row describes is 0 in the library: `load` sets it to 0, and `dump` raises an error if it
-is not 0, because the numbers would be lost.
+is not 0, because the numbers would be lost. It also does if two blocks of ours differ that are one there.
 """
 
 from __future__ import annotations
@@ -112,24 +112,25 @@ def dump(
         raise ValueError(f"{library.title} has no class without biases; write bias=True")
     by_part = library.model(module, names)
     slots = [slot for slots in by_part for slot in slots if bias or not slot.is_bias()]
-    refuse_loss(library, slots)
     made = {slot.name: slot.empty() for slot in slots}
     for slot in slots:
         for owner, view in slot.views(made[slot.name]):
             for pair in pairs(slot.row, view, owner.arrays()):
-                pair.write()
+                pair.theirs[...] = pair.value()
+    refuse_loss(library, slots, made)
     return made
 
 
-def refuse_loss(library: Library, slots: list[Slot]) -> None:
-    """Raise ValueError if numbers other than 0 have no place in the slots; list all of them."""
+def refuse_loss(library: Library, slots: list[Slot], made: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError if numbers other than 0 are not in the arrays that were made; list them."""
     owners = dict.fromkeys(owner for slot in slots for owner in slot.owners)
     held = {owner: owner.zeros(np.dtype(bool)) for owner in owners}
     for slot in slots:
-        for owner, view in slot.views(slot.empty()):
-            for pair in pairs(slot.row, view, held[owner]):
-                for block in pair.ours:
-                    block[...] = True
+        for owner, view in slot.views(made[slot.name]):
+            every = pairs(slot.row, view, owner.arrays()), pairs(slot.row, view, held[owner])
+            for pair, places in zip(*every, strict=True):
+                for place in places.ours:
+                    place[...] = (pair.theirs == pair.value()) | np.isnan(pair.theirs)
     lost = [
         (owner.kind, f"{name}{list(map(int, place))} = {array[tuple(place)]:.6g} of {owner.kind.__name__}")
         for owner in owners
@@ -137,11 +138,11 @@ def refuse_loss(library: Library, slots: list[Slot]) -> None:
         for place in np.argwhere(~held[owner].arrays[name] & (array != 0))
     ]
     if lost:
-        place = " and ".join(sorted({library.cells[kind].name for kind, _ in lost}))
+        kinds = " and ".join(sorted({library.cells[kind].name for kind, _ in lost}))
         lines = [
-            f"{library.title} has no place in its {place} for these numbers; nothing was written",
+            f"{library.title} has no place in its {kinds} for these numbers; nothing was written",
             *(number for _, number in lost[:MOST]),
             *([f"and {len(lost) - MOST} more"] if len(lost) > MOST else []),
-            "set them to 0, or use a cell or a library that has them",
+            "change them, most of them to 0, or use a cell or a library that has them",
         ]
         raise ValueError("\n  ".join(lines))

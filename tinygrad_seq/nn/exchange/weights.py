@@ -11,7 +11,7 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.cells import Cell
 from tinygrad_seq.nn.exchange.chainer import CHAINER
 from tinygrad_seq.nn.exchange.equinox import EQUINOX
-from tinygrad_seq.nn.exchange.flax import LINEN, NNX, NNX_OPTIMIZED
+from tinygrad_seq.nn.exchange.flax import LINEN, MGU, NNX, NNX_OPTIMIZED
 from tinygrad_seq.nn.exchange.haiku import HAIKU
 from tinygrad_seq.nn.exchange.keras import KERAS
 from tinygrad_seq.nn.exchange.mlx import MLX
@@ -28,6 +28,7 @@ LIBRARIES: Mapping[str, Library] = {
     "chainer": CHAINER,
     "equinox": EQUINOX,
     "flax.linen": LINEN,
+    "flax.linen.MGUCell": MGU,
     "flax.nnx": NNX,
     "flax.nnx.OptimizedLSTMCell": NNX_OPTIMIZED,
     "haiku": HAIKU,
