@@ -247,6 +247,20 @@ def test_two_biases_are_added_in_the_dtype_of_the_parameters():
     assert (nn.from_weights("torch", half, nn.LSTMCell(I, H)).b.numpy() == 80_000).all()
 
 
+def test_numbers_that_would_become_infinite_are_refused():
+    cell = randomised(nn.LSTMCell(I, H))
+    before, arrays = parameters(cell), nn.to_weights("keras", nn.LSTMCell(I, H, dtype=np.float64))
+    arrays["bias"][2] = -1e300
+    with pytest.raises(
+        ValueError, match=r"infinite in the dtype of LSTMCell; nothing was loaded; .*\n  float32: kernel,"
+    ):
+        nn.from_weights("keras", arrays, cell)
+    equal(parameters(cell), before)
+    assert nn.from_weights("keras", arrays, cell.to(dtype="float64")).b.numpy()[2] == -1e300
+    arrays["bias"][2] = np.inf
+    assert nn.from_weights("keras", arrays, nn.LSTMCell(I, H)).b.numpy()[2] == np.inf
+
+
 def test_parameters_of_another_dtype():
     ours = nn.LSTMCell(I, H, dtype=np.float64)
     arrays = nn.to_weights("keras", ours)
@@ -307,6 +321,9 @@ def test_other_errors():
         nn.from_weights("torch", {**arrays, "weight_hr": np.zeros((2, H))}, cell)
     with pytest.raises(TypeError, match=r"weight_ih cannot be read as a NumPy array .*BFloat16.*; convert it"):
         nn.from_weights("torch", {**arrays, "weight_ih": Unreadable()}, cell)
+    for tree in (None, np.ones(3), 1.0, cell, [1.0, 2.0], iter([]), "kernel"):
+        with pytest.raises(TypeError, match="weights need a dict of arrays, or nested dicts and lists, got"):
+            nn.from_weights("keras", tree, cell)
     with pytest.raises(ValueError, match="two of the arrays have the same name: a/kernel, a/kernel"):
         nn.from_weights("keras", {"a": {"kernel": np.ones(2)}, "a.kernel": np.ones(2)}, cell)
     with pytest.raises(ValueError, match=r"kernel needs .*, got object"):

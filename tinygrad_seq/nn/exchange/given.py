@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_seq.engine import backend
+from tinygrad_seq.engine.errors import describe
 
 
 def flat(arrays: Any, separator: str, unread: str) -> dict[str, np.ndarray] | list[np.ndarray]:
@@ -17,6 +18,8 @@ def flat(arrays: Any, separator: str, unread: str) -> dict[str, np.ndarray] | li
     A tree of lists without names becomes one list. Paths that match the regular expression `unread` are left
     out. Raises TypeError for what is not an array, and ValueError if two arrays have the same path.
     """
+    if not (isinstance(arrays, Mapping) or _is_list(arrays)):
+        raise TypeError(f"weights need a dict of arrays, or nested dicts and lists, got {describe(arrays)}")
     leaves = list(_leaves(arrays, ()))
     if leaves and all(isinstance(part, int) for path, _ in leaves for part in path):
         return [_array(leaf, str(path[0])) for path, leaf in leaves]

@@ -6,7 +6,7 @@ is not 0, because the numbers would be lost. It also does if two blocks of ours 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -41,9 +41,27 @@ def load(library: Library, arrays: Any, module: M, names: Mapping[str, Part] | N
             f"{type(module).__name__} shares parts whose values in {library.title} differ; nothing was loaded"
             + "".join(differ.values())
         )
-    for t, array, _ in new.values():
+    for t, array in cast(library, module, new.values()):
         t.assign_(array)
     return module
+
+
+def cast(
+    library: Library, module: Module, new: Iterable[tuple[Tensor, np.ndarray, str]]
+) -> list[tuple[Tensor, np.ndarray]]:
+    """The values in the dtypes of the tensors. Raises ValueError if a finite number would become infinite."""
+    found, large = [], []
+    for t, array, names in new:
+        with np.errstate(over="ignore"):
+            found.append((t, array.astype(t.dtype)))
+        if np.any(np.isinf(found[-1][1]) & ~np.isinf(array)):
+            large.append(f"\n  {t.dtype}: {names}")
+    if large:
+        raise ValueError(
+            f"{library.title} has numbers that are infinite in the dtype of {type(module).__name__}; nothing was "
+            f"loaded; use .to(dtype='float64') before{''.join(large)}"
+        )
+    return found
 
 
 def matched(
