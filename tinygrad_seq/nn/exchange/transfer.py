@@ -58,8 +58,8 @@ def cast(
             large.append(f"\n  {t.dtype}: {names}")
     if large:
         raise ValueError(
-            f"{library.title} has numbers that are infinite in the dtype of {type(module).__name__}; nothing was "
-            f"loaded; use .to(dtype='float64') before{''.join(large)}"
+            f"{library.title} has numbers that are infinite in the dtype of {type(module).__name__}; nothing "
+            f"was loaded; use .to(dtype='float64') before{''.join(large)}"
         )
     return found
 

@@ -56,9 +56,9 @@ def from_weights(library: str, arrays: Any, module: M) -> M:
     another byte order are cast to the dtype of the parameters, by value: the module says in which precision it
     computes. Without any bias in the arrays, ours become 0.
 
-    Raises ValueError if arrays are missing, unexpected, or of another shape or kind, or for an unknown library:
-    all problems are listed, and nothing is loaded. Raises TypeError for a module that has no counterpart in the
-    library.
+    Raises ValueError if arrays are missing, unexpected, of another shape or kind, or contain numbers that are
+    infinite in the dtype of the parameters, or for an unknown library: all problems are listed, and nothing is
+    loaded. Raises TypeError for a module that has no counterpart in the library, and for what is not an array.
 
     >>> from tinygrad_seq import nn
     >>> layer = [np.ones((3, 20)), np.ones((5, 20)), np.zeros(20)]  # LSTM(5).get_weights() of Keras
