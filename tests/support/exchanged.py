@@ -45,6 +45,7 @@ def runner(cell, structure, *, size=I):
 
 
 STRUCTURES = ["one", "both", "two layers", "both in two layers"]
+ENDS = [STRUCTURES[0], STRUCTURES[-1]]  # of libraries that compile every network, which takes seconds
 
 
 def same(ours, theirs, xs, lengths=None):

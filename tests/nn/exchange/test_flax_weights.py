@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exchanged import H2, STRUCTURES, H, I, both_ways, inputs, randomised, runner, slopes_agree
+from exchanged import ENDS, H2, H, I, both_ways, inputs, randomised, runner, slopes_agree
 
 from tinygrad_seq import nn
 
@@ -124,7 +124,7 @@ LINEN = {
 }
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 @pytest.mark.parametrize("kind", LINEN)
 def test_linen_both_ways(flax, kind, structure):
     both_ways("flax.linen", runner(LINEN[kind], structure), Linen(kind, structure), inputs())
@@ -141,7 +141,7 @@ def test_linen_gradients_agree(flax, kind):
     slopes_agree("flax.linen", runner(LINEN[kind], "both"), Linen(kind, "both"), inputs())
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 @pytest.mark.parametrize("kind", ["SimpleCell", "LSTMCell", "OptimizedLSTMCell"])
 def test_nnx_both_ways(flax, kind, structure):
     library = "flax.nnx.OptimizedLSTMCell" if kind == "OptimizedLSTMCell" else "flax.nnx"
@@ -154,7 +154,7 @@ def test_nnx_gradients_agree(flax, kind):
     slopes_agree(library, runner(LINEN[kind], "both"), Nnx(kind, "both"), inputs())
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 def test_nnx_gru_has_no_recurrent_bias_of_n(flax, structure):
     ours = randomised(runner(nn.ResetAfterGRUCell, structure))
     with pytest.raises(ValueError, match="no place in its GRUCell for") as caught:
@@ -173,7 +173,7 @@ def test_nnx_gru_has_no_recurrent_bias_of_n(flax, structure):
     both_ways("flax.nnx", ours, Nnx("GRUCell", structure), inputs(), prepare=without)
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 def test_the_minimal_gated_unit_of_linen(flax, structure):
     """One gate for both r and z."""
 

@@ -1,7 +1,7 @@
 """Weights from and to Haiku."""
 
 import pytest
-from exchanged import H2, STRUCTURES, B, H, I, T, both_ways, inputs, randomised, runner, slopes_agree
+from exchanged import ENDS, H2, B, H, I, T, both_ways, inputs, randomised, runner, slopes_agree
 
 from tinygrad_seq import nn
 
@@ -55,7 +55,7 @@ class Network:
         return {f"{module}/{name}": slope for module, part in slopes.items() for name, slope in part.items()}
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_ways(haiku, kind, structure):
     both_ways("haiku", runner(KINDS[kind], structure), Network(haiku, kind, structure), inputs())

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from exchanged import H2, STRUCTURES, H, I, T, both_ways, inputs, runner, slopes_agree
+from exchanged import ENDS, H2, H, I, T, both_ways, inputs, runner, slopes_agree
 
 from tinygrad_seq import nn
 
@@ -82,7 +82,7 @@ class Network:
         return [np.asarray(slope) for part in slopes for slope in part]
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", ENDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_ways(keras, kind, structure):
     both_ways("keras", runner(KINDS[kind][0], structure), Network(keras, kind, structure), inputs())
