@@ -40,7 +40,11 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
 settings.load_profile(os.environ.get("TINYGRAD_SEQ_PROFILE", "quick"))
+
+
+EXCHANGED = ("dm-haiku", "equinox", "flax", "keras", "onnxruntime", "tinygrad")  # tests marked `exchange`
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +82,24 @@ def emitter_of_a_test(request):
 
 
 def pytest_report_header(config):
-    """The backend, the emitter, and whether PyTorch is installed; if not, tests marked `oracle` are skipped."""
+    """The backend, the emitter, and the libraries to compare with: tests of one that is absent are skipped."""
+    versions = {name: version(name) for name in EXCHANGED}
+    found = [f"{name} {number}" for name, number in versions.items() if number]
+    absent = [name for name, number in versions.items() if not number]
+    return [
+        doors.description(),
+        f"emitter: {emitter()}",
+        f"oracle: PyTorch {version('torch') or 'is not installed, so nothing is compared with it'}",
+        f"exchange: {', '.join(found) or 'none'}; not installed, so skipped: {', '.join(absent) or 'none'}",
+    ]
+
+
+def version(package):
+    """The version of an installed package, or None."""
     try:
-        oracle = f"oracle: PyTorch {importlib.metadata.version('torch')}"
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        oracle = "oracle: PyTorch is not installed, so nothing is compared with it"
-    return [doors.description(), f"emitter: {emitter()}", oracle]
+        return None
 
 
 def pytest_configure(config):

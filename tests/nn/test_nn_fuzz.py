@@ -27,6 +27,7 @@ ELSEWHERE = {  # names without calls of their own, and why
     "Runner": "a base class",
     "pictures": "draws with matplotlib",
     "to_torch": "together with from_torch",
+    "to_weights": "together with from_weights",
 }
 HELPERS = {  # functions of attention, init and memory that are not for users
     "attention.broadcasts", "attention.refuse_mask", "init.generator",

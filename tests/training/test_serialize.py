@@ -1,6 +1,7 @@
 """Trees in files: loading returns the tree that was saved, or raises an error that names the file."""
 
 import builtins
+import json
 import os
 import pickle
 import struct
@@ -15,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
-from tinygrad_seq.training import serialize
+from tinygrad_seq.training import Learner, serialize, train
+from tinygrad_seq.training.checkpoints import CHECKPOINT
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
 
@@ -144,6 +146,191 @@ def test_what_cannot_be_saved_is_named_and_the_old_file_stays(tmp_path, tree, wo
         serialize.save(tmp_path / "t", tree)
     assert serialize.load(tmp_path / "t") == 1
     assert os.listdir(tmp_path) == ["t"]
+
+
+# --- the bytes of the file ----------------------------------------------------------------------------
+
+
+def plain(path):
+    """The arrays of a safetensors file: the length of the header, the header in JSON, the bytes."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header.pop("__metadata__", None)
+    dtypes = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I16": "<i2", "BOOL": "?"}
+    found = {}
+    for name, entry in header.items():
+        first, last = (8 + length + offset for offset in entry["data_offsets"])
+        found[name] = np.frombuffer(content[first:last], dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return found
+
+
+def orders():
+    """The same numbers in memory of every order: name -> array, and the numbers."""
+    rows = np.arange(24.0).reshape(4, 6)
+    wide = np.full((8, 18), -1.0)
+    wide[::2, 1::3] = rows
+    return {
+        "rows": rows,
+        "transposed": np.array(rows.T, order="C").T,
+        "Fortran": np.asfortranarray(rows),
+        "strided": wide[::2, 1::3],
+        "backwards": np.array(rows[::-1, ::-1])[::-1, ::-1],
+        "one row": np.broadcast_to(rows[1], (4, 6)),
+        "big-endian": rows.astype(">f8"),
+        "big-endian, transposed": np.array(rows.T, order="C").T.astype(">f8", order="K"),
+        "float16, Fortran": np.asfortranarray(rows.astype(np.float16)),
+        "integers, transposed": np.array(rows.T.astype(">i2"), order="C").T,
+        "booleans, transposed": np.array(rows.T > 11, order="C").T,
+        "three axes": np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1),
+    }
+
+
+@pytest.mark.parametrize("kind", ["arrays", "tensors", "parameters"])
+def test_arrays_of_any_order_in_memory_are_saved_row_by_row(tmp_path, kind):
+    """safetensors 0.8.0 writes memory as it lies, whatever the strides; 0.4.5 to 0.7.0 did not."""
+    tree = orders()
+    if kind == "tensors":
+        tree = {name: ts.tensor(array) for name, array in tree.items()}
+        tree["transposed"], tree["strided"] = ts.tensor(orders()["rows"].T).T, ts.tensor(np.arange(48.0))[::2]
+    if kind == "parameters":
+        tree = {name: nn.Parameter(array) for name, array in tree.items() if array.dtype.kind == "f"}
+    expected = {name: np.array(a.numpy() if kind != "arrays" else a) for name, a in tree.items()}
+    serialize.save(tmp_path / "t", tree)
+    found = plain(tmp_path / "t")
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype.newbyteorder("=")
+        assert found[name].tolist() == array.tolist()
+
+
+@pytest.mark.host("what is copied from a device is in rows")
+def test_states_of_models_lie_row_by_row_for_other_writers(tmp_path):
+    """safetensors may write them without us: the state of a model, and the weights for another library."""
+    columns = ts.tensor(np.arange(24.0).reshape(4, 6))[:, [5, 0, 2]]
+    assert not columns.numpy().flags.c_contiguous
+    model = nn.Linear(4, 3, rng=0)
+    model.weight = columns
+    rows = columns.numpy().tolist()
+    for state, expected in (
+        (model.state_dict(), rows),
+        (nn.to_torch(model), list(map(list, zip(*rows, strict=True)))),
+    ):
+        safetensors_numpy.save_file(state, tmp_path / "t")
+        assert plain(tmp_path / "t")["weight"].tolist() == expected
+
+
+def test_checkpoints_and_models_are_saved_row_by_row(tmp_path):
+    class Turned(Learner):
+        """A model whose arrays lie in memory in columns, and a state that holds a view."""
+
+        def build(self, rng):
+            return nn.Linear(3, 4, rng=rng)
+
+        def state_dict(self):
+            weight = np.array(self.model.weight.numpy().T, order="C").T
+            return super().state_dict() | {"turned": weight, "big": weight.astype(">f4", order="K")}
+
+        def load_state_dict(self, state):
+            super().load_state_dict({name: state[name] for name in state.keys() - {"turned", "big"}})
+
+        def loss(self):
+            return self.model(self.rng.standard_normal((2, 3), np.float32)).sum()
+
+    task = Turned(tmp_path)
+    train(task, tmp_path, 2)
+    found = plain(tmp_path / CHECKPOINT)
+    weight = task.model.weight.numpy().tolist()
+    assert [found[f"task/{name}"].tolist() for name in ("model/weight", "turned", "big")] == [weight] * 3
+
+
+# --- files of other programs --------------------------------------------------------------------------
+
+
+def foreign(path, entries, **header):
+    """Write a safetensors file by the definition of the format; entries: name -> (dtype, shape, bytes)."""
+    content = b""
+    for name, (dtype, shape, data) in entries.items():
+        span = [len(content), len(content) + len(data)]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": span}
+        content += data
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content)
+
+
+def test_a_file_of_another_program_is_a_dict_of_its_arrays_in_its_order(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "z": rng.normal(size=(2, 3)),
+        "a": rng.normal(size=(3,)).astype(np.float32),
+        "m.0": rng.normal(size=()).astype(np.float16),
+        "counts": rng.integers(-100, 100, (2, 2), np.int16),
+        "bytes": rng.integers(0, 255, 5, np.uint8),
+        "mask": np.array([True, False]),
+        "none": np.zeros((0, 3), np.int64),
+    }
+    codes = ["F64", "F32", "F16", "I16", "U8", "BOOL", "I64"]
+    if "C64" in safetensors_numpy._TYPES:  # not in its older versions
+        arrays["complex"] = np.array([1 + 2j], np.complex64)
+        codes.append("C64")
+    stored = zip(arrays.items(), codes, strict=True)
+    entries = {
+        name: (code, list(a.shape), a.astype(a.dtype.newbyteorder("<")).tobytes()) for (name, a), code in stored
+    }
+    for header in ({}, *({"__metadata__": metadata} for metadata in (None, {}, {"format": "pt"}))):
+        foreign(tmp_path / "other", entries, **header)
+        found = serialize.load(tmp_path / "other", foreign=True)
+        assert same(found, arrays)
+        assert all(array.flags.writeable for array in found.values())
+
+
+def test_the_error_says_that_a_file_is_not_ours(tmp_path):
+    foreign(tmp_path / "file.safetensors", {"w": ("F32", [1], bytes(4))}, __metadata__={"format": "pt"})
+    words = refused(tmp_path / "file.safetensors")
+    assert "was not written by ts.save" in words
+    assert "ts.load(path, foreign=True) reads the arrays" in words
+
+
+def test_a_file_of_ours_is_a_tree_with_foreign_too_and_its_damage_is_noticed(tmp_path):
+    path, tree = tmp_path / "file", {"w": np.arange(6.0), "n": (3, None)}
+    serialize.save(path, tree)
+    assert same(serialize.load(path, foreign=True), tree)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum does not match"):
+        serialize.load(path, foreign=True)
+    path.write_bytes(content[:-1])
+    with pytest.raises(ValueError, match="truncated or damaged"):
+        serialize.load(path, foreign=True)
+
+
+def test_bfloat16_becomes_float32_exactly(tmp_path):
+    """Every bfloat16 there is: 1 sign, 8 exponent and 7 fraction bits, decoded by their definition."""
+    bits = np.arange(2**16, dtype="<u2")
+    foreign(tmp_path / "other", {"w": ("BF16", [256, 256], bits.tobytes())})
+    found = serialize.load(tmp_path / "other", foreign=True)["w"]
+    assert found.shape == (256, 256)
+    assert found.dtype == np.float32
+    sign, exponent, fraction = bits >> 15, (bits >> 7 & 255).astype(int), (bits & 127) / 128
+    normal = np.ldexp(1 + fraction, exponent - 127)
+    size = np.where(exponent > 0, normal, np.ldexp(fraction, -126))
+    size = np.where(exponent == 255, np.where(fraction > 0, np.nan, np.inf), size)
+    expected = np.where(sign == 1, -size, size)
+    np.testing.assert_array_equal(found.ravel(), expected)
+    assert (np.signbit(found.ravel()) == (sign == 1)).all()
+
+
+def test_dtypes_that_numpy_lacks_are_refused_by_name(tmp_path):
+    entries = {
+        "w": ("F32", [1], bytes(4)),
+        "layer.scale": ("F8_E4M3", [2], bytes(2)),
+        "half": ("BF16", [1], bytes(2)),
+        "head": ("F8_E5M2", [2, 1], bytes(2)),
+    }
+    foreign(tmp_path / "file.safetensors", entries)
+    with pytest.raises(ValueError, match=r"file\.safetensors has .*: head .F8_E5M2., layer\.scale .F8_E4M3.;"):
+        serialize.load(tmp_path / "file.safetensors", foreign=True)
 
 
 # --- damage -------------------------------------------------------------------------------------------

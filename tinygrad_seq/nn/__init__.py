@@ -1,4 +1,4 @@
-"""Neural networks: modules, layers, losses, recurrent cells, and weights from and to PyTorch.
+"""Neural networks: modules, layers, losses, recurrent cells, and weights of other libraries.
 
 A cell is one time step of a recurrent network; a runner applies a cell to every step of a sequence. The files
 directly in this folder are what cells are built from: modules, layers, losses, attention, memory. They may
@@ -55,6 +55,7 @@ from tinygrad_seq.nn.decoding.encoder_decoder import EncoderDecoder
 from tinygrad_seq.nn.decoding.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
 from tinygrad_seq.nn.dropout import Dropout, VariationalDropout
 from tinygrad_seq.nn.exchange.torch import from_torch, to_torch
+from tinygrad_seq.nn.exchange.weights import from_weights, to_weights
 from tinygrad_seq.nn.gradients.flow import Flow, gradient_flow, vanishing_penalty
 from tinygrad_seq.nn.gradients.jacobians import (
     eigenvalue_powers,
@@ -148,6 +149,7 @@ __all__ = [
     "cross_entropy",
     "eigenvalue_powers",
     "from_torch",
+    "from_weights",
     "gradient_flow",
     "huber",
     "init",
@@ -163,6 +165,7 @@ __all__ = [
     "singular_values",
     "step_jacobians",
     "to_torch",
+    "to_weights",
     "vanishing_penalty",
 ]
 

@@ -152,13 +152,13 @@ class Module:
     # --- state ----------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every tensor of the tree, on the host, by name.
+        """A copy of every tensor of the tree, on the host, by name, row by row in memory.
 
         >>> from tinygrad_seq import nn
         >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
         {'weight': (3, 2), 'bias': (2,)}
         """
-        return {name: np.array(t.numpy()) for name, t in self.named_tensors()}
+        return {name: np.array(t.numpy(), order="C") for name, t in self.named_tensors()}
 
     @answering
     def load_state_dict(self, state: Mapping[str, ArrayLike | Tensor]) -> None:

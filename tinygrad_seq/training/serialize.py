@@ -3,7 +3,8 @@
 The file is a safetensors file. Any program that reads this format finds the arrays in it, each named by its
 path in the tree. The structure of the tree and its plain values are in the metadata of the file, as JSON, with
 a SHA-256 checksum of everything: a damaged file is detected and never half loaded. A file appears whole or not
-at all: it is written under another name, flushed to the disk, and renamed.
+at all: it is written under another name, flushed to the disk, and renamed. The safetensors files of other
+programs have neither a tree nor a checksum; they are read as a dict of arrays, if the caller says so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from tinygrad_seq.tensor.tensor import Tensor
 
 FORMAT = "tinygrad_seq tree 1"
 PLAIN = (bool, int, float, str, type(None))
+
+# the dtypes of safetensors that NumPy has; numbers are stored with the lowest byte first
+STORED = {
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "C64": "<c8", "BOOL": "?"},
+}
 
 
 def save(path: str | os.PathLike[str], tree: object) -> None:
@@ -47,11 +54,16 @@ def save(path: str | os.PathLike[str], tree: object) -> None:
     write(path, _safetensors().numpy.save(arrays, metadata))
 
 
-def load(path: str | os.PathLike[str]) -> object:
+def load(path: str | os.PathLike[str], *, foreign: bool = False) -> object:
     """The tree that `save` wrote to `path`, with tensors on the CPU, as leaves, and NumPy arrays.
 
-    Raises FileNotFoundError if there is no such file; ValueError, with its name, if it is truncated, damaged or
-    was not written by `save`; ModuleNotFoundError without safetensors.
+    foreign  also read a safetensors file that another program wrote, as the dict name -> array of all its
+             arrays, in the order of the file. Nothing in it shows whether it is damaged. bfloat16, which NumPy
+             does not have, becomes float32; every value stays exactly the same.
+
+    Raises FileNotFoundError if there is no such file; ValueError, with its name, if it is truncated, damaged,
+    not written by `save` and not `foreign`, or has arrays of another dtype without a NumPy counterpart, such as
+    float8; ModuleNotFoundError without safetensors.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,18 +71,17 @@ def load(path: str | os.PathLike[str]) -> object:
     ...     load(f"{folder}/weights")["w"].requires_grad
     True
     """
-    safetensors = _safetensors()
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file, or is truncated or damaged: {error}") from error
+    metadata, arrays = _read(path)
     if FORMAT not in metadata:
-        raise ValueError(f"{path} was not written by ts.save: its metadata have no entry {FORMAT!r}")
+        if foreign:
+            return arrays
+        raise ValueError(
+            f"{path} was not written by ts.save: its metadata have no entry {FORMAT!r}; "
+            "ts.load(path, foreign=True) reads the arrays of another program's file"
+        )
     digest, _, text = metadata[FORMAT].partition(" ")
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its checksum does not match its content")
@@ -78,6 +89,32 @@ def load(path: str | os.PathLike[str]) -> object:
         return _decode(json.loads(text), arrays)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: its metadata are not a tree of its arrays: {error!r}") from error
+
+
+def _read(path: str) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The metadata of a safetensors file, and its arrays in the order of its header."""
+    safetensors = _safetensors()
+    content = Path(path).read_bytes()
+    try:
+        entries = dict(safetensors.deserialize(content))  # in an order that changes from run to run
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file, or is truncated or damaged: {error}") from error
+    unknown = {
+        name: entry["dtype"] for name, entry in entries.items() if entry["dtype"] not in (*STORED, "BF16")
+    }
+    if unknown:
+        names = ", ".join(f"{name} ({dtype})" for name, dtype in sorted(unknown.items()))
+        raise ValueError(f"{path} has arrays of dtypes that NumPy does not have: {names}; save them as float32")
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header.pop("__metadata__", None) or {}
+    return metadata, {name: _array(**entries[name]) for name in header}
+
+
+def _array(dtype: str, shape: list[int], data: bytearray) -> np.ndarray:
+    """An entry of a safetensors file; a bfloat16 is the upper half of a float32."""
+    if dtype == "BF16":
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    return np.frombuffer(data, STORED[dtype]).reshape(shape)
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:

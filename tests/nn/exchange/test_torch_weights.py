@@ -181,6 +181,36 @@ def test_gradients_of_the_gradient_agree(torch, kind, structure):
             assert_allclose(arrays[name], p.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_cell_alone(torch, kind):
+    """torch.nn.LSTMCell and its like, whose names have no suffix."""
+    torch.manual_seed(0)
+    torchs, ours = getattr(torch.nn, f"{kind}Cell")(I, H).double(), CELLS[kind](I, H, **F64)
+    nn.from_torch({name: t.numpy() for name, t in torchs.state_dict().items()}, ours)
+    for _ in range(2):
+        x = np.random.default_rng(1).normal(size=(B, I))
+        with torch.no_grad():
+            after = torchs(torch.tensor(x))
+        state, _ = ours(ours.initial_state(B, like=ts.tensor(x)), ts.tensor(x))
+        for a, b in zip(*(s if kind == "LSTM" else [s] for s in (state, after)), strict=True):
+            assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-13)
+        ours = CELLS[kind](I, H, rng=2, **F64)
+        torchs.load_state_dict({name: torch.tensor(array) for name, array in nn.to_torch(ours).items()})
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_network_without_biases(torch, kind, structure):
+    ours, layers, both = network(kind, structure)
+    torchs = theirs(torch, kind, layers, both, bias=False)
+    nn.from_torch({name: t.numpy() for name, t in torchs.state_dict().items()}, ours)
+    agree(torch, ours, torchs, kind, np.random.default_rng(1).normal(size=(T, B, I)))
+    arrays = nn.to_weights("torch", ours, bias=False)
+    torchs.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+
+
 # --- without PyTorch ----------------------------------------------------------------------------------
 
 
@@ -271,8 +301,7 @@ def test_what_pytorch_does_not_have_is_refused():
         (nn.Recurrent(nn.Stacked(lstm(), lstm(I + H), input_to_all=True)), "got Stacked"),
         (nn.Recurrent(nn.Stacked(lstm(), lstm(H), all_to_output=True)), "got Stacked"),
         (nn.Layers(nn.Recurrent(lstm()), ts.tanh, nn.Recurrent(lstm(H))), "Layers of these, got "),
-        (nn.Linear(I, H), "Layers of these, got Linear"),
-        (lstm(), "Layers of these, got LSTMCell"),
+        (nn.SelfAttention(I), "Layers of these, got SelfAttention"),
     ]:
         with pytest.raises(TypeError, match=words):
             nn.to_torch(module)

@@ -190,21 +190,45 @@ def linear_recurrence(d: Draw) -> Call:
     return Call([nn.linear_recurrence(x, start, steps)], oracle, dtype="f8")
 
 
-@subject("from_torch", 60, also=("weight_ih_l0", "Recurrent"))
-def exchanged(d: Draw) -> Call:
-    """The weights of one network in another make it compute the same; to_torch has them transposed."""
-    kind = d.one_of(["LSTMCell", "RNNCell", "ResetAfterGRUCell"])
-    one, other = (nn.Recurrent(getattr(nn, kind)(2, 3, rng=k, dtype="f8")) for k in (0, 1))
-    arrays = nn.to_torch(one)
+def damaged(d: Draw, arrays: dict[str, np.ndarray]) -> None:
+    """Perhaps one of the arrays is missing, one is too many, or one is of another shape."""
     if d.chance(0.3):
         d.judged(INVALID)
-        key = d.one_of(list(arrays))
+        key = d.one_of([name for name in arrays if name != "bias"])  # a network may have none
         change = d.one_of(["missing", "more", "shape"])
         if change == "missing":
             del arrays[key]
         else:
             arrays[key if change == "shape" else "more"] = np.zeros((1, 1))
         d.said.append(f"{change} {key}")
-    nn.from_torch(arrays, other)
-    cells = [nn.to_torch(other)["weight_ih_l0"].T, other.cell.Wh]
-    return Call(cells, lambda v: [one.cell.Wx.numpy(), one.cell.Wh.numpy()], derivative=False)
+
+
+def two_networks(d: Draw) -> list[nn.Recurrent]:
+    kind = d.one_of(["LSTMCell", "RNNCell", "ResetAfterGRUCell"])
+    return [nn.Recurrent(getattr(nn, kind)(2, 3, rng=k, dtype="f8")) for k in (0, 1)]
+
+
+@subject("from_torch", 60, also=("weight_ih_l0", "Recurrent", "Sequential"))
+def from_torch(d: Draw) -> Call:
+    """The weights of one network in another make it compute the same; also in a model, where it has a name."""
+    networks = two_networks(d)
+    models, names = networks, [None, None]
+    if d.chance(0.5):
+        models = [nn.Sequential(nn.Linear(2, 2, rng=k, dtype="f8"), rnn) for k, rnn in enumerate(networks)]
+        names = [{"lstm": rnn} for rnn in networks]
+    arrays = nn.to_torch(models[0], names=names[0])
+    damaged(d, arrays)
+    nn.from_torch(arrays, models[1], names=names[1])
+    (wx,) = (array for name, array in nn.to_torch(models[1]).items() if "weight_ih_l0" in name)
+    one, other = networks
+    return Call([wx.T, other.cell.Wh], lambda v: [one.cell.Wx.numpy(), one.cell.Wh.numpy()], derivative=False)
+
+
+@subject("from_weights", 60, also=("kernel", "Recurrent", "library"))
+def from_weights(d: Draw) -> Call:
+    """The weights of one network in another, by way of Keras."""
+    one, other = two_networks(d)
+    arrays = nn.to_weights("keras", one)
+    damaged(d, arrays)
+    nn.from_weights(d.choice("library", ["keras"], wrong=["Keras", None]), arrays, other)
+    return Call(other.parameters(), lambda v: [p.numpy() for p in one.parameters()], derivative=False)

@@ -75,6 +75,7 @@ def table() -> list[Mutant]:
         c_loops,
         emitters,
         engine,
+        exchange,
         groups,
         linalg,
         nn,
@@ -83,11 +84,12 @@ def table() -> list[Mutant]:
         recording,
         scan,
         statistics,
+        tables,
         training,
     )
 
     of_arrays = (engine, ops, linalg, statistics, batching)
-    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
+    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, exchange, tables, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 
