@@ -26,6 +26,7 @@ PAGES = [
     "docs/testing.md",
     "docs/devices.md",
     "docs/networks.md",
+    "docs/exchange.md",
 ]
 RUNNER = {"optionflags": doctest.ELLIPSIS, "report": True}
 
