@@ -136,7 +136,7 @@ def test_a_row_that_is_masked_has_softmax_0(tmp_path):
 
 
 def test_small_differences_are_not_lost(tmp_path):
-    x = np.array([1e-7, -1e-7, 1e-3, 0.5], np.float32)
+    x = np.array([1e-9, 1e-7, -1e-7, 1e-3, 0.5, np.inf], np.float32)
     for name in ("log1p", "expm1"):
-        file = exported(model_of(OPS[name], {}), {"x": "float32[4]"}, tmp_path / f"{name}.onnx")
+        file = exported(model_of(OPS[name], {}), {"x": "float32[6]"}, tmp_path / f"{name}.onnx")
         np.testing.assert_allclose(file(x=x)[0], getattr(np, name)(x.astype(float)), 1e-6)

@@ -8,6 +8,8 @@ from onnx.reference import ReferenceEvaluator
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
+from tinygrad_seq.nn.onnx.cells import computed
+from tinygrad_seq.scan.recording.step import Step
 
 pytestmark = [pytest.mark.exchange, pytest.mark.host("files of ONNX are written and run on the host")]
 
@@ -218,16 +220,44 @@ class Masked(nn.Module):
     def __init__(self):
         self.rnn = nn.Recurrent(nn.LSTMCell(I, H, rng=0))
 
-    def __call__(self, xs, mask):
+    def __call__(self, xs, clock, limits):
         state = self.rnn.cell.initial_state(xs.shape[1], like=xs)
+        mask = self.clock(clock) <= limits
         return ts.scan(self.rnn._masked, state, (xs, mask))[1]
 
+    def clock(self, clock):
+        return clock
 
-def test_a_mask_that_is_not_of_lengths_is_not_taken_for_lengths(tmp_path):
-    file = exported(Masked(), {**XS, "mask": "bool[time, batch]"}, tmp_path / "rnn.onnx")
+
+class Summed(Masked):
+    def clock(self, clock):
+        return ts.cumsum(clock, 0)
+
+
+class Raised(Masked):
+    def clock(self, clock):
+        return ts.ones_like(clock, shape=clock.shape) + clock
+
+
+@pytest.mark.parametrize("model", [Masked(), Summed(), Raised()], ids=["given", "summed", "raised"])
+def test_a_mask_that_is_not_of_lengths_is_not_taken_for_lengths(model, tmp_path):
+    file = exported(model, {**XS, "clock": "int64[time, 1]", "limits": "int64[batch]"}, tmp_path / "rnn.onnx")
     assert file.kinds == ["Scan"]
-    given = {**sequences(6, 3), "mask": np.random.default_rng(0).random((6, 3)) < 0.5}
-    assert_same(file(**given), ours(Masked(), given))
+    given = {
+        **sequences(6, 3),
+        "clock": np.array([[3], [-2], [1], [4], [-5], [1]]),
+        "limits": np.array([3, 1, 2]),
+    }
+    assert_same(file(**given), ours(model, given))
+
+
+def test_metadata_are_a_part_of_what_a_step_computes():
+    def key(shift):
+        zeros = ts.zeros((2, 3))
+        return computed(Step(lambda h, x: (ts.roll(h, shift, 1), x), zeros, zeros[None]).program)[0]
+
+    assert key(1) == key(1)
+    assert key(1) != key(2)
 
 
 class Scaled(nn.Module):

@@ -66,7 +66,7 @@ def test_every_op_without_a_form_is_named_once(path):
     def model(xs):
         return ts.special.j0(xs) + ts.fft.rfft(xs).sum() + ts.special.j0(xs), ts.special.y0(xs)
 
-    match = "no form in ONNX for 3 of the operations of function: j0; rfft; y0$"
+    match = "no form in ONNX for 3 operations of model: j0; rfft; y0$"
     refused(NotImplementedError, model, XS, path, match)
 
 
@@ -74,7 +74,7 @@ def test_an_op_without_a_form_in_a_loop_is_named(path):
     def model(xs):
         return ts.scan(lambda h, x: (ts.special.j0(h + x), h), xs[0], xs)[1] + ts.special.y0(xs)
 
-    refused(NotImplementedError, model, XS, path, "2 of the operations of function: j0; y0$")
+    refused(NotImplementedError, model, XS, path, "2 operations of model: j0; y0$")
 
 
 def test_a_python_loop_over_a_free_axis(path):
@@ -116,6 +116,12 @@ def test_a_number_that_is_made_from_a_size(path):
 
 def test_a_size_that_is_no_linear_function_of_sizes(path):
     refused(NotImplementedError, lambda xs: xs[: len(xs) // 2], XS, path, r"getitem the size \(5, 8, 6\)")
+
+
+def test_a_number_that_is_no_linear_function_of_sizes(path):
+    refused(
+        NotImplementedError, lambda xs: xs * (len(xs) // 2), XS, path, r"lambda>: a number the size \(5, 8, 6\)"
+    )
 
 
 def test_draws(path):

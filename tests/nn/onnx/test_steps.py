@@ -22,7 +22,9 @@ def test_every_other_cell_is_a_scan(name, reverse, tmp_path):
     assert file.kinds == ["Scan"]
     for steps, batch in SIZES:
         given = sequences(steps, batch, lengths=True)
-        assert_same(file(**given), ours(model, given))
+        expected = ours(model, given)
+        assert_same(file(**given), expected)
+        assert_same(ours(nn.from_onnx(file.path), given), expected)
 
 
 class Leaky(nn.Cell):
@@ -166,7 +168,9 @@ def test_a_model_is_ours_at_every_size(name, tmp_path):
         if name == "sizes" and steps == 1:
             continue  # xs[1:] is empty
         given = given_to(inputs, steps, batch)
-        assert_same(file(**given), ours(model, given))
+        expected = ours(model, given)
+        assert_same(file(**given), expected)
+        assert_same(ours(nn.from_onnx(file.path), given), expected)
 
 
 def test_time_second(tmp_path):
@@ -189,6 +193,25 @@ def test_a_function_is_a_model_too(tmp_path):
     assert product.tolist() == [3, 8]
 
 
+def test_an_output_has_its_name_whatever_else_has_it(tmp_path):
+    class Named(nn.Module):
+        def __init__(self):
+            self.output = nn.Parameter(np.full(3, 2, F32))
+
+        def __call__(self, xs):
+            def step(output, x):
+                output = ts.tanh(output + x * self.output)
+                return output, output
+
+            return ts.scan(step, xs[0], xs)[0]
+
+    file = exported(Named(), XS, tmp_path / "model.onnx")
+    assert [x.name for x in file.proto.graph.output] == ["output"]
+    assert [name for name, x in file.constants.items() if x.shape == (3,)] == ["output_2"]
+    given = sequences(4, 2)
+    assert_same(file(**given), ours(Named(), given))
+
+
 @pytest.mark.parametrize("bad", [27, -1])
 def test_an_id_out_of_range_is_refused_by_the_runtime(bad, tmp_path):
     model = nn.Embedding(27, 4, rng=0)
@@ -206,11 +229,26 @@ def test_a_length_out_of_range_gives_nan_in_its_row(tmp_path):
     assert not np.isnan(ys[:, 0]).any()
 
 
-def test_equal_nodes_are_one_and_nothing_is_written_that_no_output_needs(tmp_path):
+def test_equal_nodes_are_one(tmp_path):
     def model(xs):
-        unused = ts.exp(xs)  # noqa: F841
-        return ts.tanh(xs) + ts.tanh(xs)
+        first, second = (ts.transpose(ts.exp(xs), axes) for axes in ((1, 0, 2), (2, 0, 1)))
+        return first, second, ts.exp(xs)
 
     file = exported(model, XS, tmp_path / "f.onnx")
-    assert [node.op_type for node in file.nodes] == ["Tanh", "Add", "Identity"]
-    assert file.constants == {}
+    assert [node.op_type for node in file.nodes] == ["Exp", "Transpose", "Transpose", *["Identity"] * 3]
+    given = sequences(4, 2)
+    assert_same(file(**given), ours(model, given))
+
+
+def test_nothing_is_written_that_no_output_needs(tmp_path):
+    model = Own(lambda rnn, xs: rnn(xs)[1], nn.Recurrent(nn.GRUCell(3, 5, rng=0)))
+    file = exported(model, XS, tmp_path / "f.onnx")
+    assert [name for name in file.constants if name.startswith("parts")] == [f"parts.0.cell.{w}" for w in "WRB"]
+    read = {name for node in file.nodes for name in node.input}
+    assert [node.op_type for node in file.nodes if read.isdisjoint(node.output)] == ["Identity"]
+
+
+def test_a_table_of_one_row(tmp_path):
+    """The placeholders for ids are 0, the only id that every table has."""
+    file = exported(nn.Embedding(1, 4, rng=0), {"ids": "int64[n]"}, tmp_path / "ids.onnx")
+    assert file(ids=np.zeros(3, int))[0].shape == (3, 4)

@@ -189,9 +189,8 @@ def cut(
     at = range(len(first)) if axes is None else integers(axes)
     by = [1] * len(first) if steps is None else integers(steps)
     key = [slice(None)] * x.ndim
-    for axis, start, end, step in zip(at, first, last, by, strict=True):
-        stop = None if step < 0 and end < -x.shape[axis] else end  # before the first element
-        key[axis] = slice(start, stop, step)
+    for axis, *bounds in zip(at, first, last, by, strict=True):
+        key[axis] = slice(*bounds)
     return x[tuple(key)]
 
 

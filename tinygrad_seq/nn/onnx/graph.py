@@ -14,7 +14,6 @@ import onnx
 from onnx import helper, numpy_helper
 
 from tinygrad_seq.nn.onnx.sizes import Number, Shape, Size
-from tinygrad_seq.scan.program import Spec
 
 
 class Array(NamedTuple):
@@ -77,11 +76,14 @@ class Graph:
             self.nodes.append(helper.make_node(kind, list(inputs), found, **attributes))
         return found
 
-    def copy(self, x: str, wish: str) -> str:
-        """x under a name of its own: what a graph returns has one, or ONNX Runtime returns other values."""
-        name = self.name(wish)
-        self.nodes.append(helper.make_node("Identity", [x], [name]))
-        return name
+    def returns(self, x: Array, name: str) -> Array:
+        """x under a name that it has only as an output of this graph.
+
+        If the body of a Scan returns one value twice, ONNX Runtime 1.32 computes other values, in silence:
+        findings/onnxruntime_scan_returns_one_value_twice.sh
+        """
+        self.nodes.append(helper.make_node("Identity", [x.name], [name]))
+        return x._replace(name=name)
 
     def constant(self, value: Any, dtype: Any = None, name: str = "constant") -> str:
         """The name of a constant; equal constants are one."""
@@ -177,9 +179,10 @@ class Graph:
 
     # --- the result -----------------------------------------------------------------------------------
 
-    def info(self, name: str, spec: Spec | Array) -> onnx.ValueInfoProto:
-        shape = [self.free.get(n) if isinstance(n, Size) else n for n in spec.shape]
-        return helper.make_tensor_value_info(name, kind_of(spec.dtype), shape)
+    def info(self, x: Array) -> onnx.ValueInfoProto:
+        """The name, dtype and shape of an input or output; a size that is not a free axis has no name."""
+        shape = [self.free.get(n) if isinstance(n, Size) else n for n in x.shape]
+        return helper.make_tensor_value_info(x.name, kind_of(x.dtype), shape)
 
     def proto(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]

@@ -240,7 +240,8 @@ def one_loop(calls: Sequence[Call]) -> Loop:
         operations=tuple(one_call(each, "") for each in zip(*(p.operations for p in programs), strict=True)),
         numbers={v: merged([p.numbers[v] for p in programs]) for v in first.numbers},
     )
-    return Loop(program, merged([call.n for call in calls]), calls[0].reverse, known(first))
+    n, reverse = (merged([getattr(call, name) for call in calls]) for name in ("n", "reverse"))
+    return Loop(program, n, reverse, known(first))
 
 
 class Repeated(NamedTuple):

@@ -12,7 +12,7 @@ from tinygrad_seq.nn.onnx.forms import FORMS, Call, NoFormError
 from tinygrad_seq.nn.onnx.graph import Array, Graph, UnknownSizeError
 from tinygrad_seq.nn.onnx.recorded import Loop, Repeated
 from tinygrad_seq.nn.onnx.sizes import Size
-from tinygrad_seq.scan.program import Operation, Program
+from tinygrad_seq.scan.program import Program, Spec
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -39,61 +39,57 @@ class Writer:
         self.tensors: dict[str, Tensor] = {}
         self.problems: dict[str, None] = {}
 
-    # --- values from outside --------------------------------------------------------------------------
-
-    def captured(self, g: Graph, v: int, x: Any, program: Program) -> None:
-        """Put a parameter, a constant or a number into the graph."""
-        spec = program.values[v]
-        if isinstance(x, Tensor):
-            name = self._parameter(g, x, program.names.get(v, "constant"))
-        elif isinstance(x, Size):
-            name = g.cast(g.number(x), spec.dtype)
-        elif isinstance(x, Repeated):
-            name = g.node("Expand", g.constant(x.array), g.vector(x.shape))
-        else:
-            name = g.constant(np.asarray(x, spec.dtype), name=program.names.get(v, "constant"))
-        g.env[v] = Array(name, spec.shape, spec.dtype)
-
-    def _parameter(self, g: Graph, x: Tensor, wish: str) -> str:
-        for name, known in self.tensors.items():
-            if known is x:
-                return name
-        name = g.root.initializer(self.names.get(id(x), wish), x.numpy())
-        self.tensors[name] = x
-        return name
-
-    # --- operations -----------------------------------------------------------------------------------
-
-    def write(self, g: Graph, program: Program) -> None:
-        """Add all operations of a program."""
-        for v, x in program.numbers.items():
-            self.captured(g, v, x, program)
-        for call in program.operations:
-            x = [g.env[v] for v in call.inputs]
-            z = [program.values[v] for v in call.outputs]
+    def write(self, g: Graph, program: Program, given: Mapping[int, Any]) -> None:
+        """Add the values from outside, `given`, and all operations of a program."""
+        for v, x in given.items():
+            spec = program.values[v]
             try:
-                made = self._call(g, call, Call(x, z, call.metadata()))
+                name = self._value(g, x, spec, program.names.get(v, "constant"))
+            except UnknownSizeError as error:
+                name = self._problem("a number", error)
+            g.env[v] = Array(name, *spec)
+        for call in program.operations:
+            x, meta = [g.env[v] for v in call.inputs], call.metadata()
+            specs = [program.values[v] for v in call.outputs]
+            try:
+                made = self._call(g, call.op.name, Call(x, specs, meta))
             except (NoFormError, UnknownSizeError) as error:
-                self.problems[f"{call.op.name} {error}".strip()] = None
-                made = [g.name("unknown") for _ in z]
-            for v, name, spec in zip(call.outputs, made, z, strict=False):
-                g.env[v] = g.has(Array(name, spec.shape, spec.dtype))
-                self.made.setdefault(name, Made(call.op.name, x, call.metadata()))
+                made = [self._problem(call.op.name, error)] * len(specs)
+            for v, name, spec in zip(call.outputs, made, specs, strict=True):
+                g.env[v] = g.has(Array(name, *spec))
+                self.made.setdefault(name, Made(call.op.name, x, meta))
 
-    def _call(self, g: Graph, call: Operation, given: Call) -> list[str]:
-        if call.op.name == "scan":
-            loop: Loop = given.meta["call"]
-            return self._operator(g, loop, given) or self._scan(g, loop, given)
-        if call.op.name not in FORMS:
+    def _problem(self, what: str, error: Exception) -> str:
+        """Note that something has no form; what reads it is written on, so that all problems are found."""
+        self.problems[f"{what} {error}".strip()] = None
+        return "unknown"
+
+    def _value(self, g: Graph, x: Any, spec: Spec, wish: str) -> str:
+        """The name of a parameter, a constant or a number."""
+        if isinstance(x, Tensor):
+            name = g.initializer(self.names.get(id(x), wish), x.numpy())
+            self.tensors[name] = x
+            return name
+        if isinstance(x, Size):
+            return g.cast(g.number(x), spec.dtype)
+        if isinstance(x, Repeated):
+            return g.node("Expand", g.constant(x.array), g.vector(x.shape))
+        return g.constant(x, spec.dtype, wish)
+
+    def _call(self, g: Graph, op: str, call: Call) -> list[str]:
+        if op == "scan":
+            return self._operator(g, call) or self._scan(g, call)
+        if op not in FORMS:
             raise NoFormError
-        made = FORMS[call.op.name](g, given)
+        made = FORMS[op](g, call)
         return [made] if isinstance(made, str) else made
 
     # --- loops ----------------------------------------------------------------------------------------
 
-    def _operator(self, g: Graph, loop: Loop, given: Call) -> list[str] | None:
-        """The loop as RNN, GRU or LSTM; None if its step is not a known cell's, if the model computes the
+    def _operator(self, g: Graph, given: Call) -> list[str] | None:
+        """A loop as RNN, GRU or LSTM; None if its step is not a known cell's, if the model computes the
         weights, and if a mask is not that of lengths."""
+        loop: Loop = given.meta["call"]
         if loop.known is None:
             return None
         count, j = len(loop.program.carries), len(loop.program.carries) + len(loop.program.inputs)
@@ -136,35 +132,28 @@ class Writer:
                                 return lengths
         return None
 
-    def _scan(self, g: Graph, loop: Loop, given: Call) -> list[str]:
-        """The loop as Scan, whose body is its program."""
-        program, count = loop.program, len(loop.program.carries)
-        body = Graph(g.free, g)
+    def _scan(self, g: Graph, given: Call) -> list[str]:
+        """A loop as Scan, whose body is its program."""
+        loop: Loop = given.meta["call"]
+        program, body = loop.program, Graph(g.free, g)
         for v, x in zip(program.arguments, given.x, strict=True):
-            spec = program.values[v]
             name = x.name if v in program.constants else g.name(program.names.get(v, "x"))
-            body.env[v] = Array(name, spec.shape, spec.dtype)
-        before = [body.env[v] for v, _ in program.carries]
-        rows, sequences = [body.env[v] for v in program.inputs], [x.name for x in given.x[count:]]
-        sequences = sequences[: len(rows)]
-        if not rows:  # a Scan has at least one input
-            rows = [Array(g.name("step"), (), np.dtype(np.int64))]
-            sequences = [g.node("Expand", g.constant(0, np.int64), g.size(loop.n))]
-        for x in (*before, *rows):
-            body.has(x)
-        self.write(body, program)
-        after = [body.env[v] for _, v in program.carries] + [body.env[v] for v in program.outputs]
-        outputs = [x._replace(name=body.copy(x.name, "after")) for x in after]
-        proto = body.proto(
-            g.name("step"), [g.info(x.name, x) for x in (*before, *rows)], [g.info(x.name, x) for x in outputs]
-        )
-        turned = int(loop.reverse)
+            body.env[v] = body.has(Array(name, *program.values[v]))
+        starts, count = [v for v, _ in program.carries], len(program.carries)
+        inputs = [body.env[v] for v in (*starts, *program.inputs)]
+        outer = [x.name for x in given.x[: len(inputs)]]
+        if not program.inputs:  # a Scan has at least one sequence
+            inputs.append(Array(g.name("step"), (), np.dtype(np.int64)))
+            outer.append(g.node("Expand", g.constant(0, np.int64), g.size(loop.n)))
+        self.write(body, program, program.numbers)
+        ends = [*(v for _, v in program.carries), *program.outputs]
+        outputs = [body.returns(body.env[v], g.name("next")) for v in ends]
         return g.nodes_of(
             "Scan",
-            [*(x.name for x in given.x[:count]), *sequences],
-            [program.names.get(v, "y") for v in (*(v for _, v in program.carries), *program.outputs)],
-            body=proto,
-            num_scan_inputs=len(rows),
-            scan_input_directions=[turned] * len(rows),
-            scan_output_directions=[turned] * len(program.outputs),
+            outer,
+            [program.names.get(v, "y") for v in ends],
+            body=body.proto(g.name("step"), [g.info(x) for x in inputs], [g.info(x) for x in outputs]),
+            num_scan_inputs=len(inputs) - count,
+            scan_input_directions=[int(loop.reverse)] * (len(inputs) - count),
+            scan_output_directions=[int(loop.reverse)] * len(program.outputs),
         )
