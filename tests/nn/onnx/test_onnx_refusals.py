@@ -89,7 +89,11 @@ def test_a_branch_by_a_size(path):
         return ts.tanh(xs) if len(xs) > 12 else ts.exp(xs)
 
     refused(
-        ValueError, model, XS, path, r"at other sizes it calls exp and tanh \(.*test_refusals.py, line \d+\)"
+        ValueError,
+        model,
+        XS,
+        path,
+        r"at other sizes it calls exp and tanh \(.*test_onnx_refusals.py, line \d+\)",
     )
 
 
