@@ -1,5 +1,7 @@
 """Files of ONNX as modules: recurrent nodes become our cells, which compute what ONNX Runtime computes."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -308,3 +310,15 @@ def test_a_scan_in_two_directions(tmp_path):
     onnx.save(proto, path)
     with pytest.raises(ValueError, match="a Scan needs one direction, and time as the first axis"):
         nn.from_onnx(path)
+
+
+def test_a_file_that_pytorch_wrote():
+    """By recorded/record.py: an embedding, an LSTM of two layers and directions, a GRU, an RNN, a norm."""
+    path = Path(__file__).parent / "recorded" / "torch.onnx"
+    model = nn.from_onnx(path)
+    cells = [type(part) for part in model.modules() if isinstance(part, nn.Cell)]
+    assert cells == [nn.LSTMCell] * 4 + [nn.ResetAfterGRUCell, nn.RNNCell]
+    file = Exported(path)
+    for steps, batch in ((7, 3), (5, 1), (1, 2)):
+        given = {"ids": np.random.default_rng(steps).integers(0, 20, (steps, batch))}
+        assert_same(ours(model, given), file(**given))
