@@ -34,6 +34,4 @@ if __name__ == "__main__":
     ids = torch.randint(0, 20, (7, 3))
     free = {"input_names": ["ids"], "output_names": ["ys", "h"], "dynamic_axes": {"ids": AXES, "ys": AXES}}
     # of the other exporter (dynamo=True) only the first LSTM or GRU of a process keeps a free number of steps
-    torch.onnx.export(
-        Tagger().eval(), (ids,), str(HERE / "torch.onnx"), dynamo=False, opset_version=17, **free
-    )
+    torch.onnx.export(Tagger().eval(), (ids,), str(HERE / "torch.onnx"), dynamo=False, opset_version=17, **free)
