@@ -78,6 +78,7 @@ def table() -> list[Mutant]:
         groups,
         linalg,
         nn,
+        onnx,
         ops,
         optim,
         recording,
@@ -87,7 +88,7 @@ def table() -> list[Mutant]:
     )
 
     of_arrays = (engine, ops, linalg, statistics, batching)
-    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, optim, training)
+    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, onnx, optim, training)
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 
