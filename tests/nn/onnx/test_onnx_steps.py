@@ -130,6 +130,7 @@ def models():
     yield "translation", translator, pairs, True
     yield "a search", Own(lambda model, xs: model.greedy(xs, 6), translator), {"xs": pairs["xs"]}, True
     yield "stacked", nn.Recurrent(nn.Stacked(nn.LSTMCell(3, 5, rng=rng), nn.GRUCell(5, 4, rng=rng))), XS, True
+    yield "a learned start", nn.Recurrent(nn.LearnedStart(nn.LSTMCell(3, 5, rng=rng))), WITH_LENGTHS, False
     yield "dropped", nn.RecurrentDropout(lstm, 0.5, rng=0), WITH_LENGTHS, False
     yield "many to one", nn.ManyToOne(nn.Shortcut(ts.tanh), lstm, linear), WITH_LENGTHS, False
     yield "many to many", nn.ManyToMany(nn.LayerNorm(3), lstm, linear), WITH_LENGTHS, False
