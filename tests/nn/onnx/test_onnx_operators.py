@@ -114,6 +114,7 @@ def test_lengths_out_of_range_are_refused_by_the_runtime(tmp_path):
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "GRU reset after", "LSTM", "LSTM peepholes"])
 def test_float64_is_what_the_reference_evaluator_computes(kind, layout, tmp_path):
     """It has no lengths and no input_forget, and ONNX Runtime has no float64."""
+    pytest.importorskip("onnx", "1.23", reason="the evaluator of onnx 1.17 has no directions and no Y_c")
     model, kinds = network(kind, layout, dtype=np.float64)
     path = tmp_path / "rnn.onnx"
     nn.to_onnx(model, {"xs": "float64[time, batch, 3]"}, path)
