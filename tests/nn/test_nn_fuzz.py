@@ -25,7 +25,9 @@ ELSEWHERE = {  # names without calls of their own, and why
     "OneToMany": "a base class, of VectorAsState",
     "Decoder": "a base class, of OneToMany",
     "Runner": "a base class",
+    "from_onnx": "reads files; tests/nn/onnx draws calls of every op that it knows",
     "pictures": "draws with matplotlib",
+    "to_onnx": "together with from_onnx",
     "to_torch": "together with from_torch",
     "to_weights": "together with from_weights",
 }

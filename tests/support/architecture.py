@@ -45,6 +45,7 @@ LAYERS = [
         "nn/gradients": "how gradients flow through time",
         "nn/exchange": "weights from and to other libraries",
     },
+    {"nn/onnx": "models from and to files of ONNX"},
     {"nn/pictures": "what networks do, drawn with matplotlib"},
     {"nn/__init__": "the public names of nn", "training": "the training loop, checkpoints, files"},
     {"__init__": "the public names of tinygrad_seq"},

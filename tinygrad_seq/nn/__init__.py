@@ -1,4 +1,4 @@
-"""Neural networks: modules, layers, losses, recurrent cells, and weights of other libraries.
+"""Neural networks: modules, layers, losses, recurrent cells; exchange with other libraries and with ONNX.
 
 A cell is one time step of a recurrent network; a runner applies a cell to every step of a sequence. The files
 directly in this folder are what cells are built from: modules, layers, losses, attention, memory. They may
@@ -69,6 +69,7 @@ from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
+from tinygrad_seq.nn.onnx import from_onnx, to_onnx
 from tinygrad_seq.nn.runners.padding import mean_within, padded
 from tinygrad_seq.nn.runners.patterns import ManyToMany, ManyToOne, PerFrame
 from tinygrad_seq.nn.runners.recurrent import Bidirectional, Layers, Recurrent, Runner
@@ -148,6 +149,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "eigenvalue_powers",
+    "from_onnx",
     "from_torch",
     "from_weights",
     "gradient_flow",
@@ -164,6 +166,7 @@ __all__ = [
     "separate_factors",
     "singular_values",
     "step_jacobians",
+    "to_onnx",
     "to_torch",
     "to_weights",
     "vanishing_penalty",

@@ -77,8 +77,13 @@ def loop_in_c(program: Program, saved: Collection[int] = (), name: str = "scan")
 C = Emitter(lambda program: identified(program, IN_C), IN_C, IN_C, True, loop_in_c)
 
 
+MORE: dict[str, Emitter] = {}  # emitters of layers above, by the name that `chosen` returns
+
+
 def emitter_of(program: Program) -> Emitter:
     """The emitter of a program that is made now: that of `ts.emitter`, if its loop has such a form."""
+    if (emitter := MORE.get(chosen())) is not None:
+        return emitter
     return NUMPY if chosen() == "numpy" or obstacle(program) else C
 
 

@@ -154,12 +154,14 @@ Choice = Callable[[Operation, Program], bool]
 class Hoisting(NamedTuple):
     """Which operations an emitter wants out of the loop, of those that may leave it.
 
-    before  of those that are carry-free
-    after   of those that no carry depends on
+    before    of those that are carry-free
+    after     of those that no carry depends on
+    constant  of those that are the same at every step
     """
 
     before: Choice
     after: Choice
+    constant: Choice = lambda call, program: True
 
 
 EVERYTHING = Hoisting(*[lambda call, program: True] * 2)
@@ -173,7 +175,7 @@ def taken_apart(program: Program, hoisting: Hoisting = EVERYTHING) -> Parts:
     stacked = set(program.inputs)
     constant, before, rest = [], [], []
     for call in program.operations:
-        if fixed.issuperset(call.inputs):
+        if fixed.issuperset(call.inputs) and hoisting.constant(call, program):
             constant.append(call)
             fixed.update(call.outputs)
         elif (

@@ -218,3 +218,22 @@ def test_a_state_has_the_dtype_of_all_that_follows(state, inputs, weights):
         warnings.simplefilter("ignore")  # float64 for a cell of float32
         ys, (h, c) = nn.Recurrent(cell)(xs, start)
     assert {ys.dtype, h.dtype, c.dtype} == {np.result_type(inputs, weights, *([state] if state else []))}
+
+
+def test_lengths_that_a_step_receives_are_those_of_its_rows():
+    """A runner in the step of a scan: lengths are not known while it is recorded, so they are not checked."""
+    rnn = nn.Recurrent(nn.LSTMCell(3, 5, rng=0))
+    xs = np.random.default_rng(0).normal(size=(2, 4, 3, 3)).astype(np.float32)  # two sequences in a batch of 3
+    lengths = np.array([[4, 0, 2], [5, 1, -1]])
+
+    def step(carry, given):
+        ys, (h, _) = rnn(*given[:1], lengths=given[1])
+        return carry, (ys, h)
+
+    _, (ys, h) = ts.scan(step, ts.tensor(0.0), (ts.tensor(xs), ts.tensor(lengths)))
+    for i, valid in enumerate([[0, 1, 2], [1]]):  # of the second, lengths 5 and -1 are out of range
+        expected, (h_expected, _) = rnn(xs[i][:, valid], lengths=lengths[i][valid])
+        assert_allclose(ys[i][:, valid], expected, 1e-6)
+        assert_allclose(h[i][valid], h_expected, 1e-6)
+    assert np.isnan(ys[1].numpy()).all((0, 2)).tolist() == [True, False, True]
+    assert np.isnan(h[1].numpy()).all(1).tolist() == [True, False, True]

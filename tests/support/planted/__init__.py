@@ -79,6 +79,7 @@ def table() -> list[Mutant]:
         groups,
         linalg,
         nn,
+        onnx,
         ops,
         optim,
         recording,
@@ -89,7 +90,21 @@ def table() -> list[Mutant]:
     )
 
     of_arrays = (engine, ops, linalg, statistics, batching)
-    parts = (*of_arrays, recording, scan, groups, c, c_loops, emitters, nn, exchange, tables, optim, training)
+    parts = (
+        *of_arrays,
+        recording,
+        scan,
+        groups,
+        c,
+        c_loops,
+        emitters,
+        nn,
+        exchange,
+        tables,
+        onnx,
+        optim,
+        training,
+    )
     return [mutant for part in parts for mutant in part.MUTANTS]
 
 

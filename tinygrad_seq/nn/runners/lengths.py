@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_seq.engine import backend
 from tinygrad_seq.engine.errors import describe
+from tinygrad_seq.engine.mode import mode
 from tinygrad_seq.nn.indices import Indices, integers
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.comparison import logical_and
@@ -20,11 +21,11 @@ Lengths = Indices | None  # of every row of a batch, (B,); None: all rows have a
 def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     """Whether step t of row i is within its length, (T, B); and whether each length is within 0 ... T, (B,).
 
-    The second is None if the lengths were checked on the host.
+    The second is None if the lengths were checked.
     """
     given = checked_lengths(lengths, xs)
     steps = len(xs)
-    if isinstance(given, Tensor) and given.device != "cpu":
+    if isinstance(given, Tensor) and unknown(given):
         ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
         return ends <= given, logical_and(given >= 0, given <= steps)
     host, device = (given.numpy(), "cpu") if isinstance(given, Tensor) else (given, xs.device)
@@ -32,7 +33,7 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def checked_lengths(lengths: Indices, xs: Input) -> Tensor | np.ndarray:
-    """`lengths` as int64 (B,), for xs (T, B, ...); lengths on the host are checked to be in 0 ... T."""
+    """`lengths` as int64 (B,), for xs (T, B, ...); lengths that the host knows are checked to be in 0 ... T."""
     if xs.ndim < 2:
         raise ValueError(f"lengths need a batch of sequences (T, B, ...), got {describe(xs)}; pass xs[:, None]")
     steps, batch = xs.shape[:2]
@@ -47,7 +48,7 @@ def checked_lengths(lengths: Indices, xs: Input) -> Tensor | np.ndarray:
             f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}: xs is "
             f"(T, B, ...) with T = {steps} and B = {batch}"
         )
-    if batch and (not isinstance(given, Tensor) or given.device == "cpu"):
+    if batch and not (isinstance(given, Tensor) and unknown(given)):
         host = np.asarray(given)
         if host.min() < 0 or host.max() > steps:
             raise ValueError(
@@ -55,3 +56,8 @@ def checked_lengths(lengths: Indices, xs: Input) -> Tensor | np.ndarray:
                 f"the largest {host.max()}"
             )
     return given
+
+
+def unknown(lengths: Tensor) -> bool:
+    """Whether the host does not know the values: they are on a device, or those of a step that is recorded."""
+    return lengths.device != "cpu" or (mode.trace is not None and mode.trace.varies(lengths))

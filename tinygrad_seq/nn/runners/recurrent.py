@@ -75,8 +75,8 @@ class Recurrent(Runner):
 
     Raises ValueError if xs has another rank or size or no time step, if the state has another batch size, or if
     lengths have the wrong shape, are negative or exceed T; TypeError if they are not integers. Lengths in a
-    tensor on a GPU are not checked: a length that is negative or exceeds T gives NaN in its row of ys and of
-    the state.
+    tensor on a GPU, and those that the step of a scan computes, are not checked: a length that is negative or
+    exceeds T gives NaN in its row of ys and of the state.
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -18,11 +20,14 @@ from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.nn.runners.padding import cut
 from tinygrad_seq.nn.runners.recurrent import Runner
 from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.creation import ones_like
+from tinygrad_seq.ops.cumulative import cumsum
 from tinygrad_seq.ops.elementwise import astype
-from tinygrad_seq.ops.joining import split
+from tinygrad_seq.ops.joining import split, unstack
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, reshape, transpose
 from tinygrad_seq.ops.statistics import mean
+from tinygrad_seq.ops.trigonometric import sin
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -119,6 +124,8 @@ class Positions(Module):
         if xs.ndim != 3:
             raise ValueError(f"Positions needs xs (T, B, size), got {describe(xs)}")
         steps, _, size = xs.shape
-        angles = np.arange(steps)[:, None] / 10000 ** (np.arange(size) // 2 * 2 / max(size, 1))
-        positions = np.where(np.arange(size) % 2, np.cos(angles), np.sin(angles)).astype(xs.dtype)
-        return xs + tensor(positions[:, None], device=xs.device)
+        i = np.arange(size)
+        waves = np.stack([10000 ** -(i // 2 * 2 / max(size, 1)), i % 2 * math.pi / 2])  # cos a = sin(a + pi/2)
+        rates, phases = unstack(tensor(waves, device=xs.device))
+        t = cumsum(astype(ones_like(xs, shape=(steps, 1, 1)), np.float64), 0) - 1
+        return xs + astype(sin(t * rates + phases), xs.dtype)
