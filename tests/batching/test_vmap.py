@@ -63,6 +63,9 @@ FUNCTIONS = {
     "a loop with an op that does not ride": (
         lambda m: ts.scan(lambda h, r: (halved(h) + ts.sin(r), h), ONES, m), M,
     ),
+    "a loop without a carry, of an op that does not ride": (
+        lambda m: ts.scan(lambda c, r: (c, halved(ts.sin(r)) * r), None, m)[1], M,
+    ),
     "a loop in segments": (lambda m: ts.scan(lambda h, r: (ts.tanh(h + r), h), ONES, m, remat=2), M),
     "a loop in a loop": (
         lambda m: ts.scan(lambda h, r: (ts.scan(lambda c, x: (c + x * h, c), h, r[:, None])[0], h), ONES, m), M,

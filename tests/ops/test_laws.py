@@ -140,15 +140,20 @@ def test_the_table_of_laws():
 
 
 def test_the_header_says_whether_the_oracle_can_be_asked(monkeypatch):
-    header = conftest.pytest_report_header
-    monkeypatch.setattr(importlib.metadata, "version", {"torch": "2.9.0"}.__getitem__)
-    backend, emitter, oracle = header(None)
+    header, installed = conftest.pytest_report_header, {"torch": "2.9.0", "keras": "3.15.1"}
+
+    def version(name):
+        if name not in installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    backend, emitter, oracle, exchange = header(None)
     assert backend == doors.description()
     assert emitter.startswith("emitter: ")
     assert oracle == "oracle: PyTorch 2.9.0"
-
-    def absent(name):
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", absent)
-    assert "not installed" in header(None)[2]
+    assert exchange.startswith("exchange: keras 3.15.1; not installed, so skipped: ")
+    installed.clear()
+    _, _, oracle, exchange = header(None)
+    assert "not installed" in oracle
+    assert exchange.startswith("exchange: none; ")

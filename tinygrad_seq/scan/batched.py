@@ -196,6 +196,13 @@ def of_pullback(function: object, stacked: Sequence[bool], n: int) -> Any:
     return BatchedPullback(function, tuple(stacked), n) if isinstance(function, Pullback) else NotImplemented
 
 
-def of_loop(call: Call, stacked: Sequence[bool], n: int) -> BatchedCall:
-    """The riding rule of a loop."""
+def of_loop(call: Call, stacked: Sequence[bool], n: int) -> Any:
+    """The riding rule of a loop.
+
+    A loop without a carry is there because of an op that does not ride. At once for all examples, it would be a
+    loop over the examples in every step, which would ride in turn, without end.
+    """
+    program = call.what.program
+    if not program.carries and taken_apart(program).loop.operations:
+        return NotImplemented
     return BatchedCall(call, tuple(stacked), n)
