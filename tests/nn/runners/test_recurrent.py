@@ -237,3 +237,23 @@ def test_lengths_that_a_step_receives_are_those_of_its_rows():
         assert_allclose(h[i][valid], h_expected, 1e-6)
     assert np.isnan(ys[1].numpy()).all((0, 2)).tolist() == [True, False, True]
     assert np.isnan(h[1].numpy()).all(1).tolist() == [True, False, True]
+
+
+class Counted(nn.Cell):
+    """The sum of the inputs so far and the number of steps, as a dict."""
+
+    def initial_state(self, batch, like):
+        count = ts.astype(ts.zeros_like(like, shape=(batch,)), np.int64)
+        return {"sum": ts.zeros_like(like, shape=(batch, 3)), "more": (count, None)}
+
+    def __call__(self, state, x):
+        total = state["sum"] + x
+        return {"sum": total, "more": (state["more"][0] + 1, None)}, total
+
+
+def test_a_state_may_be_any_tree():
+    xs = np.arange(24.0).reshape(4, 2, 3)
+    ys, state = nn.Recurrent(Counted())(xs, lengths=[4, 2])
+    assert_allclose(state["sum"].numpy(), [xs[:, 0].sum(0), xs[:2, 1].sum(0)])
+    assert state["more"][0].numpy().tolist() == [4, 2]
+    assert (ys.numpy()[2:, 1] == 0).all()

@@ -156,7 +156,7 @@ MUTANTS = [
         "nn/cells/state.py",
         RUNNERS,
         ("parts", "len(state) != count", "len(state) < count", "nn/cells/test_combinators.py"),
-        ("frozen", "rows(inside, after, before)", "rows(inside, before, after)"),
+        ("frozen", "rows(inside, a, b)", "rows(inside, b, a)"),
     ),
     *mutants(
         "nn/cells/combinators.py",

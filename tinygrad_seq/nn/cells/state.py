@@ -1,9 +1,10 @@
-"""The state of a cell: a tensor, or a tuple of states."""
+"""The state of a cell: a tensor, or a tree of tensors."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
+from tinygrad_seq import tree
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.tensor.tensor import Tensor
@@ -40,6 +41,6 @@ def parts(owner: object, state: Any, count: int, of: str) -> Any:
 
 def frozen(inside: Tensor, after: State, before: State) -> State:
     """`after` in the rows that are `inside`, `before` in the other rows."""
-    if isinstance(after, Tensor) and isinstance(before, Tensor):
-        return rows(inside, after, before)
-    return tuple(frozen(inside, a, b) for a, b in zip(after, before, strict=True))
+    pairs = zip(tree.leaves(after), tree.matching(after, before), strict=True)
+    made: State = tree.like(after, [rows(inside, a, b) for a, b in pairs])
+    return made
