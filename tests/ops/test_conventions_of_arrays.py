@@ -214,3 +214,11 @@ def test_what_is_advised_for_polynomials_is_numpys_result():
 
 def test_what_is_refused_is_not_there():
     assert set(REFUSED).isdisjoint(FUNCTIONS)
+
+
+def test_a_vector_is_no_matrix():
+    v = ts.tensor([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"matvec expects matrices first, got shape \(2,\)"):
+        ts.matvec(v, v)
+    with pytest.raises(ValueError, match=r"vecmat expects matrices second, got shape \(2,\)"):
+        ts.vecmat(v, v)

@@ -523,7 +523,7 @@ linalg.lstsq(M, V) | linalg.matrix_power(M, 2) | linalg.matrix_power(Q, 1.5) | l
 linalg.multi_dot([Q, Q, S]) | linalg.multi_dot([Q, M, Q]) | linalg.matrix_rank(Q, 1, rtol=1) |
 linalg.cond(NONE) | linalg.cond(M, 1) | linalg.tensorinv(Q, 0) | linalg.tensorinv(M, 1) |
 linalg.tensorsolve(M, V) | linalg.tensorsolve(Q, V[:3], (5,)) | linalg.outer(M, V) | linalg.cross(V, V) |
-linalg.trace(V) | linalg.matrix_transpose(V) | linalg.vecdot(V, Q) | matvec(V, V) | vecmat(V, V) |
+linalg.trace(V) | linalg.matrix_transpose(V) | linalg.vecdot(V, Q) |
 linalg.cholesky(Q @ Q.T, True) |
 linalg.solve(M, V) | linalg.solve(Q, V) | linalg.solve(a([[0.0]]), a([1.0])) | linalg.cholesky(a([[-1.0]])) |
 einsum("ij,k", Q) | einsum("i", Q) | einsum("ij->ijj", Q) | einsum("ij->iz", Q) | einsum("ij,jk", M, M) |
