@@ -494,3 +494,19 @@ def test_a_scan_within_a_scan(outer, inner, reverse):
         value = (carry * carry).sum() + ts.sin(ys).sum()
         results.append(numbers([carry, ys, *ts.grad(value, [w, u, init, xs])]))
     agree(*results)
+
+
+def test_a_second_derivative_by_what_no_result_depends_on():
+    """A carry that is computed, but not asked for, has a cotangent in the backward loop of a loop in a loop."""
+    unused, start = leaf([0.3, -0.2]), ts.tensor(np.array([0.5, 0.1]))
+
+    def step(carry, x):
+        def inner(c, x):
+            return (ts.tanh(c[1]), ts.tanh(c[1])), None
+
+        (_, last), _ = scan(inner, (unused, carry[0]), None, length=1)
+        return (ts.tanh(last), ts.tanh(last)), None
+
+    (first, _), _ = scan(step, (start, start), None, length=1)
+    g = ts.grad(first.sum(), unused, create_graph=True, zeros=True)
+    assert ts.grad((g * g).sum(), unused, zeros=True).numpy().tolist() == [0, 0]

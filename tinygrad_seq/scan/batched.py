@@ -179,7 +179,8 @@ class BatchedPullback:
         backward = remembered(what.batched, (self, *stacked), made_ready)
         run = backward.execute(backward.loop, given, call.n, not call.reverse)
         results = [*run.finals, *(np.swapaxes(y, 0, 1) for y in run.kept), *run.totals]
-        return tuple([sum_of([results[k] for k in share]) for share in pull.shares if share])
+        shares = [share for share, on in zip(pull.shares, pullback.needed, strict=True) if on]
+        return tuple([sum_of([results[k] for k in share]) for share in shares])
 
     def meaning(self, tensors: Sequence) -> tuple:
         """The pullback of every example by itself."""

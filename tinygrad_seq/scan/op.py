@@ -80,11 +80,14 @@ def _vjp(g, arrays, z, kept, call, needed):
         return what.asked(needed, g, arrays)(arrays, kept, g, n, reverse)
     present = tuple(i for i, c in enumerate(g) if c is not None)
     raw = [x._array if isinstance(x, Tensor) else x for x in arrays]
-    shares = what.asked(needed, g, raw).shares
-    pullback = Pullback(call, present, tuple(map(bool, shares)))
+    shares = what.asked(needed, g, raw).shares  # also of carries that nobody needs
+    reached = tuple([bool(on and share) for on, share in zip(needed, shares, strict=True)])
+    if not any(reached):
+        return [None] * len(reached)
+    pullback = Pullback(call, present, reached)
     known = [x if isinstance(x, Tensor) else Tensor(x) for x in kept]
     found = iter(closed(pullback, [*arrays, *known, *(g[i] for i in present)]))
-    return [next(found) if share else None for share in shares]
+    return [next(found) if on else None for on in reached]
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ class Pullback:
         sources, kept, g = self.split(arrays)
         call = self.call
         pull = call.what.asked(self.needed, g, sources)
-        return tuple(x for x in pull(sources, kept, g, call.n, call.reverse) if x is not None)
+        made = pull(sources, kept, g, call.n, call.reverse)
+        return tuple([x for x, on in zip(made, self.needed, strict=True) if on])
 
     def meaning(self, tensors: Sequence) -> tuple:
         """The pullback of the unrolled loop, which computes the values of the loop again."""

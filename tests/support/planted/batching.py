@@ -53,7 +53,7 @@ MUTANTS = [
         ("BatchedPullback.compute", "np.zeros_like(sources[source]), on[source]",
          "np.zeros_like(sources[source]), True"),
         ("BatchedPullback.compute", "sum_of([results[k] for k in share])", "results[share[0]]"),
-        ("BatchedPullback.compute", "for share in pull.shares if share", "for share in pull.shares"),
+        ("BatchedPullback.compute", "strict=True) if on]", "strict=True)]"),
         ("BatchedPullback.meaning", "unstack(x) if on else [x] * self.size", "[x] * self.size"),
         ("of_pullback", "if isinstance(function, Pullback) else NotImplemented", ""),
     ),

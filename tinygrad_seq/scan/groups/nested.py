@@ -6,6 +6,7 @@ as operations on constants and sums of results, is assigned to the outer step.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,7 +54,7 @@ def _pulled(found: Assignments, function, inputs: Sequence[int]) -> list[int]:
     ]
     results = _run(found, program, given, function.call.n, not function.call.reverse)
     shares = []
-    for share in filter(None, back.shares):
+    for share in itertools.compress(back.shares, function.needed):
         x = results[share[0]]
         for i in share[1:]:
             x = found.made("add", (x, results[i]), *found.values[x])
