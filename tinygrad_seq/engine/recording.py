@@ -117,6 +117,7 @@ def notify(op: Declaration, given: tuple, arrays: tuple, meta: tuple, out) -> No
 # --- the call -----------------------------------------------------------------------------------------
 
 
+# the code of a first call, compiled once: each stub gets a copy with its own name
 FIRST: CodeType = eval("lambda *args, **kwargs: (finish(), function(*args, **kwargs))[1]").__code__
 
 

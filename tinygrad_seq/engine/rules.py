@@ -49,7 +49,8 @@ def _stamp(buffer: Buffer | tuple) -> int:
 
 def _as_tensors(record: Record, saved: tuple) -> Iterator:
     op = record.op
-    origins = record.arguments if hasattr(record, "arguments") else record.inputs  # those of a step
+    # in a step constants have lines, too
+    origins = record.arguments if hasattr(record, "arguments") else record.inputs
     buffers = record.buffers or (None,) * len(saved)
     for name, value, buffer in zip(op.reads, saved, buffers, strict=True):
         if value is None or name in ("s", "kept"):
