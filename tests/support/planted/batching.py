@@ -48,6 +48,7 @@ MUTANTS = [
         ("remembered", "while len(known) > CAPACITY:", "while len(known) > 0:"),
         ("run_batched", "what.loop.kept if call.call.nested else program.outputs", "program.outputs"),
         ("run_batched", "(call.stacked, call.size, call.call.nested)", "(call.stacked, call.call.nested)"),
+        ("run_batched", "(call.stacked, call.size, call.call.nested)", "(call.size, call.call.nested)"),
         ("run_batched", "call.call.reverse", "False"),
         ("BatchedPullback.compute", "not call.reverse", "call.reverse"),
         ("BatchedPullback.compute", "np.zeros_like(sources[source]), on[source]",
