@@ -41,6 +41,7 @@ LAYERS = [
     {"nn/runners": "a cell run over time; patterns of inputs and outputs"},
     {
         "nn/decoding": "models that write sequences",
+        "nn/looking": "images, looked at or drawn piece by piece",
         "nn/classical": "windows, hidden Markov models, Kalman filters",
         "nn/gradients": "how gradients flow through time",
         "nn/exchange": "weights from and to other libraries",
