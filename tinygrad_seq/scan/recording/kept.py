@@ -76,9 +76,7 @@ def keep(before: Fingerprint, recorded: Step, compiled: Any, after: Fingerprint 
             sources.append(places.get(id(x), x if constant else None))
         elif type(x) not in WHOLE:
             sources.append(x if isinstance(x, np.generic) or not after.marked else None)
-    if any(x is None for x in sources) or len({*lines}) < len(
-        lines
-    ):  # one line is one constant, whichever tensor has it
+    if any(x is None for x in sources) or len({*lines}) < len(lines):  # one line is one constant
         return
     try:
         guard = Guard(after.functions, after.classes)
