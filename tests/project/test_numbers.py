@@ -36,7 +36,9 @@ ELSEWHERE = ("tinygrad_seq.ops", "tinygrad_seq.tensor", "tinygrad_seq.engine")  
 EXEMPT = {  # a number, or all numbers of an owner -> why it is not in the table
     "init.xavier.shape": "a shape, by NumPy's rules",
     "init.orthogonal.shape": "a shape, by NumPy's rules",
+    "nn.DRAW.size": "two numbers: see tests/nn/looking/test_draw.py",
     "nn.NTMCell.memory": "two numbers: see tests/nn/cells/test_turing.py",
+    "nn.window.size": "two numbers: see tests/nn/looking/test_window.py",
     "nn.ClockworkRNNCell.periods": "several numbers: see tests/nn/cells/test_cells.py",
     "nn.SkipCell.distances": "several numbers: see tests/nn/cells/test_cells.py",
     "optim.Adam.betas": "two numbers: see test_two_numbers",

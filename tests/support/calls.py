@@ -208,6 +208,10 @@ CALLS: dict[str, Callable] = {
     "nn.linear_recurrence": lambda steps=3: nn.linear_recurrence(symmetric, [1.0, 1.0], steps),
     "nn.padded": lambda fill=2: nn.padded([[1, 2, 3], [4]], fill),
     "nn.patches": lambda size=2, stride=1: nn.patches(x3, size, stride),
+    "nn.DRAW": lambda latent=2, hidden=3, read=2, write=1: nn.DRAW(
+        (3, 4), latent=latent, hidden=hidden, read=read, write=write, rng=0
+    ).generate(np.ones((1, 2, int(latent)), np.float32)),
+    "nn.window": lambda filters=2: nn.window(np.ones((2, 5), np.float32), (3, 4), filters),
     "nn.retina": lambda size=2, scales=2: nn.retina(x3, x3[:, :, 0] / 2, size, scales),
     "nn.ridge": lambda penalty=0.5, washout=1: nn.ridge(
         ts.tensor(x3), ts.tensor(x3[..., :1]), penalty=penalty, washout=washout

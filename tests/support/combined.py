@@ -93,6 +93,18 @@ def adaptive(inputs, units, **options):
     return nn.Mapped(act, after=lambda made: made[0])
 
 
+def drawing(inputs, units, **options):
+    """One image for all rows, read and drawn through windows; of a step, what it draws its variable from."""
+    image = np.random.default_rng(3).random((4, 5)).astype(options.get("dtype", np.float32))
+    cell = nn.DRAWCell(nn.DRAW((4, 5), latent=3, hidden=4, read=2, write=3, **options), image)
+
+    def joined(made):
+        return ts.concatenate([made.mean, made.log_sigma, made.write.centre], axis=-1)
+
+    after = nn.Sequential(joined, nn.Linear(3 + 3 + 2, units, **options))
+    return nn.Mapped(cell, before=nn.Linear(inputs, 3, **options), after=after)
+
+
 COMBINED = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
@@ -107,4 +119,5 @@ COMBINED = {
     "neural Turing machine": turing_machine,
     "repeated": repeated,
     "adaptive": adaptive,
+    "drawing": drawing,
 }

@@ -67,7 +67,9 @@ from tinygrad_seq.nn.gradients.jacobians import (
 )
 from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
+from tinygrad_seq.nn.looking.draw import DRAW, DRAWCell, Drawn
 from tinygrad_seq.nn.looking.retina import patches, retina
+from tinygrad_seq.nn.looking.window import Window, window
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.onnx import from_onnx, to_onnx
@@ -92,10 +94,13 @@ __all__ = [
     "ClockworkRNNCell",
     "CoupledLSTMCell",
     "Covariance",
+    "DRAW",
+    "DRAWCell",
     "Decoder",
     "DeepTransition",
     "DepthGatedLSTM",
     "DotScore",
+    "Drawn",
     "Dropout",
     "EchoStateCell",
     "Embedding",
@@ -146,6 +151,7 @@ __all__ = [
     "VectorAsFirstInput",
     "VectorAsState",
     "VectorAtEveryStep",
+    "Window",
     "attention",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -174,6 +180,7 @@ __all__ = [
     "to_torch",
     "to_weights",
     "vanishing_penalty",
+    "window",
 ]
 
 

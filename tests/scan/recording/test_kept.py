@@ -109,6 +109,9 @@ def test_cells_with_a_tree_as_state(recordings):
 SHIPPED = nn.CELLS | {
     "adaptive": lambda inputs, units, rng: nn.ACTCell(nn.GRUCell(inputs + 1, units, rng=rng), max_steps=3),
     "repeated": lambda inputs, units, rng: nn.RepeatCell(nn.GRUCell(inputs + 1, units, rng=rng), 2),
+    "drawing, with grids that its step makes": lambda inputs, units, rng: nn.DRAWCell(
+        nn.DRAW((4, 5), latent=inputs, hidden=units, rng=rng), normal(4, 5)
+    ),
 }
 
 
