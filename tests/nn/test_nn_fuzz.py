@@ -20,6 +20,7 @@ ELSEWHERE = {  # names without calls of their own, and why
     "CELLS": "the cells are called one by one",
     "Cell": "a base class",
     "Flow": "plain data, of gradient_flow",
+    "Looks": "plain data, of RAM and DRAM",
     "Module": "a base class",
     "NTMTrace": "plain data, of NTMCell",
     "OneToMany": "a base class, of VectorAsState",

@@ -67,7 +67,10 @@ from tinygrad_seq.nn.gradients.jacobians import (
 )
 from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
+from tinygrad_seq.nn.looking.dram import DRAM, DRAMCell
 from tinygrad_seq.nn.looking.draw import DRAW, DRAWCell, Drawn
+from tinygrad_seq.nn.looking.looks import Looks
+from tinygrad_seq.nn.looking.ram import RAM, RAMCell
 from tinygrad_seq.nn.looking.retina import patches, retina
 from tinygrad_seq.nn.looking.window import Window, window
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
@@ -94,6 +97,8 @@ __all__ = [
     "ClockworkRNNCell",
     "CoupledLSTMCell",
     "Covariance",
+    "DRAM",
+    "DRAMCell",
     "DRAW",
     "DRAWCell",
     "Decoder",
@@ -123,6 +128,7 @@ __all__ = [
     "LiquidStateCell",
     "ManyToMany",
     "ManyToOne",
+    "Looks",
     "Mapped",
     "MinimalGatedCell",
     "Module",
@@ -133,6 +139,8 @@ __all__ = [
     "PeepholeLSTMCell",
     "PerFrame",
     "Positions",
+    "RAM",
+    "RAMCell",
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",

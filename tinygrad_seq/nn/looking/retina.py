@@ -18,10 +18,10 @@ from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import clip, where
+from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.joining import stack
 from tinygrad_seq.ops.rearranging import pad
-from tinygrad_seq.ops.truth import all as every
-from tinygrad_seq.tensor.creation import as_tensor
+from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -71,19 +71,23 @@ def retina(images: Input, centres: Input, size: int, scales: int = 1) -> Tensor:
     count, height, width = images.shape
     margin = (2 ** (scales - 1) * size + 1) // 2  # a patch reaches this far beyond the edge
 
-    known = centres == centres  # not NaN
-    corner = where(known, clip(wide(centres), -1, 1), 0.0) + 1.0
-    pixel = (corner * np.array([width, height], np.float32) / 2.0).astype(np.int64)
-    column, row = (pixel[:, k].reshape(-1, 1, 1) for k in (0, 1))
+    x, y = (wide(centres[:, k]) for k in (0, 1))
+    known = logical_and(x == x, y == y)  # not NaN
+
+    def pixel(place: Tensor, n: int) -> Tensor:
+        pixels: Tensor = (clip(where(known, place, 0.0), -1, 1) + 1.0) * (n / 2)
+        return pixels.astype(np.int64).reshape(len(centres), 1, 1)
+
+    row, column = pixel(y, height), pixel(x, width)
     padded = pad(images, [(0, 0), (margin, margin), (margin, margin)])
-    image = np.arange(count).reshape(-1, 1, 1)
+    image = tensor(np.arange(count)[:, None, None], device=images.device)
     seen = []
     for k in range(scales):
         side = 2**k  # of the squares whose means are taken
-        across = margin - side * size // 2 + np.arange(side * size)
+        across = tensor(margin - side * size // 2 + np.arange(side * size), device=images.device)
         patch = padded[image, row + across[:, None], column + across]
-        seen.append(patch.reshape(-1, size, side, size, side).mean((2, 4)))
-    return rows(every(known, axis=-1), stack(seen, axis=1), math.nan)
+        seen.append(patch.reshape(len(centres), size, side, size, side).mean((2, 4)))
+    return rows(known, stack(seen, axis=1), math.nan)
 
 
 def patches(images: Input, size: int, stride: int) -> Tensor:
