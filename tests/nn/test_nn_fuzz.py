@@ -12,7 +12,7 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 
 NAMES = names_in(
-    "attention", "cells", "classical", "decoders", "flow", "layers", "losses", "machines", "patterns",
+    "attention", "cells", "classical", "ctc", "decoders", "flow", "layers", "losses", "machines", "patterns",
     "runners", "wrapped",
 )  # fmt: skip
 ELSEWHERE = {  # names without calls of their own, and why

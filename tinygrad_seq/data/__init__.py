@@ -9,6 +9,7 @@ grammars, because no such data are available in packages. Files here may import 
 from tinygrad_seq.data.dates import normalised, written_dates
 from tinygrad_seq.data.sentences import TAGS, opinions, tagged_sentences
 from tinygrad_seq.data.series import digits, japanese_vowels, stocks
+from tinygrad_seq.data.speech import log_mel, spoken_characters, utterance
 from tinygrad_seq.data.strings import LANGUAGES, surnames, tunes
 
 __all__ = [
@@ -23,4 +24,7 @@ __all__ = [
     "tagged_sentences",
     "TAGS",
     "opinions",
+    "spoken_characters",
+    "utterance",
+    "log_mel",
 ]
