@@ -21,6 +21,7 @@ SPACES = {
     "init": nn.init,
     "memory": nn.memory,
     "attention": nn.attention,
+    "reinforce": nn.reinforce,
     "pictures": nn.pictures,
     "optim": optim,
     "tasks": tasks,

@@ -207,9 +207,12 @@ CALLS: dict[str, Callable] = {
     "nn.huber": lambda delta=0.5: nn.huber(x1, 2 * x1, delta=delta),
     "nn.linear_recurrence": lambda steps=3: nn.linear_recurrence(symmetric, [1.0, 1.0], steps),
     "nn.padded": lambda fill=2: nn.padded([[1, 2, 3], [4]], fill),
+    "nn.patches": lambda size=2, stride=1: nn.patches(x3, size, stride),
+    "nn.retina": lambda size=2, scales=2: nn.retina(x3, x3[:, :, 0] / 2, size, scales),
     "nn.ridge": lambda penalty=0.5, washout=1: nn.ridge(
         ts.tensor(x3), ts.tensor(x3[..., :1]), penalty=penalty, washout=washout
     ).state_dict(),
+    "reinforce.gaussian": lambda sigma=0.5: nn.reinforce.gaussian(x1, sigma, 2 * x1),
     "init.forget_bias": lambda hidden_size=2, value=0.5: nn.init.forget_bias(hidden_size, value),
     "init.identity": lambda size=2, scale=0.5: nn.init.identity(size, scale=scale),
     "init.sparse": lambda size=4, nonzeros=2, spectral_radius=0.5: nn.init.sparse(

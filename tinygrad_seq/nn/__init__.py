@@ -18,7 +18,7 @@ True
 
 from typing import NoReturn
 
-from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn import attention, init, memory, pictures, reinforce
 from tinygrad_seq.nn import functional as functional
 from tinygrad_seq.nn.attention import AdditiveScore, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.cells import (
@@ -67,6 +67,7 @@ from tinygrad_seq.nn.gradients.jacobians import (
 )
 from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
+from tinygrad_seq.nn.looking.retina import patches, retina
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.onnx import from_onnx, to_onnx
@@ -160,8 +161,11 @@ __all__ = [
     "memory",
     "mse",
     "padded",
+    "patches",
     "pictures",
     "product_bound",
+    "reinforce",
+    "retina",
     "ridge",
     "separate_factors",
     "singular_values",
