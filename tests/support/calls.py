@@ -146,6 +146,15 @@ CALLS: dict[str, Callable] = {
             end=end,
         ).end
     ),
+    "nn.HardAttentionDecoder": lambda end=1: (
+        nn.HardAttentionDecoder(
+            nn.Embedding(4, 2, rng=0),
+            nn.GRUCell(2 + 6, 5, rng=0),
+            nn.DotScore(),
+            nn.Linear(5, 4, rng=0),
+            end=end,
+        ).end
+    ),
     "nn.Autoregressive": lambda size=3, steps=2: nn.Autoregressive(size, steps=steps).state_dict(),
     "nn.ClockworkRNNCell": lambda input_size=3, hidden_size=4: run(
         nn.ClockworkRNNCell(input_size, hidden_size, periods=(1, 2), rng=0)
@@ -289,6 +298,7 @@ CALLS: dict[str, Callable] = {
         np.abs(x3).reshape(2, 2, 2, 3), height, width, rng=0
     ),
     "tasks.parity": lambda batch=2, size=5: tasks.parity(batch, size=size, rng=0),
+    "tasks.scenes": lambda batch=2: tasks.scenes(batch, rng=0)[0],
     "tasks.promoters": lambda batch=2, mutated=0.5: tasks.promoters(batch, mutated=mutated, rng=0),
     "tasks.repeat_copy": lambda length=2, repeats=3, batch=2, bits=2, most=4: tasks.repeat_copy(
         length, repeats, batch, bits=bits, most=most, rng=0
