@@ -12,7 +12,7 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 
 NAMES = names_in(
-    "attention", "cells", "classical", "decoders", "flow", "layers", "looking", "losses", "machines",
+    "attention", "cells", "classical", "decoders", "drawing", "flow", "layers", "looking", "losses", "machines",
     "patterns", "runners", "wrapped",
 )  # fmt: skip
 ELSEWHERE = {  # names without calls of their own, and why
@@ -20,11 +20,14 @@ ELSEWHERE = {  # names without calls of their own, and why
     "CELLS": "the cells are called one by one",
     "Cell": "a base class",
     "Flow": "plain data, of gradient_flow",
+    "Looks": "plain data, of RAM and DRAM",
     "Module": "a base class",
     "NTMTrace": "plain data, of NTMCell",
     "OneToMany": "a base class, of VectorAsState",
     "Decoder": "a base class, of OneToMany",
+    "Drawn": "plain data, of DRAW",
     "Runner": "a base class",
+    "Window": "plain data, of window",
     "from_onnx": "reads files; tests/nn/onnx draws calls of every op that it knows",
     "pictures": "draws with matplotlib",
     "to_onnx": "together with from_onnx",

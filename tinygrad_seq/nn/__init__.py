@@ -67,7 +67,12 @@ from tinygrad_seq.nn.gradients.jacobians import (
 )
 from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
+from tinygrad_seq.nn.looking.dram import DRAM, DRAMCell
+from tinygrad_seq.nn.looking.draw import DRAW, DRAWCell, Drawn
+from tinygrad_seq.nn.looking.looks import Looks
+from tinygrad_seq.nn.looking.ram import RAM, RAMCell
 from tinygrad_seq.nn.looking.retina import patches, retina
+from tinygrad_seq.nn.looking.window import Window, window
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.onnx import from_onnx, to_onnx
@@ -92,10 +97,15 @@ __all__ = [
     "ClockworkRNNCell",
     "CoupledLSTMCell",
     "Covariance",
+    "DRAM",
+    "DRAMCell",
+    "DRAW",
+    "DRAWCell",
     "Decoder",
     "DeepTransition",
     "DepthGatedLSTM",
     "DotScore",
+    "Drawn",
     "Dropout",
     "EchoStateCell",
     "Embedding",
@@ -120,6 +130,7 @@ __all__ = [
     "LiquidStateCell",
     "ManyToMany",
     "ManyToOne",
+    "Looks",
     "Mapped",
     "MinimalGatedCell",
     "Module",
@@ -130,6 +141,8 @@ __all__ = [
     "PeepholeLSTMCell",
     "PerFrame",
     "Positions",
+    "RAM",
+    "RAMCell",
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",
@@ -148,6 +161,7 @@ __all__ = [
     "VectorAsFirstInput",
     "VectorAsState",
     "VectorAtEveryStep",
+    "Window",
     "attention",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -176,6 +190,7 @@ __all__ = [
     "to_torch",
     "to_weights",
     "vanishing_penalty",
+    "window",
 ]
 
 

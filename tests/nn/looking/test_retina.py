@@ -1,11 +1,10 @@
 """Patches pixel by pixel, as their definitions; in a loop, of one image for all rows, and in awkward calls."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looking import patches, retina_by_hand
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
@@ -17,27 +16,14 @@ images = rng.normal(size=(3, 7, 10))
 centres = np.array([[0.3, -0.4], [-0.95, 0.9], [1.0, -1.0]])
 
 
-def by_hand(image, centre, size, scales):
-    """The mean of the pixels that each element of a patch covers, one after the other; outside they are 0."""
-    height, width = image.shape
-    row, column = math.floor((centre[1] + 1) / 2 * height), math.floor((centre[0] + 1) / 2 * width)
-    seen = np.zeros((scales, size, size))
-    for k, i, j in np.ndindex(seen.shape):
-        first = row - 2**k * size // 2 + 2**k * i, column - 2**k * size // 2 + 2**k * j
-        places = [(first[0] + a, first[1] + b) for a in range(2**k) for b in range(2**k)]
-        inside = [image[y, x] for y, x in places if 0 <= y < height and 0 <= x < width]
-        seen[k, i, j] = math.fsum(inside) / 4**k
-    return seen
-
-
 @pytest.mark.parametrize("scales", [1, 2, 4])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 def test_a_retina_is_its_definition(size, scales):
-    expected = np.stack([by_hand(*pair, size, scales) for pair in zip(images, centres, strict=True)])
+    expected = retina_by_hand(images, centres, size, scales)
     assert_allclose(nn.retina(ts.tensor(images), ts.tensor(centres), size, scales), expected, atol=1e-15)
     for centre in centres:
         found = nn.retina(ts.tensor(images[0]), ts.tensor(centre[None]), size, scales)
-        assert_allclose(found, [by_hand(images[0], centre, size, scales)], atol=1e-15)
+        assert_allclose(found, [patches(images[0], centre, size, scales)], atol=1e-15)
 
 
 @given(
@@ -50,7 +36,7 @@ def test_a_retina_is_its_definition(size, scales):
 def test_a_retina_is_its_definition_for_images_of_any_shape(shape, x, y, size, scales):
     image = np.random.default_rng(shape).normal(size=shape)
     found = nn.retina(ts.tensor(image), ts.tensor([[x, y]], dtype=np.float64), size, scales)
-    assert_allclose(found[0], by_hand(image, (x, y), size, scales), atol=1e-15)
+    assert_allclose(found[0], patches(image, (x, y), size, scales), atol=1e-15)
 
 
 def test_the_pixels_of_the_middle_and_of_the_corners():
@@ -88,7 +74,7 @@ def test_derivatives_with_respect_to_the_images_and_none_with_respect_to_the_cen
     assert not nn.retina(ts.tensor(images), place, 4, 3).requires_grad
 
 
-def test_looks_of_a_loop_read_means_that_are_computed_once():
+def test_looks_of_a_loop_read_images_that_are_padded_once():
     moves = rng.normal(size=(5, 3, 2)) / 3
 
     def step(place, move):
@@ -101,12 +87,11 @@ def test_looks_of_a_loop_read_means_that_are_computed_once():
     at = centres
     for move, found in zip(moves, host(seen), strict=True):
         at = np.tanh(at + move)
-        expected = [by_hand(*pair, 3, 2) for pair in zip(images, at, strict=True)]
-        assert_allclose(ts.tensor(found), np.stack(expected), atol=1e-15)
+        assert_allclose(ts.tensor(found), retina_by_hand(images, at, 3, 2), atol=1e-15)
     forward, _, _ = str(ts.explain(step, start, moves)).partition("backward")
     before, _, loop = forward.partition("\nloop")
-    assert "roll" in before
-    assert "roll" not in loop
+    assert "pad(" in before
+    assert "pad(" not in loop
 
     weights = rng.normal(size=seen.shape)
     (found,) = ts.grad((seen * weights).sum(), [shown])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from equations import EQUATIONS
 
 from fuzzing.attention import softmax
 from fuzzing.calls import Call, Draw, Values, subject
+from fuzzing.cells import state_in, state_of
 from fuzzing.draw import INVALID
 from fuzzing.losses import log_softmax
 from tinygrad_seq import nn
@@ -26,21 +28,26 @@ def retina(d: Draw) -> Call:
     found = nn.retina(images, centres, size, scales)
 
     def oracle(v: Values):
-        k, n = int(v["scales"]), int(v["size"])
-        margin = 2**k * n
-        whole = np.pad(v.images, [(0, 0), (margin, margin), (margin, margin)])
-        seen = np.full((batch, k, n, n), math.nan, np.longdouble)
-        for b, scale in np.ndindex(batch, k):
-            if np.isnan(v.centres[b]).any():
-                continue
-            x, y = (np.clip(v.centres[b], -1, 1) + 1) / 2 * [width, height]
-            side, half = 2**scale, 2**scale * n // 2
-            top, left = int(y) + margin - half, int(x) + margin - half
-            patch = whole[b, top : top + side * n, left : left + side * n]
-            seen[b, scale] = patch.reshape(n, side, n, side).mean((1, 3))
-        return seen
+        return seen_in(v.images, v.centres, int(v["size"]), int(v["scales"]))
 
     return Call(found, oracle, dtype=images.dtype if hasattr(images, "dtype") else None)
+
+
+def seen_in(images, centres, size: int, scales: int):
+    """The patches of a retina; NaN where a centre is NaN."""
+    batch, height, width = images.shape
+    margin = 2**scales * size
+    whole = np.pad(images, [(0, 0), (margin, margin), (margin, margin)])
+    seen = np.full((batch, scales, size, size), math.nan, np.longdouble)
+    for b, scale in np.ndindex(batch, scales):
+        if np.isnan(centres[b]).any():
+            continue
+        x, y = (np.clip(centres[b], -1, 1) + 1) / 2 * [width, height]
+        side, half = 2**scale, 2**scale * size // 2
+        top, left = int(y) + margin - half, int(x) + margin - half
+        patch = whole[b, top : top + side * size, left : left + side * size]
+        seen[b, scale] = patch.reshape(size, side, size, side).mean((1, 3))
+    return seen
 
 
 @subject("patches", 150)
@@ -62,6 +69,164 @@ def patches(d: Draw) -> Call:
         return np.stack(cut, axis=1)
 
     return Call(nn.patches(images, size, stride), oracle)
+
+
+# --- models that look -------------------------------------------------------------------------------------
+
+
+def relu(x):
+    return np.where(x < 0, 0, x)
+
+
+def chosen(mean, sigma, noise):
+    """A draw around tanh of a mean, and its log-probability."""
+    return np.tanh(mean) + sigma * noise, np.sum(-(noise**2) / 2 - np.log(sigma) - LOG_ROOT, axis=-1)
+
+
+LOG_ROOT = np.log(2 * np.longdouble(math.pi)) / 2
+
+
+def step_of_ram(v: Values, h, place, noise, images, size, scales, sigma, prefix=""):
+    """The state after a look, and what the look returns."""
+
+    def layer(name, x):
+        return x @ v[f"{prefix}{name}.weight"] + v.get(f"{prefix}{name}.bias", 0)
+
+    rho = seen_in(images, place, size, scales).reshape(len(place), scales * size**2)
+    g = relu(layer("from_what", relu(layer("what", rho))) + layer("from_where", relu(layer("where", place))))
+    h = relu(layer("core", h) + layer("glimpse", g))
+    after, log_p = chosen(layer("locator", h), sigma, noise)
+    return h, after, (place, log_p, layer("baseline", h)[:, 0])
+
+
+def step_of_dram(v: Values, state, noise, images, size, scales, sigma, prefix=""):
+    """The states of both networks after a look, and what the look returns."""
+
+    def layer(name, x):
+        return x @ v[f"{prefix}{name}.weight"] + v.get(f"{prefix}{name}.bias", 0)
+
+    first, second = state
+    r = second[0]
+    place, log_p = chosen(layer("locator", r), sigma, noise)
+    rho = seen_in(images, place, size, scales).reshape(len(place), scales * size**2)
+    g = relu(layer("what.1", relu(layer("what.0", rho)))) * relu(layer("where", place))
+    first, h = EQUATIONS["LSTM"](v.under(f"{prefix}classifying."), first, g)
+    second, _ = EQUATIONS["LSTM"](v.under(f"{prefix}choosing."), second, h)
+    return (first, second), h, (place, log_p, layer("baseline", r)[:, 0])
+
+
+def sizes_of_looks(d: Draw):
+    size, scales = d.integer("size", [1, 2]), d.integer("scales", [1, 1, 2])
+    sigma = d.number("sigma", [0.125, 0.5], "(0, inf)")
+    n, k, s = (float(np.asarray(x)) if d.verdict != INVALID else 1 for x in (size, scales, sigma))
+    return {"size": size, "scales": scales, "sigma": sigma}, (int(n), int(k), s)
+
+
+def seen_images(d: Draw, dtype):
+    batch = d.one_of([0, 1, 2, 3])
+    images = d.floats("images", (batch, 4, 6), wrong=[(batch + 1, 4, 6), (4,)], dtypes=[dtype], special=[0.0])
+    return batch, images
+
+
+@subject("RAM", 120, also=("RAMCell", "retina", "Recurrent", "Linear", "gaussian"))
+def ram(d: Draw) -> Call:
+    dtype = d.one_of(["f4", "f8"])
+    given, (size, scales, sigma) = sizes_of_looks(d)
+    classes = d.size("classes", [1, 3])
+    features, hidden = d.size("features", [1, 3]), d.size("hidden", [1, 4])
+    model = nn.RAM(classes, **given, features=features, hidden=hidden, rng=0, dtype=dtype)
+    d.model(model)
+    batch, images = seen_images(d, dtype)
+    noise = d.floats(
+        "noise", (3, batch, 2), wrong=[(3, batch, 1), (0, batch, 2)], dtypes=[dtype], special=[0.0]
+    )
+    logits, looks = model(images, noise)
+    d.leaves.clear()  # no gradient flows through the choices, which differences do not know
+
+    def oracle(v: Values):
+        h, place, rows = np.zeros((batch, int(v.hidden))), np.zeros((batch, 2)), []
+        for x in v.noise:
+            h, place, made = step_of_ram(v, h, place, x, v.images, size, scales, sigma)
+            rows.append(made)
+        return h @ v["classifier.weight"] + v["classifier.bias"], *map(np.stack, zip(*rows, strict=True))
+
+    return Call((logits, *looks), oracle, dtype=[None] * 4)
+
+
+@subject("RAMCell", 100, also=("retina", "parts", "gaussian"))
+def ram_cell(d: Draw) -> Call:
+    dtype = d.one_of(["f4", "f8"])
+    cell, batch = looking_cell(d, nn.RAMCell, nn.RAM, dtype, features=3)
+    x = d.floats("x", (batch, 2), wrong=[(batch, 3)], tensor=True, dtypes=[dtype], special=[0.0])
+    state = state_of(d, cell, batch, dtype)
+    found = cell(state, x)
+    d.leaves.clear()
+
+    def oracle(v: Values):
+        h, after, made = step_of_ram(v, *state_in(v), v.x, v.images, 2, 2, 0.5, "model.")
+        return (h, after), made
+
+    return Call(found, oracle, dtype=[None] * 5)
+
+
+@subject("DRAM", 120, also=("DRAMCell", "retina", "Recurrent", "Linear", "gaussian"))
+def dram(d: Draw) -> Call:
+    dtype = d.one_of(["f4", "f8"])
+    given, (size, scales, sigma) = sizes_of_looks(d)
+    classes, hidden, each = d.size("classes", [1, 3]), d.size("hidden", [1, 4]), d.integer("looks", [1, 2])
+    context = d.one_of([None, (2, 3), (4, 1)])
+    model = nn.DRAM(classes, **given, looks=each, hidden=hidden, context=context, rng=0, dtype=dtype)
+    d.model(model)
+    d.said.append(f"context={context}")
+    batch, images = seen_images(d, dtype)
+    noise = d.floats(
+        "noise", (4, batch, 2), wrong=[(4, batch, 1), (0, batch, 2)], dtypes=[dtype], special=[0.0]
+    )
+    logits, looks = model(images, noise)
+    d.leaves.clear()
+
+    def oracle(v: Values):
+        zeros = np.zeros((batch, int(v.hidden)))
+        r, hs, rows = zeros, [], []
+        if context is not None:
+            coarse = v.images.reshape(batch, context[0], 4 // context[0], context[1], 6 // context[1])
+            flat = coarse.mean((2, 4)).reshape(batch, context[0] * context[1])
+            inner = relu(flat @ v["context.0.weight"] + v["context.0.bias"])
+            r = np.tanh(inner @ v["context.1.weight"] + v["context.1.bias"])
+        state = (zeros, zeros), (r, zeros)
+        for x in v.noise:
+            state, h, made = step_of_dram(v, state, x, v.images, size, scales, sigma)
+            hs.append(h)
+            rows.append(made)
+        n = int(v["looks"])
+        logits = np.stack(hs)[n - 1 :: n] @ v["classifier.weight"] + v["classifier.bias"]
+        return logits, *map(np.stack, zip(*rows, strict=True))
+
+    return Call((logits, *looks), oracle, dtype=[None] * 4)
+
+
+@subject("DRAMCell", 100, also=("retina", "parts", "gaussian"))
+def dram_cell(d: Draw) -> Call:
+    dtype = d.one_of(["f4", "f8"])
+    cell, batch = looking_cell(d, nn.DRAMCell, nn.DRAM, dtype, context=d.one_of([None, (2, 3)]))
+    x = d.floats("x", (batch, 2), wrong=[(batch, 3)], tensor=True, dtypes=[dtype], special=[0.0])
+    state = state_of(d, cell, batch, dtype)
+    found = cell(state, x)
+    d.leaves.clear()
+
+    def oracle(v: Values):
+        state, h, made = step_of_dram(v, state_in(v), v.x, v.images, 2, 2, 0.5, "model.")
+        return state, (h, made)
+
+    return Call(found, oracle, dtype=[None] * 8)
+
+
+def looking_cell(d: Draw, kind, model, dtype, **options):
+    batch, images = seen_images(d, dtype)
+    made = model(2, size=2, scales=2, sigma=0.5, hidden=4, rng=0, dtype=dtype, **options)
+    cell = kind(made, images)
+    d.model(made, prefix="model.")
+    return cell, batch
 
 
 # --- REINFORCE --------------------------------------------------------------------------------------------

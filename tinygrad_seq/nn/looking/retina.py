@@ -18,10 +18,10 @@ from tinygrad_seq.engine.precision import wide
 from tinygrad_seq.nn.indices import rows
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import clip, where
+from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.joining import stack
-from tinygrad_seq.ops.rearranging import pad, roll
-from tinygrad_seq.ops.truth import all as every
-from tinygrad_seq.tensor.creation import as_tensor
+from tinygrad_seq.ops.rearranging import pad
+from tinygrad_seq.tensor.creation import as_tensor, tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -45,8 +45,9 @@ def retina(images: Input, centres: Input, size: int, scales: int = 1) -> Tensor:
     gives patches of NaN. Raises TypeError or ValueError if images or centres are not floats of these shapes, or
     if size or scales is not a positive integer.
 
-    The means of all places are computed at once, and a patch selects from them. So `scan` computes them once,
-    before a loop over looks, and a look reads scales size^2 numbers.
+    In the step of a scan, a look reads the pixels of its patches only. (Tried: the means of all places,
+    computed once before the loop, so that a look reads scales size^2 numbers. For 6 looks at 3 scales of
+    44 x 44 pixels, that takes 4 times as long.)
 
     >>> image = np.arange(16.0).reshape(1, 4, 4)
     >>> retina(image, [[0.0, 0.0]], 2, scales=2).numpy().tolist()
@@ -70,31 +71,23 @@ def retina(images: Input, centres: Input, size: int, scales: int = 1) -> Tensor:
     count, height, width = images.shape
     margin = (2 ** (scales - 1) * size + 1) // 2  # a patch reaches this far beyond the edge
 
-    known = centres == centres  # not NaN
-    corner = where(known, clip(wide(centres), -1, 1), 0.0) + 1.0
-    pixel = (corner * np.array([width, height], np.float32) / 2.0).astype(np.int64)
-    column, row = (pixel[:, k].reshape(-1, 1, 1, 1) for k in (0, 1))
-    image, scale = np.arange(count).reshape(-1, 1, 1, 1), np.arange(scales).reshape(-1, 1, 1)
-    side = 2**scale  # of the squares whose means are taken
-    across = margin - side * size // 2 + side * np.arange(size)
-    seen = means(images, margin, scales)[image, scale, row + across.swapaxes(1, 2), column + across]
-    return rows(every(known, axis=-1), seen, math.nan)
+    x, y = (wide(centres[:, k]) for k in (0, 1))
+    known = logical_and(x == x, y == y)  # not NaN
 
+    def pixel(place: Tensor, n: int) -> Tensor:
+        pixels: Tensor = (clip(where(known, place, 0.0), -1, 1) + 1.0) * (n / 2)
+        return pixels.astype(np.int64).reshape(len(centres), 1, 1)
 
-def means(images: Tensor, margin: int, scales: int) -> Tensor:
-    """m[b, k, i, j], the mean of the 2^k x 2^k pixels from (i, j) on, after `margin` zeros around the image.
-
-    (B, scales, H + 2 margin, W + 2 margin). In the last rows and columns, where the square reaches beyond the
-    margin, it goes on at the other edge.
-    """
-    level = pad(images, [(0, 0), (margin, margin), (margin, margin)])
-    levels = [level]
-    for k in range(scales - 1):
-        for axis in (-2, -1):
-            half = level / 2.0  # before the sum, which may overflow
-            level = half + roll(half, -(2**k), axis=axis)
-        levels.append(level)
-    return stack(levels, axis=1)
+    row, column = pixel(y, height), pixel(x, width)
+    padded = pad(images, [(0, 0), (margin, margin), (margin, margin)])
+    image = tensor(np.arange(count)[:, None, None], device=images.device)
+    seen = []
+    for k in range(scales):
+        side = 2**k  # of the squares whose means are taken
+        across = tensor(margin - side * size // 2 + np.arange(side * size), device=images.device)
+        patch = padded[image, row + across[:, None], column + across]
+        seen.append(patch.reshape(len(centres), size, side, size, side).mean((2, 4)))
+    return rows(known, stack(seen, axis=1), math.nan)
 
 
 def patches(images: Input, size: int, stride: int) -> Tensor:
