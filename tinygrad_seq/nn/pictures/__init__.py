@@ -14,8 +14,8 @@ import every other folder of `nn` and lower layers.
 >>> nn.pictures.singular_values(below, values)
 """
 
-from tinygrad_seq.nn.pictures.attention import alignment
+from tinygrad_seq.nn.pictures.attention import alignment, attended
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
 
-__all__ = ["alignment", "machine", "norms", "over_steps", "powers", "singular_values"]
+__all__ = ["alignment", "attended", "machine", "norms", "over_steps", "powers", "singular_values"]
