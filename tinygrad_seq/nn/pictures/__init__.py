@@ -14,7 +14,7 @@ import every other folder of `nn` and lower layers.
 >>> nn.pictures.singular_values(below, values)
 """
 
-from tinygrad_seq.nn.pictures.attention import alignment
+from tinygrad_seq.nn.pictures.attention import alignment, attended
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
 from tinygrad_seq.nn.pictures.looking import window
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
@@ -22,6 +22,7 @@ from tinygrad_seq.nn.pictures.speech import posteriors
 
 __all__ = [
     "alignment",
+    "attended",
     "machine",
     "norms",
     "over_steps",
