@@ -34,11 +34,11 @@ def losses(out):
     return [float(row[1]) for row in rows[1:]]
 
 
-def check_example(name, task, pictures, said, folder, capsys):
+def check_example(name, task, pictures, said, folder, capsys, *, learns=True):
     """It learns, an interruption changes nothing, and it draws `pictures` and prints the texts `said`.
 
     The run that is interrupted continues a copy of the undisturbed run, from its checkpoint at step 50. Only
-    the task that resumes it draws and prints.
+    the task that resumes it draws and prints. What needs more than 80 steps to learn is not asked to: `learns`.
     """
     whole, parts = folder / "whole", folder / "parts"
     undisturbed, resumed = made(name, task, whole), made(name, task, parts)
@@ -48,7 +48,7 @@ def check_example(name, task, pictures, said, folder, capsys):
     train(undisturbed, whole, 80)
     found = losses(whole)
     assert len(found) == 80
-    assert np.mean(found[-10:]) < np.mean(found[:10])
+    assert np.mean(found[-10:]) < np.mean(found[:10]) or not learns
 
     before(undisturbed, 5, interrupt)
     with pytest.raises(SystemExit):

@@ -107,6 +107,13 @@ def pictured(row=1):
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
+def lit(size=2, stride=2):
+    """The pixels of a picture of attention."""
+    axes = Figure().subplots()
+    nn.pictures.attended(axes, np.ones((4, 4)), np.arange(4.0), size, stride)
+    return [np.asarray(image.get_array()) for image in axes.images]
+
+
 def heard(blank=1):
     """The lines of a picture of probabilities."""
     axes = Figure().subplots()
@@ -254,6 +261,7 @@ CALLS: dict[str, Callable] = {
     ),
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
+    "pictures.attended": lit,
     "pictures.posteriors": lambda blank=1: heard(blank),
     "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
