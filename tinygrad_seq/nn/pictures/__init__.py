@@ -16,6 +16,7 @@ import every other folder of `nn` and lower layers.
 
 from tinygrad_seq.nn.pictures.attention import alignment
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
+from tinygrad_seq.nn.pictures.looking import looks
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
 
-__all__ = ["alignment", "machine", "norms", "over_steps", "powers", "singular_values"]
+__all__ = ["alignment", "looks", "machine", "norms", "over_steps", "powers", "singular_values"]
