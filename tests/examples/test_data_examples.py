@@ -23,6 +23,9 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "tagging": ("Tagging", ["curves.png"], ["each word's commonest tag: 0.7"]),
     "dates": ("Dates", ["curves.png", "alignment.png"], ["one date for all: 0.001", "looked up: 0.891"]),
     "ram": ("Looking", ["curves.png", "looks.png"], ["always the same answer: 0.100", "with random looks 0."]),
+    "draw": ("Draw", ["curves.png", "drawing.png", "generated.png"], ["the mean image: 204.2"]),
+    "cluttered": ("Readers", ["curves.png", "looks.png"], ["always the same digit: 0.100"]),
+    "speech": ("Digits", ["curves.png", "heard.png"], ["the right number, all the same: 0.900"]),
     "sentiment": ("Sentiment", ["curves.png"], ["bag of words: 0.", "always the same answer: 0.500"]),
 }
 

@@ -107,6 +107,13 @@ def pictured(row=1):
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
+def heard(blank=1):
+    """The lines of a picture of probabilities."""
+    axes = Figure().subplots()
+    nn.pictures.posteriors(axes, np.abs(x1), "abc", blank=blank)
+    return [np.asarray(line.get_ydata()) for line in axes.lines]
+
+
 def drawn(strategy):
     """Draw from a strategy; what it draws differs in every run."""
 
@@ -132,6 +139,15 @@ CALLS: dict[str, Callable] = {
     ).state_dict(),
     "nn.AttentionDecoder": lambda end=1: (
         nn.AttentionDecoder(
+            nn.Embedding(4, 2, rng=0),
+            nn.GRUCell(2 + 6, 5, rng=0),
+            nn.DotScore(),
+            nn.Linear(5, 4, rng=0),
+            end=end,
+        ).end
+    ),
+    "nn.HardAttentionDecoder": lambda end=1: (
+        nn.HardAttentionDecoder(
             nn.Embedding(4, 2, rng=0),
             nn.GRUCell(2 + 6, 5, rng=0),
             nn.DotScore(),
@@ -216,6 +232,8 @@ CALLS: dict[str, Callable] = {
         x1, [1, 2], ignore_index=ignore_index, label_smoothing=label_smoothing
     ),
     "nn.eigenvalue_powers": lambda steps=3: nn.eigenvalue_powers(symmetric, steps),
+    "nn.ctc_decode": lambda width=2, blank=1: nn.ctc_decode(x3, width=width, blank=blank),
+    "nn.ctc_loss": lambda blank=1: nn.ctc_loss(x3, [[0], [2]], blank=blank),
     "nn.huber": lambda delta=0.5: nn.huber(x1, 2 * x1, delta=delta),
     "nn.linear_recurrence": lambda steps=3: nn.linear_recurrence(symmetric, [1.0, 1.0], steps),
     "nn.padded": lambda fill=2: nn.padded([[1, 2, 3], [4]], fill),
@@ -237,6 +255,7 @@ CALLS: dict[str, Callable] = {
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
     "pictures.looks": lambda size=2: nn.pictures.looks(Figure().subplots(), x1, x1[:, :2], size),
+    "pictures.posteriors": lambda blank=1: heard(blank),
     "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
         lambda ps: optim.Adam(ps, lr, eps=eps, weight_decay=weight_decay)
@@ -283,6 +302,7 @@ CALLS: dict[str, Callable] = {
         np.abs(x3).reshape(2, 2, 2, 3), height, width, rng=0
     ),
     "tasks.parity": lambda batch=2, size=5: tasks.parity(batch, size=size, rng=0),
+    "tasks.scenes": lambda batch=2: tasks.scenes(batch, rng=0)[0],
     "tasks.promoters": lambda batch=2, mutated=0.5: tasks.promoters(batch, mutated=mutated, rng=0),
     "tasks.repeat_copy": lambda length=2, repeats=3, batch=2, bits=2, most=4: tasks.repeat_copy(
         length, repeats, batch, bits=bits, most=most, rng=0
@@ -292,6 +312,7 @@ CALLS: dict[str, Callable] = {
     "tasks.spelled": lambda number=342: tasks.spelled(number),
     "tasks.temporal_order": lambda length=20, batch=2: tasks.temporal_order(length, batch, rng=0),
     "tasks.waveform": lambda steps=10: tasks.waveform(steps, rng=0),
+    "data.log_mel": lambda bands=5: data.log_mel(np.sin(np.arange(600.0)), bands),
     "data.opinions": lambda count=3: data.opinions(count, rng=0),
     "data.tagged_sentences": lambda count=3: data.tagged_sentences(count, rng=0),
     "training.verdict": lambda trivial=0.5: training.verdict(0.25, trivial),

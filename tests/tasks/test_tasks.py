@@ -9,6 +9,7 @@ from results import assert_allclose
 from tinygrad_seq import tasks
 from tinygrad_seq.tasks.films import DIRECTIONS, GLYPHS
 from tinygrad_seq.tasks.ponder import GATES
+from tinygrad_seq.tasks.scenes import COLOURS, WORDS
 from tinygrad_seq.tasks.symbols import SMALL, TENS
 
 
@@ -82,6 +83,70 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
     assert (np.min(seen, axis=0).tolist(), np.max(seen, axis=0).tolist()) == ([0, 0], [4, 6])  # edge to edge
     assert set(directions.ravel()) == {0, 1, 2, 3}
     assert len(set(digits)) == 10
+
+
+OUTLINES = {
+    "square": "####### ####### ####### ####### ####### ####### #######",
+    "circle": "..###.. .#####. ####### ####### ####### .#####. ..###..",
+    "triangle": "...#... ...#... ..###.. ..###.. .#####. .#####. #######",
+    "cross": "..###.. ..###.. ####### ####### ####### ..###.. ..###..",
+}
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_captions_of_a_scene_are_true(held_out):
+    """The shapes are found in the pixels, by their colours; the first caption is one of the two at random."""
+    images, captions = tasks.scenes(300, held_out=held_out, rng=0)
+    assert (images.shape, images.dtype) == ((300, 24, 24, 3), np.float32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    pairs, firsts, relations = set(), [], set()
+    for image, (caption, other) in zip(images, captions, strict=True):
+        words = caption.replace(" of", "").split()
+        (colour, shape), relation, (colour2, shape2) = words[1:3], words[3], words[5:7]
+        opposite = {"left": "right of", "right": "left of", "above": "below", "below": "above"}[relation]
+        assert other == f"a {colour2} {shape2} {opposite} a {colour} {shape}"
+        assert set(caption.split()) | set(other.split()) < set(WORDS)
+        centres = []
+        for name, form in ((colour, shape), (colour2, shape2)):
+            glyph = np.array([list(row) for row in OUTLINES[form].split()]) == "#"
+            wanted = np.array([name in ("red", "yellow"), name in ("green", "yellow"), name == "blue"]) * 0.9
+            bright = image.max(-1) > 0.5
+            places = [
+                (row, column)
+                for row, column in np.ndindex(18, 18)
+                if (abs(image[row : row + 7, column : column + 7][glyph] - wanted) <= 0.101).all()
+                and not bright[row : row + 7, column : column + 7][~glyph].any()
+            ]
+            centres.append({(row + 3, column + 3) for row, column in places})
+        found = {(a, b) for a in centres[0] for b in centres[1] if a != b}
+        seen = {relation_of(a, b) for a, b in found}
+        if len(found) == 1:
+            assert seen == {relation}
+            firsts.append(min(found)[0] < min(found)[1])
+        else:  # two equal shapes: either may be meant first
+            assert relation in seen
+            assert (colour, shape) == (colour2, shape2)
+        relations.add(relation)
+        numbers = [
+            4 * list(OUTLINES).index(s) + list(COLOURS).index(c)
+            for c, s in ((colour, shape), (colour2, shape2))
+        ]
+        pairs.add(tuple(sorted(numbers)))
+    assert relations == {"left", "right", "above", "below"}
+    assert {sum(pair) % 7 == 0 for pair in pairs} == {held_out}
+    assert 0.4 < np.mean(firsts) < 0.6
+    assert len(pairs) > (15 if held_out else 80)  # of 20, and of 116
+
+
+def relation_of(a, b):
+    """Where a centre is from another, by the larger of the two distances, which differ by more than 2."""
+    down, across = b[0] - a[0], b[1] - a[1]
+    assert max(abs(down), abs(across)) >= 8
+    assert abs(abs(down) - abs(across)) > 2
+    if abs(across) > abs(down):
+        return "left" if across > 0 else "right"
+    return "above" if down > 0 else "below"
 
 
 def test_names_of_numbers():
