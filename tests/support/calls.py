@@ -262,6 +262,7 @@ CALLS: dict[str, Callable] = {
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
     "pictures.attended": lit,
+    "pictures.looks": lambda size=2: nn.pictures.looks(Figure().subplots(), x1, x1[:, :2], size),
     "pictures.posteriors": lambda blank=1: heard(blank),
     "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
@@ -293,6 +294,9 @@ CALLS: dict[str, Callable] = {
         np.abs(x3), size, pieces=pieces, side=side, rng=0
     ),
     "tasks.copy": lambda length=3, batch=2, bits=2: tasks.copy(length, batch, bits=bits, rng=0),
+    "tasks.distorted": lambda strength=0.5, shift=1.0: tasks.distorted(
+        x3, strength=strength, shift=shift, rng=0
+    ),
     "tasks.identical_halves": lambda batch=3, longest=2, symbols=3: tasks.identical_halves(
         batch, longest=longest, symbols=symbols, rng=0
     ),

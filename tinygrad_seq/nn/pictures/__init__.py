@@ -16,13 +16,14 @@ import every other folder of `nn` and lower layers.
 
 from tinygrad_seq.nn.pictures.attention import alignment, attended
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
-from tinygrad_seq.nn.pictures.looking import window
+from tinygrad_seq.nn.pictures.looking import looks, window
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
 from tinygrad_seq.nn.pictures.speech import posteriors
 
 __all__ = [
     "alignment",
     "attended",
+    "looks",
     "machine",
     "norms",
     "over_steps",
