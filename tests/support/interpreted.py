@@ -131,9 +131,10 @@ class Interpreter:
                     self.assign(item, slice(None))
 
     def product(self, item: Product) -> None:
-        a = self.load(item, item.a, (item.m, item.k), slice(None)).reshape(item.m, item.k)
-        b = self.load(item, item.b, (item.k, item.n), slice(None)).reshape(item.k, item.n)
-        where = places(item.write.map, (item.m, item.n))
+        left, right = (*item.stack, item.m, item.k), (*item.stack, item.k, item.n)
+        a = self.load(item, item.a, left, slice(None)).reshape(left)
+        b = self.load(item, item.b, right, slice(None)).reshape(right)
+        where = places(item.write.map, (*item.stack, item.m, item.n))
         self.memory[item.write.value][where] = (a @ b).ravel()
         self.written[item.write.value][where] += 1
 

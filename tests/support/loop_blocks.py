@@ -71,14 +71,12 @@ def _group(made: Grouped, group: Group, k: int) -> Group:
 
 
 def _item(made: Grouped, item, k: int):
-    if isinstance(item, Product):
+    if isinstance(item, Product) and not item.stack:
         if item.blocks == 1:
             return item
         m = item.m // item.blocks
         a, write = (_moved(x, k * m * x.map.strides[0]) for x in (item.a, item.write))
         return item._replace(m=m, blocks=1, a=a, write=write)
-    if not isinstance(item, Assign):
-        return item
     axis = next((axis for axis, n in enumerate(item.space) if isinstance(n, Blocks)), None)
     if axis is None:
         return item
@@ -87,6 +85,8 @@ def _item(made: Grouped, item, k: int):
         return _moved(access, k * access.map.strides[axis])
 
     space = (*item.space[:axis], Blocks(1), *item.space[axis + 1 :])
+    if isinstance(item, Product):
+        return item._replace(stack=space, a=one(item.a), b=one(item.b), write=one(item.write))
     return item._replace(space=space, reads=tuple(map(one, item.reads)), write=one(item.write))
 
 

@@ -146,6 +146,27 @@ MODELS |= {
     ),
 }
 
+# --- models that look at images --------------------------------------------------------------------------
+
+LOOKING = {
+    "RAM": nn.RAM(C, size=2, scales=2, features=4, hidden=6, **options()),
+    "DRAM": nn.DRAM(C, size=2, hidden=6, context=(2, 3), **options()),
+}
+
+
+def look(model, images, noise):
+    logits, looks = model(images, noise)
+    return [*(of_rows(logits) if logits.ndim == 2 else over_time(logits)), *over_time(tuple(looks))]
+
+
+for name, model in LOOKING.items():
+    MODELS[name] = Model(
+        lambda rng, batch: [vectors(rng, batch, 4, 6), Part(rng.normal(size=(T, batch, 2)), 1, 0)],
+        lambda given, _, model=model: look(model, *given),
+        [model],
+        lengths=False,
+    )
+
 # --- classical models ------------------------------------------------------------------------------------
 
 HMM = nn.HiddenMarkovModel(4, C, **options())

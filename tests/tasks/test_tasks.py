@@ -385,6 +385,89 @@ def test_reversal():
     assert (np.abs(counts[1:8] / lengths.sum() - 1 / 7) < 0.01).all()
 
 
+# --- images in larger images ----------------------------------------------------------------------------
+
+
+def found_at(larger, image):
+    """The upper left corners where `image` stands in `larger`, which may be larger there."""
+    height, width = image.shape
+    return [
+        (i, j)
+        for i in range(larger.shape[0] - height + 1)
+        for j in range(larger.shape[1] - width + 1)
+        if (larger[i : i + height, j : j + width] >= image).all()
+    ]
+
+
+def test_images_are_translated_to_all_places():
+    images = np.random.default_rng(0).uniform(0.5, 1, (600, 3, 2)).astype(np.float32)
+    larger = tasks.cluttered(images, 5, pieces=0, rng=1)
+    assert larger.dtype == np.float32
+    places = [found_at(*pair) for pair in zip(larger, images, strict=True)]
+    assert all(len(place) == 1 for place in places)
+    assert {place for (place,) in places} == {(i, j) for i in range(3) for j in range(4)}
+    assert_allclose(larger.sum((1, 2)), images.sum((1, 2)), rtol=1e-5)  # and the rest is 0
+
+
+def test_clutter_is_pieces_of_images_of_the_batch():
+    """Each row has values of its own, so that every pixel says of which image it is."""
+    rng = np.random.default_rng(0)
+    images = rng.permuted(np.arange(1.0, 20 * 30 + 1)).reshape(20, 6, 5)
+    larger = tasks.cluttered(images, 40, pieces=5, side=3, rng=1)
+    others, shown = set(), set()
+    for row, (canvas, image) in enumerate(zip(larger, images, strict=True)):
+        assert len(found_at(canvas, image)) == 1
+        lit = np.unique(canvas[canvas > 0]) - 1
+        assert 30 <= (canvas > 0).sum() <= 30 + 5 * 9
+        owners = np.array([np.argwhere(images == value + 1)[0] for value in lit])
+        others |= {(row, owner) for owner in owners[:, 0] if owner != row}
+        shown |= {tuple(place) for owner, *place in owners if owner != row}
+    assert len(others) > 50  # of 100 pieces, some of the same image
+    assert len(shown) == 30  # all pixels of images, those at the edges too
+    assert (tasks.cluttered(images, 6, pieces=0, rng=0).max((1, 2)) == images.max((1, 2))).all()
+
+
+def test_overlaps_show_the_larger_value():
+    images = np.array([[[1.0, 0.0], [0.0, 3.0]], [[2.0, 2.0], [2.0, 2.0]]])
+    larger = tasks.cluttered(images, 2, pieces=1, side=2, rng=0)  # there is one place
+    other = [larger[0].tolist(), larger[1].tolist()]
+    assert other in ([[[2, 2], [2, 3]], [[2, 2], [2, 3]]], images.tolist())
+
+
+def test_pairs_do_not_share_a_column_and_the_first_is_left():
+    first, second = np.full((2, 500, 2, 3), [[[[1.0]]], [[[2.0]]]])
+    larger = tasks.paired(np.stack([first, second]), 4, 9, rng=0)
+    seen = set()
+    for canvas in larger:
+        corners = [tuple(np.argwhere(canvas == value)[0]) for value in (1, 2)]
+        assert [(canvas == value).sum() for value in (1, 2)] == [6, 6]
+        assert [found_at(np.where(canvas == value, 1.0, 0.0), np.ones((2, 3))) for value in (1, 2)] == [
+            [corner] for corner in corners
+        ]
+        assert corners[0][1] + 3 <= corners[1][1]
+        seen.add((corners[0], corners[1]))
+    assert {left for (_, left), _ in seen} == {right - 3 for _, (_, right) in seen} == {0, 1, 2, 3}
+    assert {top for (top, _), _ in seen} == {top for _, (top, _) in seen} == {0, 1, 2}
+    assert len(seen) > 80  # of 3 x 3 x 10 arrangements
+
+
+@pytest.mark.parametrize(
+    ("draw", "kind", "message"),
+    [
+        (lambda: tasks.cluttered(np.ones((2, 4, 6)), 5, pieces=0), ValueError, "fit into 5 x 5"),
+        (lambda: tasks.cluttered(np.ones((2, 4, 6)), 9, side=5), ValueError, "squares of 5 x 5 that fit"),
+        (lambda: tasks.cluttered(np.ones((4, 6)), 9, side=5), ValueError, r"\(B, h, w\) of floats, got"),
+        (lambda: tasks.cluttered(np.ones((2, 4, 6), int), 9), TypeError, r"\(B, h, w\) of floats, got"),
+        (lambda: tasks.paired(np.ones((2, 3, 4, 6)), 5, 11), ValueError, "side by side into 5 x 11"),
+        (lambda: tasks.paired(np.ones((2, 3, 4, 6)), 3, 12), ValueError, "side by side into 3 x 12"),
+        (lambda: tasks.paired(np.ones((3, 3, 4, 6)), 9, 20), ValueError, r"needs images \(2, B, h, w\)"),
+    ],
+)
+def test_images_that_do_not_fit(draw, kind, message):
+    with pytest.raises(kind, match=message):
+        draw()
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -405,6 +488,8 @@ def test_reversal():
         lambda rng: tasks.logic(3, 4, rng=rng),
         lambda rng: tasks.addition(3, 4, rng=rng),
         lambda rng: tasks.sort(5, 4, rng=rng),
+        lambda rng: tasks.cluttered(np.ones((4, 3, 3)), 15, side=2, rng=rng),
+        lambda rng: tasks.paired(np.ones((2, 4, 3, 3)), 9, 9, rng=rng),
     ],
 )
 def test_a_seed_draws_the_same_again(draw):

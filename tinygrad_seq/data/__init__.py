@@ -7,6 +7,7 @@ grammars, because no such data are available in packages. Files here may import 
 """
 
 from tinygrad_seq.data.dates import normalised, written_dates
+from tinygrad_seq.data.images import handwritten_digits
 from tinygrad_seq.data.sentences import TAGS, opinions, tagged_sentences
 from tinygrad_seq.data.series import digits, japanese_vowels, stocks
 from tinygrad_seq.data.speech import log_mel, spoken_characters, utterance
@@ -14,6 +15,7 @@ from tinygrad_seq.data.strings import LANGUAGES, surnames, tunes
 
 __all__ = [
     "digits",
+    "handwritten_digits",
     "japanese_vowels",
     "stocks",
     "surnames",

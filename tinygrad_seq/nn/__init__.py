@@ -18,7 +18,7 @@ True
 
 from typing import NoReturn
 
-from tinygrad_seq.nn import attention, init, memory, pictures
+from tinygrad_seq.nn import attention, init, memory, pictures, reinforce
 from tinygrad_seq.nn import functional as functional
 from tinygrad_seq.nn.attention import AdditiveScore, DotScore, GeneralScore, ScaledDotScore
 from tinygrad_seq.nn.cells import (
@@ -69,6 +69,12 @@ from tinygrad_seq.nn.gradients.jacobians import (
 )
 from tinygrad_seq.nn.habits import NN
 from tinygrad_seq.nn.layers import Embedding, LayerNorm, Linear, Sequential, Shortcut
+from tinygrad_seq.nn.looking.dram import DRAM, DRAMCell
+from tinygrad_seq.nn.looking.draw import DRAW, DRAWCell, Drawn
+from tinygrad_seq.nn.looking.looks import Looks
+from tinygrad_seq.nn.looking.ram import RAM, RAMCell
+from tinygrad_seq.nn.looking.retina import patches, retina
+from tinygrad_seq.nn.looking.window import Window, window
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits, cross_entropy, huber, mse
 from tinygrad_seq.nn.module import Module, Parameter
 from tinygrad_seq.nn.onnx import from_onnx, to_onnx
@@ -93,10 +99,15 @@ __all__ = [
     "ClockworkRNNCell",
     "CoupledLSTMCell",
     "Covariance",
+    "DRAM",
+    "DRAMCell",
+    "DRAW",
+    "DRAWCell",
     "Decoder",
     "DeepTransition",
     "DepthGatedLSTM",
     "DotScore",
+    "Drawn",
     "Dropout",
     "EchoStateCell",
     "Embedding",
@@ -119,6 +130,7 @@ __all__ = [
     "LiquidStateCell",
     "ManyToMany",
     "ManyToOne",
+    "Looks",
     "Mapped",
     "MinimalGatedCell",
     "Module",
@@ -129,6 +141,8 @@ __all__ = [
     "PeepholeLSTMCell",
     "PerFrame",
     "Positions",
+    "RAM",
+    "RAMCell",
     "RNNCell",
     "Recurrent",
     "RecurrentDropout",
@@ -147,6 +161,7 @@ __all__ = [
     "VectorAsFirstInput",
     "VectorAsState",
     "VectorAtEveryStep",
+    "Window",
     "attention",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -164,8 +179,11 @@ __all__ = [
     "memory",
     "mse",
     "padded",
+    "patches",
     "pictures",
     "product_bound",
+    "reinforce",
+    "retina",
     "ridge",
     "separate_factors",
     "singular_values",
@@ -174,6 +192,7 @@ __all__ = [
     "to_torch",
     "to_weights",
     "vanishing_penalty",
+    "window",
 ]
 
 

@@ -2,10 +2,12 @@
 
 Every task takes the number of rows or steps, and a random generator or a seed; it returns NumPy arrays, time
 first. Tasks on symbols are in `symbols.py`, on numbers in `signals.py`, on films in `films.py`, and on bits to
-remember in `memory.py`. Tasks for adaptive computation time are in `ponder.py`.
+remember in `memory.py`. Tasks for adaptive computation time are in `ponder.py`, images in which something is to
+be found in `clutter.py`.
 Files here may import `nn` and lower layers; they draw data and train nothing.
 """
 
+from tinygrad_seq.tasks.clutter import cluttered, paired
 from tinygrad_seq.tasks.films import moving_digits
 from tinygrad_seq.tasks.memory import associative_recall, copy, repeat_copy
 from tinygrad_seq.tasks.ponder import addition, logic, parity, sort
@@ -24,6 +26,7 @@ __all__ = [
     "adding",
     "addition",
     "associative_recall",
+    "cluttered",
     "copy",
     "first_key",
     "hello",
@@ -32,6 +35,7 @@ __all__ = [
     "mackey_glass",
     "moving_digits",
     "narma10",
+    "paired",
     "parity",
     "promoters",
     "repeat_copy",

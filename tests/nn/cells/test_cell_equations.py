@@ -5,7 +5,7 @@ The equations are transcribed to NumPy in `tests/support/equations.py`, one step
 
 import numpy as np
 import pytest
-from combined import COMBINED
+from combined import SMOOTH
 from equations import EQUATIONS, over_time
 from results import assert_allclose
 
@@ -194,10 +194,10 @@ def test_invalid_periods(periods, size):
 # --- all of them -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", nn.CELLS | COMBINED)
+@pytest.mark.parametrize("name", nn.CELLS | SMOOTH)
 def test_derivatives_of_a_step_to_second_order(name):
     """By x, the state and every parameter, compared with finite differences."""
-    cell = (nn.CELLS | COMBINED)[name](I, 5, rng=np.random.default_rng(0), dtype=np.float64)
+    cell = (nn.CELLS | SMOOTH)[name](I, 5, rng=np.random.default_rng(0), dtype=np.float64)
     state = cell.initial_state(B, like=ts.tensor(xs[0]))
     floats = [part for part in tree.leaves(state) if part.dtype.kind == "f"]
     rng = np.random.default_rng(1)
@@ -245,5 +245,5 @@ def test_every_kind_of_cell_is_in_the_registry():
     made = {type(make(I, 5, rng=0)) for make in nn.CELLS.values()}
     kinds = {kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Cell)}
     combinators = {nn.Stacked, nn.Residual, nn.Mapped, nn.DeepTransition, nn.FedBack, nn.LearnedStart}
-    combinators |= {nn.Attending, nn.NTMCell, nn.ACTCell, nn.RepeatCell}
+    combinators |= {nn.Attending, nn.NTMCell, nn.ACTCell, nn.RepeatCell, nn.RAMCell, nn.DRAMCell, nn.DRAWCell}
     assert kinds - made == {nn.Cell, *combinators}

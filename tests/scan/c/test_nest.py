@@ -43,6 +43,27 @@ def drawn(*shape, dtype=np.float64):
     return np.random.default_rng(0).normal(size=shape).astype(dtype)
 
 
+# --- stacks of products -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("batch", [3, 16])
+def test_stacks_of_products(batch, dtype):
+    """Of wide and narrow matrices, in any layout, over one axis or two; 16 rows are split into blocks."""
+    y, narrow = drawn(5, 17, dtype=dtype), drawn(5, 6, dtype=dtype)
+
+    def step(h, x):
+        wide, small = ts.tensor(y) * h, ts.tensor(narrow) * h
+        z = x @ wide
+        pairs = ts.stack([z, -z], axis=1) @ wide.mT[:, None]
+        return h * 0.5 + x[:, :1, :1], [z, x @ small, small.mT @ x.mT, z @ wide.mT, pairs, z[:, :1] @ wide.mT]
+
+    xs = drawn(3, batch, 7, 5, dtype=dtype)
+    check(step, ts.tensor(drawn(batch, 1, 1, dtype=dtype)), xs)
+    xs[1, 2, 3, 4] = np.nan
+    check(step, ts.tensor(drawn(batch, 1, 1, dtype=dtype)), xs)
+
+
 # --- reductions ---------------------------------------------------------------------------------------
 
 AXES = [None, 0, 1, 2, (0, 1), (0, 2), (1, 2)]

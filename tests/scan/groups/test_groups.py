@@ -121,6 +121,48 @@ def test_an_lstm_is_two_products_and_one_group():
     assert [space for space, _ in found] == ["product", "product", (4, 5)]
 
 
+STACKS = {  # the shapes of two factors, and whether they are turned; batches of 4, 3 and 16 rows
+    "wide": ((4, 3, 5), (4, 5, 16), ()),
+    "narrow": ((4, 6, 5), (4, 5, 4), ()),
+    "long rows": ((4, 1, 5), (4, 5, 17), ()),
+    "the left one turned": ((4, 5, 6), (4, 5, 16), ("x",)),
+    "the right one turned": ((4, 6, 5), (4, 7, 5), ("y",)),
+    "two axes": ((4, 2, 6, 5), (4, 2, 5, 4), ()),
+    "two axes, one broadcast": ((4, 1, 6, 5), (4, 2, 5, 4), ()),
+    "two axes, the other broadcast": ((2, 6, 5), (4, 1, 5, 4), ()),
+    "an axis of length 1": ((3, 1, 6, 5), (3, 1, 5, 4), ()),
+    "in blocks": ((16, 6, 5), (16, 5, 4), ()),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_a_stack_of_products_is_one_group(name):
+    """Forward and backward; also if its factors are computed in the step."""
+    left, right, turned = STACKS[name]
+    y = np.random.default_rng(0).normal(size=right)
+
+    def step(h, x):
+        a, b = ts.tanh(x) * h, ts.tensor(y) * h
+        return h, (a.mT if "x" in turned else a) @ (b.mT if "y" in turned else b)
+
+    xs = np.random.default_rng(1).normal(size=(3, *left))
+    found = check_step(step, np.float64(0.5), xs)
+    assert [space for space, _ in forms(found)].count("product") == 1
+    assert check_both(of_step(step, np.float64(0.5), xs)) == ["groups", "groups"]
+
+
+def test_short_products_in_a_stack_are_sums():
+    """Packing a factor for two rows takes longer than it saves; a wide one needs no packing."""
+    for rows, columns, turned in [(2, 9, False), (9, 2, False), (2, 20, True)]:
+        h = np.random.default_rng(0).normal(size=(4, columns, 5) if turned else (4, 5, columns))
+
+        def step(h, x, turned=turned):
+            return ts.tanh(h), x @ (h.mT if turned else h)
+
+        found = check_step(step, h, np.ones((2, 4, rows, 5)))
+        assert "product" not in [space for space, _ in forms(found)]
+
+
 def test_two_carries_of_one_value_have_a_row_each():
     zeros = ts.tensor(np.zeros(3))
     found = forward(lambda c, x: ((c[0] + c[1] + x,) * 2, None), (zeros, zeros), ts.tensor(np.ones((4, 3))))

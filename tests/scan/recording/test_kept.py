@@ -106,9 +106,17 @@ def test_cells_with_a_tree_as_state(recordings):
         is_kept(cell, recordings, state)
 
 
+IMAGE = normal(4, 5).astype(np.float32)
 SHIPPED = nn.CELLS | {
     "adaptive": lambda inputs, units, rng: nn.ACTCell(nn.GRUCell(inputs + 1, units, rng=rng), max_steps=3),
     "repeated": lambda inputs, units, rng: nn.RepeatCell(nn.GRUCell(inputs + 1, units, rng=rng), 2),
+    "looking, at pixels whose numbers its step makes": lambda inputs, units, rng: nn.Mapped(
+        nn.RAMCell(nn.RAM(2, size=2, features=3, hidden=units, rng=rng), IMAGE),
+        before=nn.Linear(inputs, 2),
+    ),
+    "drawing, with grids that its step makes": lambda inputs, units, rng: nn.DRAWCell(
+        nn.DRAW((4, 5), latent=inputs, hidden=units, rng=rng), IMAGE
+    ),
 }
 
 

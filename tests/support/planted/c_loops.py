@@ -23,7 +23,8 @@ MUTANTS = [
          "self.packed[kernel.name, b] = self._packed(kernel, b)\nreturn self.packed[kernel.name, b]",
          "if kernel.name not in self.packed:\n    self.packed[kernel.name] = self._packed(kernel, b)\n"
          "return self.packed[kernel.name]"),
-        ("Loop.address", 'if access.map.offset else ""', "if access.map.offset < 0 else ''", NEST),
+        ("Loop.address", "[str(offset)] * bool(offset)", "[]", NEST),
+        ("Loop.address", "for d, s in enumerate(stack) if s", "for d, s in enumerate(stack) if d", NEST),
         ("Nested._bind", 'f"({n} - {step})"', 'f"({n - 1} - {step})"'),
         ("Nested._bind", "now = step if forwards else", "now = step if n else"),
         ("Nested._row", 'place = f" + {offset}" if offset else ""', 'place = ""', NEST),

@@ -73,9 +73,11 @@ MUTANTS = [
     *mutants(
         "scan/groups/products.py",
         LOWERING,
-        ("matmul", "and dtype in FLOATS and", "and"),
-        ("matmul", "and found.numbers.keys().isdisjoint((base, b))", ""),
+        ("matmul", "dtype in FLOATS and", ""),
+        ("matmul", "and found.numbers.keys().isdisjoint((base, other))", ""),
         ("matmul", "if 0 in (k, *found.shape(z)):", "if 0 in found.shape(z):", "scan/c/test_nest.py"),
+        ("worth_a_kernel", "columns) >= 4", "columns) >= 2", "scan/groups/test_groups.py"),
+        ("of_stack", "found.shape(v)[:-2], lead), lead)", "lead, lead), lead)", "scan/groups/test_groups.py"),
         ("added", "if found.values[z].dtype == bool:", "if found.values[z].dtype == int:"),
     ),
     *mutants(
@@ -122,7 +124,7 @@ MUTANTS = [
         ("_Split.__init__", "self.batched >= {*given.kept.values()} and", ""),
         ("_Split.__init__", "and self.partial >= {*given.totals.values()}", ""),
         ("_Split._spread", "if step and step * self.rows == self.given.size(access.value)", "if step"),
-        ("_Split._axis", "(1 if isinstance(item, Product) else len(item.space))", "len(m.strides)"),
+        ("_Split._axis", "axis < len(item.space):", "axis < len(m.strides):"),
         ("_Split._check", "== axis", "is not None"),
         ("_Split._check", "right = step == 0", "right = True"),
         ("_Split._check", "self.steps.setdefault(v, step) == step", "True"),

@@ -21,9 +21,10 @@ MUTANTS = [
         ("keep", "after.key != before.key or ", ""),
         ("keep", " or trace.derivatives", ""),
         ("keep", " or trace.has_read", ""),
-        ("keep", "if None in sources or len({*lines}) < len(lines):", "if len({*lines}) < len(lines):"),
-        ("keep", "if None in sources or len({*lines}) < len(lines):", "if None in sources:"),
-        ("keep", "x if isinstance(x, np.generic) else None", "x"),
+        ("keep", "any(x is None for x in sources) or", ""),
+        ("keep", "or len({*lines}) < len(lines):", ":"),
+        ("keep", "x if isinstance(x, np.generic) or not after.marked else None", "x"),
+        ("keep", "and not (after.marked or x.requires_grad)", "and not x.requires_grad"),
         ("keep", "while len(KEPT) > CAPACITY:", "while False:"),
     ),
     *mutants(

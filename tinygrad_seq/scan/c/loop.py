@@ -231,7 +231,8 @@ def work(made: Grouped) -> int:
             if isinstance(item, Inner):
                 count += item.n * work(item.loop)
             else:
-                count += item.m * item.k * item.n if isinstance(item, Product) else 8 * math.prod(item.space)
+                each = item.m * item.k * item.n if isinstance(item, Product) else 8
+                count += each * math.prod(item.stack if isinstance(item, Product) else item.space)
     return count
 
 

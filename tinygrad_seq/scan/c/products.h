@@ -92,9 +92,8 @@ OUTLINED void OF(multiply)(void (*rows)(int, const OF(panel) *), int most, int64
     }
 }
 
-/* Pack b, once per run of a loop. It is compiled for size, which takes 50 ms less. */
-__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row,
-    int64_t column, ELEMENT *panels)
+INLINED void OF(packed)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row, int64_t column,
+    ELEMENT *panels)
 {
     const int64_t columns = n < OF(width) ? n : OF(width);
     int64_t left = VECTORS(n, OF(width)), j = 0;
@@ -114,4 +113,18 @@ __attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n,
         }
         panels += vectors * OF(width) * depth;
     }
+}
+
+/* Pack b, once per run of a loop. It is compiled for size, which takes 50 ms less. */
+__attribute__((cold)) OUTLINED void OF(pack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row,
+    int64_t column, ELEMENT *panels)
+{
+    OF(packed)(most, depth, n, b, row, column, panels);
+}
+
+/* Pack b at every step. A call of a cold function would make the whole step cold. */
+OUTLINED void OF(repack)(int most, int64_t depth, int64_t n, const ELEMENT *b, int64_t row, int64_t column,
+    ELEMENT *panels)
+{
+    OF(packed)(most, depth, n, b, row, column, panels);
 }

@@ -43,6 +43,7 @@ class Product(NamedTuple):
     """The product of an m x k and a k x n matrix, for sizes of at least 1, and its C functions.
 
         pack_NAME(b, row, column, panels)                               b[i * row + j * column]
+        repack_NAME(b, row, column, panels)                             the same, at every step
         NAME(blocks, a, a_row, a_column, panels, c, c_row)              c[i * c_row + j] = a b
         NAME_direct(blocks, a, a_row, a_column, b, b_row, c, c_row)     the same, for b[i * b_row + j]
 
@@ -112,6 +113,11 @@ def _calls(p: Product) -> str:
 INLINED void pack_{p.name}(const {real} *b, int64_t row, int64_t column, {real} *panels)
 {{
     pack_{suffix}({_most(p.m)}, {p.k}, {p.n}, b, row, column, panels);
+}}
+
+INLINED void repack_{p.name}(const {real} *b, int64_t row, int64_t column, {real} *panels)
+{{
+    repack_{suffix}({_most(p.m)}, {p.k}, {p.n}, b, row, column, panels);
 }}
 
 /* c = a b, with packed b */

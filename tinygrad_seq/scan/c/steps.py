@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tinygrad_seq.scan.c.expressions import ctype
 from tinygrad_seq.scan.c.names import identifiers
-from tinygrad_seq.scan.c.nest import Nest, indented
+from tinygrad_seq.scan.c.nest import Nest, indented, loop
 from tinygrad_seq.scan.c.products import Product as Kernel
 from tinygrad_seq.scan.c.slots import Shared
 from tinygrad_seq.scan.groups.assignments import Access, Inner, Item, Product
@@ -91,18 +91,23 @@ class Loop:
         dtype = self.given.values[item.write.value].dtype
         kernel = Kernel(item.m // item.blocks, item.k, item.n, dtype)
         self.shared.kernels[kernel] = None
-        a_row, a_column = item.a.map.strides
-        row, column = item.b.map.strides
+        a_row, a_column = item.a.map.strides[-2:]
+        row, column = item.b.map.strides[-2:]
         a = f"{'blocks' if item.blocks > 1 else 1}, {self.address(item.a)}, {a_row}, {a_column}"
-        z, z_row = self.address(item.write), item.write.map.strides[0]
+        z, z_row = self.address(item.write), item.write.map.strides[-2]
         if item.fixed:
-            yield f"{kernel.name}({a}, {self.panels(kernel, item.b)}, {z}, {z_row});"
+            lines = [f"{kernel.name}({a}, {self.panels(kernel, item.b)}, {z}, {z_row});"]
         elif kernel.direct and column == 1:
-            yield f"{kernel.name}_direct({a}, {self.address(item.b)}, {row}, {z}, {z_row});"
+            lines = [f"{kernel.name}_direct({a}, {self.address(item.b)}, {row}, {z}, {z_row});"]
         else:
             panels, _ = self.room("scratch", kernel, self.kind(item.b))
-            yield f"pack_{kernel.name}({self.address(item.b)}, {row}, {column}, {panels});"
-            yield f"{kernel.name}({a}, {panels}, {z}, {z_row});"
+            lines = [
+                f"repack_{kernel.name}({self.address(item.b)}, {row}, {column}, {panels});",
+                f"{kernel.name}({a}, {panels}, {z}, {z_row});",
+            ]
+        for d, n in reversed([*enumerate(item.stack)]):
+            lines = [f"{loop(d, n)} {{", *indented(lines), "}"]
+        yield from lines
 
     def panels(self, kernel: Kernel, b: Access) -> str:
         """The name of the panels of a matrix, which are packed before the first step."""
@@ -121,8 +126,10 @@ class Loop:
         return ctype(self.given.values[access.value].dtype)
 
     def address(self, access: Access) -> str:
-        offset = f" + {access.map.offset}" if access.map.offset else ""
-        return f"{self.names[access.value]}_at{offset}"
+        """The address of the first element of a matrix, in the loops over its stack."""
+        offset, (*stack, _, _) = access.map
+        terms = [str(offset)] * bool(offset) + [f"{s} * k{d}" for d, s in enumerate(stack) if s]
+        return " + ".join([f"{self.names[access.value]}_at", *terms])
 
 
 class Nested(Loop):

@@ -91,6 +91,7 @@ class Product(NamedTuple):
 
     fixed   if b is the same at every step
     blocks  into which the rows of a are split; see `batch.py`
+    stack   the shape of a stack of such products, whose axes are the first of all maps
     """
 
     m: int
@@ -101,6 +102,12 @@ class Product(NamedTuple):
     write: Access
     fixed: bool
     blocks: int = 1
+    stack: Shape = ()
+
+    @property
+    def space(self) -> Shape:
+        """The rows, over which a batch may be split, or the stack."""
+        return self.stack or (self.m,)
 
     @property
     def reads(self) -> tuple[Access, ...]:

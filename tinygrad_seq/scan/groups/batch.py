@@ -146,7 +146,7 @@ class _Split:
             if n % self.rows == 0 and stride * (n // self.rows) == row:
                 in_row = [*space[:axis], n // self.rows, *space[axis + 1 :]]
                 last = m.offset + sum(max(s * (k - 1), 0) for k, s in zip(in_row, m.strides, strict=True))
-                if last < row and axis < (1 if isinstance(item, Product) else len(item.space)):
+                if last < row and axis < len(item.space):
                     return axis
         raise _WholeError
 
@@ -202,7 +202,7 @@ class _Split:
 
     def _item(self, at: int, item: Assign | Product) -> Item:
         axis = self.axes.get(at)
-        if isinstance(item, Product):
+        if isinstance(item, Product) and not item.stack:
             return item if axis is None else item._replace(blocks=self.count)
         if axis is None and item.write.value not in self.partial:
             return item
@@ -218,19 +218,24 @@ class _Split:
                 step = strides[place] * rows[0] if rows else 0
             return access._replace(map=Map(offset, (*strides[:place], step, *strides[place:])))
 
-        return item._replace(space=space, reads=tuple(map(blocked, item.reads)), write=blocked(item.write))
+        write = blocked(item.write)
+        if isinstance(item, Product):
+            return item._replace(stack=space, a=blocked(item.a), b=blocked(item.b), write=write)
+        return item._replace(space=space, reads=tuple(map(blocked, item.reads)), write=write)
 
 
 def walks_of(item: Assign | Product) -> Iterator[tuple[Access, Shape]]:
     """The accesses of an item, each with its space, to which the axes of indices are added.
 
-    The batch axis is the same for all; that of a product is the axis of its rows.
+    The batch axis is the same for all; that of a product is the axis of its rows, or one of its stack.
     """
     if isinstance(item, Product):
-        every_row = Map(item.b.map.offset, (0, *item.b.map.strides))
-        yield item.a, (item.m, item.k)
-        yield item.b._replace(map=every_row), (item.m, item.k, item.n)
-        yield item.write, (item.m, item.n)
+        b = item.b
+        if not item.stack:  # every row reads all of b
+            b = b._replace(map=Map(b.map.offset, (0, *b.map.strides)))
+        yield item.a, (*item.stack, item.m, item.k)
+        yield b, (*item.space, item.k, item.n)
+        yield item.write, (*item.stack, item.m, item.n)
     else:
         for access in (*item.reads, item.write):
             offset, strides = access.map

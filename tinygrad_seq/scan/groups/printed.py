@@ -167,7 +167,8 @@ class _Teller:
 
 def product(item: Item) -> str:
     assert isinstance(item, Product)
-    return f"product, {item.m} x {item.k} by {item.k} x {item.n}"
+    count = f"{' x '.join(map(str, item.stack))} products" if item.stack else "product"
+    return f"{count}, {item.m} x {item.k} by {item.k} x {item.n}"
 
 
 def loops_of(item: Assign | Product, access: Access) -> Shape:
@@ -175,7 +176,7 @@ def loops_of(item: Assign | Product, access: Access) -> Shape:
     if isinstance(item, Assign):
         return item.space
     m, k, n = item[:3]
-    return {id(item.a): (m, k), id(item.b): (k, n)}.get(id(access), (m, n))
+    return (*item.stack, *{id(item.a): (m, k), id(item.b): (k, n)}.get(id(access), (m, n)))
 
 
 def slices(axes: Sequence[Map], space: Shape, shape: Shape) -> list[str]:

@@ -1,7 +1,8 @@
 """Products of matrices, as assignments.
 
 A product with a matrix of which every element is used in many rows is a `Product`, for which an emitter has its
-own kernels. Any other product is a sum of products over a space with one more axis: one pass over memory.
+own kernels; so is a stack of products whose rows are long or many. Any other product is a sum of products over
+a space with one more axis: one pass over memory.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import math
 
 from tinygrad_seq.scan.groups.assignments import FLOATS, Access, Assignments, Product, UnsupportedError
-from tinygrad_seq.scan.groups.maps import Map, contiguous, reshaped
+from tinygrad_seq.scan.groups.maps import Map, Shape, broadcast, contiguous, reshaped, space_of, squeezed
 from tinygrad_seq.scan.groups.reductions import converted
 from tinygrad_seq.scan.program import Operation
+
+WIDE = 16  # numbers of float32 that fill the widest vector
 
 
 def matmul(found: Assignments, call: Operation) -> None:
@@ -26,20 +29,42 @@ def matmul(found: Assignments, call: Operation) -> None:
     if 0 in (k, *found.shape(z)):
         found.assign("convert", (found.number(0, z),), z)
         return
-    (base, a), (b, right) = found.place(x), found.place(y)
-    if math.prod(stack) == 1 and dtype in FLOATS and found.numbers.keys().isdisjoint((base, b)):
+    (base, left), (other, right) = found.place(x), found.place(y)
+    in_memory = dtype in FLOATS and found.numbers.keys().isdisjoint((base, other))
+    if in_memory and math.prod(stack) == 1:
         count = math.prod(rows) * n
-        flat = reshaped(a, (*rows, n, k), (count, k))
+        flat = reshaped(left, (*rows, n, k), (count, k))
         if flat is None:
             base = found.made("convert", (x,), found.shape(x), dtype)
             flat = contiguous((count, k))
-        fixed = b in found.program.constants
+        fixed = other in found.program.constants
         right = Map(right.offset, right.strides[-2:])
         if fixed or min(count, m) >= 4:
             write = Access(z, contiguous((count, m)))
-            found.items.append(Product(count, k, m, Access(base, flat), Access(b, right), write, fixed))
+            found.items.append(Product(count, k, m, Access(base, flat), Access(other, right), write, fixed))
             return
+    elif in_memory and worth_a_kernel(n, m, right.strides[-1]):
+        lead = found.shape(z)[:-2]
+        a, b, write = (of_stack(found, v, lead) for v in (x, y, z))
+        found.items.append(Product(n, k, m, a, b, write, False, stack=space_of(lead)))
+        return
     summed(found, x, y, z, k)
+
+
+def worth_a_kernel(rows: int, columns: int, step: int) -> bool:
+    """Whether a product at every step is faster by a kernel than as a sum.
+
+    It is if the columns of the right factor are neighbours that fill a vector. Otherwise that factor is packed
+    first, which pays if it is used for a few rows.
+    """
+    return (step == 1 and columns >= WIDE) or min(rows, columns) >= 4
+
+
+def of_stack(found: Assignments, v: int, lead: Shape) -> Access:
+    """The matrices of v, one for each element of a stack of shape `lead`, to which v is broadcast."""
+    base, (offset, (*stack, row, column)) = found.place(v)
+    outer = squeezed(broadcast(Map(offset, tuple(stack)), found.shape(v)[:-2], lead), lead)
+    return Access(base, Map(offset, (*outer.strides, row, column)))
 
 
 def summed(found: Assignments, x: int, y: int, z: int, k: int) -> None:

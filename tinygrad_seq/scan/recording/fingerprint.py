@@ -46,7 +46,10 @@ class Fingerprint:
     inputs     the inputs of all steps
     functions  the functions of this package that may be called
     classes    the classes of this package whose methods may be called
+    marked     whether code of others, which is marked `pure`, may be called
     """
+
+    marked = False
 
     def __init__(self, step: object, init: object, xs: object) -> None:
         self.parts: list = [mode.recording, mode.trace is None, chosen()]
@@ -181,6 +184,7 @@ class Fingerprint:
                 if ours(base) or library(base):
                     self.parts.append(base)
                 else:
+                    self.marked = True
                     self.parts.append(base.__qualname__)
                     for name, value in vars(base).items():
                         if name not in DULL:
@@ -209,7 +213,7 @@ class Fingerprint:
         elif not (trusted or is_pure(f)):
             raise UnknownError
         else:
-            trusted = True
+            trusted = self.marked = True
             self._globals(f)
         self.parts.append(code)
         for cell in f.__closure__ or ():

@@ -2,6 +2,8 @@
 
 A recording is kept only if what the step did meanwhile confirms that the fingerprint holds all that it reads:
 its tensors are those that the fingerprint found, it read the value of none, and it left everything as it was.
+Arrays and tensors that the code of this package makes in a step are constants; an array in marked code may be
+one that changes elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Kept(NamedTuple):
     """A recording.
 
     compiled  its program, as long as others hold that
-    sources   for every constant of the program, which tensor of the fingerprint it is, or a number
+    sources   for every constant of the program, which tensor of the fingerprint it is, or the constant itself
     ys        a tree of the form of the outputs
     guard     tells whether the code of this package is the same
     """
@@ -68,12 +70,13 @@ def keep(before: Fingerprint, recorded: Step, compiled: Any, after: Fingerprint 
     places = {id(t): i for i, t in enumerate(after.tensors)}
     lines = [t.line for t in after.tensors if t.line is not None]
     sources: list = []
-    for _, x in recorded.captured(compiled.used):
+    for line, x in recorded.captured(compiled.used):
         if isinstance(x, Tensor):
-            sources.append(places.get(id(x)))
+            constant = line in trace.fresh and not (after.marked or x.requires_grad)
+            sources.append(places.get(id(x), x if constant else None))
         elif type(x) not in WHOLE:
-            sources.append(x if isinstance(x, np.generic) else None)
-    if None in sources or len({*lines}) < len(lines):  # one line is one constant, whichever tensor has it
+            sources.append(x if isinstance(x, np.generic) or not after.marked else None)
+    if any(x is None for x in sources) or len({*lines}) < len(lines):  # one line is one constant
         return
     try:
         guard = Guard(after.functions, after.classes)
