@@ -186,6 +186,106 @@ def test_an_attending_cell_is_its_equations(kind, score, keep):
             assert_allclose(part[b], alone[0], rtol=1e-12)
 
 
+def chosen(look, state, x, gumbel=None):
+    """The step of a cell with hard attention, for the row alone: state, output, choice, log p and entropy."""
+    query = tree.leaves(state)[0]
+    places = np.arange(N) if look.keep is None else np.flatnonzero(look.keep.numpy())
+    h = look.annotations.numpy()[places]
+    e = ts.stack([ts.tanh(query @ look.score.W + h[n] @ look.score.U)[0] @ look.score.v for n in range(len(h))])
+    log_p = e - ts.log(ts.exp(e).sum())
+    a = int(np.argmax(e.numpy() + (0 if gumbel is None else gumbel[places])))
+    beta = ts.sigmoid(query @ look.gate.weight + look.gate.bias) if look.gate else 1.0
+    c = beta * h[a : a + 1]
+    state, y = look.cell(state, ts.concatenate([x, c], axis=-1))
+    return state, ts.concatenate([y, c], axis=-1), places[a], log_p[a], -(ts.exp(log_p) * log_p).sum()
+
+
+@pytest.mark.parametrize("keep", [None, np.array([[1, 1, 0, 1], [0, 1, 0, 0]], bool)])
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
+def test_a_cell_with_hard_attention_is_its_equations(kind, gated, keep):
+    """With noise and without, row by row; gradients flow through log p, not through the choice."""
+    look, xs = looking(keep, kind)
+    gate = nn.Linear(S, 1, rng=3, **F64) if gated else None
+    hard = nn.HardAttending(look.cell, look.score, look.annotations, keep, gate)
+    gumbel = np.random.default_rng(0).gumbel(size=(3, B, N))
+    for noisy in (True, False):
+        state, found, expected, alone = hard.initial_state(B, xs), [], [], {}
+        for t in range(3):
+            if noisy:
+                state, y, weights, log_p, entropy = hard.choose(state, xs[t], ts.tensor(gumbel[t]))
+                found += [log_p, entropy]
+            else:
+                again = hard(state, xs[t])
+                state, y, weights = hard.step(state, xs[t])
+                agree(tree.leaves(again), [*tree.leaves(state), y])
+            found.append(y)
+            rows = []
+            for b in range(B):
+                own = nn.HardAttending(
+                    look.cell, look.score, look.annotations[b], None if keep is None else keep[b], gate
+                )
+                start = alone.get(b, own.initial_state(1, xs))
+                noise = gumbel[t, b] if noisy else None
+                alone[b], *made, a, log, h = chosen(own, start, xs[t, b : b + 1], noise)
+                assert_array_equal(weights[b], np.eye(N)[a])
+                rows.append((log, h, made[0][0]))
+            parts = list(zip(*rows, strict=True))
+            expected += [ts.stack(part) for part in (parts if noisy else parts[2:])]
+        agree(found, expected)
+        inputs = [xs, *hard.parameters()]
+        agree(*(ts.grad(sum((f * f).sum() for f in each), inputs, zeros=True) for each in (found, expected)))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
+def test_a_gate_scales_the_context(kind):
+    """beta = sigmoid(gate(s)), s the query; the step with the context beta c is that of the equations."""
+    look, xs = looking(None, kind)
+    gated = nn.Attending(look.cell, look.score, look.annotations, gate=nn.Linear(S, 1, rng=3, **F64))
+    state = tree.each(lambda part: part + normal(B, S), gated.initial_state(B, xs))
+    _, plain, weights = look.step(state, xs[0])
+    after, y, same = gated.step(state, xs[0])
+    query = tree.leaves(state)[0].numpy()
+    beta = 1 / (1 + np.exp(-(query @ gated.gate.weight.numpy() + gated.gate.bias.numpy())))
+    c = beta * plain.numpy()[:, -D:]
+    own, alone = look.cell(state, ts.concatenate([xs[0], ts.tensor(c)], axis=-1))
+    agree([*tree.leaves(after), y], [*tree.leaves(own), ts.concatenate([alone, ts.tensor(c)], axis=-1)])
+    assert_array_equal(weights, same)
+
+
+def test_hard_attention_where_all_annotations_are_masked_is_0_with_its_gradients():
+    keep, gumbel = np.array([[1, 0, 1, 1], [0, 0, 0, 0]], bool), ts.tensor(normal(B, N))
+    look, xs = looking(keep)
+    hard = nn.HardAttending(look.cell, look.score, look.annotations, keep)
+    _, y, weights, log_p, entropy = hard.choose(hard.initial_state(B, xs), xs[0], gumbel)
+    assert_array_equal(weights[1], np.zeros(N))
+    assert_array_equal(y[1, -D:], np.zeros(D))
+    assert (log_p[1].item(), entropy[1].item()) == (0, 0)
+    assert log_p[0].item() < 0 < entropy[0].item()
+    for g in ts.grad(log_p.sum() + entropy.sum() + y.sum(), [look.annotations, *hard.parameters()]):
+        assert np.isfinite(g.numpy()).all()
+
+
+def test_hard_attention_needs_noise_for_each_annotation():
+    look, xs = looking()
+    hard = nn.HardAttending(look.cell, look.score, look.annotations)
+    with pytest.raises(
+        ValueError, match=r"needs logits and gumbel \(..., C\), of one shape, got .*float64\[2,3\]"
+    ):
+        hard.choose(hard.initial_state(B, xs), xs[0], ts.tensor(normal(B, 3)))
+
+
+def test_the_doubly_stochastic_penalty():
+    weights = normal(M, B, N)
+    expected = sum((1 - weights[:, b, n].sum()) ** 2 for b in range(B) for n in range(N)) / B
+    assert_allclose(nn.attention.doubly_stochastic(weights), expected, rtol=1e-12)
+    assert_array_equal(nn.attention.doubly_stochastic(np.full((4, 2, 4), 0.25)), 0.0)  # all places equally
+    check_grad(nn.attention.doubly_stochastic, weights)
+    for wrong in (normal(M, N), np.ones((M, B, N), int)):
+        with pytest.raises(ValueError, match=r"doubly_stochastic needs weights \(T, B, N\) of floats, got"):
+            nn.attention.doubly_stochastic(wrong)
+
+
 def test_keys_are_computed_once_before_the_loop():
     """U h_n does not depend on the state: scan moves it and its gradient out of the loop."""
     look, xs = looking()

@@ -107,6 +107,13 @@ def pictured(row=1):
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
+def lit(size=2, stride=2):
+    """The pixels of a picture of attention."""
+    axes = Figure().subplots()
+    nn.pictures.attended(axes, np.ones((4, 4)), np.arange(4.0), size, stride)
+    return [np.asarray(image.get_array()) for image in axes.images]
+
+
 def heard(blank=1):
     """The lines of a picture of probabilities."""
     axes = Figure().subplots()
@@ -139,6 +146,15 @@ CALLS: dict[str, Callable] = {
     ).state_dict(),
     "nn.AttentionDecoder": lambda end=1: (
         nn.AttentionDecoder(
+            nn.Embedding(4, 2, rng=0),
+            nn.GRUCell(2 + 6, 5, rng=0),
+            nn.DotScore(),
+            nn.Linear(5, 4, rng=0),
+            end=end,
+        ).end
+    ),
+    "nn.HardAttentionDecoder": lambda end=1: (
+        nn.HardAttentionDecoder(
             nn.Embedding(4, 2, rng=0),
             nn.GRUCell(2 + 6, 5, rng=0),
             nn.DotScore(),
@@ -245,6 +261,8 @@ CALLS: dict[str, Callable] = {
     ),
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
+    "pictures.attended": lit,
+    "pictures.looks": lambda size=2: nn.pictures.looks(Figure().subplots(), x1, x1[:, :2], size),
     "pictures.posteriors": lambda blank=1: heard(blank),
     "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
@@ -276,6 +294,9 @@ CALLS: dict[str, Callable] = {
         np.abs(x3), size, pieces=pieces, side=side, rng=0
     ),
     "tasks.copy": lambda length=3, batch=2, bits=2: tasks.copy(length, batch, bits=bits, rng=0),
+    "tasks.distorted": lambda strength=0.5, shift=1.0: tasks.distorted(
+        x3, strength=strength, shift=shift, rng=0
+    ),
     "tasks.identical_halves": lambda batch=3, longest=2, symbols=3: tasks.identical_halves(
         batch, longest=longest, symbols=symbols, rng=0
     ),
@@ -289,6 +310,7 @@ CALLS: dict[str, Callable] = {
         np.abs(x3).reshape(2, 2, 2, 3), height, width, rng=0
     ),
     "tasks.parity": lambda batch=2, size=5: tasks.parity(batch, size=size, rng=0),
+    "tasks.scenes": lambda batch=2: tasks.scenes(batch, rng=0)[0],
     "tasks.promoters": lambda batch=2, mutated=0.5: tasks.promoters(batch, mutated=mutated, rng=0),
     "tasks.repeat_copy": lambda length=2, repeats=3, batch=2, bits=2, most=4: tasks.repeat_copy(
         length, repeats, batch, bits=bits, most=most, rng=0

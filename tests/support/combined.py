@@ -63,6 +63,15 @@ def attending(inputs, units, **options):
     return nn.Mapped(look, after=nn.Linear(3 + 2, units, **options))
 
 
+def hard_attending(inputs, units, **options):
+    """With a gate, and vectors that all rows look at; it is without noise, the same at every call."""
+    annotations = nn.Embedding(4, 2, **options).weight
+    cell = nn.LSTMCell(inputs + 2, 3, **options)
+    score, gate = nn.AdditiveScore(3, 2, 6, **options), nn.Linear(3, 1, **options)
+    look = nn.HardAttending(cell, score, annotations, np.arange(4) < 3, gate)
+    return nn.Mapped(look, after=nn.Linear(3 + 2, units, **options))
+
+
 def learned_start(inputs, units, **options):
     return nn.LearnedStart(nn.Stacked(nn.LSTMCell(inputs, 4, **options), nn.GRUCell(4, units, **options)))
 
@@ -140,6 +149,7 @@ SMOOTH = {
     "leaky deep transition": leaky,
     "fed back": fed_back,
     "attending": attending,
+    "hard attending": hard_attending,
     "learned start": learned_start,
     "neural Turing machine": turing_machine,
     "repeated": repeated,

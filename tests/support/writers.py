@@ -71,7 +71,16 @@ ATTENDING = nn.AttentionDecoder(
     nn.Linear(H + H, C, **options(13)),
     bridge=nn.Linear(3, H, **options(14)),
 )
+HARD = nn.HardAttentionDecoder(
+    ATTENDING.embedding,
+    ATTENDING.cell,
+    ATTENDING.score,
+    ATTENDING.readout,
+    ATTENDING.bridge,
+    gate=nn.Linear(H, 1, **options(16)),
+)
 TRANSLATORS = {
+    "hard attention": nn.EncoderDecoder(nn.Linear(I, C, **options(15)), bidirectional(C), HARD),
     "attention": nn.EncoderDecoder(nn.Linear(I, C, **options(15)), bidirectional(C), ATTENDING),
     "one vector": nn.EncoderDecoder(
         nn.Linear(I, C, **options(15)), bidirectional(C), decoder(nn.VectorAtEveryStep, I + 4, 4, H)

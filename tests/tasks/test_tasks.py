@@ -9,6 +9,7 @@ from results import assert_allclose
 from tinygrad_seq import tasks
 from tinygrad_seq.tasks.films import DIRECTIONS, GLYPHS
 from tinygrad_seq.tasks.ponder import GATES
+from tinygrad_seq.tasks.scenes import COLOURS, WORDS
 from tinygrad_seq.tasks.symbols import SMALL, TENS
 
 
@@ -82,6 +83,70 @@ def test_a_digit_moves_one_pixel_at_a_time_the_way_it_is_said_to():
     assert (np.min(seen, axis=0).tolist(), np.max(seen, axis=0).tolist()) == ([0, 0], [4, 6])  # edge to edge
     assert set(directions.ravel()) == {0, 1, 2, 3}
     assert len(set(digits)) == 10
+
+
+OUTLINES = {
+    "square": "####### ####### ####### ####### ####### ####### #######",
+    "circle": "..###.. .#####. ####### ####### ####### .#####. ..###..",
+    "triangle": "...#... ...#... ..###.. ..###.. .#####. .#####. #######",
+    "cross": "..###.. ..###.. ####### ####### ####### ..###.. ..###..",
+}
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_captions_of_a_scene_are_true(held_out):
+    """The shapes are found in the pixels, by their colours; the first caption is one of the two at random."""
+    images, captions = tasks.scenes(300, held_out=held_out, rng=0)
+    assert (images.shape, images.dtype) == ((300, 24, 24, 3), np.float32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    pairs, firsts, relations = set(), [], set()
+    for image, (caption, other) in zip(images, captions, strict=True):
+        words = caption.replace(" of", "").split()
+        (colour, shape), relation, (colour2, shape2) = words[1:3], words[3], words[5:7]
+        opposite = {"left": "right of", "right": "left of", "above": "below", "below": "above"}[relation]
+        assert other == f"a {colour2} {shape2} {opposite} a {colour} {shape}"
+        assert set(caption.split()) | set(other.split()) < set(WORDS)
+        centres = []
+        for name, form in ((colour, shape), (colour2, shape2)):
+            glyph = np.array([list(row) for row in OUTLINES[form].split()]) == "#"
+            wanted = np.array([name in ("red", "yellow"), name in ("green", "yellow"), name == "blue"]) * 0.9
+            bright = image.max(-1) > 0.5
+            places = [
+                (row, column)
+                for row, column in np.ndindex(18, 18)
+                if (abs(image[row : row + 7, column : column + 7][glyph] - wanted) <= 0.101).all()
+                and not bright[row : row + 7, column : column + 7][~glyph].any()
+            ]
+            centres.append({(row + 3, column + 3) for row, column in places})
+        found = {(a, b) for a in centres[0] for b in centres[1] if a != b}
+        seen = {relation_of(a, b) for a, b in found}
+        if len(found) == 1:
+            assert seen == {relation}
+            firsts.append(min(found)[0] < min(found)[1])
+        else:  # two equal shapes: either may be meant first
+            assert relation in seen
+            assert (colour, shape) == (colour2, shape2)
+        relations.add(relation)
+        numbers = [
+            4 * list(OUTLINES).index(s) + list(COLOURS).index(c)
+            for c, s in ((colour, shape), (colour2, shape2))
+        ]
+        pairs.add(tuple(sorted(numbers)))
+    assert relations == {"left", "right", "above", "below"}
+    assert {sum(pair) % 7 == 0 for pair in pairs} == {held_out}
+    assert 0.4 < np.mean(firsts) < 0.6
+    assert len(pairs) > (15 if held_out else 80)  # of 20, and of 116
+
+
+def relation_of(a, b):
+    """Where a centre is from another, by the larger of the two distances, which differ by more than 2."""
+    down, across = b[0] - a[0], b[1] - a[1]
+    assert max(abs(down), abs(across)) >= 8
+    assert abs(abs(down) - abs(across)) > 2
+    if abs(across) > abs(down):
+        return "left" if across > 0 else "right"
+    return "above" if down > 0 else "below"
 
 
 def test_names_of_numbers():
@@ -451,9 +516,38 @@ def test_pairs_do_not_share_a_column_and_the_first_is_left():
     assert len(seen) > 80  # of 3 x 3 x 10 arrangements
 
 
+def test_distortions_are_affine_maps_of_the_image():
+    """A plane within a wide margin stays a plane, whose slope and height say what the map is."""
+    plane = np.zeros((300, 60, 40))
+    i, j = np.mgrid[:60, :40]
+    plane += 5 + 0.3 * i - 0.2 * j
+    found = tasks.distorted(plane, strength=0.05, shift=2.0, rng=0)[:, 20:40, 15:25]
+    down, across = np.diff(found, axis=1), np.diff(found, axis=2)
+    assert_allclose(down, np.broadcast_to(down[:, :1, :1], down.shape), atol=1e-9)
+    assert_allclose(across, np.broadcast_to(across[:, :1, :1], across.shape), atol=1e-9)
+    slopes = np.stack([down[:, 0, 0], across[:, 0, 0]])  # A' (0.3, -0.2), so of this mean and deviation
+    assert_allclose(slopes.mean(1), [0.3, -0.2], atol=4 * 0.05 * 0.36 / 300**0.5)
+    assert_allclose(slopes.std(1), [0.05 * 0.13**0.5] * 2, rtol=0.15)
+    middle = found[:, 9:11, 4:6].mean((1, 2)) - (5 + 0.3 * 29.5 - 0.2 * 19.5)  # 0.3 d1 - 0.2 d2
+    assert np.abs(middle).max() <= 2 * 0.5
+    assert_allclose(middle.std(), 0.13**0.5 * 2 / 3**0.5, rtol=0.15)
+
+
+def test_an_image_that_is_not_distorted_is_the_image_and_what_comes_from_outside_is_0():
+    images = np.random.default_rng(0).random((3, 5, 4)).astype(np.float32)
+    still = tasks.distorted(images, strength=0.0, rng=0)
+    assert still.dtype == np.float32
+    assert (still == images).all()
+    moved = tasks.distorted(np.ones((2000, 3, 3)), strength=0.0, shift=4.0, rng=0)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    assert (moved.max((1, 2)) == 0).any()  # by more than three pixels
+    assert_allclose(moved.mean(), (3 / 8) ** 2, atol=0.02)  # in each direction, 3 pixels pass a window of 8
+
+
 @pytest.mark.parametrize(
     ("draw", "kind", "message"),
     [
+        (lambda: tasks.distorted(np.ones((4, 6))), ValueError, r"distorted needs images \(B, h, w\)"),
         (lambda: tasks.cluttered(np.ones((2, 4, 6)), 5, pieces=0), ValueError, "fit into 5 x 5"),
         (lambda: tasks.cluttered(np.ones((2, 4, 6)), 9, side=5), ValueError, "squares of 5 x 5 that fit"),
         (lambda: tasks.cluttered(np.ones((4, 6)), 9, side=5), ValueError, r"\(B, h, w\) of floats, got"),
@@ -489,6 +583,7 @@ def test_images_that_do_not_fit(draw, kind, message):
         lambda rng: tasks.addition(3, 4, rng=rng),
         lambda rng: tasks.sort(5, 4, rng=rng),
         lambda rng: tasks.cluttered(np.ones((4, 3, 3)), 15, side=2, rng=rng),
+        lambda rng: [tasks.distorted(np.ones((4, 3, 3)), rng=rng)],
         lambda rng: tasks.paired(np.ones((2, 4, 3, 3)), 9, 9, rng=rng),
     ],
 )

@@ -41,7 +41,7 @@ from tinygrad_seq.nn.cells import (
     SkipCell,
 )
 from tinygrad_seq.nn.cells.adaptive import ACTCell, RepeatCell
-from tinygrad_seq.nn.cells.attending import Attending
+from tinygrad_seq.nn.cells.attending import Attending, HardAttending
 from tinygrad_seq.nn.cells.combinators import DeepTransition, FedBack, LearnedStart, Mapped, Residual, Stacked
 from tinygrad_seq.nn.cells.turing import NTMCell, NTMTrace
 from tinygrad_seq.nn.classical.gaussian import Covariance
@@ -49,7 +49,7 @@ from tinygrad_seq.nn.classical.kalman import LinearDynamicalSystem
 from tinygrad_seq.nn.classical.markov import HiddenMarkovModel
 from tinygrad_seq.nn.classical.readout import ridge
 from tinygrad_seq.nn.classical.window import Autoregressive, FixedWindow
-from tinygrad_seq.nn.decoding.attention_decoder import Annotations, AttentionDecoder
+from tinygrad_seq.nn.decoding.attention_decoder import Annotations, AttentionDecoder, HardAttentionDecoder
 from tinygrad_seq.nn.decoding.ctc import ctc_loss
 from tinygrad_seq.nn.decoding.ctc_decode import ctc_decode
 from tinygrad_seq.nn.decoding.decoder import Decoder
@@ -118,6 +118,8 @@ __all__ = [
     "FullPeepholeLSTMCell",
     "GRUCell",
     "GeneralScore",
+    "HardAttending",
+    "HardAttentionDecoder",
     "HiddenMarkovModel",
     "LSTMCell",
     "LayerNorm",

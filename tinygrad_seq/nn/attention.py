@@ -21,13 +21,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.precision import rounded, wide
+from tinygrad_seq.engine.precision import rounded, rounded_once, wide
 from tinygrad_seq.nn import init
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural
 from tinygrad_seq.ops.choice import where
+from tinygrad_seq.ops.elementwise import square
 from tinygrad_seq.ops.exponential import tanh
+from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims
 from tinygrad_seq.ops.softmax import softmax
+from tinygrad_seq.ops.statistics import mean
 from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -56,6 +59,23 @@ def attend(scores: Input, values: Input, keep: Input | None = None) -> tuple[Ten
         scores = where(keep, scores, -math.inf)
     weights = softmax(wide(scores))
     return rounded(weights @ wide(values), scores, values), rounded(weights, scores)
+
+
+@rounded_once
+def doubly_stochastic(weights: Input) -> Tensor:
+    """1/B sum_b sum_n (1 - sum_t alpha_tbn)^2, for attention weights alpha (T, B, N) of T steps.
+
+    (Xu et al. 2015, section 4.2.1, equation 14.) As a penalty, it encourages a decoder to look at every
+    annotation as much as at the others. Steps past the length of a row have weights of 0. A masked annotation
+    adds 1, a constant. Raises ValueError unless the weights are floats (T, B, N).
+
+    >>> doubly_stochastic([[[1.0, 0.0]], [[1.0, 0.0]]])  # both steps look at the first of two annotations
+    tensor(2., float32, cpu)
+    """
+    weights = as_tensor(weights)
+    if weights.ndim != 3 or weights.dtype.kind != "f":
+        raise ValueError(f"doubly_stochastic needs weights (T, B, N) of floats, got {describe(weights)}")
+    return mean(total(square(1.0 - total(weights, 0)), -1))
 
 
 def refuse_mask(owner: str, keep: Input, fits: bool, shape: str) -> None:

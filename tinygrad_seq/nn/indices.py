@@ -18,6 +18,9 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.primitive import Primitive
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and
+from tinygrad_seq.ops.creation import ones_like
+from tinygrad_seq.ops.cumulative import cumsum
+from tinygrad_seq.ops.elementwise import astype
 from tinygrad_seq.tensor.creation import tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
@@ -81,3 +84,8 @@ def _within(x: np.ndarray, /, *, count: int, name: str, ignore: int | None) -> n
 
 WITHIN = Primitive(_within, "()->()")  # an op, so that inside a scan it checks every time step
 WITHIN.no_derivative()
+
+
+def counted(size: int, like: Tensor) -> Tensor:
+    """0 ... size - 1, computed on the device of `like`, so that nothing is uploaded."""
+    return cumsum(astype(ones_like(like, shape=(size,)), np.int64), axis=0) - 1

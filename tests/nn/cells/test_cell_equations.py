@@ -245,5 +245,6 @@ def test_every_kind_of_cell_is_in_the_registry():
     made = {type(make(I, 5, rng=0)) for make in nn.CELLS.values()}
     kinds = {kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Cell)}
     combinators = {nn.Stacked, nn.Residual, nn.Mapped, nn.DeepTransition, nn.FedBack, nn.LearnedStart}
-    combinators |= {nn.Attending, nn.NTMCell, nn.ACTCell, nn.RepeatCell, nn.RAMCell, nn.DRAMCell, nn.DRAWCell}
+    combinators |= {nn.Attending, nn.HardAttending, nn.NTMCell, nn.ACTCell, nn.RepeatCell}
+    combinators |= {nn.RAMCell, nn.DRAMCell, nn.DRAWCell}
     assert kinds - made == {nn.Cell, *combinators}

@@ -227,6 +227,102 @@ def test_annotations_of_ones_own():
         agree([logits[:, i : i + 1]], [model.decoder(part, symbols_of(3, 2)[:, i : i + 1])])
 
 
+@pytest.mark.parametrize("keep", [None, np.array([[1, 1, 0, 1], [0, 0, 0, 0]], bool)])
+def test_without_a_summary_the_start_is_from_the_mean_of_the_annotations_inside(keep):
+    model, h = model_of(), np.random.default_rng(0).normal(size=(2, 4, D))
+    model.decoder.bridge = nn.Linear(D, H, rng=0, dtype=np.float64)
+    inside = np.ones((2, 4), bool) if keep is None else keep
+    mean = np.stack([row[kept].sum(0) / max(1, kept.sum()) for row, kept in zip(h, inside, strict=True)])
+    h[~inside] = np.nan
+    keep = None if keep is None else ts.tensor(keep)
+    given = [nn.Annotations(ts.tensor(h), *own) for own in ((None, keep), (ts.tensor(mean), keep))]
+    agree(*([model.decoder(each, symbols_of(3, 2))] for each in given))
+
+
+def hard_model():
+    """A decoder with hard attention and a gate."""
+    decoder, rng = model_of("LSTM").decoder, np.random.default_rng(5)
+    gate = nn.Linear(H, 1, rng=rng, dtype=np.float64)
+    hard = nn.HardAttentionDecoder(
+        decoder.embedding, decoder.cell, decoder.score, decoder.readout, decoder.bridge, gate=gate, end=END
+    )
+    h, summary = (ts.tensor(rng.normal(size=shape)) for shape in ((2, 4, D), (2, K)))
+    return hard, nn.Annotations(h, summary)
+
+
+def looked(decoder, given, symbols, places):
+    """Logits and log p of the looks of one row at `places`, with a loop; None for the likeliest place."""
+    h, v = given.vectors[0], decoder.bridge(given.summary)
+    state, previous, made = (v[:, :H], v[:, H:]), END, []
+    for t, symbol in enumerate(symbols):
+        q = state[0]
+        e = ts.stack([scored(decoder.score, q, h[n : n + 1]) for n in range(4)])
+        a = int(e.numpy().argmax()) if places is None else places[t]
+        c = ts.sigmoid(q @ decoder.gate.weight + decoder.gate.bias) * h[a : a + 1]
+        state, y = decoder.cell(
+            state, ts.concatenate([decoder.embedding.weight[previous : previous + 1], c], axis=-1)
+        )
+        logits = ts.concatenate([y, c], axis=-1) @ decoder.readout.weight + decoder.readout.bias
+        made.append((logits[0], ts.log_softmax(e)[a], a))
+        previous = int(logits.numpy().argmax()) if symbol is None else symbol
+    logits, logs, places = zip(*made, strict=True)
+    return ts.stack(logits), ts.stack(logs), list(places)
+
+
+def test_hard_attention_by_teacher_forcing_and_running_free_row_by_row():
+    decoder, given = hard_model()
+    targets, gumbel = symbols_of(3, 2, 5), np.random.default_rng(0).gumbel(size=(3, 2, 4)) * 3
+    logits, weights, log_p, entropy = decoder.sampled(given, targets, ts.tensor(gumbel), [3, 2])
+    forced, alignments, free = (
+        decoder(given, targets),
+        decoder.alignments(given, targets),
+        decoder.free(given, 3),
+    )
+    for i, n in enumerate([3, 2]):
+        row = nn.Annotations(given.vectors[i : i + 1], given.summary[i : i + 1])
+        alone, _, places = looked(decoder, row, targets[:, i].tolist(), None)
+        agree([forced[:, i]], [alone])
+        assert_array_equal(alignments[:, i], np.eye(4)[places])
+        agree([free[0][:, i]], [looked(decoder, row, [None] * 3, None)[0]])
+        places = weights[:n, i].numpy().argmax(-1).tolist()
+        assert_array_equal(weights[:n, i], np.eye(4)[places])
+        alone, logs, _ = looked(decoder, row, targets[:n, i].tolist(), places)
+        agree([logits[:n, i], log_p[:n, i]], [alone, logs])
+        for part in (logits, weights, log_p, entropy):
+            assert_array_equal(part[n:, i], np.zeros_like(part[n:, i].numpy()))
+    assert (weights[:2].numpy() != alignments[:2].numpy()).any()
+
+
+def test_the_estimate_of_hard_attention_is_the_gradient_of_the_expected_loss():
+    """For all 16 ways to look twice, by their probabilities, and whatever the baseline is."""
+    decoder, given = hard_model()
+    row, targets = nn.Annotations(given.vectors[:1], given.summary[:1]), symbols_of(2, 1, 5)
+    parameters, exact = decoder.parameters(), ts.tensor(np.float64(0))
+    estimates = [np.zeros(p.shape) for p in parameters]
+    for places in np.ndindex(4, 4):
+        gumbel = ts.tensor(1e3 * np.eye(4)[list(places)][:, None])
+        logits, weights, log_p, _ = decoder.sampled(row, targets, gumbel)
+        assert_array_equal(weights[:, 0], np.eye(4)[list(places)])
+        nats = nn.cross_entropy(logits, targets, reduction="none")
+        rewards = nn.reinforce.returns(-nats)
+        loss = nats.sum() + nn.reinforce.loss(log_p, rewards, ts.full_like(rewards, 0.7))
+        p = np.exp(log_p.sum().item())
+        for total, part in zip(estimates, ts.grad(loss, parameters, zeros=True), strict=True):
+            total += p * part.numpy()
+        alone, logs, _ = looked(decoder, row, targets[:, 0].tolist(), list(places))
+        exact = exact + ts.exp(logs.sum()) * nn.cross_entropy(alone, targets[:, 0], reduction="sum")
+    for found, expected in zip(estimates, ts.grad(exact, parameters, zeros=True), strict=True):
+        assert_allclose(found, expected.numpy(), rtol=0, atol=1e-12)
+    assert max(np.abs(decoder_part).max() for decoder_part in estimates) > 0.1
+
+
+def test_the_logits_with_their_weights():
+    model, xs, targets = model_of(), symbols_of(4, 2), symbols_of(3, 2, 5)
+    given = model.context(xs, [4, 2])
+    found = model.decoder.aligned(given, targets, [3, 1])
+    agree(found, [model.decoder(given, targets, [3, 1]), model.decoder.alignments(given, targets, [3, 1])])
+
+
 def test_it_keeps_float32():
     model, xs, targets = model_of(dtype=np.float32), symbols_of(4, 2), symbols_of(3, 2, 5)
     results = model(xs, targets), model.loss(xs, targets, [4, 0]), model.free(xs, 3)[0]
@@ -245,7 +341,7 @@ def test_errors():
     with pytest.raises(ValueError, match=r"a batch of 2 needs targets \(T, 2\) with T >= 1, got int64\[3,3\]"):
         model(xs, symbols_of(3, 3))
     given = ts.tensor(np.ones((2, 4, D))), ts.tensor(np.ones((3, K)))
-    with pytest.raises(ValueError, match=r"with a backward state \(B, V\), got float64\[2,4,6\] and"):
+    with pytest.raises(ValueError, match=r"with a summary \(B, V\) of floats, got float64\[2,4,6\] and"):
         model.decoder(nn.Annotations(*given), targets)
     model.decoder.bridge = None
     with pytest.raises(ValueError, match="needs a vector of 5 numbers, got 4; use a bridge with 5 outputs"):

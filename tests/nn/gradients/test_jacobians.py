@@ -376,6 +376,25 @@ def test_an_alignment_has_a_row_for_each_symbol_written_and_a_column_for_each_re
     figure.savefig(tmp_path / "alignment.png")
 
 
+def test_an_attended_image_is_bright_where_the_patches_with_weight_are():
+    """Patches of 2 x 2 pixels every pixel: the weight of a pixel is the sum of those that cover it."""
+    rng, figure = np.random.default_rng(0), Figure()
+    weights, image = rng.random(6), rng.random((3, 4, 3))  # 2 x 3 patches
+    for axes, shown in zip(figure.subplots(2), (image, image[..., 0]), strict=True):
+        nn.pictures.attended(axes, shown, ts.tensor(weights), 2, 1)
+        heat = np.zeros((3, 4))
+        for n, (row, column) in enumerate(np.ndindex(2, 3)):
+            heat[row : row + 2, column : column + 2] += weights[n]
+        brightness = (0.2 + 0.8 * heat / heat.max())[..., None]
+        expected = brightness * (shown if shown.ndim == 3 else shown[..., None].repeat(3, -1))
+        (drawn,) = axes.images
+        assert_allclose(np.asarray(drawn.get_array()), expected, rtol=1e-12)
+    nn.pictures.attended(axes, image, np.zeros(6), 2, 1)  # without any attention
+    assert_allclose(np.asarray(axes.images[-1].get_array()), 0.2 * image, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"attended needs weights \(6,\), one for each patch, got \(5,\)"):
+        nn.pictures.attended(axes, image, weights[:5], 2, 1)
+
+
 def test_an_alignment_shows_symbols_of_any_script(tmp_path):
     """A missing glyph would be a warning, which is an error here; so would be a broken formula."""
     figure = Figure()

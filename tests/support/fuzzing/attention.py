@@ -21,8 +21,24 @@ def softmax(x):
     return powers / np.where(total == 0, 1, total)
 
 
+def onehot(x):
+    """1 at the first of the largest along the last axis, else 0."""
+    return np.arange(x.shape[-1]) == np.argmax(x, axis=-1)[..., None]
+
+
 def kept_or_not(scores, keep):
     return scores if keep is None else np.where(keep, scores, -np.inf)
+
+
+@subject("attention.doubly_stochastic", 60)
+def doubly_stochastic(d: Draw) -> Call:
+    shape = d.one_of([0, 1, 3]), d.one_of([1, 2]), d.one_of([0, 1, 4])
+    weights = d.floats("weights", shape, wrong=[shape[:2], (*shape, 1)], special=[*ROUGH, math.inf])
+
+    def oracle(v: Values):
+        return np.mean(np.sum((1 - np.sum(v["weights"], axis=0)) ** 2, axis=-1))
+
+    return Call(nn.attention.doubly_stochastic(weights), oracle, dtype=d.dtypes and d.dtypes[0])
 
 
 @subject("attention.attend", 300)

@@ -9,7 +9,7 @@ import numpy as np
 from equations import EQUATIONS
 
 import tinygrad_seq as ts
-from fuzzing.attention import softmax
+from fuzzing.attention import onehot, softmax
 from fuzzing.calls import Call, Draw, Values, subject
 from fuzzing.cells import KINDS
 from fuzzing.draw import INVALID
@@ -188,12 +188,13 @@ def encoder_decoder(d: Draw) -> Call:
     return Call([model(xs, targets, lengths, ends)], oracle)
 
 
-@subject("AttentionDecoder", 120, also=(*NAMES, "Attending", "AdditiveScore", "annotations"))
-def attention_decoder(d: Draw) -> Call:
+def attention_decoder(d: Draw, hard: bool) -> Call:
     size = 2
     embedding, cell, readout, equation = parts(d, E + size, H + size)
     score = d.model(nn.AdditiveScore(H, size, 3, rng=6, dtype="f8"), prefix="score.")
-    decoder = nn.AttentionDecoder(embedding, cell, score, readout)
+    gate = d.model(nn.Linear(H, 1, rng=7, dtype="f8"), prefix="gate.") if d.chance(0.5) else None
+    kind = nn.HardAttentionDecoder if hard else nn.AttentionDecoder
+    decoder = kind(embedding, cell, score, readout, gate=gate)
     m, n, batch = d.one_of([1, 3]), d.one_of([1, 2, 4]), d.one_of([0, 1, 3])
     h = d.floats(
         "h",
@@ -203,34 +204,54 @@ def attention_decoder(d: Draw) -> Call:
         dtypes=["f8"],
         tensor=True,
     )
-    backward = d.floats(
-        "backward",
+    summary = d.floats(
+        "summary",
         (batch, H),
         wrong=[(batch + 1, H), (batch, H + 1)],
         special=[0.0],
         dtypes=["f8"],
+        scales=(1.0, 3.0),  # larger ones bend the loss within the step of a difference
         tensor=True,
     )
     inside = ts.tensor(d.mask("inside", (batch, n), wrong=[(batch, n + 1)])) if d.chance(0.5) else None
     targets = d.integers("targets", (m, batch), 0, C, wrong=[(m, batch + 1), (m,)], beyond=())
     weights = d.chance(0.4)
+    noise = (
+        d.floats("gumbel", (m, batch, n), special=[], dtypes=["f8"], tensor=True) if hard and weights else None
+    )
 
     def oracle(v: Values):
-        s, x, rows, alphas = v.backward, v["embedding.weight"][np.zeros(batch, int)], [], []
+        s, x, rows, alphas = v.summary, v["embedding.weight"][np.zeros(batch, int)], [], []
+        logs, spread = [], []
         shown = v.h if inside is None else np.where(v.inside[..., None], v.h, 0)
         for t in range(m):
             e = np.tanh((s @ v["score.W"])[:, None] + shown @ v["score.U"]) @ v["score.v"]
-            alpha = softmax(e if inside is None else np.where(v.inside, e, -np.inf))
+            e = e if inside is None else np.where(v.inside, e, -np.inf)
+            alpha = onehot(e if noise is None else e + v.gumbel[t]) * (e > -np.inf) if hard else softmax(e)
             c = np.sum(alpha[..., None] * shown, axis=1)
+            c = c if gate is None else c / (1 + np.exp(-linear_of(v, s, "gate.")))
             s, y = equation(v.under("cell."), s, np.concatenate([x, c], axis=1))
             rows.append(linear_of(v, np.concatenate([y, c], axis=1), "readout."))
             alphas.append(alpha)
+            logs.append(np.where((e > -np.inf).any(-1), np.sum(alpha * log_softmax(e), -1, where=alpha > 0), 0))
+            p = softmax(e)
+            spread.append(-np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1))
             x = v["embedding.weight"][np.asarray(v.targets)[t]]
+        if noise is not None:
+            return [np.stack(each) for each in (rows, alphas, logs, spread)]
         return [np.stack(alphas if weights else rows)]
 
-    given = nn.Annotations(h, backward, inside)
+    given = nn.Annotations(h, summary, inside)
+    if noise is not None:
+        return Call(decoder.sampled(given, targets, noise), oracle)
     found = decoder.alignments(given, targets) if weights else decoder(given, targets)
     return Call([found], oracle)
+
+
+for _hard, _name in ((False, "AttentionDecoder"), (True, "HardAttentionDecoder")):
+    subject(_name, 120, also=(*NAMES, "Attending", "AdditiveScore", "annotations", "gumbel"))(
+        lambda d, hard=_hard: attention_decoder(d, hard)
+    )
 
 
 __all__ = ["INVALID"]

@@ -9,7 +9,7 @@ import numpy as np
 from equations import EQUATIONS
 
 import tinygrad_seq as ts
-from fuzzing.attention import softmax
+from fuzzing.attention import onehot, softmax
 from fuzzing.calls import Call, Draw, Values, subject
 from fuzzing.cells import KINDS, state_in, state_of
 from fuzzing.draw import INVALID
@@ -141,8 +141,7 @@ def learned_start(d: Draw) -> Call:
     return Call(found, oracle)
 
 
-@subject("Attending", 200, also=(*KINDS, "AdditiveScore", "DotScore"))
-def attending(d: Draw) -> Call:
+def attending(d: Draw, hard: bool) -> Call:
     dtype, kind = d.one_of(DTYPES), d.one_of(["LSTMCell", "GRUCell"])
     batch, count, size, additive = d.one_of(BATCHES), d.one_of([1, 2, 4]), 2, d.chance(0.5)
     score = nn.AdditiveScore(2, size, 3, rng=2, dtype=dtype) if additive else nn.DotScore()
@@ -160,7 +159,9 @@ def attending(d: Draw) -> Call:
     ):
         h = np.where(d.values["keep"][..., None], h, np.nan).astype(h.dtype)  # they have no influence
         d.given("annotations", h, np.where(d.values["keep"][..., None], d.values["annotations"], np.nan))
-    cell = d.model(nn.Attending(inner(d, kind, 2 + size, 2, dtype), score, h, keep))
+    gate = nn.Linear(2, 1, rng=3, dtype=dtype) if d.chance(0.5) else None
+    look = nn.HardAttending if hard else nn.Attending
+    cell = d.model(look(inner(d, kind, 2 + size, 2, dtype), score, h, keep, gate))
     d.leaves = {k: t for k, t in d.leaves.items() if k != "annotations" or t is h}
     x = d.floats("x", (batch, 2), wrong=[(batch, 3)], special=[0.0], tensor=True, dtypes=[dtype])
     state = state_of(d, cell, batch, dtype)
@@ -174,10 +175,18 @@ def attending(d: Draw) -> Call:
             e = np.tanh((query @ v["score.W"])[:, None] + shown @ v["score.U"]) @ v["score.v"]
         else:
             e = np.sum(query[:, None] * shown, axis=-1)
-        alpha = softmax(e if keep is None else np.where(v.keep, e, -np.inf))
+        e = e if keep is None else np.where(v.keep, e, -np.inf)
+        alpha = onehot(e) * (e > -np.inf) if hard else softmax(e)
         c = np.sum(alpha[..., None] * shown, axis=1)
+        c = c if gate is None else c / (1 + np.exp(-linear_of(v, query, "gate.")))
         s, y = step_of(kind, v, "cell.", s, np.concatenate([v.x, c], axis=1))
         return s, np.concatenate([y, c], axis=1)
 
     found = cell(state, x)
     return Call(found, oracle, infinite=keep is not None, dtype=[None] * len(tree.leaves(found)))
+
+
+for _hard, _name in ((False, "Attending"), (True, "HardAttending")):
+    subject(_name, 200, also=(*KINDS, "Attending", "AdditiveScore", "DotScore"))(
+        lambda d, hard=_hard: attending(d, hard)
+    )

@@ -18,19 +18,19 @@ from tinygrad_seq.engine.errors import describe
 
 
 def checked(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method `(self, state, x)` of a cell that returns the next state first, with checks of all three.
+    """A method `(self, state, x, ...)` of a cell that returns the next state first, with checks of these three.
 
     Of a cell that does not state its input size, x may be a tree, and the state may change its shapes.
     """
 
     @functools.wraps(call)
-    def fitting(self: Any, state: Any, x: Any) -> Any:
+    def fitting(self: Any, state: Any, x: Any, *noise: Any) -> Any:
         size, shape, before = self.input_size, getattr(x, "shape", None), shapes(state)
         if size is not None and (shape is None or shape[1:] != (size,)):
             refuse_input(type(self).__name__, "x", x, ("B",), size, "x[None]")
         if shape is not None and differs(before, shape[:1]):
             refuse_state(type(self).__name__, state, x)
-        made = call(self, state, x)
+        made = call(self, state, x, *noise)
         if size is not None and shapes(made[0]) != before:
             refuse_change(type(self).__name__, state, made[0])
         return made

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from tinygrad_seq import tree
 from tinygrad_seq.nn.cells import State
+from tinygrad_seq.nn.indices import counted
 from tinygrad_seq.ops.choice import where
 from tinygrad_seq.ops.comparison import logical_and
-from tinygrad_seq.ops.creation import ones_like, zeros_like
-from tinygrad_seq.ops.cumulative import cumsum
-from tinygrad_seq.ops.elementwise import astype
+from tinygrad_seq.ops.creation import zeros_like
 from tinygrad_seq.ops.indexing import take, take_along_axis
 from tinygrad_seq.ops.ordering import argsort
 from tinygrad_seq.ops.shape import broadcast_to, expand_dims, reshape, squeeze
@@ -81,8 +78,3 @@ def beam_search(
     found: Tensor
     _, found = scan(back, zeros_like(first), (parents, symbols), reverse=True)
     return squeeze(found, -1)
-
-
-def counted(size: int, like: Tensor) -> Tensor:
-    """0 ... size - 1, computed on the device of `like`, so that nothing is uploaded."""
-    return cumsum(astype(ones_like(like, shape=(size,)), np.int64), axis=0) - 1

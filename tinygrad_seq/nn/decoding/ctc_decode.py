@@ -14,9 +14,8 @@ from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.mode import no_grad
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.precision import rounded, wide
-from tinygrad_seq.nn.decoding.beam import counted
 from tinygrad_seq.nn.decoding.ctc import blank_outside
-from tinygrad_seq.nn.indices import found
+from tinygrad_seq.nn.indices import counted, found
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.nn.runners.lengths import Lengths, within
 from tinygrad_seq.ops.choice import maximum, where

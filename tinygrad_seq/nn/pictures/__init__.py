@@ -1,4 +1,4 @@
-"""Pictures of gradients, of attention, of a memory and of speech, drawn on matplotlib axes.
+"""Pictures of gradients, of attention, of looks at images, of a memory and of speech, on matplotlib axes.
 
 Each function draws numbers that other functions computed, and imports matplotlib only then. A file here may
 import every other folder of `nn` and lower layers.
@@ -14,9 +14,21 @@ import every other folder of `nn` and lower layers.
 >>> nn.pictures.singular_values(below, values)
 """
 
-from tinygrad_seq.nn.pictures.attention import alignment
+from tinygrad_seq.nn.pictures.attention import alignment, attended
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
+from tinygrad_seq.nn.pictures.looking import looks, window
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
 from tinygrad_seq.nn.pictures.speech import posteriors
 
-__all__ = ["alignment", "machine", "norms", "over_steps", "posteriors", "powers", "singular_values"]
+__all__ = [
+    "alignment",
+    "attended",
+    "looks",
+    "machine",
+    "norms",
+    "over_steps",
+    "posteriors",
+    "powers",
+    "singular_values",
+    "window",
+]
