@@ -39,6 +39,17 @@ def test_all_machines_have_the_same_gradients(benchmark, prepared, contender):
         assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("contender", ["ours, scan as C", "ours, scan as NumPy", PYTORCH])
+@pytest.mark.parametrize("size", [("DRAW", 2), ("RAM", 3, 1), ("RAM", 2, 3)])
+def test_all_models_that_look_have_the_same_gradients(benchmark, prepared, size, contender):
+    looking = benchmark("looking")
+    run = prepared(looking.CONTENDERS, contender, looking.Problem(*size, dtype=np.float64))
+    run()
+    for found, expected in zip(run(), looking.reference(*size), strict=True):
+        assert np.abs(expected).max() > 1e-6
+        assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("contender", [*OURS, PYTORCH])
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm", "ln-lstm"])
 def test_all_cells_have_the_same_gradients(benchmark, prepared, kind, contender):

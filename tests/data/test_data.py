@@ -23,6 +23,7 @@ LOADERS = {  # each with the package that its data come with
     "surnames": (data.surnames, "faker"),
     "tunes": (data.tunes, "music21"),
     "written_dates": (data.written_dates, "babel"),
+    "spoken_characters": (lambda: tuple(data.spoken_characters().values()), "captcha"),
 }
 
 
@@ -70,13 +71,12 @@ def test_the_packages_are_not_imported():
     code = (
         "import sys; from tinygrad_seq import data\n"
         "data.digits(), data.japanese_vowels(), data.stocks(), data.tunes(), data.surnames()\n"
-        "data.handwritten_digits()\n"
+        "data.handwritten_digits(), data.spoken_characters()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert not {"sklearn", "scipy", "sktime", "pandas", "vega_datasets", "music21", "mlxtend"} & set(
-        loaded.split()
-    )
+    heavy = {"sklearn", "scipy", "sktime", "pandas", "vega_datasets", "music21", "mlxtend", "captcha", "PIL"}
+    assert not heavy & set(loaded.split())
 
 
 # --- digits -----------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "tunes": ("Tunes", ["curves.png"], ["unigram 4.71", "bigram 3.61"]),
     "tagging": ("Tagging", ["curves.png"], ["each word's commonest tag: 0.7"]),
     "dates": ("Dates", ["curves.png", "alignment.png"], ["one date for all: 0.001", "looked up: 0.891"]),
+    "ram": ("Looking", ["curves.png", "looks.png"], ["always the same answer: 0.100", "with random looks 0."]),
+    "draw": ("Draw", ["curves.png", "drawing.png", "generated.png"], ["the mean image: 204.2"]),
+    "cluttered": ("Readers", ["curves.png", "looks.png"], ["always the same digit: 0.100"]),
+    "speech": ("Digits", ["curves.png", "heard.png"], ["the right number, all the same: 0.900"]),
     "sentiment": ("Sentiment", ["curves.png"], ["bag of words: 0.", "always the same answer: 0.500"]),
 }
 
@@ -40,7 +44,13 @@ def test_an_example_learns_and_draws_and_goes_on_after_an_interruption(name, tmp
     check_example(name, *TASKS[name], tmp_path, capsys)
 
 
-@pytest.mark.parametrize("name", TASKS)
+def test_two_digits_are_read_and_the_run_goes_on_after_an_interruption(tmp_path, capsys):
+    """That such a model learns, on smaller images, is tested in tests/nn/looking/test_dram.py."""
+    said = ["the same pair: about 0.010", "with random looks 0."]
+    check_example("dram", "Reading", ["curves.png", "looks.png"], said, tmp_path, capsys, learns=False)
+
+
+@pytest.mark.parametrize("name", [*TASKS, "dram"])
 def test_an_example_says_how_to_run_it(name):
     check_that_it_says_how_to_run(name)
 

@@ -12,8 +12,8 @@ import tinygrad_seq as ts
 from tinygrad_seq import nn
 
 NAMES = names_in(
-    "attention", "cells", "classical", "decoders", "drawing", "flow", "layers", "looking", "losses", "machines",
-    "patterns", "runners", "wrapped",
+    "attention", "cells", "classical", "ctc", "decoders", "drawing", "flow", "layers", "looking", "losses",
+    "machines", "patterns", "runners", "wrapped",
 )  # fmt: skip
 ELSEWHERE = {  # names without calls of their own, and why
     "Annotations": "plain data, of AttentionDecoder",

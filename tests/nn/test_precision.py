@@ -11,6 +11,7 @@ import inspect
 import doors
 import numpy as np
 import pytest
+from results import assert_array_equal
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, tree
@@ -58,6 +59,10 @@ CASES = {
         each(nn.cross_entropy, noise(LONG, 2, offset=o), RARE, ignore_index=-1),
         each(nn.cross_entropy, noise(LONG, 2, offset=o), ids(2, LONG), ignore_index=0),
         each(nn.cross_entropy, noise(9, 2, offset=o), ids(2, 9), reduction="none"),
+    ],
+    "ctc_loss": lambda o: [
+        each(nn.ctc_loss, noise(3, LONG, 3, offset=o), 1 + ids(2, LONG, 2)),
+        each(nn.ctc_loss, noise(40, 3, 4, offset=o), 1 + ids(3, 3, 9), reduction="none"),
     ],
     "binary_cross_entropy_with_logits": lambda o: [
         each(nn.binary_cross_entropy_with_logits, noise(LONG), positive(LONG)),
@@ -174,3 +179,19 @@ def test_agrees_with_float64(name, low):
                     allowed *= sum(condition) or 1  # of a mean that is subtracted: it is rounded, too
                     error = np.abs(z - e).max(initial=0.0)
                     assert error <= allowed, f"{name} {k}, {what} {i}, offset {offset}: {error} > {allowed}"
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4"])
+@pytest.mark.parametrize("way", ["one call", "a loop", "a thousand calls"])
+def test_a_row_of_an_embedding_that_is_used_a_thousand_times_has_that_gradient(way, dtype):
+    """A sum of ones in a format of 8 bits stops at 256, as it does with bfloat16 in other libraries."""
+    embedding, ids = nn.Embedding(3, 2, rng=0, dtype=dtype), np.ones((1000, 1), int)
+    start = ts.zeros((), dtype=dtype)
+    if way == "one call":
+        total = embedding(ids).sum()
+    elif way == "a loop":
+        total, _ = ts.scan(lambda s, i: (s + embedding(i).sum(), None), start, ids)
+    else:
+        total = sum((embedding(i).sum() for i in ids), start)
+    total.backward()
+    assert_array_equal(embedding.weight.grad, [[0, 0], [1000, 1000], [0, 0]])

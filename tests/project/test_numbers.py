@@ -58,6 +58,7 @@ EXEMPT = {  # a number, or all numbers of an owner -> why it is not in the table
 GIVEN = {"initial_state", "update"}  # methods that runners and steps call, with numbers of their own
 SAID_BY = {  # the owner in an error, where it is another than the last part of the name
     "ts.explain": "scan",
+    "pictures.attended": "patches",
     "nn.Decoder": "VectorAsState",
     "nn.RAM.loss": "RAM.loss",
     "nn.DRAM.loss": "DRAM.loss",

@@ -34,8 +34,10 @@ def losses(out):
     return [float(row[1]) for row in rows[1:]]
 
 
-def check_example(name, task, pictures, said, folder, capsys):
+def check_example(name, task, pictures, said, folder, capsys, *, learns=True):
     """It learns, an interruption changes nothing, and it draws `pictures` and prints the texts `said`.
+
+    learns  whether the loss falls within 80 steps; else it is on a plateau at first
 
     The run that is interrupted continues a copy of the undisturbed run, from its checkpoint at step 50. Only
     the task that resumes it draws and prints.
@@ -48,7 +50,8 @@ def check_example(name, task, pictures, said, folder, capsys):
     train(undisturbed, whole, 80)
     found = losses(whole)
     assert len(found) == 80
-    assert np.mean(found[-10:]) < np.mean(found[:10])
+    assert np.isfinite(found).all()
+    assert np.mean(found[-10:]) < np.mean(found[:10]) or not learns
 
     before(undisturbed, 5, interrupt)
     with pytest.raises(SystemExit):

@@ -107,6 +107,20 @@ def pictured(row=1):
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
+def lit(size=2, stride=2):
+    """The pixels of a picture of attention."""
+    axes = Figure().subplots()
+    nn.pictures.attended(axes, np.ones((4, 4)), np.arange(4.0), size, stride)
+    return [np.asarray(image.get_array()) for image in axes.images]
+
+
+def heard(blank=1):
+    """The lines of a picture of probabilities."""
+    axes = Figure().subplots()
+    nn.pictures.posteriors(axes, np.abs(x1), "abc", blank=blank)
+    return [np.asarray(line.get_ydata()) for line in axes.lines]
+
+
 def drawn(strategy):
     """Draw from a strategy; what it draws differs in every run."""
 
@@ -225,6 +239,8 @@ CALLS: dict[str, Callable] = {
         x1, [1, 2], ignore_index=ignore_index, label_smoothing=label_smoothing
     ),
     "nn.eigenvalue_powers": lambda steps=3: nn.eigenvalue_powers(symmetric, steps),
+    "nn.ctc_decode": lambda width=2, blank=1: nn.ctc_decode(x3, width=width, blank=blank),
+    "nn.ctc_loss": lambda blank=1: nn.ctc_loss(x3, [[0], [2]], blank=blank),
     "nn.huber": lambda delta=0.5: nn.huber(x1, 2 * x1, delta=delta),
     "nn.linear_recurrence": lambda steps=3: nn.linear_recurrence(symmetric, [1.0, 1.0], steps),
     "nn.padded": lambda fill=2: nn.padded([[1, 2, 3], [4]], fill),
@@ -245,6 +261,9 @@ CALLS: dict[str, Callable] = {
     ),
     "init.uniform": lambda bound=0.5: nn.init.uniform((2, 3), bound, rng=0),
     "init.xavier": lambda gain=0.5: nn.init.xavier((2, 3), gain=gain, rng=0),
+    "pictures.attended": lit,
+    "pictures.looks": lambda size=2: nn.pictures.looks(Figure().subplots(), x1, x1[:, :2], size),
+    "pictures.posteriors": lambda blank=1: heard(blank),
     "pictures.machine": pictured,
     "optim.Adam": lambda lr=0.5, eps=0.25, weight_decay=0.5: stepped(
         lambda ps: optim.Adam(ps, lr, eps=eps, weight_decay=weight_decay)
@@ -275,6 +294,9 @@ CALLS: dict[str, Callable] = {
         np.abs(x3), size, pieces=pieces, side=side, rng=0
     ),
     "tasks.copy": lambda length=3, batch=2, bits=2: tasks.copy(length, batch, bits=bits, rng=0),
+    "tasks.distorted": lambda strength=0.5, shift=1.0: tasks.distorted(
+        x3, strength=strength, shift=shift, rng=0
+    ),
     "tasks.identical_halves": lambda batch=3, longest=2, symbols=3: tasks.identical_halves(
         batch, longest=longest, symbols=symbols, rng=0
     ),
@@ -298,6 +320,7 @@ CALLS: dict[str, Callable] = {
     "tasks.spelled": lambda number=342: tasks.spelled(number),
     "tasks.temporal_order": lambda length=20, batch=2: tasks.temporal_order(length, batch, rng=0),
     "tasks.waveform": lambda steps=10: tasks.waveform(steps, rng=0),
+    "data.log_mel": lambda bands=5: data.log_mel(np.sin(np.arange(600.0)), bands),
     "data.opinions": lambda count=3: data.opinions(count, rng=0),
     "data.tagged_sentences": lambda count=3: data.tagged_sentences(count, rng=0),
     "training.verdict": lambda trivial=0.5: training.verdict(0.25, trivial),

@@ -516,9 +516,38 @@ def test_pairs_do_not_share_a_column_and_the_first_is_left():
     assert len(seen) > 80  # of 3 x 3 x 10 arrangements
 
 
+def test_distortions_are_affine_maps_of_the_image():
+    """A plane within a wide margin stays a plane, whose slope and height say what the map is."""
+    plane = np.zeros((300, 60, 40))
+    i, j = np.mgrid[:60, :40]
+    plane += 5 + 0.3 * i - 0.2 * j
+    found = tasks.distorted(plane, strength=0.05, shift=2.0, rng=0)[:, 20:40, 15:25]
+    down, across = np.diff(found, axis=1), np.diff(found, axis=2)
+    assert_allclose(down, np.broadcast_to(down[:, :1, :1], down.shape), atol=1e-9)
+    assert_allclose(across, np.broadcast_to(across[:, :1, :1], across.shape), atol=1e-9)
+    slopes = np.stack([down[:, 0, 0], across[:, 0, 0]])  # A' (0.3, -0.2), so of this mean and deviation
+    assert_allclose(slopes.mean(1), [0.3, -0.2], atol=4 * 0.05 * 0.36 / 300**0.5)
+    assert_allclose(slopes.std(1), [0.05 * 0.13**0.5] * 2, rtol=0.15)
+    middle = found[:, 9:11, 4:6].mean((1, 2)) - (5 + 0.3 * 29.5 - 0.2 * 19.5)  # 0.3 d1 - 0.2 d2
+    assert np.abs(middle).max() <= 2 * 0.5
+    assert_allclose(middle.std(), 0.13**0.5 * 2 / 3**0.5, rtol=0.15)
+
+
+def test_an_image_that_is_not_distorted_is_the_image_and_what_comes_from_outside_is_0():
+    images = np.random.default_rng(0).random((3, 5, 4)).astype(np.float32)
+    still = tasks.distorted(images, strength=0.0, rng=0)
+    assert still.dtype == np.float32
+    assert (still == images).all()
+    moved = tasks.distorted(np.ones((2000, 3, 3)), strength=0.0, shift=4.0, rng=0)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    assert (moved.max((1, 2)) == 0).any()  # by more than three pixels
+    assert_allclose(moved.mean(), (3 / 8) ** 2, atol=0.02)  # in each direction, 3 pixels pass a window of 8
+
+
 @pytest.mark.parametrize(
     ("draw", "kind", "message"),
     [
+        (lambda: tasks.distorted(np.ones((4, 6))), ValueError, r"distorted needs images \(B, h, w\)"),
         (lambda: tasks.cluttered(np.ones((2, 4, 6)), 5, pieces=0), ValueError, "fit into 5 x 5"),
         (lambda: tasks.cluttered(np.ones((2, 4, 6)), 9, side=5), ValueError, "squares of 5 x 5 that fit"),
         (lambda: tasks.cluttered(np.ones((4, 6)), 9, side=5), ValueError, r"\(B, h, w\) of floats, got"),
@@ -554,6 +583,7 @@ def test_images_that_do_not_fit(draw, kind, message):
         lambda rng: tasks.addition(3, 4, rng=rng),
         lambda rng: tasks.sort(5, 4, rng=rng),
         lambda rng: tasks.cluttered(np.ones((4, 3, 3)), 15, side=2, rng=rng),
+        lambda rng: [tasks.distorted(np.ones((4, 3, 3)), rng=rng)],
         lambda rng: tasks.paired(np.ones((2, 4, 3, 3)), 9, 9, rng=rng),
     ],
 )

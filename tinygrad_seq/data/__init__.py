@@ -10,6 +10,7 @@ from tinygrad_seq.data.dates import normalised, written_dates
 from tinygrad_seq.data.images import handwritten_digits
 from tinygrad_seq.data.sentences import TAGS, opinions, tagged_sentences
 from tinygrad_seq.data.series import digits, japanese_vowels, stocks
+from tinygrad_seq.data.speech import log_mel, spoken_characters, utterance
 from tinygrad_seq.data.strings import LANGUAGES, surnames, tunes
 
 __all__ = [
@@ -25,4 +26,7 @@ __all__ = [
     "tagged_sentences",
     "TAGS",
     "opinions",
+    "spoken_characters",
+    "utterance",
+    "log_mel",
 ]

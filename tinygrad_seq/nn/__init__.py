@@ -50,6 +50,8 @@ from tinygrad_seq.nn.classical.markov import HiddenMarkovModel
 from tinygrad_seq.nn.classical.readout import ridge
 from tinygrad_seq.nn.classical.window import Autoregressive, FixedWindow
 from tinygrad_seq.nn.decoding.attention_decoder import Annotations, AttentionDecoder, HardAttentionDecoder
+from tinygrad_seq.nn.decoding.ctc import ctc_loss
+from tinygrad_seq.nn.decoding.ctc_decode import ctc_decode
 from tinygrad_seq.nn.decoding.decoder import Decoder
 from tinygrad_seq.nn.decoding.encoder_decoder import EncoderDecoder
 from tinygrad_seq.nn.decoding.one_to_many import OneToMany, VectorAsFirstInput, VectorAsState, VectorAtEveryStep
@@ -165,6 +167,8 @@ __all__ = [
     "attention",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "ctc_decode",
+    "ctc_loss",
     "eigenvalue_powers",
     "from_onnx",
     "from_torch",

@@ -7,7 +7,7 @@ be found in `clutter.py`, and images with captions in `scenes.py`.
 Files here may import `nn` and lower layers; they draw data and train nothing.
 """
 
-from tinygrad_seq.tasks.clutter import cluttered, paired
+from tinygrad_seq.tasks.clutter import cluttered, distorted, paired
 from tinygrad_seq.tasks.films import moving_digits
 from tinygrad_seq.tasks.memory import associative_recall, copy, repeat_copy
 from tinygrad_seq.tasks.ponder import addition, logic, parity, sort
@@ -29,6 +29,7 @@ __all__ = [
     "associative_recall",
     "cluttered",
     "copy",
+    "distorted",
     "first_key",
     "hello",
     "identical_halves",

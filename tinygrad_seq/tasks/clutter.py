@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_seq.engine.errors import describe
-from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.engine.numbers import integer, number
 from tinygrad_seq.nn.init import Rng
 
 
@@ -73,6 +73,38 @@ def paired(images: ArrayLike, height: int, width: int, *, rng: Rng = None) -> np
         top = rng.integers(0, height - sides[0] + 1, count)
         put(larger, images[k], np.stack([top, free[k] + k * sides[1]], axis=1))
     return larger
+
+
+def distorted(images: ArrayLike, *, strength: float = 0.1, shift: float = 0.0, rng: Rng = None) -> np.ndarray:
+    """Every image rotated, scaled, sheared and moved a little, at random: as if it were drawn once more.
+
+    images    (B, h, w), floats
+    strength  the standard deviation of the elements of A - I, where pixel A q + d moves to q (both counted from
+              the middle of the image)
+    shift     d is drawn from U(-shift, shift) in both directions, in pixels
+
+    Pixels between pixels are interpolated linearly; outside of the image they are 0. Returns (B, h, w), in the
+    dtype of the images.
+
+    >>> distorted(np.ones((3, 5, 4)), rng=0).shape
+    (3, 5, 4)
+    """
+    images, rng = floats("distorted", images, 3, "(B, h, w)"), np.random.default_rng(rng)
+    strength = number("distorted", "strength", strength, "[0, inf)")
+    shift = number("distorted", "shift", shift, "[0, inf)")
+    count, *sides = images.shape
+    maps = np.eye(2) + strength * rng.standard_normal((count, 1, 1, 2, 2))
+    moves = rng.uniform(-shift, shift, (count, 1, 1, 2))
+    middle = (np.array(sides) - 1) / 2
+    places = np.stack(np.meshgrid(*map(np.arange, sides), indexing="ij"), axis=-1) - middle
+    places = (maps @ places[..., None])[..., 0] + moves + middle
+    places = np.clip(places, -1, sides) + 1  # in the image with a margin of 1 before and 2 after it
+    whole = np.floor(places).astype(np.int64)
+    (i, j), (y, x) = np.moveaxis(whole, -1, 0), np.moveaxis(places - whole, -1, 0).astype(images.dtype)
+    padded, row = np.pad(images, [(0, 0), (1, 2), (1, 2)]), np.arange(count)[:, None, None]
+    above = (1 - x) * padded[row, i, j] + x * padded[row, i, j + 1]
+    below = (1 - x) * padded[row, i + 1, j] + x * padded[row, i + 1, j + 1]
+    return (1 - y) * above + y * below
 
 
 def floats(task: str, images: ArrayLike, rank: int, shape: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from looking import retina_by_hand
 from results import assert_allclose, host
 
 import tinygrad_seq as ts
-from tinygrad_seq import nn
+from tinygrad_seq import nn, optim
 
 S, N, B, C, SIGMA = 2, 2, 3, 5, 0.4
 T = S * N
@@ -117,6 +117,32 @@ def test_the_context_shows_only_where_to_look():
     other, others = model(ts.tensor(images), ts.tensor(noise))
     assert np.abs(host(others.centres[0]) - host(looks.centres[0])).max() > 1e-3
     assert np.abs(host(other) - host(logits)).max() > 1e-5
+
+
+def test_it_learns_to_read_two_symbols():
+    """Two pixels, each light or dark, one at either end; random looks miss one of them or both."""
+    rng = np.random.default_rng(0)
+
+    def batch(count):
+        symbols = rng.integers(0, 2, (2, count))
+        shown = np.zeros((count, 3, 9), np.float32)
+        shown[:, 1, 1], shown[:, 1, 7] = 2.0 * symbols - 1
+        return shown, symbols
+
+    model = nn.DRAM(2, looks=1, size=3, scales=1, sigma=0.3, hidden=32, context=(1, 3), rng=0)
+    adam = optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(300):
+        shown, symbols = batch(64)
+        loss = model.loss(shown, symbols, rng.standard_normal((2, 64, 2), np.float32), weight=0.2)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    shown, symbols = batch(500)
+    logits, _ = model(shown, np.zeros((2, 500, 2), np.float32))
+    random = model.at(shown, rng.uniform(-1, 1, (2, 500, 2)).astype(np.float32))
+    read, guessed = ((host(x).argmax(-1) == symbols).all(0).mean() for x in (logits, random))
+    assert read > 0.95
+    assert guessed < 0.6
 
 
 def test_one_image_for_all_rows():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from looking import patches, retina_by_hand
+from matplotlib.figure import Figure
 from results import assert_allclose, assert_array_equal, host
 
 import tinygrad_seq as ts
@@ -149,3 +150,29 @@ def test_a_linear_layer_of_patches_is_a_convolution():
     convolved = [[(x[i : i + 3, j : j + 3] * kernel).sum() for j in range(6)] for i in range(4)]
     found = nn.patches(ts.tensor(x[None]), 3, 1) @ ts.tensor(kernel.reshape(9, 1))
     assert_allclose(found.reshape(4, 6), convolved, rtol=1e-12)
+
+
+# --- their picture --------------------------------------------------------------------------------------
+
+
+def test_the_picture_shows_the_patches_that_the_retina_reads():
+    """The pixels within each square are those of the patch; the numbers are in order."""
+    axes = Figure().subplots()
+    image, places = images[0], np.array([[0.0, 0.0], [0.31, -0.42], [-0.5, 0.25]])
+    nn.pictures.looks(axes, image, places, 3)
+    shown = axes.images[0].get_array()
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
+    for place, square, text in zip(places, axes.patches, axes.texts, strict=True):
+        (left, top), side = square.get_xy(), square.get_width()
+        rows, columns = np.arange(image.shape[0]), np.arange(image.shape[1])
+        within = shown[(rows > top) & (rows < top + side)][:, (columns > left) & (columns < left + side)]
+        assert_array_equal(nn.retina(ts.tensor(image), ts.tensor(place[None]), 3)[0, 0], within)
+        assert text.get_position() == (left + side / 2, top + side / 2)
+    (path,) = axes.lines
+    assert_array_equal(ts.tensor(path.get_xydata()), [text.get_position() for text in axes.texts])
+
+
+@pytest.mark.parametrize("wrong", [(np.ones((2, 3, 4)), centres), (images[0], centres[0])])
+def test_a_picture_needs_one_image_and_its_looks(wrong):
+    with pytest.raises(ValueError, match=r"looks needs an image \(H, W\) and centres \(T, 2\), got shapes"):
+        nn.pictures.looks(Figure().subplots(), *wrong, 3)

@@ -135,7 +135,9 @@ def view(a: ndarray, part: np.ndarray) -> ndarray:
 
 
 def writable(part: np.ndarray) -> np.ndarray:
-    """A writable array on the same memory."""
+    """A writable array on the same memory; an empty one has none, and NumPy refuses its strides."""
+    if not part.size:
+        return np.empty(part.shape, part.dtype)
     owner = part
     while isinstance(owner.base, np.ndarray):
         owner = owner.base

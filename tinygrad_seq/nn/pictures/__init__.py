@@ -1,4 +1,4 @@
-"""Pictures of gradients, of attention and of a memory, drawn on matplotlib axes.
+"""Pictures of gradients, of attention, of looks at images, of a memory and of speech, on matplotlib axes.
 
 Each function draws numbers that other functions computed, and imports matplotlib only then. A file here may
 import every other folder of `nn` and lower layers.
@@ -16,6 +16,19 @@ import every other folder of `nn` and lower layers.
 
 from tinygrad_seq.nn.pictures.attention import alignment, attended
 from tinygrad_seq.nn.pictures.gradients import norms, powers, singular_values
+from tinygrad_seq.nn.pictures.looking import looks, window
 from tinygrad_seq.nn.pictures.memory import machine, over_steps
+from tinygrad_seq.nn.pictures.speech import posteriors
 
-__all__ = ["alignment", "attended", "machine", "norms", "over_steps", "powers", "singular_values"]
+__all__ = [
+    "alignment",
+    "attended",
+    "looks",
+    "machine",
+    "norms",
+    "over_steps",
+    "posteriors",
+    "powers",
+    "singular_values",
+    "window",
+]

@@ -18,12 +18,12 @@ from tinygrad_seq.tensor.tensor import Tensor
 Lengths = Indices | None  # of every row of a batch, (B,); None: all rows have all steps
 
 
-def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
+def within(lengths: Indices, xs: Tensor, name: str = "lengths") -> tuple[Tensor, Tensor | None]:
     """Whether step t of row i is within its length, (T, B); and whether each length is within 0 ... T, (B,).
 
-    The second is None if the lengths were checked.
+    The second is None if the lengths were checked. Errors call the lengths `name`.
     """
-    given = checked_lengths(lengths, xs)
+    given = checked_lengths(lengths, xs, name)
     steps = len(xs)
     if isinstance(given, Tensor) and unknown(given):
         ends = cumsum(ones_like(given, shape=(steps, 1)), axis=0)  # t + 1, on the device of the lengths
@@ -32,27 +32,27 @@ def within(lengths: Indices, xs: Tensor) -> tuple[Tensor, Tensor | None]:
     return tensor(np.arange(steps)[:, None] < host, device=device), None
 
 
-def checked_lengths(lengths: Indices, xs: Input) -> Tensor | np.ndarray:
+def checked_lengths(lengths: Indices, xs: Input, name: str = "lengths") -> Tensor | np.ndarray:
     """`lengths` as int64 (B,), for xs (T, B, ...); lengths that the host knows are checked to be in 0 ... T."""
     if xs.ndim < 2:
-        raise ValueError(f"lengths need a batch of sequences (T, B, ...), got {describe(xs)}; pass xs[:, None]")
+        raise ValueError(f"{name} need a batch of sequences (T, B, ...), got {describe(xs)}; pass xs[:, None]")
     steps, batch = xs.shape[:2]
     given: Tensor | np.ndarray
     if isinstance(lengths, Tensor):
         given = lengths
     else:
         given = np.asarray(lengths) if backend.on_host(lengths) else tensor(lengths)
-    given = integers(given, "lengths").astype(np.int64)  # differences of unsigned lengths would wrap
+    given = integers(given, name).astype(np.int64)  # differences of unsigned lengths would wrap
     if given.shape != (batch,):
         raise ValueError(
-            f"lengths must have shape ({batch},), one for every row of the batch, got {given.shape}: xs is "
+            f"{name} must have shape ({batch},), one for every row of the batch, got {given.shape}: xs is "
             f"(T, B, ...) with T = {steps} and B = {batch}"
         )
     if batch and not (isinstance(given, Tensor) and unknown(given)):
         host = np.asarray(given)
         if host.min() < 0 or host.max() > steps:
             raise ValueError(
-                f"lengths must lie within 0 ... {steps}, the number of steps; the smallest is {host.min()}, "
+                f"{name} must lie within 0 ... {steps}, the number of steps; the smallest is {host.min()}, "
                 f"the largest {host.max()}"
             )
     return given
