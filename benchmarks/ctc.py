@@ -33,6 +33,9 @@ SIZES = [(100, 16, 28, 20), (100, 1, 28, 20), (300, 16, 28, 60)]  # T, B, C, S
 TOLERANCE = 1e-3  # for float32 gradients: logarithms of some hundred nats, which have 5 digits after the point
 
 
+NEVER = -1e30  # in the other libraries, whose logaddexp of -inf and -inf has a gradient of NaN
+
+
 class Problem:
     """Random logits (T, B, C) and targets (B, S), of full length."""
 
@@ -40,21 +43,21 @@ class Problem:
         rng = np.random.default_rng(0)
         self.logits = rng.standard_normal((frames, batch, classes), np.float32).astype(dtype)
         self.targets = rng.integers(1, classes, (batch, size))
-        self.alike = np.pad(self.targets[:, 1:] == self.targets[:, :-1], ((0, 0), (1, 0)))
+        ends = np.full((batch, 1), -1)
+        self.alike = np.hstack([ends, self.targets]) == np.hstack([self.targets, ends])
 
 
 def frame(m, alike, state, y):
     """A step of the recursion of `nn.ctc_loss`, over the functions of m."""
     (u, v), (silent, told) = state, y
     e = m.logaddexp(u, v)
-    before = m.where(alike, u[:, :-1], e[:, :-1])
-    return e + silent, m.pad(m.logaddexp(v[:, 1:], before) + told)
+    return e + silent, m.logaddexp(v, m.roll(m.where(alike, u, e))) + told
 
 
 def starts(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """log u_0 and log v_0."""
     batch, size = problem.targets.shape
-    v = np.full((batch, size + 1), -1e30, problem.logits.dtype)  # -inf has a gradient of NaN in both libraries
+    v = np.full((batch, size + 1), NEVER, problem.logits.dtype)
     u = v.copy()
     u[:, 0] = 0
     return u, v
@@ -87,13 +90,14 @@ def pytorch(problem: Problem) -> Run:
     import torch
     from torch.nn.functional import pad
 
-    m = SimpleNamespace(logaddexp=torch.logaddexp, where=torch.where, pad=partial(pad, pad=(1, 0), value=-1e30))
+    roll = partial(torch.roll, shifts=1, dims=-1)
+    m = SimpleNamespace(logaddexp=torch.logaddexp, where=torch.where, roll=roll)
     logits, targets = torch.tensor(problem.logits, requires_grad=True), torch.tensor(problem.targets)
     alike, start = torch.tensor(problem.alike), tuple(map(torch.tensor, starts(problem)))
 
     def run():
         log_p, state = logits.log_softmax(-1), start
-        told = log_p.gather(-1, targets.expand(len(logits), -1, -1))
+        told = pad(log_p.gather(-1, targets.expand(len(logits), -1, -1)), (1, 0), value=NEVER)
         for y in zip(log_p[..., :1], told, strict=True):
             state = frame(m, alike, state, y)
         return torch.autograd.grad(-torch.logaddexp(*state)[:, -1].sum(), [logits])
@@ -105,11 +109,8 @@ def jax_scan(problem: Problem) -> Run:
     import jax
     import jax.numpy as jnp
 
-    m = SimpleNamespace(
-        logaddexp=jnp.logaddexp,
-        where=jnp.where,
-        pad=partial(jnp.pad, pad_width=((0, 0), (1, 0)), constant_values=-1e30),
-    )
+    roll = partial(jnp.roll, shift=1, axis=-1)
+    m = SimpleNamespace(logaddexp=jnp.logaddexp, where=jnp.where, roll=roll)
     logits, targets, alike, start = jax.tree.map(
         jnp.asarray, (problem.logits, problem.targets, problem.alike, starts(problem))
     )
@@ -119,6 +120,7 @@ def jax_scan(problem: Problem) -> Run:
     def gradient(logits):
         log_p = jax.nn.log_softmax(logits)
         told = jnp.take_along_axis(log_p, targets[None], axis=-1)
+        told = jnp.pad(told, ((0, 0), (0, 0), (1, 0)), constant_values=NEVER)
         state, _ = jax.lax.scan(lambda s, y: (frame(m, alike, s, y), None), start, (log_p[..., :1], told))
         return -jnp.logaddexp(*state)[:, -1].sum()
 

@@ -39,6 +39,26 @@ def test_all_machines_have_the_same_gradients(benchmark, prepared, contender):
         assert_allclose(np.asarray(found), expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(
+    "contender",
+    [
+        "ours, scan as C",
+        *(
+            pytest.param(f"PyTorch, {name}", marks=pytest.mark.oracle)
+            for name in ("F.ctc_loss", "the recursion")
+        ),
+        *(pytest.param(name, marks=pytest.mark.oracle) for name in ("JAX, jit of scan", "JAX, optax.ctc_loss")),
+    ],
+)
+def test_all_losses_of_ctc_have_the_same_gradients(benchmark, prepared, contender):
+    ctc, size = benchmark("ctc"), (12, 3, 5, 4)
+    dtype = np.float32 if contender.startswith("JAX") else np.float64  # without a setting, JAX has no other
+    (found,) = prepared(ctc.CONTENDERS, contender, ctc.Problem(*size, dtype))()
+    (expected,) = ctc.reference(*size)
+    assert np.abs(expected).max() > 1e-2
+    assert_allclose(np.asarray(found), expected, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-10)
+
+
 @pytest.mark.parametrize("contender", ["ours, scan as C", "ours, scan as NumPy", PYTORCH])
 @pytest.mark.parametrize("size", [("DRAW", 2), ("RAM", 3, 1), ("RAM", 2, 3)])
 def test_all_models_that_look_have_the_same_gradients(benchmark, prepared, size, contender):

@@ -134,6 +134,7 @@ SAYS = {  # the line -> the error, and the words in which it names our way
     "nn.LSTM(2, 3)": (AttributeError, r"nn\.Recurrent\(nn\.LSTMCell"),
     "nn.ReLU()": (AttributeError, r"ts\.relu"),
     "nn.CrossEntropyLoss()": (AttributeError, r"nn\.cross_entropy"),
+    "nn.CTCLoss()": (AttributeError, r"nn\.ctc_loss"),
     "nn.functional.relu(t)": (AttributeError, r"ts\.relu"),
     "nn.utils.clip_grad_norm_([t], 1.0)": (AttributeError, r"optim\.clip_grad_norm_"),
     "nn.utils.rnn.pad_sequence([t, t])": (AttributeError, r"nn\.padded\(sequences\)"),

@@ -39,6 +39,7 @@ NN = {  # nn.name -> what to write
     "linear": "nn.Linear(input, output), a layer, or x @ weight + bias",
     "layer_norm": "nn.LayerNorm(size), a layer",
     "CrossEntropyLoss": "nn.cross_entropy(logits, targets)",
+    "CTCLoss": "nn.ctc_loss(logits, targets, lengths, target_lengths), without log_softmax, a mean over rows",
     "NLLLoss": "nn.cross_entropy(logits, targets), without log_softmax",
     "MSELoss": "nn.mse(x, y)",
     "L1Loss": "ts.mean(ts.abs(x - y))",

@@ -116,6 +116,22 @@ def test_all_that_can_be_read_is_certain_together():
     assert_allclose(sum(p), 1, rtol=1e-13)
 
 
+def test_it_is_an_op_of_a_step_and_a_function_of_one_example():
+    """In a loop and under vmap, with lengths that the step receives: as one batch after the other."""
+    batches = [np.stack(parts) for parts in zip(*(drawn(seed) for seed in range(3)), strict=True)]
+    expected = [by_hand(*batch) for batch in zip(*batches, strict=True)]
+    o = ts.tensor(batches[0], requires_grad=True)
+
+    def step(carry, x):
+        return carry, nn.ctc_loss(*x, reduction="none")
+
+    _, losses = ts.scan(step, ts.tensor(0.0), (o, *batches[1:]))
+    assert_allclose(losses, [each for each, _ in expected], rtol=1e-12, atol=1e-13)
+    assert_allclose(ts.grad(losses.sum(), o), [g for _, g in expected], rtol=1e-11, atol=1e-13)
+    mapped = ts.vmap(lambda *x: nn.ctc_loss(*x, reduction="none"))(o, *map(ts.tensor, batches[1:]))
+    assert_allclose(mapped, losses, rtol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_a_thousand_frames_of_lower_precision(dtype):
     """float16 is computed in float32 and rounded once; the loss of 3,000 nats is finite."""

@@ -56,8 +56,10 @@ def test_a_search_that_keeps_every_prefix_finds_the_likeliest_labels(seed, steps
 
 @pytest.mark.parametrize("blank", [0, 3])
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_a_narrow_search_is_that_of_a_dictionary_of_prefixes(width, blank):
+@pytest.mark.parametrize("excluded", [0.0, 0.3])
+def test_a_narrow_search_is_that_of_a_dictionary_of_prefixes(width, blank, excluded):
     logits, lengths = drawn(width, 30, 6, 4)
+    logits[..., 1:3][np.random.default_rng(0).random((30, 6, 2)) < excluded] = -np.inf
     found = nn.ctc_decode(logits, lengths, width=width, blank=blank)
     for i, n in enumerate(lengths):
         prefix, score = paths.prefix_search(logits[:n, i], width, blank)

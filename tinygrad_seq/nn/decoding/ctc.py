@@ -29,6 +29,7 @@ from tinygrad_seq.ops.creation import full_like, zeros_like
 from tinygrad_seq.ops.exponential import logaddexp
 from tinygrad_seq.ops.indexing import take_along_axis
 from tinygrad_seq.ops.joining import concatenate
+from tinygrad_seq.ops.rearranging import roll
 from tinygrad_seq.ops.reduction import sum as total
 from tinygrad_seq.ops.shape import expand_dims, squeeze
 from tinygrad_seq.ops.softmax import log_softmax
@@ -140,17 +141,19 @@ def blank_outside(logits: Tensor, inside: Tensor, blank: int) -> Tensor:
 def log_likelihoods(logits: Tensor, labels: Tensor, counts: Tensor, blank: int) -> Tensor:
     """log p(the first `counts` (B,) of the `labels` (B, S)), (B,), for logits (T, B, C).
 
-    The state is log u_t and log v_t, (B, S + 1) each. There is no label 0, so v_t(0) = 0 at every frame.
+    The state is log u_t and log v_t, (B, S + 1) each. There is no label 0: v_t(0) = 0 at every frame, because
+    its log y_t is -inf. So it does not matter that `roll` moves the last place there.
     """
-    alike = concatenate([zeros_like(labels[:, :1]), labels[:, 1:] == labels[:, :-1]], axis=-1) > 0
-    never, none = (full_like(logits, -math.inf, shape=shape) for shape in ((len(labels), 1), labels.shape))
+    no_label = full_like(labels, -1, shape=(len(labels), 1))
+    alike = concatenate([no_label, labels], axis=-1) == concatenate([labels, no_label], axis=-1)  # s and s + 1
+    never, none = (full_like(logits, -math.inf, shape=shape) for shape in (no_label.shape, labels.shape))
 
     def step(state: State, x: Tensor) -> tuple[State, None]:
         u, v = state
         y, e = log_softmax(x), logaddexp(u, v)
-        before = where(alike, u[:, :-1], e[:, :-1])
-        told = logaddexp(v[:, 1:], before) + take_along_axis(y, labels, axis=-1)
-        return (e + y[:, blank : blank + 1], concatenate([never, told], axis=-1)), None
+        before = roll(where(alike, u, e), 1, axis=-1)
+        told = concatenate([never, take_along_axis(y, labels, axis=-1)], axis=-1)
+        return (e + y[:, blank : blank + 1], logaddexp(v, before) + told), None
 
     start = concatenate([zeros_like(never), none], axis=-1), concatenate([never, none], axis=-1)
     (u, v), _ = scan(step, start, logits)
@@ -168,7 +171,8 @@ def _read(
     """
     steps, batch, classes = logits.shape
     known = all(not isinstance(x, Tensor) and on_host(x) for x in (targets, lengths, target_lengths))
-    labels: Values = integers(np.asarray(targets) if known else as_tensor(targets), "ctc_loss: targets")
+    given = np.asarray(targets) if known else as_tensor(targets)
+    labels: Values = integers(given, "ctc_loss: targets").astype(np.int64)
     frames, *valid = _within(lengths, np.zeros_like(labels, shape=(steps, batch)), "lengths")
     told, *more = _within(target_lengths, labels.T, "target_lengths")
     labels = np.where(told.T, labels, blank)

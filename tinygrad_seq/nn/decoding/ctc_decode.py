@@ -100,7 +100,8 @@ def prefix_search(log_p: Tensor, *, blank: int, width: int) -> Decoded:
     """The likeliest prefix after all frames, of `width` prefixes K that are kept after each.
 
     A prefix is a row of labels (B, K, T), filled with blanks, and their count (B, K). Its paths are counted as
-    in `ctc_loss`: u of those that end with the blank, v of those that end with its last label.
+    in `ctc_loss`: u of those that end with the blank, v of those that end with its last label. Of equal scores
+    the first is kept, so that no prefix is there twice, except the empty one, with probability 0.
     """
     steps, batch, classes = log_p.shape
     slot, place, symbol = (counted(size, log_p) for size in (width, steps, classes))
@@ -111,16 +112,14 @@ def prefix_search(log_p: Tensor, *, blank: int, width: int) -> Decoded:
         e, y = logaddexp(u, v), expand_dims(y, 1)
         end = expand_dims(counts - 1, -1)
         last = take_along_axis(prefixes, maximum(end, 0), axis=-1)  # of an empty prefix the blank
-        longer = where(
-            symbol == blank, -math.inf, where(symbol == last, expand_dims(u, -1), expand_dims(e, -1)) + y
-        )
+        before = where(symbol == last, expand_dims(u, -1), expand_dims(e, -1))
+        longer = where(symbol == blank, -math.inf, before + y)
 
-        # prefix j may be prefix i and one more label: then these paths are paths of j
+        # where prefix i and one more label is prefix j, these paths are paths of j
         shorter = where(place == end, blank, prefixes)
-        alike = every(expand_dims(prefixes, 2) == expand_dims(shorter, 1), axis=-1)
-        parent = logical_and(alike, expand_dims(logical_and(counts > 0, e > -math.inf), 1))
-        joining = take_along_axis(longer, last.mT, axis=-1)
-        joined = logsumexp(where(parent, joining, -math.inf), axis=1)
+        parent = every(expand_dims(prefixes, 2) == expand_dims(shorter, 1), axis=-1)
+        joining = where(parent, take_along_axis(longer, last.mT, axis=-1), -math.inf)
+        joined = logsumexp(joining, axis=1)
         gone = some(logical_and(expand_dims(parent, -1), expand_dims(symbol == last, 1)), axis=2)
 
         stays = logaddexp(v + take_along_axis(y, last.mT, axis=-1)[:, 0], joined)
