@@ -58,7 +58,7 @@ class DRAM(Module):
 
     C and r influence the classes only by where the looks are: they are trained by REINFORCE, K and k by the
     loss of the baselines, and everything else by cross-entropy and REINFORCE together. Matrices and biases are
-    drawn as in `Linear` and `LSTMCell`.
+    drawn as in `Linear` and `LSTMCell`. (In the paper, convolutions precede both layers of g.)
 
     >>> import numpy as np
     >>> from tinygrad_seq import nn

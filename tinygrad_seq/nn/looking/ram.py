@@ -149,10 +149,8 @@ class RAM(Module):
     def _look(self, h: Tensor, images: Tensor, centres: Tensor) -> Tensor:
         """h_t, (B, hidden), after a look at `centres` (B, 2), if it was h before."""
         seen = retina(images, centres, self.size, self.scales)
-        what, where = (
-            relu(self.what(seen.reshape(len(seen), self.scales * self.size**2))),
-            relu(self.where(centres)),
-        )
+        seen = seen.reshape(len(centres), self.scales * self.size**2)
+        what, where = relu(self.what(seen)), relu(self.where(centres))
         g = relu(self.from_what(what) + self.from_where(where))
         return relu(self.core(h) + self.glimpse(g))
 
