@@ -21,7 +21,7 @@ from tinygrad_seq.nn.cells.fitting import refuse_sequence
 from tinygrad_seq.nn.cells.lstm import LSTMCell
 from tinygrad_seq.nn.cells.state import State, parts
 from tinygrad_seq.nn.layers import Linear
-from tinygrad_seq.nn.looking.window import Window, window
+from tinygrad_seq.nn.looking.window import Window, placed
 from tinygrad_seq.nn.losses import binary_cross_entropy_with_logits
 from tinygrad_seq.nn.module import Input, Module, Parameter, natural, naturals
 from tinygrad_seq.ops.creation import zeros_like
@@ -147,7 +147,7 @@ class DRAW(Module):
         images, missing = broadcast_to(images, canvas.shape), images - sigmoid(canvas)
         seen, through = [images, missing], None
         if self.reading is not None and self.read is not None:
-            through = window(self.reading(h), self.size, self.read)
+            through = placed(self.reading(h), self.size, self.read, like=self.canvas)
             seen = [through.read(images), through.read(missing)]
         flat = [reshape(part, (len(part), math.prod(part.shape[1:]))) for part in seen]
         encoder, y = self.encoder(encoder, concatenate([*flat, h], axis=-1))
@@ -159,7 +159,7 @@ class DRAW(Module):
         state, h = self.decoder(state, z)
         if self.writing is None or self.write is None:
             return canvas + reshape(self.patch(h), canvas.shape), state, None
-        through = window(self.writing(h), self.size, self.write)
+        through = placed(self.writing(h), self.size, self.write, like=self.canvas)
         patch = reshape(self.patch(h), (len(canvas), self.write, self.write))
         return canvas + through.write(patch), state, through
 

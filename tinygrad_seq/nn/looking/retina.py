@@ -15,13 +15,13 @@ import numpy as np
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer
 from tinygrad_seq.engine.precision import wide
-from tinygrad_seq.nn.indices import rows
+from tinygrad_seq.nn.indices import counted, rows
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import clip, where
 from tinygrad_seq.ops.comparison import logical_and
 from tinygrad_seq.ops.joining import stack
 from tinygrad_seq.ops.rearranging import pad
-from tinygrad_seq.tensor.creation import as_tensor, tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 
@@ -80,11 +80,11 @@ def retina(images: Input, centres: Input, size: int, scales: int = 1) -> Tensor:
 
     row, column = pixel(y, height), pixel(x, width)
     padded = pad(images, [(0, 0), (margin, margin), (margin, margin)])
-    image = tensor(np.arange(count)[:, None, None], device=images.device)
+    image = counted(count, images).reshape(-1, 1, 1)
     seen = []
     for k in range(scales):
         side = 2**k  # of the squares whose means are taken
-        across = tensor(margin - side * size // 2 + np.arange(side * size), device=images.device)
+        across = counted(side * size, images) + (margin - side * size // 2)
         patch = padded[image, row + across[:, None], column + across]
         seen.append(patch.reshape(len(centres), size, side, size, side).mean((2, 4)))
     return rows(known, stack(seen, axis=1), math.nan)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from tinygrad_seq.engine.errors import describe
 from tinygrad_seq.engine.numbers import integer
+from tinygrad_seq.nn.indices import counted
 from tinygrad_seq.nn.module import Input
 from tinygrad_seq.ops.choice import maximum, stop_gradient
 from tinygrad_seq.ops.elementwise import square
@@ -20,7 +19,7 @@ from tinygrad_seq.ops.joining import concatenate, split
 from tinygrad_seq.ops.reduction import max as largest
 from tinygrad_seq.ops.shape import expand_dims
 from tinygrad_seq.ops.softmax import softmax
-from tinygrad_seq.tensor.creation import as_tensor, tensor
+from tinygrad_seq.tensor.creation import as_tensor
 from tinygrad_seq.tensor.tensor import Tensor
 
 LEAST = -32.0  # exp -32 is 1e-14
@@ -96,15 +95,24 @@ def window(parameters: Input, size: tuple[int, int], filters: int) -> Window:
         raise (ValueError if parameters.dtype.kind == "f" else TypeError)(
             f"window needs parameters (B, 5) of floats, got {describe(parameters)}; for one window, p[None]"
         )
+    return placed(parameters, (height, width), filters, like=parameters)
+
+
+def placed(parameters: Tensor, size: tuple[int, int], filters: int, *, like: Tensor) -> Window:
+    """The window; its grids are computed with the dtype and on the device of `like`.
+
+    In the step of a scan, they are computed once, before the loop, if `like` is the same at every step.
+    """
+    height, width = size
     x, y, log_variance, log_stride, log_intensity = split(parameters, 5, axis=-1)
     x, y = (width + 1) / 2 * (x + 1.0), (height + 1) / 2 * (y + 1.0)
     stride = (max(height, width) - 1) / max(filters - 1, 1) * exp(log_stride)
-    offsets = (counted(filters, parameters) - (filters + 1) / 2) * stride
+    offsets = (numbered(filters, like) - (filters + 1) / 2) * stride
     precision = expand_dims(exp(-log_variance), -1)
 
     def bank(centre: Tensor, pixels: int) -> Tensor:
         means = expand_dims(centre + offsets, -1)
-        exponents = square(counted(pixels, parameters) - means) * precision * -0.5
+        exponents = square(numbered(pixels, like) - means) * precision * -0.5
         # Tails below 1e-14 of the largest weight are raised to that: products of two of them would be subnormal
         # numbers in float32, for which a processor takes 100 times as long. The sum of a bank changes by less
         # than 1e-12.
@@ -121,6 +129,6 @@ def window(parameters: Input, size: tuple[int, int], filters: int) -> Window:
     )
 
 
-def counted(count: int, like: Tensor) -> Tensor:
-    """1, 2, ..., count, with the dtype and the device of `like`."""
-    return tensor(np.arange(1, count + 1), dtype=like.dtype, device=like.device)
+def numbered(count: int, like: Tensor) -> Tensor:
+    """1, 2, ..., count, with the dtype and on the device of `like`."""
+    return (counted(count, like) + 1).astype(like.dtype)
