@@ -22,7 +22,7 @@ from tinygrad_seq import nn, optim
 from tinygrad_seq.data import handwritten_digits
 from tinygrad_seq.training import Learner, Race, command, curves, verdict
 
-STEPS, BATCH, SAMPLES = 12_000, 64, 10
+STEPS, BATCH, SAMPLES = 20_000, 64, 10
 T, LATENT, HIDDEN, FILTERS = 10, 10, 128, 5
 VAE_LATENT, VAE_HIDDEN = 20, 145
 

@@ -39,7 +39,7 @@ def scenes(batch: int, *, held_out: bool = False, rng: Rng = None) -> tuple[np.n
 
     >>> images, captions = scenes(2, rng=1)
     >>> images.shape, captions[0]
-    ((2, 24, 24, 3), ('a red triangle right of a yellow circle', 'a yellow circle left of a red triangle'))
+    ((2, 24, 24, 3), ('a yellow circle left of a red triangle', 'a red triangle right of a yellow circle'))
     """
     batch = integer("scenes", "batch", batch, "[0, inf)")
     rng = np.random.default_rng(rng)
@@ -55,9 +55,8 @@ def scenes(batch: int, *, held_out: bool = False, rng: Rng = None) -> tuple[np.n
         down, across = bottom - top, right - left
         relation = (0 if across > 0 else 1) if abs(across) > abs(down) else (2 if down > 0 else 3)
         first, second = (f"a {list(COLOURS)[n % 4]} {SHAPES[n // 4]}" for n in pair)
-        both = [f"{first} {RELATIONS[relation]} {second}", f"{second} {RELATIONS[relation ^ 1]} {first}"]
-        start = int(rng.integers(2))
-        captions.append((both[start], both[1 - start]))
+        opposite = RELATIONS[relation ^ 1]
+        captions.append((f"{first} {RELATIONS[relation]} {second}", f"{second} {opposite} {first}"))
     return images, captions
 
 

@@ -140,8 +140,8 @@ MUTANTS = [
         ("Attending._look", "sigmoid(self.gate(self._query(state)))", "self.gate(self._query(state))"),
         ("Attending._query", "parts[0]", "parts[-1]"),
         ("HardAttending.choose", "any_of(e > -math.inf, axis=-1)", "log_p == log_p"),
-        ("HardAttending.choose", "only(a, e), h), log_p", "e, h), log_p"),
-        ("HardAttending.step", "only(argmax(e, axis=-1), e)", "e"),
+        ("HardAttending.choose", "only(a, e, h), h), log_p", "e, h), log_p"),
+        ("HardAttending.step", "only(argmax(e, axis=-1), e, h)", "e"),
     ),
     *mutants(
         "nn/memory.py",

@@ -143,7 +143,7 @@ class HardAttending(Attending):
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor, Tensor]:
         """The next state, the output, and weights (B, N): 1 for the annotation with the highest score."""
         e, h = self._scores(state, x)
-        return self._look(state, x, only(argmax(e, axis=-1), e), h)
+        return self._look(state, x, only(argmax(e, axis=-1), e, h), h)
 
     @checked
     def choose(self, state: State, x: Tensor, gumbel: Tensor) -> tuple[State, Tensor, Tensor, Tensor, Tensor]:
@@ -154,9 +154,9 @@ class HardAttending(Attending):
         e, h = self._scores(state, x)
         a, log_p = categorical(e, gumbel)
         log_p = where(any_of(e > -math.inf, axis=-1), log_p, 0.0)
-        return *self._look(state, x, only(a, e), h), log_p, entropy(e)
+        return *self._look(state, x, only(a, e, h), h), log_p, entropy(e)
 
 
-def only(a: Tensor, e: Tensor) -> Tensor:
-    """The scores e (B, N) with -inf for all annotations but the one with the index a (B,)."""
-    return where(expand_dims(a, -1) == counted(e.shape[-1], e), e, -math.inf)
+def only(a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+    """The scores e (B, N) with -inf for all annotations h but the one with the index a (B,)."""
+    return where(expand_dims(a, -1) == counted(e.shape[-1], h), e, -math.inf)

@@ -73,14 +73,14 @@ def ctc_loss(
     blank            the index of the blank
     omit_infeasible  whether rows with too few frames for their labels are left out
 
-    Returns the mean or the sum of L over the rows, or with "none" every L (B,). The mean does not divide a loss
-    by the number of labels of its row, as PyTorch does. The gradient by the logits is the derivative of L; that
-    of PyTorch by log-probabilities is not the derivative of its value, and is right only behind log_softmax.
+    Returns the mean or the sum of L over the rows, or with "none" every L (B,). The mean is over rows; PyTorch
+    first divides each loss by the number of its labels. The gradient by the logits is the derivative of L. The
+    gradient that PyTorch returns is the derivative only if the log-probabilities come from log_softmax.
 
-    - Two equal labels need a blank between them, so a target needs as many frames as it has labels and equal
-      neighbours. A row with fewer frames is *infeasible*. It is a ValueError, or left out with
-      `omit_infeasible`: its loss and gradient are 0, and the mean does not count it.
-    - A loss is also infinite, with a gradient of 0, if the logits exclude every path, by -inf.
+    - Two equal labels need a blank between them. So a target needs a frame for each label, and one more for
+      each pair of equal neighbours; a row with fewer frames is *infeasible*. It is a ValueError, or left out
+      with `omit_infeasible`: its loss and gradient are 0, and the mean does not count it.
+    - If logits of -inf exclude every path, the loss is infinite, with a gradient of 0.
     - For an empty target, L = -sum_t log y_t(blank), which is 0 without a frame.
     - Logits past `lengths`, NaN included, and targets past `target_lengths`, of any value, have no influence.
 
