@@ -20,6 +20,7 @@ TASKS = {  # the task, its pictures, and the trivial answers that it prints
     "hello": ("Hello", ["curves.png", "probabilities.png"], ["always the commonest: 0.50"]),
     "adding": ("Adders", ["curves.png"], ["always to answer 1: 0.167"]),
     "waveform": ("Players", ["curves.png", "waveform.png"], ["the mean of the wave: 1.000"]),
+    "captions": ("Captions", ["curves.png", "captions.png"], ["one caption for all: 0.0"]),
     "promoters": ("Readers", ["curves.png"], ["always the same answer: 0.500"]),
     "vanishing_gradients": (
         "Penalties",
