@@ -17,6 +17,7 @@ PARTS = {  # left, top, right and bottom edge, as fractions of the width and the
     "act_addition": (0.0, 0.0, 0.515, 1.0),
     "act_parity": (0.0, 0.0, 0.53, 1.0),
     "captions": (0.0, 0.0, 0.64, 0.34),
+    "catch": (0.5, 0.0, 1.0, 1.0),
     "cells": (0.505, 0.0, 1.0, 1.0),
     "draw": (0.36, 0.0, 1.0, 0.5),
     "gradient_flow": (0.0, 0.0, 0.165, 0.315),
