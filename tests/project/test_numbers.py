@@ -39,7 +39,7 @@ EXEMPT = {  # a number, or all numbers of an owner -> why it is not in the table
     "nn.DRAW.size": "two numbers: see tests/nn/looking/test_draw.py",
     "nn.NTMCell.memory": "two numbers: see tests/nn/cells/test_turing.py",
     "nn.DRAM.context": "two numbers: see tests/nn/looking/test_dram.py",
-    "nn.window.size": "two numbers: see tests/nn/looking/test_window.py",
+    "nn.window.size": "two numbers: see tests/nn/looking/test_draw_window.py",
     "nn.ClockworkRNNCell.periods": "several numbers: see tests/nn/cells/test_cells.py",
     "nn.SkipCell.distances": "several numbers: see tests/nn/cells/test_cells.py",
     "optim.Adam.betas": "two numbers: see test_two_numbers",

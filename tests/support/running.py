@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from combined import COMBINED
+from combined import CHOOSING, COMBINED
 from results import assert_allclose
 
 import tinygrad_seq as ts
@@ -13,6 +13,7 @@ I, H = 3, 5  # noqa: E741
 
 
 CELLS = [pytest.param(kind, id=name) for name, kind in (nn.CELLS | COMBINED).items()]
+SMOOTH = [param for param in CELLS if param.id not in CHOOSING]
 
 
 def parts(state):

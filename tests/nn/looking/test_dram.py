@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from equations import EQUATIONS
-from looking import retina_by_hand
 from results import assert_allclose, host
+from retinas import retina_by_hand
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim

@@ -4,8 +4,8 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from looking import retina_by_hand
 from results import assert_allclose, host
+from retinas import retina_by_hand
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from looking import patches, retina_by_hand
 from matplotlib.figure import Figure
 from results import assert_allclose, assert_array_equal, host
+from retinas import patches, retina_by_hand
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn

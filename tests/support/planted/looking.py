@@ -61,7 +61,7 @@ MUTANTS = [
     ),
     *mutants(
         "nn/looking/window.py",
-        "nn/looking/test_window.py",
+        "nn/looking/test_draw_window.py",
         ("placed", "(filters + 1) / 2) * stride", "filters / 2) * stride"),
         ("placed", "(width + 1) / 2 * (x + 1.0)", "width / 2 * (x + 1.0)"),
         ("placed", "max(height, width) - 1", "width - 1"),
