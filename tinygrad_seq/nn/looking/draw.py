@@ -197,22 +197,26 @@ class DRAW(Module):
 
     def steps(self, images: Input, noise: Input) -> tuple[Tensor, Drawn]:
         """The canvas c_T (B, H, W), and `Drawn` for all steps, with a first axis T."""
-        cell, noise = DRAWCell(self, images), as_tensor(noise)
-        refuse_sequence("DRAW", noise, self.latent)
-        (canvas, _, _), drawn = scan(cell, start(cell, noise.shape[1], like=noise), noise)
+        cell, state, noise = self._begun(images, noise)
+        (canvas, _, _), drawn = scan(cell, state, noise)
         return canvas, drawn
 
     def reconstruct(self, images: Input, noise: Input) -> tuple[Tensor, Drawn]:
         """The probabilities sigmoid(c_t) (T, B, H, W) after every step, and `Drawn`: the paper's pictures."""
-        cell, noise = DRAWCell(self, images), as_tensor(noise)
-        refuse_sequence("DRAW", noise, self.latent)
+        cell, state, noise = self._begun(images, noise)
 
         def step(state: State, x: Tensor) -> tuple[State, tuple[Tensor, Drawn]]:
             state, drawn = cell(state, x)
             return state, (sigmoid(state[0]), drawn)
 
-        _, (shown, drawn) = scan(step, start(cell, noise.shape[1], like=noise), noise)
+        _, (shown, drawn) = scan(step, state, noise)
         return shown, drawn
+
+    def _begun(self, images: Input, noise: Input) -> tuple[DRAWCell, State, Tensor]:
+        """The cell for these images, its initial state, and the noise as a tensor (T, B, Z)."""
+        cell, noise = DRAWCell(self, images), as_tensor(noise)
+        refuse_sequence("DRAW", noise, self.latent)
+        return cell, start(cell, noise.shape[1], like=noise), noise
 
     def generate(self, latents: Input) -> Tensor:
         """The probabilities of the pixels after every step, (T, B, H, W), for z (T, B, Z) from N(0, 1)."""
@@ -251,7 +255,7 @@ class DRAWCell(Cell):
         if images.ndim not in (2, 3) or images.shape[-2:] != model.size:
             height, width = model.size
             raise ValueError(f"DRAW needs images (B, {height}, {width}), got {describe(images)}")
-        self.images = images.astype(model.canvas.dtype)
+        self.images = images.astype(model.canvas.dtype)  # wider images would make the state wider, too
 
     def initial_state(self, batch: int, like: Tensor) -> Canvas:
         """The learned canvas and states."""
