@@ -12,21 +12,20 @@ processor takes 100 times as long for subnormal numbers. The gradients of the fi
 compared with those of our plain loop in float64.
 """
 
-from limits import allow, pin
+from limits import allow
 
 if __name__ == "__main__":
     allow(threads=1)
 
-import argparse
-import random
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 from contenders import emitted
-from elsewhere import checkouts
-from measure import HEAD, ROOMY, Here, Run, interleaved, lines, versions
+from measure import Run
+from rounds import main
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn
@@ -56,7 +55,7 @@ class Problem:
             first, labels = rng.uniform(-1, 1, (batch, 2)), rng.integers(0, 10, batch)
             given = *(x.astype(dtype) for x in (*drawn, first)), labels
             self.equations = partial(ram, scales=scales)
-        self.given, self.steps = given, steps
+        self.given = given
         self.parameters = {name: p.numpy() for name, p in self.model.named_parameters()}
 
     def loss(self) -> ts.Tensor:
@@ -277,24 +276,9 @@ def reference(*size) -> list[np.ndarray]:
         return [g.numpy() for g in ours(Problem(*size, dtype=np.float64))()]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=41, help="rounds, each of one call per contender")
-    parser.add_argument("--rows", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
-    chosen = parser.parse_args()
-    random.seed(0)
-    ts.workspace_limit(ROOMY)
-    print(f"{versions()}; 1 thread each, {pin(1)}; {chosen.repeats} rounds\n{HEAD}")
-    for kind, batch, *scales in SIZES:
-        size = kind, batch, *scales
-        label, problem = f"{kind}, batch {batch}" + ", 3 patches" * (scales == [3]), Problem(*size)
-        contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in chosen.rows}
-        if chosen.against:
-            contenders = checkouts(chosen.against, "looking", size)
-        results = interleaved(contenders, chosen.repeats, reference(*size), label)
-        print(label, *lines(results, problem.steps, TOLERANCE), sep="\n", flush=True)
+def title(kind: str, batch: int, scales: int = 1) -> str:
+    return f"{kind}, batch {batch}" + ", 3 patches" * (scales == 3)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.modules[__name__], title, lambda kind, *_: STEPS if kind == "DRAW" else LOOKS)

@@ -14,21 +14,20 @@ starts from the same weights, and the gradients of the first and the last call c
 plain loop in float64.
 """
 
-from limits import allow, pin
+from limits import allow
 
 if __name__ == "__main__":
     allow(threads=1)
 
-import argparse
-import random
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 from contenders import emitted, looped, recorded, scanned, unrolled
-from elsewhere import checkouts
-from measure import HEAD, ROOMY, Here, Run, interleaved, lines, versions
+from measure import Run
+from rounds import main
 
 import tinygrad_seq as ts
 from tinygrad_seq import nn, optim, tree
@@ -194,23 +193,5 @@ def reference(rows: int, batch: int) -> list[np.ndarray]:
     return [g.numpy() for g in ours(Problem(rows, batch, np.float64), looped)()]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=41, help="rounds, each of one call per contender")
-    parser.add_argument("--rows", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--against", metavar="PATH", nargs="+", help="ours here and in other checkouts")
-    chosen = parser.parse_args()
-    random.seed(0)
-    ts.workspace_limit(ROOMY)
-    print(f"{versions()}; 1 thread each, {pin(1)}; {chosen.repeats} rounds\n{HEAD}")
-    for size in SIZES:
-        label, problem = "{} rows, batch {}".format(*size), Problem(*size)
-        contenders = {name: partial(Here, partial(CONTENDERS[name], problem)) for name in chosen.rows}
-        if chosen.against:
-            contenders = checkouts(chosen.against, "ntm", size)
-        results = interleaved(contenders, chosen.repeats, reference(*size), label)
-        print(label, *lines(results, 2 * size[0] + 1, TOLERANCE), sep="\n", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    main(sys.modules[__name__], "{} rows, batch {}".format, lambda rows, _: 2 * rows + 1)
