@@ -160,17 +160,13 @@ def ram(m, p, images, noise, first, labels, *, scales):
 # --- the contenders: from a problem, a function that makes a step and returns its gradients -------------------
 
 
-def scanned(problem: Problem) -> ts.Tensor:
-    return problem.loss()
-
-
-def ours(problem: Problem, runner: Callable[[Problem], ts.Tensor] = scanned) -> Run:
+def ours(problem: Problem) -> Run:
     parameters = problem.model.parameters()
 
     def run():
         for p in parameters:
             p.grad = None
-        runner(problem).backward()
+        problem.loss().backward()
         return [p.grad for p in parameters]
 
     return run
